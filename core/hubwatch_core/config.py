@@ -1,0 +1,235 @@
+"""Configuration: a TOML file, over it `HUBWATCH_*` environment variables, over them flags.
+
+Nothing is connected to or written before a configuration has been checked whole. Unknown keys are refused, and every
+mistake is reported at once, each with the file (or variable) and the path of the key. Secrets come from a file or the
+environment, never from the TOML.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from hubwatch_core.errors import ConfigError, Permanent, Problem
+from hubwatch_core.ids import ID_PATTERN
+
+ENV_PREFIX = "HUBWATCH_"
+ENV_SEPARATOR = "__"
+
+ConfigId = Annotated[str, Field(pattern=ID_PATTERN.replace(r"\Z", "$"), max_length=63)]
+"""A name as in `ids`, for configuration fields."""
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """Base of every configuration section: frozen, unknown keys refused, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class TlsSection(Section):
+    """TLS towards a server: whom we trust and who we are."""
+
+    ca_file: Path = Field(description="CA certificates the server's certificate must chain to (PEM).")
+    cert_file: Path | None = Field(None, description="Our own certificate (PEM), where the server asks for one.")
+    key_file: Path | None = Field(None, description="The key of cert_file (PEM).")
+
+    @model_validator(mode="after")
+    def _pair(self) -> TlsSection:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together: give both or none")
+        return self
+
+
+class MqttSection(Section):
+    """How to reach an MQTT broker."""
+
+    host: str = Field("localhost", min_length=1, description="Broker's host name or address.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(1883, description="Broker's port; 8883 is usual with TLS.")
+    protocol: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="MQTT version; auto tries 5 first and falls back to 3.1.1."
+    )
+    username: str | None = Field(None, description="User name, where the broker wants one.")
+    password: SecretStr | None = Field(None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file.")
+    password_file: Path | None = Field(None, description="File that holds the password.")
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = Field(20, description="Seconds until silence counts as loss.")
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Seconds a connect may take.")
+    reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="Longest pause between tries.")
+    receive_maximum: Annotated[int, Field(ge=1, le=65535)] = Field(
+        5000, description="Unacknowledged messages in flight; caps throughput as well as memory."
+    )
+    tls: TlsSection | None = Field(None, description="TLS towards the broker; without it the link is in the clear.")
+
+
+class TelemetrySection(Section):
+    """Where `/healthz` and `/metrics` listen."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs a token.")
+    port: Port | None = Field(None, description="Port; 0 takes a free one, and without one nothing listens.")
+    token: SecretStr | None = Field(None, description="Only from HUBWATCH_TELEMETRY__TOKEN; in TOML use token_file.")
+    token_file: Path | None = Field(None, description="File that holds the bearer token scrapers must send.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> TelemetrySection:
+        open_to_others = self.host not in {"127.0.0.1", "::1", "localhost"}
+        if self.port is not None and open_to_others and self.token is None and self.token_file is None:
+            raise ValueError(f"listening on {self.host} needs token_file, so that not everybody can read it")
+        return self
+
+
+class LogSection(Section):
+    """What is logged and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
+    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+
+
+S = TypeVar("S", bound=Section)
+
+
+def load(
+    model: type[S],
+    path: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> S:
+    """Read and check a configuration.
+
+    `flags` maps dotted keys (`mqtt.host`) to values; None means not given. Raises ConfigError with every mistake.
+    """
+    problems: list[Problem] = []
+    tree, origin = _read(path), {}
+    problems += [
+        Problem(
+            str(path),
+            key,
+            "a secret must not stand in the TOML: name a file with "
+            f"{key.rsplit('.', 1)[-1]}_file or set {_env_name(key)}",
+        )
+        for key in _secret_keys(model)
+        if _get(tree, key) is not None
+    ]
+    for name, key, value in _env_values(model, os.environ if env is None else env):
+        _set(tree, key, value)
+        origin[key] = name
+    for key, flag in (flags or {}).items():
+        if flag is not None:
+            _set(tree, key, flag)
+            origin[key] = "--" + key.rsplit(".", 1)[-1].replace("_", "-")
+    try:
+        settings = model.model_validate(tree)
+    except ValidationError as error:
+        problems += [_problem(dict(detail), path, origin) for detail in error.errors(include_url=False)]
+        raise ConfigError(problems) from None
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
+    """Give a secret from its value or its file (trailing newline removed), None when there is neither.
+
+    Raises Permanent when the file cannot be read or is empty.
+    """
+    if value is not None:
+        return value.get_secret_value()
+    if file is None:
+        return None
+    try:
+        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Permanent(f"secret file {file} cannot be read: {error}") from None
+    if not text:
+        raise Permanent(f"secret file {file} is empty")
+    return text
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(str(path), "", "is not UTF-8 text")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem(str(path), "", f"is not valid TOML: {error}")]) from None
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the section types inside an annotation that is one, or one or None."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for argument in get_args(annotation):
+            yield from _sections(argument)
+
+
+def _keys(model: type[Section], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and annotation of every leaf below `model` (tables, not arrays of tables)."""
+    for name, field in model.model_fields.items():
+        inner = list(_sections(field.annotation))
+        for section in inner:
+            yield from _keys(section, f"{prefix}{name}.")
+        if not inner:
+            yield f"{prefix}{name}", field.annotation
+
+
+def _secret_keys(model: type[Section]) -> list[str]:
+    return [key for key, kind in _keys(model) if kind is SecretStr or SecretStr in get_args(kind)]
+
+
+def _env_name(key: str) -> str:
+    return ENV_PREFIX + key.upper().replace(".", ENV_SEPARATOR)
+
+
+def _env_values(model: type[Section], env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (variable, key, value) for the variables that speak of a section or key of `model`.
+
+    Variables of other components' sections are not ours to judge; an unknown key inside a section of ours is.
+    """
+    for name in sorted(env):
+        if not name.startswith(ENV_PREFIX):
+            continue
+        key = name.removeprefix(ENV_PREFIX).lower().replace(ENV_SEPARATOR, ".")
+        top, _, rest = key.partition(".")
+        field = model.model_fields.get(top)
+        if field is not None and bool(rest) == any(_sections(field.annotation)):
+            yield name, key, env[name]
+
+
+def _get(tree: Mapping[str, Any], key: str) -> Any:
+    node: Any = tree
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return None
+        node = node[part]
+    return node
+
+
+def _set(tree: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for part in parents:
+        child = tree.setdefault(part, {})
+        if not isinstance(child, dict):
+            return  # a table is expected here; validation reports what stands in its place
+        tree = child
+    tree[last] = value
+
+
+def _problem(detail: Mapping[str, Any], path: Path | None, origin: Mapping[str, str]) -> Problem:
+    key = ""
+    for part in detail["loc"]:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
+    message = {"extra_forbidden": "unknown key", "missing": "is required"}.get(detail["type"], detail["msg"])
+    where = origin.get(key) or (str(path) if path else "configuration")
+    return Problem(where, key, message.removeprefix("Value error, "))

@@ -1,0 +1,56 @@
+"""MQTT topics of wire version 1: `hubwatch/1/{hub}/{agent}/{frame|birth|state}`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hubwatch_core.errors import Poison
+from hubwatch_core.ids import is_id
+
+ROOT = "hubwatch/1"
+
+
+class Leaf(StrEnum):
+    """The last level of a topic: what kind of message it carries."""
+
+    FRAME = "frame"
+    BIRTH = "birth"
+    STATE = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A parsed topic; hub and agent are valid ids."""
+
+    hub: str
+    agent: str
+    leaf: Leaf
+
+    def __str__(self) -> str:
+        """Give the topic as it goes on the wire."""
+        return f"{ROOT}/{self.hub}/{self.agent}/{self.leaf}"
+
+
+def parse(topic: str) -> Topic:
+    """Take a topic apart; raises Poison with the reason when it is none of ours."""
+    parts = topic.split("/")
+    if len(parts) != 5 or "/".join(parts[:2]) != ROOT:
+        raise Poison(f"topic {topic!r} is not {ROOT}/HUB/AGENT/LEAF")
+    for name in parts[2:4]:
+        if not is_id(name):
+            raise Poison(f"topic {topic!r}: {name!r} is not a valid id")
+    try:
+        return Topic(parts[2], parts[3], Leaf(parts[4]))
+    except ValueError:
+        raise Poison(f"topic {topic!r} ends in none of {', '.join(Leaf)}") from None
+
+
+def every(leaf: Leaf, hub: str = "+") -> str:
+    """Give the filter for one kind of message from all agents, of one hub or of all."""
+    return f"{ROOT}/{hub}/+/{leaf}"
+
+
+def shared(group: str, pattern: str) -> str:
+    """Give the filter by which the members of `group` share what matches `pattern`; no group, no sharing."""
+    return f"$share/{group}/{pattern}" if group else pattern

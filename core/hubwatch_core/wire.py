@@ -1,0 +1,230 @@
+"""Wire format, version 1: encoder, decoder and checks of frames, births, states and detections.
+
+All times are int64 microseconds UTC since 1970. Whatever fails a check here is `Poison`, with a reason that says
+what is wrong and where; nothing is repaired or guessed. Golden bytes of every version are in `tests/cases/wire/`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from hubwatch_core.errors import Poison
+from hubwatch_core.ids import ID_PATTERN, ULID_PATTERN
+from hubwatch_core.words import ChannelKind, Quality, SensorKind
+
+MAX_FRAME_BYTES = 256 * 1024
+
+EARLIEST_US = 1_262_304_000_000_000
+"""2010-01-01: a time before it comes from a clock that was never set."""
+LATEST_US = 4_102_444_800_000_000
+"""2100-01-01: a time after it is a unit mistake."""
+
+Id = Annotated[str, msgspec.Meta(pattern=ID_PATTERN, max_length=63)]
+Ulid = Annotated[str, msgspec.Meta(pattern=ULID_PATTERN)]
+Time = Annotated[int, msgspec.Meta(ge=EARLIEST_US, le=LATEST_US)]
+Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+Offset = Annotated[int, msgspec.Meta(ge=-(2**52), le=2**52)]
+QualityCode = Literal[0, 1, 2]
+QualityMark = QualityCode | tuple[QualityCode, Annotated[str, msgspec.Meta(max_length=200)]]
+Text = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class Series(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Readings of one channel, columnar: reading i is `x[i]` at `t0 + dt[i]` with quality `q[i]`.
+
+    `device` holds the device's own time of each reading as an offset from `t0`, or null where it has none.
+    """
+
+    sensor: Id
+    channel: Id
+    t0: Time
+    dt: list[Offset]
+    x: list[float | None]
+    q: list[QualityMark] = []
+    device: list[Offset | None] = []
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that happened at `t`; `device` is the device's own time of it where it has a clock."""
+
+    sensor: Id
+    t: Time
+    type: Id
+    subject: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    attrs: dict[str, Any] = {}
+    device: Time | None = None
+
+
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of an agent; `(hub, agent, epoch, seq)` names it for ever."""
+
+    v: Literal[1]
+    hub: Id
+    agent: Id
+    epoch: Ulid
+    seq: Seq
+    sent: Time
+    late: bool = False
+    series: list[Series] = []
+    events: list[Event] = []
+
+
+class Channel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One measured quantity in an inventory; `period_us` is how often it is read, `resolution` its smallest step."""
+
+    name: Id
+    unit: Annotated[str, msgspec.Meta(max_length=32)]
+    kind: ChannelKind = ChannelKind.GAUGE
+    period_us: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    resolution: float | None = None
+
+
+class Sensor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One sensor in an inventory; without a reading for `max_age_s` it counts as silent."""
+
+    sensor: Id
+    kind: SensorKind
+    zone: Id
+    profile: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    max_age_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    channels: list[Channel] = []
+
+
+class Birth(msgspec.Struct, frozen=True):
+    """An agent's inventory, retained: what it reads, in which unit, and with which software and configuration."""
+
+    v: Literal[1]
+    hub: Id
+    agent: Id
+    epoch: Ulid
+    sent: Time
+    software: Annotated[str, msgspec.Meta(max_length=100)]
+    config: Annotated[str, msgspec.Meta(max_length=100)]
+    inventory: list[Sensor]
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """A detector's finding; never changed afterwards. `end` is null while the condition lasts."""
+
+    id: Ulid
+    type: Id
+    hub: Id
+    sensor: Id
+    subject: str | None
+    start: Time
+    end: Time | None
+    detected: Time
+    score: float
+    priority: Annotated[int, msgspec.Meta(ge=1, le=4)]
+    detector: Id
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    late: bool
+    why: Text
+    evidence: dict[str, Any] = {}
+
+
+class Clear(msgspec.Struct, frozen=True):
+    """The condition of the detection `id` was over at `end`, known at `detected`."""
+
+    id: Ulid
+    end: Time
+    detected: Time
+
+
+ONLINE = b"online"
+OFFLINE = b"offline"
+
+_encoder = msgspec.json.Encoder()
+_frame = msgspec.json.Decoder(Frame)
+_birth = msgspec.json.Decoder(Birth)
+_detection = msgspec.json.Decoder(Detection)
+
+Message = TypeVar("Message")
+
+
+def encode(message: Frame | Birth | Detection | Clear) -> bytes:
+    """Encode a message as UTF-8 JSON without line breaks. Does not check it: decoding does."""
+    return _encoder.encode(message)
+
+
+def decode_frame(payload: bytes) -> Frame:
+    """Decode and check a frame; raises Poison with the reason."""
+    if len(payload) > MAX_FRAME_BYTES:
+        raise Poison(f"frame of {len(payload)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    frame = _decode(_frame, payload)
+    for i, series in enumerate(frame.series):
+        _check_series(series, f"series[{i}] {series.sensor}/{series.channel}")
+    return frame
+
+
+def decode_birth(payload: bytes) -> Birth:
+    """Decode and check a birth; raises Poison with the reason."""
+    if len(payload) > MAX_FRAME_BYTES:
+        raise Poison(f"birth of {len(payload)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    birth = _decode(_birth, payload)
+    seen: set[str] = set()
+    for sensor in birth.inventory:
+        if sensor.sensor in seen:
+            raise Poison(f"inventory lists sensor {sensor.sensor} twice")
+        seen.add(sensor.sensor)
+        names = [channel.name for channel in sensor.channels]
+        if len(names) != len(set(names)):
+            raise Poison(f"inventory of sensor {sensor.sensor} lists a channel twice")
+    return birth
+
+
+def decode_detection(payload: bytes) -> Detection:
+    """Decode and check a detection; raises Poison with the reason."""
+    return _decode(_detection, payload)
+
+
+def quality_of(mark: QualityMark) -> tuple[Quality, str | None]:
+    """Split a mark of `q` into its quality and its reason (None when it has none)."""
+    if isinstance(mark, tuple):
+        return Quality(mark[0]), mark[1]
+    return Quality(mark), None
+
+
+def _decode(decoder: msgspec.json.Decoder[Message], payload: bytes) -> Message:
+    try:
+        message = decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Poison(str(error)) from None
+    # PostgreSQL can store no NUL in text; the escape is the only way one gets through JSON.
+    if b"\\u0000" in payload and _has_nul(msgspec.to_builtins(message)):
+        raise Poison("a text holds a NUL character")
+    return message
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list | tuple) and any(_has_nul(item) for item in value)
+
+
+def _check_series(series: Series, where: str) -> None:
+    count = len(series.x)
+    if len(series.dt) != count:
+        raise Poison(f"{where}: {count} values but {len(series.dt)} times")
+    if series.q and len(series.q) != count:
+        raise Poison(f"{where}: {count} values but {len(series.q)} quality marks")
+    if series.device and len(series.device) != count:
+        raise Poison(f"{where}: {count} values but {len(series.device)} device times")
+    if count and not EARLIEST_US <= series.t0 + min(series.dt) <= series.t0 + max(series.dt) <= LATEST_US:
+        raise Poison(f"{where}: a time is outside 2010–2100")
+    _check_values(series, where)
+
+
+def _check_values(series: Series, where: str) -> None:
+    for i, x in enumerate(series.x):
+        if x is None:
+            mark = series.q[i] if series.q else 0
+            if (mark[0] if isinstance(mark, tuple) else mark) == 0:
+                raise Poison(f"{where}: x[{i}] is null but its quality is good")
+        elif not math.isfinite(x):
+            raise Poison(f"{where}: x[{i}] is not a finite number")
