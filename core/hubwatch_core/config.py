@@ -57,7 +57,9 @@ class MqttSection(Section):
         "auto", description="MQTT version; auto tries 5 first and falls back to 3.1.1."
     )
     username: str | None = Field(None, description="User name, where the broker wants one.")
-    password: SecretStr | None = Field(None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file.")
+    password: SecretStr | None = Field(
+        None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file."
+    )
     password_file: Path | None = Field(None, description="File that holds the password.")
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = Field(20, description="Seconds until silence counts as loss.")
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Seconds a connect may take.")

@@ -1,10 +1,10 @@
 """Errors whose type says what to do next.
 
-    HubwatchError
-    ├── Transient      try again later: the other side is away or busy
-    ├── Permanent      trying again changes nothing: somebody must change something
-    │   └── ConfigError    every mistake of a configuration at once
-    └── Poison         a message that can never be processed; goes to dead_letters whole
+HubwatchError
+├── Transient      try again later: the other side is away or busy
+├── Permanent      trying again changes nothing: somebody must change something
+│   └── ConfigError    every mistake of a configuration at once
+└── Poison         a message that can never be processed; goes to dead_letters whole
 """
 
 from __future__ import annotations

@@ -1,0 +1,43 @@
+"""The border between commands and people: what goes wrong becomes one clear line and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from hubwatch_core.errors import ConfigError, HubwatchError
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+EXIT_INTERRUPTED = 130
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def border(command: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a command: ConfigError ends with code 2 and a line per mistake, other HubwatchErrors with 1 and one line."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except ConfigError as error:
+            many = len(error.problems)
+            _say(f"the configuration has {many} mistake{'s' if many != 1 else ''}:")
+            for problem in error.problems:
+                _say(f"  {problem}")
+            raise SystemExit(EXIT_CONFIG) from None
+        except HubwatchError as error:
+            _say(f"hubwatch: {error}")
+            raise SystemExit(EXIT_FAILED) from None
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
+
+    return guarded
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

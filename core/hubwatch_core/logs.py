@@ -1,0 +1,44 @@
+"""Structured logs: one line an event, on standard error.
+
+Levels by consequence: error = data lost or a part stopped; warning = something is wrong and hubwatch goes on;
+info = what an operator expects to see; debug = never once per reading or frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO, cast
+
+import structlog
+
+from hubwatch_core.config import LogSection
+
+
+def configure(settings: LogSection, stream: TextIO | None = None) -> None:
+    """Set up logging for the whole process; call once, before anything is logged."""
+    out = sys.stderr if stream is None else stream
+    console = settings.format == "console" or (settings.format == "auto" and out.isatty())
+    level = getattr(logging, settings.level.upper())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log through the standard module; below warning they speak of their own insides.
+    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """Give a logger that marks every line with the part of hubwatch it comes from."""
+    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(part=name))

@@ -1,0 +1,98 @@
+"""`/healthz` and `/metrics` of a process, over HTTP.
+
+Listens on loopback by default; anywhere else a bearer token is demanded on every route (the configuration refuses
+to do without). Every peer is rate-limited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from prometheus_client import CollectorRegistry, exposition
+
+from hubwatch_core.config import TelemetrySection, read_secret
+from hubwatch_core.errors import Permanent
+from hubwatch_core.health import Health
+from hubwatch_core.logs import get_logger
+from hubwatch_core.problem_details import Handler, as_problems, problem
+from hubwatch_core.rate_limit import RateLimit
+
+REQUESTS_PER_SECOND = 20.0
+REQUESTS_BURST = 40.0
+
+_log = get_logger("telemetry")
+
+
+@asynccontextmanager
+async def listening(
+    settings: TelemetrySection, registry: CollectorRegistry, health: Health
+) -> AsyncIterator[int | None]:
+    """Serve `/healthz` and `/metrics` inside the context; yields the port, or None when none is configured.
+
+    Raises Permanent when the address cannot be listened on.
+    """
+    if settings.port is None:
+        yield None
+        return
+    token = read_secret(settings.token, settings.token_file)
+    runner = web.AppRunner(application(registry, health, token), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = f"telemetry cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+            raise Permanent(f"{reason}; change telemetry.port") from None
+        port: int = runner.addresses[0][1]
+        _log.info("telemetry listening", host=settings.host, port=port)
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+def application(registry: CollectorRegistry, health: Health, token: str | None) -> web.Application:
+    """Build the web application; `token` None means that loopback is trusted."""
+    app = web.Application(middlewares=[as_problems, _limited(), _authorised(token)])
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response(health.report(), status=200 if health.ok else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        # Collecting walks /proc for the process figures: off the loop it cannot delay a poll.
+        body = await asyncio.to_thread(exposition.generate_latest, registry)
+        return web.Response(body=body, headers={"Content-Type": exposition.CONTENT_TYPE_LATEST})
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def _limited() -> Middleware:
+    limit = RateLimit(REQUESTS_PER_SECOND, REQUESTS_BURST)
+
+    @web.middleware
+    async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not limit.allow(request.remote or "", time.monotonic()):
+            return problem(429, "too many requests", headers={"Retry-After": "1"})
+        return await handler(request)
+
+    return limited
+
+
+def _authorised(token: str | None) -> Middleware:
+    @web.middleware
+    async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if token is not None:
+            given = request.headers.get("Authorization", "")
+            if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+                return problem(401, "send the bearer token", headers={"WWW-Authenticate": "Bearer"})
+        return await handler(request)
+
+    return authorised
