@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Real services for the tests, on free loopback ports, all of it below .services/ in this checkout.
+#
+#   ops/dev/services.sh start    install what is missing (root, Debian) and start what is down
+#   ops/dev/services.sh stop     end the processes that start began, and no others
+#   ops/dev/services.sh status   a table; exit 1 when something is down
+#
+# .services/env then holds ports and DSNs as KEY=VALUE. Data starts empty with every start: the services are for tests.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+SERVICES=$(cd "$here/../.." && pwd)/.services
+NAMES=(mosquitto nats timescaledb)
+
+for part in process packages mosquitto nats timescaledb; do
+  # shellcheck source=/dev/null
+  source "$here/lib/$part.sh"
+done
+
+say() { printf '%s %s\n' "services:" "$*" >&2; }
+
+start() {
+  local name failed=0 began=$SECONDS
+  mkdir -p "$SERVICES/log" "$SERVICES/run"
+  exec 9>"$SERVICES/lock" # one start or stop at a time in this checkout
+  flock 9
+  install_packages || failed=1
+  for name in "${NAMES[@]}"; do
+    start_one "$name" || { say "$name could not be started, see $SERVICES/log"; failed=1; }
+  done
+  write_env
+  say "done in $((SECONDS - began)) s"
+  status || failed=1
+  return "$failed"
+}
+
+# Give every service three tries: the port found free may be taken before the service binds it.
+start_one() {
+  local name=$1 try
+  if alive "$name"; then return 0; fi
+  "${name}_prepare" || return 1
+  for try in 1 2 3; do
+    "${name}_configure" || return 1
+    say "starting $name"
+    "${name}_launch"
+    if wait_ready "$name"; then return 0; fi
+    stop_one "$name"
+  done
+  return 1
+}
+
+wait_ready() {
+  local name=$1 deadline=$((SECONDS + 20))
+  while ((SECONDS < deadline)); do
+    alive "$name" || return 1
+    if "${name}_ready"; then return 0; fi
+    sleep 0.1
+  done
+  return 1
+}
+
+stop() {
+  local name
+  [[ -d $SERVICES ]] || return 0
+  exec 9>"$SERVICES/lock"
+  flock 9
+  for name in "${NAMES[@]}"; do
+    stop_one "$name"
+  done
+  rm -f "$SERVICES/env"
+}
+
+status() {
+  local name state down=0
+  printf '%-12s %-6s %-8s %-7s %s\n' SERVICE STATE PID PORT LOG
+  for name in "${NAMES[@]}"; do
+    state=down
+    if alive "$name" && "${name}_ready"; then state=up; else down=1; fi
+    printf '%-12s %-6s %-8s %-7s %s\n' \
+      "$name" "$state" "$(pid_of "$name")" "$(port_of "$name")" "$SERVICES/log/$name.log"
+  done
+  return "$down"
+}
+
+write_env() {
+  local name
+  for name in "${NAMES[@]}"; do
+    if alive "$name"; then "${name}_env"; fi
+  done >"$SERVICES/env.new"
+  mv "$SERVICES/env.new" "$SERVICES/env"
+}
+
+case "${1:-}" in
+  start | stop | status) "$1" ;;
+  *) echo "usage: $0 start|stop|status" >&2; exit 2 ;;
+esac
