@@ -1,1 +1,1 @@
-"""TODO."""
+"""The composition root: the `hubwatch` command, `demo`, `up`, embedded services."""

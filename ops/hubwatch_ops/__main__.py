@@ -1,0 +1,5 @@
+"""`python -m hubwatch_ops` is `hubwatch`."""
+
+from hubwatch_ops.cli import main
+
+main()
