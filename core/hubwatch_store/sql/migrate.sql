@@ -1,0 +1,20 @@
+-- table_exists: whether a migration was ever applied here
+SELECT to_regclass('hubwatch.migrations') IS NOT NULL;
+
+-- applied: what was applied, in order
+SELECT number, name, checksum FROM hubwatch.migrations ORDER BY number;
+
+-- lock: lets one process at a time migrate; held until the connection ends
+SELECT pg_advisory_lock(hashtext('hubwatch.migrations'));
+
+-- prepare: makes the schema and the table that remembers what was applied
+CREATE SCHEMA IF NOT EXISTS hubwatch;
+CREATE TABLE IF NOT EXISTS hubwatch.migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- record: remembers an applied migration
+INSERT INTO hubwatch.migrations (number, name, checksum) VALUES (%s, %s, %s);

@@ -1,0 +1,108 @@
+"""`hubwatch db`: the schema and what the database can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubwatch_core.cli_border import border
+
+if TYPE_CHECKING:
+    from hubwatch_store.config import DatabaseSection
+    from hubwatch_store.features import Features
+    from hubwatch_store.migrate import Phase, Standing
+
+app = typer.Typer(name="db", help="The database: migrate, see its state.", no_args_is_help=True)
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("-c", "--config", help="TOML file with a [database] section; other sections are skipped.")
+]
+Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
+
+EXIT_PENDING = 3
+
+
+@app.command()
+@border
+def migrate(
+    config: ConfigFile = None,
+    dsn: Dsn = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(help="pre: what may run beside old programs; post: what needs them gone. Without it: all."),
+    ] = None,
+) -> None:
+    """Bring the schema up to this program's version. Safe to run at any time and from several places at once."""
+    from hubwatch_store.migrate import migrate as apply
+
+    applied = apply(_settings(config, dsn), _phase(phase))
+    for migration in applied:
+        typer.echo(f"applied {migration}")
+    typer.echo(f"{len(applied)} migrations applied" if applied else "nothing to do: the schema is up to date")
+
+
+@app.command()
+@border
+def status(config: ConfigFile = None, dsn: Dsn = None) -> None:
+    """Show the engine, the features in force and pending migrations; exit code 3 when some are pending."""
+    from hubwatch_store.features import detect
+    from hubwatch_store.migrate import standing
+    from hubwatch_store.pool import connect_sync
+
+    with connect_sync(_settings(config, dsn), "hubwatch db status") as connection:
+        features, stands = detect(connection), standing(connection)
+    for line in [*_feature_lines(features), *_standing_lines(stands)]:
+        typer.echo(line)
+    if stands.pending:
+        raise typer.Exit(EXIT_PENDING)
+
+
+def _feature_lines(features: Features) -> list[str]:
+    timescale = features.timescaledb is not None
+    storage = (
+        f"{features.hypertables} hypertables"
+        if timescale
+        else f"{features.partitioned_tables} tables partitioned by day"
+    )
+    aggregates = (
+        f"{features.continuous_aggregates} continuous"
+        if features.continuous_aggregates
+        else "views, computed when asked (continuous ones need TimescaleDB's community licence)"
+    )
+    columns = (
+        f"{features.columnstores} hypertables"
+        if features.columnstores
+        else "off (needs TimescaleDB's community licence)"
+    )
+    return [
+        f"engine       {features.engine}",
+        f"storage      {storage}",
+        f"aggregates   {aggregates}",
+        f"columnstore  {columns}",
+        f"retention    {features.retention}",
+    ]
+
+
+def _standing_lines(stands: Standing) -> list[str]:
+    lines = [f"migrations   {len(stands.applied)} applied, {len(stands.pending)} pending"]
+    lines += [f"  pending    {migration}" for migration in stands.pending]
+    if stands.unknown:
+        lines.append(f"  newer      {', '.join(stands.unknown)} (applied by a newer program)")
+    if stands.pending:
+        lines.append("run `hubwatch db migrate`")
+    return lines
+
+
+def _phase(text: str | None) -> Phase | None:
+    phases: dict[str | None, Phase | None] = {None: None, "pre": "pre", "post": "post"}
+    if text not in phases:
+        raise typer.BadParameter("is pre or post", param_hint="--phase")
+    return phases[text]
+
+
+def _settings(config: Path | None, dsn: str | None) -> DatabaseSection:
+    from hubwatch_ops.database_settings import load_database
+
+    return load_database(config, dsn)
