@@ -12,9 +12,12 @@ _HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*): .+$", re.MULTILINE)
 
 
 @cache
-def queries(topic: str) -> Mapping[str, str]:
-    """Give the queries of `sql/{topic}.sql` by name; raises FileNotFoundError or ValueError when it is malformed."""
-    text = (resources.files("hubwatch_store") / "sql" / f"{topic}.sql").read_text(encoding="utf-8")
+def queries(topic: str, package: str = "hubwatch_store") -> Mapping[str, str]:
+    """Give the queries of a package's `sql/{topic}.sql` by name.
+
+    Raises FileNotFoundError, or ValueError when the file is malformed.
+    """
+    text = (resources.files(package) / "sql" / f"{topic}.sql").read_text(encoding="utf-8")
     pieces = _HEADER.split(text)[1:]
     named: dict[str, str] = {}
     for name, body in zip(pieces[::2], pieces[1::2], strict=True):
