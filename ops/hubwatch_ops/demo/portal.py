@@ -48,14 +48,18 @@ class Vehicle:
 
 
 class Portal(ModbusDevice):
-    """One portal; vehicles drive through when told to, and its registers can freeze."""
+    """One portal; vehicles drive through when told to, and its registers can freeze.
+
+    `started` (s, UTC) is when its elapsed time, in milliseconds, was 0.
+    """
 
     def __init__(self, name: str, seed: int) -> None:
         super().__init__(name)
         self._random = random.Random(seed)  # noqa: S311 - physics, not secrets
         self._vehicles: list[Vehicle] = []
         self._frozen: Registers | None = None
-        self._started = time.time()
+        self._hangs: list[tuple[float, float]] = []
+        self.started = time.time()
         self._sample = -1
         self._elapsed = 0
         self._gamma = round(GAMMA_BACKGROUND)
@@ -73,11 +77,17 @@ class Portal(ModbusDevice):
 
     def freeze(self) -> None:
         """Hold every register at its last value, as a hung controller does; the link stays up."""
+        self._hangs.append((time.time(), math.inf))
         self._frozen = self._registers(time.time())
 
     def thaw(self) -> None:
         """Come back to life."""
         self._frozen = None
+        self._hangs[-1] = (self._hangs[-1][0], time.time())
+
+    def was_frozen(self, t: float) -> bool:
+        """Tell whether the registers stood still at `t` (s): then no change of theirs can be late."""
+        return any(begin <= t <= end for begin, end in self._hangs)
 
     def answer(self, function: int, address: int, count: int) -> Registers:
         """Give all registers; the elapsed time is the mark by which an answer is known again."""
@@ -89,7 +99,7 @@ class Portal(ModbusDevice):
     def _registers(self, now: float) -> Registers:
         self._count(now)
         # Two answers within one millisecond still differ.
-        self._elapsed = max(self._elapsed + 1, int((now - self._started) * 1000))
+        self._elapsed = max(self._elapsed + 1, int((now - self.started) * 1000))
         words = [
             *low_word_first(self._elapsed),
             OCCUPIED & 0x1 if any(vehicle.present(now) for vehicle in self._vehicles) else 0,
@@ -110,7 +120,7 @@ class Portal(ModbusDevice):
 
     def _count(self, now: float) -> None:
         """Draw the counts of the sample that `now` falls into, once."""
-        sample = int((now - self._started) / SAMPLE_S)
+        sample = int((now - self.started) / SAMPLE_S)
         if sample == self._sample:
             return
         self._sample = sample

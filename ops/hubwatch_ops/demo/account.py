@@ -1,0 +1,192 @@
+"""Counts what the database holds against what the simulated devices say they produced."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hubwatch_ops.demo.io_module import IoModule
+from hubwatch_ops.demo.plant import DOOR_LINES, EAST_LINES, FENCE_LINES, HUB, Plant
+from hubwatch_ops.demo.portal import Portal
+from hubwatch_ops.demo.report import (
+    AlarmLine,
+    DetectionLine,
+    ExpectedLine,
+    Percentiles,
+    Report,
+    percentiles,
+)
+from hubwatch_ops.demo.script import Played
+from hubwatch_store.pool import Pool
+from hubwatch_store.queries import queries
+
+SENSORS = {"rpm-1", "rpm-2", *DOOR_LINES, *FENCE_LINES, *EAST_LINES, "area-1"}
+"""What must be seen before the script begins."""
+
+PROBE_STEP_MS = 37
+"""Latency is asked of a register that never rests, at moments this far apart: no multiple of any poll period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How many readings the devices produced that are not stored, and how many are stored too often."""
+
+    lost: int
+    duplicated: int
+
+    def __add__(self, other: Difference) -> Difference:
+        """Add two differences."""
+        return Difference(self.lost + other.lost, self.duplicated + other.duplicated)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A detection or alarm: what, where, and when it was known (s, UTC)."""
+
+    type: str
+    sensor: str
+    at: float
+
+
+def compare(produced: Mapping[Any, int], stored: Mapping[Any, int]) -> Difference:
+    """Compare two multisets."""
+    marks = {*produced, *stored}
+    return Difference(
+        sum(max(0, produced.get(mark, 0) - stored.get(mark, 0)) for mark in marks),
+        sum(max(0, stored.get(mark, 0) - produced.get(mark, 0)) for mark in marks),
+    )
+
+
+def bit(words: Mapping[int, int], line: int) -> Counter[int]:
+    """Give how often an input was handed out as 0 and as 1, from the words that were handed out."""
+    states: Counter[int] = Counter()
+    for word, times in words.items():
+        states[word >> line & 1] += times
+    return states
+
+
+def match(attacks: Sequence[Played], found: Iterable[Found]) -> tuple[list[ExpectedLine], list[Found]]:
+    """Match findings with what the script demands; give the demands with their verdict, and what nobody demanded."""
+    left = list(found)
+    lines = []
+    for played in attacks:
+        for expected in played.step.expects:
+            same = [
+                each
+                for each in left
+                if (each.type, each.sensor) == (expected.type, expected.sensor) and each.at >= played.began
+            ]
+            first = min((each.at for each in same), default=None)
+            after = None if first is None else round(first - played.began, 3)
+            in_time = after is not None and after <= expected.within_s
+            lines.append(ExpectedLine(expected.type, expected.sensor, in_time, after))
+            left = [each for each in left if each not in same]
+    return lines, left
+
+
+async def ready_sensors(pool: Pool) -> set[str]:
+    """Give the sensors from which a good reading is stored."""
+    return {sensor for (sensor,) in await _ask(pool, "ready")}
+
+
+async def stored_frames(pool: Pool) -> int:
+    """Give how many frames are stored."""
+    return int((await _ask(pool, "totals"))[0][2])
+
+
+async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], seconds: float) -> Report:
+    """Count everything and write the report."""
+    totals = (await _ask(pool, "totals"))[0]
+    difference = await _differences(pool, plant)
+    detections = await _ask(pool, "detections")
+    alarms = await _ask(pool, "alarms")
+    expected, strangers = match(attacks, [Found(row[1], row[2], row[6]) for row in alarms])
+    stored, waited = await _latencies(pool, plant)
+    return Report(
+        readings=totals[0],
+        events=totals[1],
+        frames=totals[2],
+        lost=difference.lost,
+        duplicated=difference.duplicated,
+        unexplained_gaps=totals[3],
+        detections=[DetectionLine(row[0], row[1], row[2].isoformat(), round(row[3], 3)) for row in detections],
+        alarms=[AlarmLine(row[1], row[2], row[3], row[4]) for row in alarms],
+        expected=expected,
+        false_alarms=len(strangers),
+        latency_ms=stored,
+        poll_wait_ms=waited,
+        alarm_latency_ms=await _alarm_latency(pool, plant),
+        seconds=round(seconds, 1),
+    )
+
+
+async def _differences(pool: Pool, plant: Plant) -> Difference:
+    total = Difference(0, 0)
+    for portal in (plant.rpm_1, plant.rpm_2):
+        total += await _portal_difference(pool, portal)
+    for module, lines, channel in (
+        (plant.doors, DOOR_LINES, "position"),
+        (plant.fence, FENCE_LINES, "disturbance"),
+        (plant.fence_east, EAST_LINES, "disturbance"),
+    ):
+        for sensor, line in lines.items():
+            total += await _input_difference(pool, module, line, sensor, channel)
+    badges = dict(await _ask(pool, "badge_events"))
+    total += compare(Counter(plant.controller.published), badges)
+    rates = Counter(value for (value,) in await _ask(pool, "values", sensor="area-1", channel="gamma"))
+    return total + compare(Counter(plant.geiger.published), rates)
+
+
+async def _portal_difference(pool: Pool, portal: Portal) -> Difference:
+    """Compare the marks one by one, and every other channel of the same block by number."""
+    served = portal.served.total()
+    difference = compare(portal.served, await _marks(pool, portal.name, "elapsed"))
+    for channel, count in await _ask(pool, "good_of_channels", sensor=portal.name):
+        if channel != "elapsed":
+            difference += compare({channel: served}, {channel: count})
+    return difference
+
+
+async def _input_difference(pool: Pool, module: IoModule, line: int, sensor: str, channel: str) -> Difference:
+    return compare(bit(module.served, line), await _marks(pool, sensor, channel))
+
+
+async def _marks(pool: Pool, sensor: str, channel: str) -> dict[int, int]:
+    return dict(await _ask(pool, "marks", sensor=sensor, channel=channel))
+
+
+async def _latencies(pool: Pool, plant: Plant) -> tuple[Percentiles, Percentiles]:
+    """Give how long a change of a register takes to be a stored row, and how much of that is waiting for the poll.
+
+    The portal's elapsed time changes every millisecond; a change at the moment m is seen in the first reading with a
+    mark of at least m.
+    """
+    rows = await _ask(pool, "stored_when", sensor=plant.rpm_2.name, agent="gate")
+    marks = [row[0] for row in rows]
+    stored, waited = [], []
+    for moment in range(marks[0], marks[-1], PROBE_STEP_MS) if marks else ():
+        row = rows[bisect.bisect_left(marks, moment)]
+        changed = plant.rpm_2.started + moment / 1000
+        if not plant.rpm_2.was_frozen(changed):
+            stored.append(1000 * (row[2] - changed))
+            waited.append(1000 * (row[1] - changed))
+    return percentiles(stored), percentiles(waited)
+
+
+async def _alarm_latency(pool: Pool, plant: Plant) -> Percentiles:
+    """Give how long it takes from a fence contact closing to the entry in an alarm's journal."""
+    latencies = []
+    for sensor, seen, journaled in await _ask(pool, "contact_alarms"):
+        closed = plant.fence.changes.get(FENCE_LINES.get(sensor, -1), {}).values()
+        before = [moment for moment in closed if moment <= seen]
+        latencies += [1000 * (journaled - max(before))] if before else []
+    return percentiles(latencies)
+
+
+async def _ask(pool: Pool, query: str, **parameters: object) -> list[tuple[Any, ...]]:
+    async with pool.connection() as connection:
+        cursor = await connection.execute(queries("demo", "hubwatch_ops")[query], {"hub": HUB, **parameters})
+        return await cursor.fetchall()

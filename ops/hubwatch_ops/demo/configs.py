@@ -1,0 +1,158 @@
+"""The configuration files of the demo, as an installer would write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubwatch_ops.demo.access_controller import DEVICE_ID
+from hubwatch_ops.demo.geiger import ROOT
+from hubwatch_ops.demo.modbus_device import ModbusDevice
+from hubwatch_ops.demo.plant import DOOR_LINES, EAST_LINES, FENCE_LINES, HUB, Plant
+
+FENCE_STEP_M = 6.0
+"""Along the fence from the middle of one section to the next."""
+
+
+def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int) -> dict[str, Path]:
+    """Write the files of both agents and of `hubwatch up`; gives them by name."""
+    files = {
+        "up": _up(dsn, host, port),
+        "quay": _agent(folder, "quay", host, plant.quay_link.port)
+        + _portal(plant.rpm_1)
+        + _module(plant.fence)
+        + "".join(_fence(sensor, line, "fence") for sensor, line in FENCE_LINES.items()),
+        "gate": _agent(folder, "gate", host, port)
+        + _portal(plant.rpm_2)
+        + _module(plant.doors)
+        + "".join(_door(sensor, line) for sensor, line in DOOR_LINES.items())
+        + _module(plant.fence_east)
+        + "".join(_fence(sensor, line, "fence-east") for sensor, line in EAST_LINES.items())
+        + _mqtt_devices(host, port),
+    }
+    paths = {}
+    for name, text in files.items():
+        paths[name] = folder / f"{name}.toml"
+        paths[name].write_text(text, encoding="utf-8")
+    return paths
+
+
+def _up(dsn: str, host: str, port: int) -> str:
+    neighbours = "".join(
+        f"""
+[[detectors.neighbours]]
+hub = "{HUB}"
+from = "{one}"
+to = "{other}"
+distance_m = {FENCE_STEP_M}
+"""
+        for one, other in zip(list(FENCE_LINES), list(FENCE_LINES)[1:], strict=False)
+    )
+    # The embedded broker knows MQTT 3.1.1 and no shared subscriptions, hence no group.
+    return f"""
+[mqtt]
+host = "{host}"
+port = {port}
+protocol = "3.1.1"
+
+[database]
+dsn = "{dsn}"
+
+[collector]
+group = ""
+
+[[alarms.routes]]
+name = "watch"
+kind = "log"
+{neighbours}"""
+
+
+def _agent(folder: Path, name: str, host: str, port: int) -> str:
+    return f"""
+hub = "{HUB}"
+agent = "{name}"
+heartbeat_s = 2.0
+
+[mqtt]
+host = "{host}"
+port = {port}
+protocol = "3.1.1"
+reconnect_max_s = 2.0
+
+[spool]
+directory = "{folder / f"spool-{name}"}"
+
+[privacy]
+subjects = "raw"
+"""
+
+
+def _module(device: ModbusDevice) -> str:
+    return f"""
+[[connections]]
+name = "{device.name}"
+transport = "tcp"
+host = "127.0.0.1"
+port = {device.port}
+"""
+
+
+def _portal(portal: ModbusDevice) -> str:
+    return f"""{_module(portal)}
+[[devices]]
+sensor = "{portal.name}"
+zone = "{portal.name.replace("rpm", "lane")}"
+profile = "aspect-rpm"
+connection = "{portal.name}"
+"""
+
+
+def _door(sensor: str, line: int) -> str:
+    return f"""
+[[devices]]
+sensor = "{sensor}"
+zone = "office"
+profile = "moxa-e1210-door"
+connection = "doors"
+parameters = {{ position_bit = {line}, position_nc = false }}
+"""
+
+
+def _fence(sensor: str, line: int, module: str) -> str:
+    return f"""
+[[devices]]
+sensor = "{sensor}"
+zone = "{sensor.replace("fence", "section")}"
+profile = "moxa-e1210-fence"
+connection = "{module}"
+parameters = {{ alarm_bit = {line}, alarm_nc = false }}
+"""
+
+
+def _mqtt_devices(host: str, port: int) -> str:
+    doors = "".join(
+        f"""
+[[devices]]
+sensor = "{sensor}"
+zone = "office"
+profile = "uhppoted-door"
+connection = "site-broker"
+parameters = {{ device = {DEVICE_ID}, door = {line + 1} }}
+"""
+        for sensor, line in DOOR_LINES.items()
+    )
+    return f"""
+[[connections]]
+name = "site-broker"
+transport = "mqtt"
+host = "{host}"
+port = {port}
+protocol = "3.1.1"
+{doors}
+[[devices]]
+sensor = "area-1"
+zone = "office"
+profile = "espgeiger"
+connection = "site-broker"
+max_age_s = 10
+parameters = {{ root = "{ROOT}" }}
+"""

@@ -1,0 +1,103 @@
+"""The demo's report: as JSON for machines, as a page of text for people."""
+
+from __future__ import annotations
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+
+class DetectionLine(msgspec.Struct, frozen=True):
+    """A detection, and how long after its own beginning it was made."""
+
+    type: str
+    sensor: str
+    start: str
+    detected_after_s: float
+
+
+class AlarmLine(msgspec.Struct, frozen=True):
+    """An alarm as it stands at the end."""
+
+    type: str
+    sensor: str
+    state: str
+    priority: int
+
+
+class ExpectedLine(msgspec.Struct, frozen=True):
+    """A finding the script demands; `after_s` counts from the attack's beginning to the detection."""
+
+    type: str
+    sensor: str
+    found: bool
+    after_s: float | None
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What the demo found; counts are from the database against what the devices say they produced."""
+
+    readings: int
+    events: int
+    frames: int
+    lost: int
+    duplicated: int
+    unexplained_gaps: int
+    detections: list[DetectionLine]
+    alarms: list[AlarmLine]
+    expected: list[ExpectedLine]
+    false_alarms: int
+    latency_ms: Percentiles
+    poll_wait_ms: Percentiles
+    alarm_latency_ms: Percentiles
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """True when every attack was found, nothing was lost or doubled, and there was no false alarm."""
+        clean = not (self.lost or self.duplicated or self.unexplained_gaps or self.false_alarms)
+        return clean and self.readings > 0 and all(line.found for line in self.expected)
+
+
+def percentiles(values_ms: list[float]) -> Percentiles:
+    """Give the median and the 99th percentile (nearest rank); 0 where nothing was measured."""
+    ordered = sorted(values_ms)
+    if not ordered:
+        return Percentiles(0.0, 0.0)
+    return Percentiles(round(ordered[len(ordered) // 2], 1), round(ordered[int(len(ordered) * 0.99)], 1))
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report."""
+    table = Table(title="What was staged, and what hubwatch said", title_justify="left")
+    for heading in ("finding", "sensor", "verdict", "after"):
+        table.add_column(heading, justify="right" if heading == "after" else "left")
+    for line in report.expected:
+        verdict = "[green]found[/]" if line.found else "[bold red]MISSED[/]"
+        table.add_row(line.type, line.sensor, verdict, "–" if line.after_s is None else f"{line.after_s:.1f} s")
+    console.print()
+    console.print(table)
+    _say(console, "false alarms", str(report.false_alarms), report.false_alarms == 0)
+    _say(console, "readings lost", f"{report.lost} of {report.readings}", report.lost == 0)
+    _say(console, "readings doubled", str(report.duplicated), report.duplicated == 0)
+    _say(console, "unexplained gaps", str(report.unexplained_gaps), report.unexplained_gaps == 0)
+    _latency(console, "register change to stored row", report.latency_ms)
+    _latency(console, "  of which waiting for the poll", report.poll_wait_ms)
+    _latency(console, "register change to open alarm", report.alarm_latency_ms)
+    verdict = "[bold green]PASSED[/]" if report.passed else "[bold red]FAILED[/]"
+    console.print(f"{verdict}  {report.readings} readings, {report.events} events, {report.frames} frames")
+
+
+def _say(console: Console, what: str, figure: str, good: bool) -> None:
+    console.print(f"{what:<32} [{'green' if good else 'bold red'}]{figure}[/]", highlight=False)
+
+
+def _latency(console: Console, what: str, figures: Percentiles) -> None:
+    console.print(f"{what:<32} p50 {figures.p50:.0f} ms, p99 {figures.p99:.0f} ms", highlight=False)

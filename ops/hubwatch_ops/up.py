@@ -1,0 +1,105 @@
+"""`hubwatch up`: collector, detectors and alarms in one supervised process, for a hub on a single machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from pydantic import Field, ValidationError, create_model
+
+from hubwatch_core import config
+from hubwatch_core.cli_border import border
+from hubwatch_core.config import LogSection, MqttSection, Section, TelemetrySection
+from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.service import Context, Part, serve
+
+SHARED = ("mqtt", "database", "telemetry", "log")
+"""Sections that stand once in the file and hold for every component."""
+
+
+class Hub(NamedTuple):
+    """The settings of every component, and of the process they share."""
+
+    collector: Any
+    detectors: Any
+    alarms: Any
+    telemetry: TelemetrySection
+    log: LogSection
+
+    def parts(self, context: Context) -> Sequence[Part]:
+        """Give all parts; alarms start first and stop last, so that what is found on the way down is still told."""
+        from hubwatch_alarms import service as alarms
+        from hubwatch_collector import service as collector
+        from hubwatch_detectors import service as detectors
+
+        return [
+            *alarms.parts(self.alarms, context),
+            *detectors.parts(self.detectors, context),
+            *collector.parts(self.collector, context),
+        ]
+
+
+@border
+def up(
+    file: Annotated[Path, typer.Option("-c", "--config", help="The hub's configuration (TOML).")],
+) -> None:
+    """Run collector, detectors and alarms in one process."""
+    hub = load(file)
+    raise SystemExit(serve("up", hub.parts, telemetry=hub.telemetry, log=hub.log))
+
+
+def load(file: Path) -> Hub:
+    """Read and check a hub's configuration; raises ConfigError with every mistake."""
+    from hubwatch_alarms.config import Settings as AlarmSettings
+    from hubwatch_collector.config import Settings as CollectorSettings
+    from hubwatch_detectors.config import Settings as DetectorSettings
+
+    models: dict[str, type[Section]] = {
+        "collector": CollectorSettings,
+        "detectors": DetectorSettings,
+        "alarms": AlarmSettings,
+    }
+    loaded = config.load(_file_model(models), file)
+    problems: list[Problem] = []
+    settings = {name: _component(name, model, loaded, file, problems) for name, model in models.items()}
+    if problems:
+        raise ConfigError(problems)
+    return Hub(**settings, telemetry=loaded.telemetry, log=loaded.log)  # type: ignore[attr-defined]  # made below
+
+
+def _file_model(models: dict[str, type[Section]]) -> type[Section]:
+    """Make the model of the file: the shared sections once, and a table per component with what is its own."""
+    from hubwatch_store.config import DatabaseSection
+
+    own = {
+        name: create_model(
+            f"{name.title()}Table",
+            __base__=Section,
+            **{key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED},
+        )
+        for name, model in models.items()
+    }
+    shared: dict[str, type[Section]] = {
+        "mqtt": MqttSection,
+        "database": DatabaseSection,
+        "telemetry": TelemetrySection,
+        "log": LogSection,
+    }
+    fields: dict[str, Any] = {name: (model, Field(default_factory=model)) for name, model in {**shared, **own}.items()}
+    return create_model("HubFile", __base__=Section, **fields)
+
+
+def _component(name: str, model: type[Section], loaded: Any, file: Path, problems: list[Problem]) -> Section | None:
+    """Join what a component has of its own with what is shared; its checks across keys run here."""
+    own = getattr(loaded, name)
+    values = {key: getattr(own, key) for key in type(own).model_fields}
+    values |= {key: getattr(loaded, key) for key in SHARED if key in model.model_fields}
+    try:
+        return model(**values)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            key = ".".join([name, *(str(part) for part in detail["loc"])])
+            problems.append(Problem(str(file), key, detail["msg"].removeprefix("Value error, ")))
+        return None
