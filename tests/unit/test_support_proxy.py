@@ -1,0 +1,172 @@
+"""The proxy that other tests rely on breaks links exactly as it says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.eventually import eventually
+from support.proxy import Proxy, flip_byte
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send back what comes; after the client's end of file say goodbye, then close."""
+    try:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+        writer.write(b"bye")
+        await writer.drain()
+    except ConnectionError:
+        pass  # the proxy cut us off, which is what the test wants
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    async with Proxy(*server.sockets[0].getsockname()[:2]) as proxy:
+        yield proxy
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def stream(proxy: Proxy) -> AsyncIterator[Stream]:
+    reader, writer = await asyncio.open_connection(*proxy.address)
+    yield reader, writer
+    writer.close()
+
+
+async def _ask(stream: Stream, data: bytes) -> bytes:
+    reader, writer = stream
+    writer.write(data)
+    return await asyncio.wait_for(reader.readexactly(len(data)), 2)
+
+
+async def test_healthy_proxy_passes_bytes_and_counts_both_directions(proxy: Proxy, stream: Stream) -> None:
+    assert await _ask(stream, b"hello") == b"hello"
+    stream[1].write_eof()
+    assert await stream[0].read() == b"bye"
+    assert proxy.flows["up"].passed_bytes == 5
+    assert proxy.flows["down"].passed_bytes == 8
+    assert proxy.accepted == 1
+
+
+async def test_large_transfer_arrives_whole_and_unchanged(proxy: Proxy, stream: Stream) -> None:
+    data = bytes(range(256)) * 8000
+    assert await _ask(stream, data) == data
+    assert proxy.flows["down"].passed_bytes == len(data)
+
+
+async def test_closed_connections_are_forgotten(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    assert proxy.connections == 1
+    stream[1].close()
+    await eventually(lambda: not proxy.connections)
+
+
+async def test_cut_resets_the_connection_and_takes_new_ones(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    proxy.cut()
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(stream[0].read(), 2)
+    again = await asyncio.open_connection(*proxy.address)
+    assert await _ask(again, b"back") == b"back"
+    again[1].close()
+
+
+async def test_cut_without_reset_ends_the_stream_in_order(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    proxy.cut(reset=False)
+    assert await asyncio.wait_for(stream[0].read(), 2) == b""
+
+
+async def test_refusing_proxy_refuses_until_healed_on_the_same_port(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    address = proxy.address
+    await proxy.refuse()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
+    await proxy.heal()
+    assert proxy.address == address
+    again = await asyncio.open_connection(*address)
+    assert await _ask(again, b"back") == b"back"
+    again[1].close()
+
+
+async def test_unreachable_target_resets_the_client() -> None:
+    server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    gone = server.sockets[0].getsockname()[:2]
+    server.close()
+    await server.wait_closed()
+    async with Proxy(*gone) as proxy:
+        reader, writer = await asyncio.open_connection(*proxy.address)
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 2)
+        writer.close()
+        assert proxy.accepted == 1
+
+
+async def test_delay_holds_each_direction_once(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"warm")
+    proxy.delay(0.1)
+    began = time.monotonic()
+    await _ask(stream, b"slow")
+    assert 0.2 <= time.monotonic() - began < 1.0
+
+
+async def test_stalled_proxy_accepts_but_stays_deaf_until_healed(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    proxy.stall()
+    late = await asyncio.open_connection(*proxy.address)
+    for reader, writer in (stream, late):
+        writer.write(b"anyone?")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.1)
+    await proxy.heal()
+    for reader, writer in (stream, late):
+        assert await asyncio.wait_for(reader.readexactly(7), 2) == b"anyone?"
+        writer.close()
+
+
+async def test_stall_of_one_direction_lets_the_other_pass(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    proxy.stall("down")
+    stream[1].write(b"heard")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(stream[0].read(1), 0.1)
+    assert proxy.flows["up"].passed_bytes == 6
+    assert proxy.flows["down"].passed_bytes == 1
+
+
+async def test_half_close_towards_the_target_still_brings_its_answer(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    proxy.half_close("up")
+    assert await asyncio.wait_for(stream[0].read(), 2) == b"bye"
+
+
+async def test_half_close_towards_the_client_ends_its_reading_only(proxy: Proxy, stream: Stream) -> None:
+    await _ask(stream, b"x")
+    proxy.half_close("down")
+    assert await asyncio.wait_for(stream[0].read(), 2) == b""
+    stream[1].write(b"more")
+    await eventually(lambda: proxy.flows["up"].passed_bytes == 5)
+
+
+async def test_corruption_changes_one_direction_and_heals(proxy: Proxy, stream: Stream) -> None:
+    proxy.corrupt("down", flip_byte(4))
+    assert await _ask(stream, bytes(8)) == b"\xff\0\0\0\xff\0\0\0"
+    await proxy.heal()
+    assert await _ask(stream, bytes(8)) == bytes(8)
+
+
+def test_flip_byte_counts_over_chunks() -> None:
+    change = flip_byte(3)
+    assert change(bytes(4)) + change(bytes(1)) + change(bytes(3)) == b"\xff\0\0\xff\0\0\xff\0"
