@@ -1,0 +1,167 @@
+"""Writes what collectors are offered: one transaction for a batch, exactly-once in effect.
+
+In the transaction the ledger says which frames are new; just these are copied. Data that the database refuses is
+found by halving the batch until one offer is left, which becomes a dead letter; the rest is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+import numpy as np
+
+from hubwatch_core.errors import Permanent, Transient
+from hubwatch_core.wire import Birth, Frame
+from hubwatch_store import dead_letters, events, inventory, ledger
+from hubwatch_store.columns import Columns, columns_of
+from hubwatch_store.config import DatabaseSection
+from hubwatch_store.copy import packed
+from hubwatch_store.errors import Refused, translated
+from hubwatch_store.identities import DAY_US, Identities
+from hubwatch_store.latest import Latest
+from hubwatch_store.offer import Letter, Offer, State
+from hubwatch_store.pool import Connection, connect
+from hubwatch_store.queries import queries
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch came to."""
+
+    frames: int = 0
+    duplicates: int = 0
+    readings: int = 0
+    events: int = 0
+    dead: list[Letter] = field(default_factory=list)
+
+    def add(self, other: Written) -> None:
+        """Count `other` in."""
+        self.frames += other.frames
+        self.duplicates += other.duplicates
+        self.readings += other.readings
+        self.events += other.events
+        self.dead += other.dead
+
+
+class Writer:
+    """One connection that writes, made anew after every failure."""
+
+    def __init__(self, settings: DatabaseSection, name: str = "hubwatch collector") -> None:
+        self._settings = settings
+        self._name = name
+        self._connection: Connection | None = None
+        self._identities = Identities()
+        self._latest = Latest(monotonic())
+
+    async def open(self) -> None:
+        """Connect, if not connected. Raises Transient or Permanent as `pool.connect`."""
+        if self._connection is None:
+            self._identities = Identities()
+            self._connection = await connect(self._settings, self._name)
+
+    async def close(self) -> None:
+        """Leave; what was not committed is undone by the database, and what was not settled is to be offered again."""
+        connection, self._connection = self._connection, None
+        self._latest = Latest(monotonic())
+        if connection is not None:
+            await connection.close()
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether all that follows from what was written is in the database, so that it may be acknowledged.
+
+        What is not settled when `write` fails has to be offered again.
+        """
+        return not self._latest.waiting
+
+    async def write(self, offers: Sequence[Offer]) -> Written:
+        """Store a batch. Raises Transient when the database is away (offer it again), Permanent when it cannot take
+        anything at all; refused offers come back in `dead`.
+        """
+        try:
+            async with asyncio.timeout(self._settings.statement_timeout_s * 2):
+                await self.open()
+                return await self._write(offers)
+        except TimeoutError:
+            await self.close()
+            raise Transient("the database hangs") from None
+        except (Transient, Permanent, asyncio.CancelledError):
+            await self.close()
+            raise
+
+    async def _write(self, offers: Sequence[Offer]) -> Written:
+        try:
+            return await self._transaction(offers)
+        except Refused as error:
+            if not offers:
+                raise
+            if len(offers) == 1:
+                return await self._transaction([_refused(offers[0], error)])
+        half, written = len(offers) // 2, Written()
+        for part in (offers[:half], offers[half:]):
+            written.add(await self._write(part))
+        return written
+
+    async def _transaction(self, offers: Sequence[Offer]) -> Written:
+        assert self._connection is not None, "write() connects"
+        connection, frames = self._connection, [each.content for each in offers if isinstance(each.content, Frame)]
+        with translated():
+            columns = await self._prepare(connection, frames)
+            latest = self._latest.plus(columns, frames)
+            async with connection.transaction():
+                written = await self._store(connection, offers, frames, columns)
+                due = latest.due(monotonic())
+                if due:
+                    await latest.write(connection)
+        self._latest = Latest(monotonic()) if due else latest
+        return written
+
+    async def _prepare(self, connection: Connection, frames: Sequence[Frame]) -> Columns:
+        await self._identities.learn(connection, frames)
+        columns = columns_of(frames, self._identities.channels)
+        days = np.unique(columns.time // DAY_US) * DAY_US
+        await self._identities.prepare_days(connection, "reading", days.tolist())
+        moments = [event.t for frame in frames for event in frame.events]
+        await self._identities.prepare_days(connection, "event", moments)
+        return columns
+
+    async def _store(
+        self, connection: Connection, offers: Sequence[Offer], frames: Sequence[Frame], columns: Columns
+    ) -> Written:
+        for each in offers:
+            if isinstance(each.content, Birth):
+                await inventory.record_birth(connection, each.content)
+            elif isinstance(each.content, State):
+                await inventory.record_state(connection, each.content, each.received)
+        letters = [(each, each.content) for each in offers if isinstance(each.content, Letter)]
+        await dead_letters.record(connection, letters)
+        written = Written(dead=[letter for _, letter in letters])
+        if frames:
+            written.add(await self._store_frames(connection, frames, columns))
+        return written
+
+    async def _store_frames(self, connection: Connection, frames: Sequence[Frame], columns: Columns) -> Written:
+        claimed = await ledger.claim(connection, frames, self._identities.epochs)
+        new = claimed.new
+        fresh = columns if len(new) == len(frames) else columns_of(new, self._identities.channels)
+        if len(fresh):
+            async with connection.cursor().copy(queries("readings")["copy"]) as copy:
+                for chunk in packed(fresh):
+                    await copy.write(chunk)
+        await events.copy_events(connection, new, self._identities.sensors)
+        await events.record_evictions(connection, new)
+        await ledger.stamp(connection, claimed)
+        count = sum(len(frame.events) for frame in new)
+        return Written(len(new), len(frames) - len(new), len(fresh), count)
+
+
+def _refused(offer: Offer, error: Refused) -> Offer:
+    content = offer.content
+    if isinstance(content, Letter):
+        raise error
+    epoch, seq = (content.epoch, content.seq) if isinstance(content, Frame) else (None, None)
+    letter = Letter(str(error), content.hub, content.agent, epoch, seq)
+    return Offer(offer.topic, offer.payload, offer.received, letter)
