@@ -46,6 +46,13 @@ def test_fresh_database_is_dropped_even_while_somebody_is_connected(plain_server
         psycopg.connect(dsn)
 
 
+@pytest.mark.parametrize("round_", [1, 2])
+def test_migrated_database_has_the_schema_and_nobody_elses_rows(migrated_database: str, round_: int) -> None:
+    with psycopg.connect(migrated_database) as connection:
+        assert connection.execute("SELECT count(*) FROM hubwatch.dead_letters").fetchone() == (0,)
+        connection.execute("CREATE TABLE public.mine (x int)")  # would exist already, were the rounds not apart
+
+
 async def test_broker_delivers(broker: Address) -> None:
     async with aiomqtt.Client(*broker) as client:
         await client.subscribe("support/fixtures", qos=1)

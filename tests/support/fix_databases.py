@@ -8,7 +8,7 @@ import pytest
 
 from hubwatch_ops.embedded import running_postgres
 from support import services
-from support.databases import fresh_database
+from support.databases import fresh_database, migrated_template
 from support.ports import free_port
 
 
@@ -43,4 +43,39 @@ def plain_dsn(plain_server: str) -> Iterator[str]:
 def database(request: pytest.FixtureRequest) -> str:
     """DSN of an empty database, once on TimescaleDB and once on plain PostgreSQL."""
     dsn: str = request.getfixturevalue(f"{request.param}_dsn")
+    return dsn
+
+
+@pytest.fixture(scope="session")
+def timescale_template(timescale_server: str) -> Iterator[str]:
+    """Name of a migrated database on TimescaleDB to copy."""
+    with migrated_template(timescale_server) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def plain_template(plain_server: str) -> Iterator[str]:
+    """Name of a migrated database on plain PostgreSQL to copy."""
+    with migrated_template(plain_server) as name:
+        yield name
+
+
+@pytest.fixture
+def migrated_timescale_dsn(timescale_server: str, timescale_template: str) -> Iterator[str]:
+    """DSN of a migrated database without rows, on TimescaleDB."""
+    with fresh_database(timescale_server, timescale_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def migrated_plain_dsn(plain_server: str, plain_template: str) -> Iterator[str]:
+    """DSN of a migrated database without rows, on plain PostgreSQL."""
+    with fresh_database(plain_server, plain_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture(params=["timescale", "plain"])
+def migrated_database(request: pytest.FixtureRequest) -> str:
+    """DSN of a migrated database without rows, once on TimescaleDB and once on plain PostgreSQL."""
+    dsn: str = request.getfixturevalue(f"migrated_{request.param}_dsn")
     return dsn
