@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from hubwatch_core.words import AlarmState
 
+SYSTEM = "system"
+"""Who made a move that no person made; no person may act under this name."""
+
 
 class Action(StrEnum):
     """What happened to an alarm; the word of its journal entry, and what a route subscribes to."""
@@ -37,7 +40,7 @@ class Action(StrEnum):
 class Alarm:
     """One alarm as it stands; there is at most one open alarm per (hub, sensor, type, subject)."""
 
-    id: str
+    id: int
     hub: str
     zone: str | None
     sensor: str
@@ -65,7 +68,7 @@ class Alarm:
     acknowledged_by: str | None = None
     closed: int | None = None
     shelved_until: int | None = None
-    incident: str | None = None
+    incident: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Entry:
     from_state: AlarmState | None
     """None when the move made the alarm."""
     to_state: AlarmState
-    by: str | None = None
-    """The person who did it; None when the system did."""
+    by: str = SYSTEM
+    """The person who did it, or SYSTEM."""
     note: str | None = None
     detection: str | None = None

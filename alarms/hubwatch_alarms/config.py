@@ -1,0 +1,55 @@
+"""Settings of the alarms component."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_core.config import LogSection, Section, TelemetrySection
+from hubwatch_store.config import DatabaseSection
+
+
+class DeliverySection(Section):
+    """How messages are brought to people."""
+
+    give_up_after_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = Field(
+        4 * 3600.0,
+        description="Seconds after which an undelivered message is given up, loudly. Four hours: a half shift.",
+    )
+    lease_s: Annotated[float, Field(ge=20, le=600)] = Field(
+        30.0,
+        description="Seconds after which a message whose sender died is sent again; longer than any route's timeout.",
+    )
+
+
+class ShelvingSection(Section):
+    """Limits of setting alarms aside."""
+
+    longest_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
+        8 * 3600.0, description="Longest time an alarm may be shelved: a shift, so that the next one sees it again."
+    )
+
+
+class Settings(Section):
+    """Everything `hubwatch alarms` needs to know."""
+
+    database: DatabaseSection = Field(default_factory=DatabaseSection)
+    telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
+    log: LogSection = Field(default_factory=LogSection)
+    delivery: DeliverySection = Field(default_factory=DeliverySection)
+    shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    instructions_file: Path | None = Field(
+        None, description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml."
+    )
+    routes: tuple[AnyRouteSection, ...] = Field((), description="Ways to tell people; see [[routes]].")
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Settings:
+        names = [route.name for route in self.routes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"routes need different names, but there are several called {', '.join(twice)}")
+        return self

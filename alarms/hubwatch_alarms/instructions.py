@@ -1,0 +1,63 @@
+"""What to do first, by type of detection: the packaged texts, and over them those of the hub."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from hubwatch_core.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """The title of an alarm and what to do first."""
+
+    title: str
+    do: str
+
+
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: str
+    do: str
+
+
+class Instructions:
+    """Finds the instruction of a detection type: its own, its family's, or the default."""
+
+    def __init__(self, texts: Mapping[str, Instruction]) -> None:
+        self._texts = dict(texts)
+
+    @classmethod
+    def load(cls, own: Path | None = None) -> Instructions:
+        """Read the packaged texts, and over them the hub's `own`; raises ConfigError when that file cannot be used."""
+        packaged = resources.files("hubwatch_alarms").joinpath("instructions.toml").read_text(encoding="utf-8")
+        texts = _parse(packaged)
+        if own is not None:
+            texts |= _read(own)
+        return cls(texts)
+
+    def of(self, type_: str) -> Instruction:
+        """Give the instruction of a type, from the most to the least special name that has one."""
+        name = type_
+        while name not in self._texts and "." in name:
+            name = name.rpartition(".")[0]
+        return self._texts.get(name, self._texts["default"])
+
+
+def _read(path: Path) -> dict[str, Instruction]:
+    try:
+        return _parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError([Problem(str(path), "", str(error))]) from None
+
+
+def _parse(text: str) -> dict[str, Instruction]:
+    entries = msgspec.convert(tomllib.loads(text), dict[str, _Entry])
+    return {type_: Instruction(entry.title, entry.do) for type_, entry in entries.items()}

@@ -1,0 +1,73 @@
+"""Figures of the alarms component, on the registry of its process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.words import AlarmState, Priority
+
+LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400)
+
+
+class Metrics:
+    """Every metric of the component; names begin with `hubwatch_alarms_`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.arrivals = Counter(
+            "hubwatch_alarms_arrivals_total", "Detections and ends of detections taken.", registry=registry
+        )
+        self.moves = Counter(
+            "hubwatch_alarms_moves_total",
+            "Journal entries written by this process.",
+            ["action", "priority"],
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "hubwatch_alarms_latency_seconds",
+            "From a detection's own moment of detection to its committed alarm.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.attempts = Counter(
+            "hubwatch_alarms_attempts_total", "Attempts to deliver a message.", ["route", "outcome"], registry=registry
+        )
+        self.given_up = Counter(
+            "hubwatch_alarms_given_up_total", "Messages given up undelivered.", ["route"], registry=registry
+        )
+        self.refused = Counter(
+            "hubwatch_alarms_refused_total", "Messages the other side refused for good.", ["route"], registry=registry
+        )
+        self.delivery = Histogram(
+            "hubwatch_alarms_delivery_seconds",
+            "From a message's queuing to its delivery.",
+            ["route"],
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._waiting = Gauge("hubwatch_alarms_waiting", "Findings that wait to become alarms.", registry=registry)
+        self._outbox = Gauge("hubwatch_alarms_outbox", "Messages not yet delivered.", ["route"], registry=registry)
+        self._open = Gauge(
+            "hubwatch_alarms_open", "Open alarms by state and priority.", ["state", "priority"], registry=registry
+        )
+
+    def moved(self, action: str, priority: int) -> None:
+        """Count one journal entry."""
+        self.moves.labels(action, str(priority)).inc()
+
+    def alarmed(self, detected: int, at: int) -> None:
+        """Observe how long a finding took to its alarm; both in microseconds."""
+        self.latency.observe(max(0.0, (at - detected) / SECOND_US))
+
+    def stand(self, *, waiting: int, outbox: Mapping[str, int], open_alarms: Mapping[tuple[str, int], int]) -> None:
+        """Set the gauges to how things stand now."""
+        self._waiting.set(waiting)
+        self._outbox.clear()
+        for route, messages in outbox.items():
+            self._outbox.labels(route).set(messages)
+        for state in AlarmState:
+            if state is not AlarmState.NORMAL:
+                for priority in Priority:
+                    self._open.labels(state, str(priority.value)).set(open_alarms.get((state, priority.value), 0))

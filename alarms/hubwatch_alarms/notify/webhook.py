@@ -1,0 +1,145 @@
+"""The webhook route: a signed JSON body by HTTP POST.
+
+Only the status line and Retry-After of the answer are looked at; its body is never read, and a redirect is a refusal:
+whoever may redirect us could otherwise point our alarms at another machine.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import Field, field_validator, model_validator
+
+from hubwatch_alarms.message import Message
+from hubwatch_alarms.notify.outcome import Outcome, Result
+from hubwatch_alarms.notify.route import RouteSection
+from hubwatch_alarms.notify.signature import sign
+from hubwatch_core import __version__
+from hubwatch_core.config import read_secret
+from hubwatch_core.errors import Permanent
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+TRY_AGAIN = frozenset({408, 425, 429})
+"""Refusals that RFC 9110 (408), RFC 8470 (425) and RFC 6585 (429) define as worth repeating; so is every 5xx."""
+
+
+class WebhookRouteSection(RouteSection):
+    """Settings of a webhook route."""
+
+    kind: Literal["webhook"] = Field(description="webhook: a signed JSON body by HTTP POST.")
+    url: str = Field(description="Where to POST; https, or http on loopback unless allow_http is set.")
+    secret_file: Path | None = Field(None, description="File that holds the signing key.")
+    secret_env: str | None = Field(None, description="Environment variable that holds it, instead of secret_file.")
+    timeout_s: Annotated[float, Field(gt=0, le=15)] = Field(10.0, description="Seconds one attempt may take in all.")
+    allow_http: bool = Field(False, description="Send in the clear to another machine: only inside a closed network.")
+
+    @field_validator("url")
+    @classmethod
+    def _usable(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be a full http(s) URL, like https://host/path")
+        if parts.username or parts.password:
+            raise ValueError("must not carry a user or password: the signature proves who we are")
+        return url
+
+    @model_validator(mode="after")
+    def _guarded(self) -> WebhookRouteSection:
+        parts = urlsplit(self.url)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
+            raise ValueError(f"http to {parts.hostname} would send alarms in the clear: use https, or set allow_http")
+        if (self.secret_file is None) == (self.secret_env is None):
+            raise ValueError("give one of secret_file and secret_env: every body is signed")
+        return self
+
+    def read_key(self) -> str:
+        """Give the signing key; raises Permanent when it cannot be read or is empty."""
+        if self.secret_env is not None:
+            secret = os.environ.get(self.secret_env, "")
+            if not secret:
+                raise Permanent(f"route {self.name}: the environment variable {self.secret_env} is not set")
+            return secret
+        secret_of_file = read_secret(None, self.secret_file)
+        assert secret_of_file is not None, "the settings demand one of the two"
+        return secret_of_file
+
+
+class WebhookRoute:
+    """Delivers by POST; one HTTP session for as long as it is open."""
+
+    def __init__(self, settings: WebhookRouteSection) -> None:
+        self._settings = settings
+        self._secret = settings.read_key()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
+        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def deliver(self, message: Message) -> Outcome:
+        """POST the message once; see docs/howto/receive-webhooks.md for what the receiver sees."""
+        assert self._session is not None, "deliver belongs inside the route's context"
+        body = message.json()
+        try:
+            async with self._session.post(
+                self._settings.url, data=body, headers=self._headers(message, body), allow_redirects=False
+            ) as response:
+                outcome = judge(response.status, response.headers.get("Retry-After"), time.time())
+                response.close()  # unread: an endless body must not hold us
+                return outcome
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return Outcome(Result.TRANSIENT, error=_describe(error, self._settings.timeout_s))
+
+    def _headers(self, message: Message, body: bytes) -> dict[str, str]:
+        timestamp_s = int(time.time())
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": f"hubwatch/{__version__}",
+            "X-Hubwatch-Id": message.id,
+            "X-Hubwatch-Timestamp": str(timestamp_s),
+            "X-Hubwatch-Signature": sign(self._secret, timestamp_s, body),
+        }
+
+
+def judge(status: int, retry_after: str | None, now_s: float) -> Outcome:
+    """Say what an HTTP status means for the message: 2xx delivered, 408, 425, 429 and 5xx try again, else refused."""
+    if 200 <= status < 300:
+        return Outcome(Result.DELIVERED, status)
+    if status in TRY_AGAIN or 500 <= status < 600:
+        return Outcome(Result.TRANSIENT, status, f"HTTP {status}", wait_asked_s(retry_after, now_s))
+    what = "redirect, which is not followed" if 300 <= status < 400 else "refused"
+    return Outcome(Result.PERMANENT, status, f"HTTP {status}: {what}")
+
+
+def wait_asked_s(retry_after: str | None, now_s: float) -> float | None:
+    """Read Retry-After, seconds or an HTTP date (RFC 9110 §10.2.3); None when absent or not understood."""
+    if retry_after is None:
+        return None
+    # The length bound keeps int() from chewing on a hostile header.
+    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) <= 9:
+        return float(retry_after)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - now_s)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _describe(error: BaseException, timeout_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    return f"{type(error).__name__}: {error}"[:500]

@@ -1,0 +1,202 @@
+"""Alarms in the database: findings that wait, alarms as they stand, and their journal.
+
+Every function works inside the transaction of `moving`; errors are translated there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from hubwatch_core.clock import to_datetime, to_us
+from hubwatch_core.wire import Detection
+from hubwatch_core.words import AlarmState
+from hubwatch_store.alarm_rows import Action, Alarm, Entry
+from hubwatch_store.errors import translated
+from hubwatch_store.pool import Connection, Pool
+from hubwatch_store.queries import queries
+
+_ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
+_TIMES = frozenset({"opened", "last_active", "returned", "acknowledged", "closed", "shelved_until"})
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A finding that waited: a new detection, or (`is_end`) the end of one; `zone` is its sensor's, where known."""
+
+    detection: Detection
+    is_end: bool
+    zone: str | None
+
+
+@asynccontextmanager
+async def moving(pool: Pool) -> AsyncIterator[Connection]:
+    """Give a transaction in which alarms may be moved, the only one at that time in the whole database.
+
+    Raises Transient or Permanent; nothing of the transaction remains then.
+    """
+    with translated():
+        async with pool.connection() as connection, alone(connection):
+            yield connection
+
+
+@asynccontextmanager
+async def alone(connection: Connection) -> AsyncIterator[None]:
+    """Make a transaction on `connection` as in `moving`."""
+    with translated():
+        async with connection.transaction():
+            await connection.execute(queries("alarms")["lock"])
+            yield
+
+
+async def fetch(connection: Connection, topic: str, name: str, **values: object) -> list[dict[str, Any]]:
+    """Run a named query and give its rows by column name."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(queries(topic)[name], values)
+        return await cursor.fetchall() if cursor.description is not None else []
+
+
+async def take_arrivals(connection: Connection, most: int) -> list[Arrival]:
+    """Take up to `most` waiting findings, oldest first; they are gone once the transaction commits."""
+    rows = await fetch(connection, "alarms", "take_arrivals", most=most)
+    return [Arrival(_detection(row), row["is_end"], row["zone"]) for row in rows]
+
+
+async def count_waiting(connection: Connection) -> int:
+    """Count the findings that wait."""
+    (row,) = await fetch(connection, "alarms", "waiting")
+    return int(row["waiting"])
+
+
+async def is_bound(connection: Connection, detection: str) -> bool:
+    """Tell whether a detection already went to an alarm."""
+    (row,) = await fetch(connection, "alarms", "is_bound", detection=detection)
+    return bool(row["bound"])
+
+
+async def bind(connection: Connection, detection: Detection, alarm: int) -> None:
+    """Record which alarm a detection went to."""
+    await fetch(connection, "alarms", "bind", detection=detection.id, alarm=alarm, ended=detection.end is not None)
+
+
+async def end_detection(connection: Connection, detection: str) -> int | None:
+    """Count the end of a detection; gives its alarm, None when the end is already counted or it has no alarm yet."""
+    rows = await fetch(connection, "alarms", "end_detection", detection=detection)
+    return int(rows[0]["alarm"]) if rows else None
+
+
+async def next_alarm_id(connection: Connection) -> int:
+    """Draw the number of a new alarm."""
+    (row,) = await fetch(connection, "alarms", "next_id")
+    return int(row["id"])
+
+
+async def open_alarm(connection: Connection, found: Detection) -> Alarm | None:
+    """Give the open alarm of the condition that `found` speaks of."""
+    rows = await fetch(
+        connection, "alarms", "open_alarm", hub=found.hub, sensor=found.sensor, type=found.type, subject=found.subject
+    )
+    return _alarm(rows[0]) if rows else None
+
+
+async def alarm_by_id(connection: Connection, alarm: int) -> Alarm | None:
+    """Give one alarm, open or closed."""
+    rows = await fetch(connection, "alarms", "by_id", id=alarm)
+    return _alarm(rows[0]) if rows else None
+
+
+async def shelf_over(connection: Connection, now: int) -> list[Alarm]:
+    """Give the shelved alarms whose time is over at `now`."""
+    return [_alarm(row) for row in await fetch(connection, "alarms", "shelf_over", now=to_datetime(now))]
+
+
+async def list_alarms(connection: Connection, *, hub: str | None, closed: bool, most: int) -> list[Alarm]:
+    """Give up to `most` alarms in the order in which they want attention; closed ones only when asked for."""
+    return [_alarm(row) for row in await fetch(connection, "alarms", "list_alarms", hub=hub, closed=closed, most=most)]
+
+
+async def count_open(connection: Connection) -> dict[tuple[str, int], int]:
+    """Count open alarms by (state, priority)."""
+    rows = await fetch(connection, "alarms", "count_open")
+    return {(row["state"], row["priority"]): row["alarms"] for row in rows}
+
+
+async def save(connection: Connection, alarm: Alarm, entries: Sequence[Entry]) -> None:
+    """Write an alarm as it stands now, and the entries of the move that brought it there."""
+    values = {name: getattr(alarm, name) for name in _ALARM_FIELDS}
+    values |= {name: _moment(values[name]) for name in _TIMES}
+    await fetch(connection, "alarms", "save", **values)
+    for entry in entries:
+        await fetch(
+            connection,
+            "alarms",
+            "write_entry",
+            alarm=alarm.id,
+            at=to_datetime(entry.at),
+            action=entry.action,
+            by=entry.by,
+            from_state=entry.from_state,
+            to_state=entry.to_state,
+            note=entry.note,
+            detection=entry.detection,
+        )
+
+
+async def journal(connection: Connection, alarm: int) -> list[Entry]:
+    """Give the journal of one alarm, oldest first."""
+    return [entry_of(row) for row in await fetch(connection, "alarms", "journal", alarm=alarm)]
+
+
+def entry_of(row: Row) -> Entry:
+    """Make a journal entry of its row."""
+    before = row["from_state"]
+    return Entry(
+        action=Action(row["action"]),
+        at=to_us(row["at"]),
+        from_state=None if before is None else AlarmState(before),
+        to_state=AlarmState(row["to_state"]),
+        by=row["by"],
+        note=row["note"],
+        detection=row["detection"],
+    )
+
+
+def _alarm(row: Row) -> Alarm:
+    values = {name: row[name] for name in _ALARM_FIELDS}
+    values |= {name: _micros(row[name]) for name in _TIMES}
+    return Alarm(**values | {"state": AlarmState(row["state"])})
+
+
+def _detection(row: Row) -> Detection:
+    ended: datetime | None = row["end"]
+    return Detection(
+        id=row["id"],
+        type=row["type"],
+        hub=row["hub"],
+        sensor=row["sensor"],
+        subject=row["subject"],
+        start=to_us(row["start"]),
+        end=_micros(ended),
+        detected=to_us(row["detected"]),
+        score=row["score"],
+        priority=row["priority"],
+        detector=row["detector"],
+        version=row["version"],
+        late=row["late"],
+        why=row["why"],
+    )
+
+
+def _moment(t_us: int | None) -> datetime | None:
+    return None if t_us is None else to_datetime(t_us)
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_us(moment)

@@ -1,0 +1,78 @@
+-- lock: wait to be the only one who moves alarms; held to the end of the transaction
+-- A batch of findings touches many alarms and incidents in any order: one lock for all can not deadlock.
+SELECT pg_advisory_xact_lock(hashtext('hubwatch.alarms'));
+
+-- take_arrivals: take the findings that wait, oldest first, with their sensor's zone
+WITH taken AS (
+    DELETE FROM hubwatch.alarm_inbox
+    WHERE id IN (SELECT id FROM hubwatch.alarm_inbox ORDER BY id LIMIT %(most)s)
+    RETURNING id, detection, ended
+)
+SELECT taken.ended AS is_end, d.id, d.type, d.hub, d.sensor, d.subject, d.start, d."end", d.detected, d.score,
+    d.priority, d.detector, d.version, d.late, d.why, s.zone
+FROM taken
+JOIN hubwatch.detections d ON d.id = taken.detection
+LEFT JOIN hubwatch.sensors s ON s.hub = d.hub AND s.sensor = d.sensor
+ORDER BY taken.id;
+
+-- waiting: how many findings wait
+SELECT count(*) AS waiting FROM hubwatch.alarm_inbox;
+
+-- is_bound: whether a detection already went to an alarm
+SELECT EXISTS (SELECT FROM hubwatch.alarm_detection WHERE detection = %(detection)s) AS bound;
+
+-- bind: say which alarm a detection went to
+INSERT INTO hubwatch.alarm_detection (detection, alarm, ended) VALUES (%(detection)s, %(alarm)s, %(ended)s);
+
+-- end_detection: count a detection's end, once; gives its alarm
+UPDATE hubwatch.alarm_detection SET ended = true WHERE detection = %(detection)s AND NOT ended RETURNING alarm;
+
+-- next_id: draw the number of a new alarm
+SELECT nextval(pg_get_serial_sequence('hubwatch.alarms', 'id')) AS id;
+
+-- open_alarm: the open alarm of a condition
+SELECT * FROM hubwatch.alarms
+WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
+    AND closed IS NULL;
+
+-- by_id: one alarm
+SELECT * FROM hubwatch.alarms WHERE id = %(id)s;
+
+-- shelf_over: shelved alarms whose time is over
+SELECT * FROM hubwatch.alarms WHERE state = 'shelved' AND shelved_until <= %(now)s ORDER BY id;
+
+-- save: write an alarm as it stands now
+INSERT INTO hubwatch.alarms (id, hub, zone, sensor, type, subject, priority, state, opened, last_active, returned,
+    acknowledged, acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident)
+OVERRIDING SYSTEM VALUE
+VALUES (%(id)s, %(hub)s, %(zone)s, %(sensor)s, %(type)s, %(subject)s, %(priority)s, %(state)s, %(opened)s,
+    %(last_active)s, %(returned)s, %(acknowledged)s, %(acknowledged_by)s, %(closed)s, %(shelved_until)s,
+    %(detections)s, %(active)s, %(why)s, %(score)s, %(late)s, %(incident)s)
+ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, state = excluded.state, opened = excluded.opened,
+    last_active = excluded.last_active, returned = excluded.returned, acknowledged = excluded.acknowledged,
+    acknowledged_by = excluded.acknowledged_by, closed = excluded.closed, shelved_until = excluded.shelved_until,
+    detections = excluded.detections, active = excluded.active, why = excluded.why, score = excluded.score,
+    late = excluded.late, incident = excluded.incident;
+
+-- write_entry: add a line to an alarm's journal; the routes have to be asked about it
+WITH written AS (
+    INSERT INTO hubwatch.alarm_journal (alarm, at, action, by, from_state, to_state, note, detection)
+    VALUES (%(alarm)s, %(at)s, %(action)s, %(by)s, %(from_state)s, %(to_state)s, %(note)s, %(detection)s)
+    RETURNING id
+)
+INSERT INTO hubwatch.alarm_unrouted (journal) SELECT id FROM written;
+
+-- journal: the journal of one alarm
+SELECT at, action, by, from_state, to_state, note, detection FROM hubwatch.alarm_journal
+WHERE alarm = %(alarm)s ORDER BY id;
+
+-- list_alarms: alarms in the order in which they want attention
+SELECT * FROM hubwatch.alarms
+WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+ORDER BY closed IS NOT NULL,
+    CASE state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
+    priority, opened DESC, id
+LIMIT %(most)s;
+
+-- count_open: open alarms by state and priority
+SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL GROUP BY state, priority;
