@@ -1,0 +1,55 @@
+# One command each; `make help` lists them. Everything else is in pyproject.toml.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+# The components' folders, which are checked as one with the tests.
+CODE := core agents collector detectors alarms dashboards ops tests
+# A benchmark's name, such as demo-latency; all without it.
+ONLY ?=
+# Further arguments for pytest or the demo.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo services services-stop services-status test check bench dashboards
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment .venv and install everything
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one with make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	  { echo "no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Guard a simulated hub under attack, on embedded services (ARGS="--seconds 60")
+	$(BIN)/hubwatch demo $(ARGS)
+
+services: ## Install and start Mosquitto, TimescaleDB and NATS under .services/ (root, Debian)
+	ops/dev/services.sh start
+
+services-stop: ## Stop them
+	ops/dev/services.sh stop
+
+services-status: ## Show whether they run
+	ops/dev/services.sh status
+
+test: $(STAMP) ## Run the tests (ARGS="tests/unit -k spool")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## Format, lint, types, architecture, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/hubwatch dashboards build --check
+
+bench: $(STAMP) ## Measure: figure, target, verdict, and build/bench/NAME.json (ONLY=name)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(ONLY)
+
+dashboards: $(STAMP) ## Generate the Grafana boards into dashboards/generated/
+	$(BIN)/hubwatch dashboards build
