@@ -1,1 +1,1 @@
-"""TODO."""
+"""Takes frames from a broker into the database: commit first, acknowledge after."""

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from psycopg import Connection, sql
 
-from hubwatch_core.errors import Permanent
+from hubwatch_core.errors import Permanent, Transient
 from hubwatch_store.config import DatabaseSection
 from hubwatch_store.errors import translated
 from hubwatch_store.features import OLDEST_POSTGRESQL
@@ -146,3 +146,17 @@ def _apply(connection: Connection[Any], migration: Migration) -> None:
             connection.execute(queries("migrate")["record"], (migration.number, str(migration), migration.checksum))
     except Permanent as error:
         raise Permanent(f"migration {migration} failed and was undone: {error.__cause__ or error}") from error
+
+
+def check_schema(settings: DatabaseSection) -> None:
+    """Make sure that this program can use the database: every `pre` migration is applied.
+
+    Raises Permanent when one is not, or when the database refuses us; a database that is away is no fault yet.
+    """
+    try:
+        with connect_sync(settings, "hubwatch") as connection:
+            missing = [migration for migration in standing(connection).pending if migration.phase == "pre"]
+    except Transient:
+        return
+    if missing:
+        raise Permanent(f"the database lacks {len(missing)} migrations, first {missing[0]}; run `hubwatch db migrate`")

@@ -1,0 +1,48 @@
+"""`hubwatch collector`: takes frames from the broker into the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubwatch_core.cli_border import border
+
+app = typer.Typer(name="collector", help="Takes frames from the broker into the database.", no_args_is_help=True)
+
+
+@app.command()
+@border
+def run(
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="TOML file; see sample-config.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="Goes before intake.client_id of the file.")] = None,
+) -> None:
+    """Run until SIGTERM or SIGINT. Any number may run side by side, each with its own client id."""
+    from hubwatch_collector.config import Settings
+    from hubwatch_collector.service import parts
+    from hubwatch_core.config import load
+    from hubwatch_core.service import serve
+
+    settings = load(Settings, config, flags={"intake.client_id": client_id})
+    code = serve("collector", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
+    raise typer.Exit(code)
+
+
+@app.command()
+@border
+def check_config(config: Annotated[Path, typer.Argument(help="TOML file to check.")]) -> None:
+    """Check a configuration and list every mistake; exit code 2 when there are any."""
+    from hubwatch_collector.config import Settings
+    from hubwatch_core.config import load
+
+    load(Settings, config)
+    typer.echo(f"{config} is a valid collector configuration")
+
+
+@app.command()
+def sample_config() -> None:
+    """Print a configuration with every key explained."""
+    from importlib import resources
+
+    typer.echo((resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8"), nl=False)

@@ -1,0 +1,92 @@
+"""From a message to what the store is offered: a frame, a birth, a state, or a dead letter with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hubwatch_core import topics, wire
+from hubwatch_core.errors import Poison
+from hubwatch_core.topics import Leaf, Topic
+from hubwatch_store.offer import Letter, Offer, State
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    """Just what names a frame, read from a payload that is wrong elsewhere."""
+
+    hub: wire.Id
+    agent: wire.Id
+    epoch: wire.Ulid
+    seq: wire.Seq
+
+
+_identity = msgspec.json.Decoder(_Identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times that make sense, relative to the moment of receipt; µs."""
+
+    oldest_us: int
+    newest_us: int
+
+
+def offer_of(topic: str, payload: bytes, received: int, limits: Limits) -> Offer | None:
+    """Decode and check one message; None when it says nothing (a retained message being deleted)."""
+    where: Topic | None = None
+    try:
+        where = topics.parse(topic)
+        if not payload and where.leaf is not Leaf.FRAME:
+            return None
+        content = _content(where, payload)
+        if isinstance(content, wire.Frame):
+            _check_times(content, received, limits)
+    except Poison as poison:
+        return Offer(topic, payload, received, _letter(poison.reason, where, payload))
+    return Offer(topic, payload, received, content)
+
+
+def _content(where: Topic, payload: bytes) -> wire.Frame | wire.Birth | State:
+    if where.leaf is Leaf.STATE:
+        if payload not in {wire.ONLINE, wire.OFFLINE}:
+            raise Poison(f"state is neither online nor offline but {payload[:20]!r}")
+        return State(where.hub, where.agent, payload == wire.ONLINE)
+    content = wire.decode_frame(payload) if where.leaf is Leaf.FRAME else wire.decode_birth(payload)
+    if (content.hub, content.agent) != (where.hub, where.agent):
+        raise Poison(f"came on the topic of {where.hub}/{where.agent} but says {content.hub}/{content.agent}")
+    return content
+
+
+def _check_times(frame: wire.Frame, received: int, limits: Limits) -> None:
+    earliest, latest = received - limits.oldest_us, received + limits.newest_us
+    for time, what in _extremes(frame):
+        if not earliest <= time <= latest:
+            off = (time - received) / 86_400_000_000
+            raise Poison(f"{what} is {abs(off):.1f} days {'ahead of' if off > 0 else 'behind'} the time of receipt")
+
+
+def _extremes(frame: wire.Frame) -> Iterable[tuple[int, str]]:
+    yield frame.sent, "sent"
+    for series in frame.series:
+        if series.dt:
+            yield series.t0 + min(series.dt), series.channel
+            yield series.t0 + max(series.dt), series.channel
+    for event in frame.events:
+        yield event.t, event.type
+
+
+def _letter(reason: str, where: Topic | None, payload: bytes) -> Letter:
+    if where is None:
+        return Letter(reason)
+    identity: Any = None
+    if where.leaf is Leaf.FRAME:
+        try:
+            identity = _identity.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            identity = None  # nothing in it can be trusted to name a frame
+    if identity is None or (identity.hub, identity.agent) != (where.hub, where.agent):
+        return Letter(reason, where.hub, where.agent)
+    return Letter(reason, where.hub, where.agent, identity.epoch, identity.seq)

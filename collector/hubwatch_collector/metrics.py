@@ -1,0 +1,50 @@
+"""Figures of a collector for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from hubwatch_collector.inbox import Inbox
+from hubwatch_core.wire import Frame
+from hubwatch_store.offer import Offer
+from hubwatch_store.writer import Written
+
+_DELAYS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Counts what a collector does, on the registry of its process."""
+
+    def __init__(self, registry: CollectorRegistry, inbox: Inbox) -> None:
+        def counter(name: str, text: str) -> Counter:
+            return Counter(f"hubwatch_collector_{name}", text, registry=registry)
+
+        self._frames = counter("frames", "Frames stored.")
+        self._duplicates = counter("duplicate_frames", "Frames that were stored before and cost nothing.")
+        self._readings = counter("readings", "Readings stored.")
+        self._events = counter("events", "Events stored.")
+        self._dead = counter("dead_letters", "Messages that went to the dead letters.")
+        self._transactions = counter("transactions", "Transactions committed.")
+        self.failures = counter("database_failures", "Transactions that failed and were tried again.")
+        self._delay = Histogram(
+            "hubwatch_collector_delay_seconds",
+            "From the sending of a live frame to its commit.",
+            buckets=_DELAYS_S,
+            registry=registry,
+        )
+        held = Gauge("hubwatch_collector_held_bytes", "Payload received and not acknowledged.", registry=registry)
+        held.set_function(lambda: inbox.held_bytes)
+        messages = Gauge("hubwatch_collector_held_messages", "Messages not acknowledged.", registry=registry)
+        messages.set_function(lambda: inbox.held_messages)
+
+    def wrote(self, offers: list[Offer], written: Written, now_us: int) -> None:
+        """Count one committed transaction."""
+        self._transactions.inc()
+        self._frames.inc(written.frames)
+        self._duplicates.inc(written.duplicates)
+        self._readings.inc(written.readings)
+        self._events.inc(written.events)
+        self._dead.inc(len(written.dead))
+        for offer in offers:
+            if isinstance(offer.content, Frame) and not offer.content.late:
+                self._delay.observe(max(0, now_us - offer.content.sent) / 1e6)

@@ -1,0 +1,101 @@
+"""The heart of a collector: take what has come, store it, acknowledge it; and again.
+
+There is no waiting for a batch to fill: while one transaction runs, the next batch gathers. At a low rate a batch is
+one frame and goes at once; at a high rate it grows until it is as large as allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from hubwatch_collector.config import Settings
+from hubwatch_collector.decoding import Limits, offer_of
+from hubwatch_collector.inbox import Arrival, Inbox
+from hubwatch_collector.metrics import Metrics
+from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.errors import Permanent, Transient
+from hubwatch_core.health import Health
+from hubwatch_core.logs import get_logger
+from hubwatch_store.offer import Offer
+from hubwatch_store.writer import Writer, Written
+
+IDLE_S = 0.25
+"""How long to wait for a message before settling what is not settled."""
+FIRST_PAUSE_S = 0.1
+
+_log = get_logger("collector")
+
+
+class Pump:
+    """Moves arrivals from the inbox into the database."""
+
+    def __init__(self, settings: Settings, inbox: Inbox, writer: Writer, metrics: Metrics, health: Health) -> None:
+        self._settings = settings
+        self._inbox = inbox
+        self._writer = writer
+        self._metrics = metrics
+        self._health = health
+        intake = settings.intake
+        self._limits = Limits(int(intake.oldest_days * 86_400 * SECOND_US), int(intake.newest_s * SECOND_US))
+        self._unsettled: list[tuple[Arrival, Offer | None]] = []
+        self._away = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set and everything received is stored and acknowledged."""
+        intake = self._settings.intake
+        try:
+            while not (stop.is_set() and self._inbox.held_messages == 0):
+                batch = await self._inbox.take(intake.batch_messages, intake.batch_bytes, IDLE_S)
+                if batch or self._unsettled:
+                    await self._store(batch)
+        finally:
+            await self._writer.close()
+
+    async def _store(self, batch: list[Arrival]) -> None:
+        """Store a batch, however long the database is away; acknowledge all that is settled by it."""
+        pairs = [(each, offer_of(each.topic, each.payload, each.received, self._limits)) for each in batch]
+        tries = 0
+        while True:
+            offers = [offer for _, offer in pairs if offer is not None]
+            try:
+                written = await self._writer.write(offers)
+                break
+            except (Transient, Permanent) as error:
+                # What was committed but not settled is offered again: the ledger makes that harmless.
+                pairs, self._unsettled = self._unsettled + pairs, []
+                self._lost(str(error))
+            tries += 1
+            ceiling = min(self._settings.database.retry_max_s, FIRST_PAUSE_S * 2 ** min(tries, 16))
+            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - no secret depends on it
+        self._back()
+        self._tell(offers, written)
+        self._unsettled += pairs
+        if self._writer.settled:
+            self._inbox.done([arrival for arrival, _ in self._unsettled])
+            self._unsettled = []
+
+    def _tell(self, offers: list[Offer], written: Written) -> None:
+        self._metrics.wrote(offers, written, now_us())
+        if written.dead:
+            first = written.dead[0]
+            _log.warning(
+                "messages went to dead letters",
+                count=len(written.dead),
+                reason=first.reason,
+                hub=first.hub,
+                agent=first.agent,
+            )
+
+    def _lost(self, reason: str) -> None:
+        self._metrics.failures.inc()
+        self._health.set("database", False, reason)
+        if not self._away:
+            self._away = True
+            _log.warning("database lost, holding what comes and trying again", reason=reason)
+
+    def _back(self) -> None:
+        if self._away:
+            _log.info("database back")
+        self._away = False
+        self._health.set("database", True, "storing")

@@ -1,0 +1,60 @@
+"""A collector as parts of a process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hubwatch_collector.config import Settings
+from hubwatch_collector.inbox import Inbox
+from hubwatch_collector.metrics import Metrics
+from hubwatch_collector.mqtt_source import MqttSource
+from hubwatch_collector.pump import Pump
+from hubwatch_core.errors import Permanent
+from hubwatch_core.logs import get_logger
+from hubwatch_core.service import Context, Part
+from hubwatch_store.migrate import check_schema
+from hubwatch_store.writer import Writer
+
+DRAIN_S = 10.0
+"""How long an ordered stop waits for the database; what is not stored by then is delivered again."""
+
+_log = get_logger("collector")
+
+
+def parts(settings: Settings, context: Context) -> list[Part]:
+    """Give the parts of a collector: one, which receives, stores and acknowledges."""
+
+    async def run(stop: asyncio.Event) -> None:
+        await _collect(settings, context, stop)
+
+    return [Part("collector", run)]
+
+
+async def _collect(settings: Settings, context: Context, stop: asyncio.Event) -> None:
+    inbox = Inbox(settings.intake.held_bytes)
+    context.health.set("database", False, "nothing stored yet")
+    await asyncio.to_thread(check_schema, settings.database)
+    pump = Pump(settings, inbox, Writer(settings.database), Metrics(context.registry, inbox), context.health)
+    source = MqttSource(settings, inbox, context.health)
+    drained = asyncio.Event()
+    pumping = asyncio.create_task(pump.run(stop))
+    receiving = asyncio.create_task(source.run(stop, drained))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            done, _ = await asyncio.wait([pumping], timeout=DRAIN_S)
+            if not done:
+                _log.warning(
+                    "stopped before all was stored; the broker will deliver it again", held=inbox.held_messages
+                )
+    finally:
+        drained.set()
+        stopping.cancel()
+        pumping.cancel()
+        results = await asyncio.gather(pumping, receiving, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    if not stop.is_set():
+        raise Permanent("the collector ended unasked")
