@@ -17,6 +17,9 @@ from hubwatch_core.words import ChannelKind, Quality, SensorKind
 
 MAX_FRAME_BYTES = 256 * 1024
 
+MAX_LEVELS = 16
+"""Levels of lists and objects inside `attrs` and `evidence`: whatever walks them later must not run out of stack."""
+
 EARLIEST_US = 1_262_304_000_000_000
 """2010-01-01: a time before it comes from a clock that was never set."""
 LATEST_US = 4_102_444_800_000_000
@@ -29,6 +32,7 @@ Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 Offset = Annotated[int, msgspec.Meta(ge=-(2**52), le=2**52)]
 QualityCode = Literal[0, 1, 2]
 QualityMark = QualityCode | tuple[QualityCode, Annotated[str, msgspec.Meta(max_length=200)]]
+Subject = Annotated[str, msgspec.Meta(max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
@@ -53,7 +57,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     sensor: Id
     t: Time
     type: Id
-    subject: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    subject: Subject | None = None
     attrs: dict[str, Any] = {}
     device: Time | None = None
 
@@ -78,7 +82,7 @@ class Channel(msgspec.Struct, frozen=True, omit_defaults=True):
     name: Id
     unit: Annotated[str, msgspec.Meta(max_length=32)]
     kind: ChannelKind = ChannelKind.GAUGE
-    period_us: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    period_us: Annotated[int, msgspec.Meta(ge=1, le=2**52)] | None = None
     resolution: float | None = None
 
 
@@ -113,14 +117,14 @@ class Detection(msgspec.Struct, frozen=True):
     type: Id
     hub: Id
     sensor: Id
-    subject: str | None
+    subject: Subject | None
     start: Time
     end: Time | None
     detected: Time
     score: float
     priority: Annotated[int, msgspec.Meta(ge=1, le=4)]
     detector: Id
-    version: Annotated[int, msgspec.Meta(ge=1)]
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     late: bool
     why: Text
     evidence: dict[str, Any] = {}
@@ -157,6 +161,9 @@ def decode_frame(payload: bytes) -> Frame:
     frame = _decode(_frame, payload)
     for i, series in enumerate(frame.series):
         _check_series(series, f"series[{i}] {series.sensor}/{series.channel}")
+    for i, event in enumerate(frame.events):
+        _check_levels(event.attrs, f"events[{i}].attrs")
+    _check_text(frame, payload)
     return frame
 
 
@@ -165,6 +172,7 @@ def decode_birth(payload: bytes) -> Birth:
     if len(payload) > MAX_FRAME_BYTES:
         raise Poison(f"birth of {len(payload)} bytes is over the limit of {MAX_FRAME_BYTES}")
     birth = _decode(_birth, payload)
+    _check_text(birth, payload)
     seen: set[str] = set()
     for sensor in birth.inventory:
         if sensor.sensor in seen:
@@ -178,7 +186,10 @@ def decode_birth(payload: bytes) -> Birth:
 
 def decode_detection(payload: bytes) -> Detection:
     """Decode and check a detection; raises Poison with the reason."""
-    return _decode(_detection, payload)
+    detection = _decode(_detection, payload)
+    _check_levels(detection.evidence, "evidence")
+    _check_text(detection, payload)
+    return detection
 
 
 def quality_of(mark: QualityMark) -> tuple[Quality, str | None]:
@@ -190,13 +201,29 @@ def quality_of(mark: QualityMark) -> tuple[Quality, str | None]:
 
 def _decode(decoder: msgspec.json.Decoder[Message], payload: bytes) -> Message:
     try:
-        message = decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        payload.decode()  # msgspec looks only at the texts it keeps, and the recordings keep the whole line
+        return decoder.decode(payload)
+    except UnicodeDecodeError as error:
+        raise Poison(f"not UTF-8 text (byte {error.start})") from None
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Poison(str(error)) from None
-    # PostgreSQL can store no NUL in text; the escape is the only way one gets through JSON.
+
+
+def _check_levels(tree: dict[str, Any], where: str) -> None:
+    if _deeper(tree, MAX_LEVELS):
+        raise Poison(f"{where} is nested deeper than {MAX_LEVELS} levels")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, list) and (levels == 0 or any(_deeper(item, levels - 1) for item in value))
+
+
+def _check_text(message: Frame | Birth | Detection, payload: bytes) -> None:
+    """PostgreSQL can store no NUL in text; the escape is the only way one gets through JSON."""
     if b"\\u0000" in payload and _has_nul(msgspec.to_builtins(message)):
         raise Poison("a text holds a NUL character")
-    return message
 
 
 def _has_nul(value: object) -> bool:
