@@ -8,6 +8,7 @@ its folder. Run as a script and on the standard library alone, so that it starts
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -16,14 +17,13 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-END_WITHIN_S = 10.0
-
 
 class Keeper:
     """One command and what ends it: our standard input closed, or a signal to us."""
 
-    def __init__(self, command: Sequence[str], *, user: int | None = None) -> None:
-        """Start the command, as that user id if one is given."""
+    def __init__(self, command: Sequence[str], *, end_within_s: float, user: int | None = None) -> None:
+        """Start the command, as that user id if one is given; after its end was asked for it has so many seconds."""
+        self._end_within_s = end_within_s
         self._child = subprocess.Popen(  # noqa: S603  the command is our caller's own
             command,
             stdin=subprocess.DEVNULL,
@@ -45,10 +45,12 @@ class Keeper:
         self._end()
 
     def _end_on_eof(self) -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: a thread inside its lock makes the interpreter abort at exit.
+        while os.read(0, 1024):
+            pass
         self._end()
         try:
-            self._child.wait(END_WITHIN_S)
+            self._child.wait(self._end_within_s)
         except subprocess.TimeoutExpired:
             self._child.kill()
 
@@ -65,10 +67,11 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--user", type=int)
+    parser.add_argument("--end-within-s", type=float, required=True)
     parser.add_argument("--remove")
     parser.add_argument("command", nargs="+")
     given = parser.parse_args()
-    keeper = Keeper(given.command, user=given.user)
+    keeper = Keeper(given.command, end_within_s=given.end_within_s, user=given.user)
     code = keeper.wait()
     if keeper.asked and given.remove:
         shutil.rmtree(given.remove, ignore_errors=True)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-END_WITHIN_S = 15.0
-"""Longer than the keeper's own patience, so that it can still clean up."""
+END_WITHIN_S = 10.0
+"""How long a process may take to end before the keeper kills it."""
+CLEAN_UP_WITHIN_S = 5.0
+"""How much longer the keeper may take, to remove the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,17 @@ class Kept:
 
 
 @contextlib.contextmanager
-def kept(command: Sequence[str], *, log: Path, user: int | None = None, remove: Path | None = None) -> Iterator[Kept]:
+def kept(
+    command: Sequence[str],
+    *,
+    log: Path,
+    user: int | None = None,
+    remove: Path | None = None,
+    end_within_s: float = END_WITHIN_S,
+) -> Iterator[Kept]:
     """Run a command until the block ends; the folder `remove` goes with it, even when we are killed."""
     keeper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py"))]
+    keeper += ["--end-within-s", str(end_within_s)]
     if user is not None:
         keeper += ["--user", str(user)]
     if remove is not None:
@@ -57,15 +67,15 @@ def kept(command: Sequence[str], *, log: Path, user: int | None = None, remove: 
     try:
         yield Kept(process, log)
     finally:
-        _end(process)
+        _end(process, end_within_s + CLEAN_UP_WITHIN_S)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], within_s: float) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
     try:
-        process.wait(END_WITHIN_S)
+        process.wait(within_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
