@@ -97,8 +97,11 @@ def test_postgres_installed_where_only_its_owner_can_look_is_run_all_the_same(
 ) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)  # as /root is; PostgreSQL itself runs as nobody when we are root
-    shutil.copytree(postgres_bin().parent, private / "install")
-    monkeypatch.setattr("hubwatch_ops.embedded.postgres.postgres_bin", lambda: private / "install" / "bin")
+    package = postgres_bin().parents[1]
+    for folder in package.parent.glob(f"{package.name}*"):
+        shutil.copytree(folder, private / folder.name)
+    hidden = private / postgres_bin().relative_to(package.parent)
+    monkeypatch.setattr("hubwatch_ops.embedded.postgres.postgres_bin", lambda: hidden)
     with running_postgres() as dsn, psycopg.connect(dsn) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert private.stat().st_mode & 0o777 == 0o700

@@ -76,10 +76,18 @@ def _reachable(programs: Path, folder: Path, user: int) -> Path:
     try:
         _run([str(programs / "postgres"), "--version"], user)
     except PermissionError:
-        copy = folder / "install"
-        shutil.copytree(programs.parent, copy, ignore=shutil.ignore_patterns("include"))
-        return copy / "bin"
+        return _copied(programs, folder / "install")
     return programs
+
+
+def _copied(programs: Path, to: Path) -> Path:
+    """Copy the programs with their place among the wheel's folders, for they find their libraries by it."""
+    package = programs.parents[1]
+    shutil.copytree(programs.parent, to / programs.parent.relative_to(package.parent))
+    libraries = package.with_name(package.name + ".libs")  # where auditwheel puts them on Linux
+    if libraries.exists():
+        shutil.copytree(libraries, to / libraries.name)
+    return to / programs.relative_to(package.parent)
 
 
 def _initialise(programs: Path, folder: Path, user: int | None) -> None:
