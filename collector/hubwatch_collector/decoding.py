@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from hubwatch_collector.config import IntakeSection
 from hubwatch_core import topics, wire
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Poison
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_store.offer import Letter, Offer, State
@@ -32,6 +34,11 @@ class Limits:
 
     oldest_us: int
     newest_us: int
+
+
+def limits_of(settings: IntakeSection) -> Limits:
+    """Give the limits as configured."""
+    return Limits(int(settings.oldest_days * 86_400 * SECOND_US), int(settings.newest_s * SECOND_US))
 
 
 def offer_of(topic: str, payload: bytes, received: int, limits: Limits) -> Offer | None:

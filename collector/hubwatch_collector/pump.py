@@ -10,10 +10,10 @@ import asyncio
 import random
 
 from hubwatch_collector.config import Settings
-from hubwatch_collector.decoding import Limits, offer_of
+from hubwatch_collector.decoding import limits_of, offer_of
 from hubwatch_collector.inbox import Arrival, Inbox
 from hubwatch_collector.metrics import Metrics
-from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
@@ -36,8 +36,7 @@ class Pump:
         self._writer = writer
         self._metrics = metrics
         self._health = health
-        intake = settings.intake
-        self._limits = Limits(int(intake.oldest_days * 86_400 * SECOND_US), int(intake.newest_s * SECOND_US))
+        self._limits = limits_of(settings.intake)
         self._unsettled: list[tuple[Arrival, Offer | None]] = []
         self._away = False
 

@@ -50,7 +50,7 @@ class Writer:
     """One connection that writes, made anew after every failure."""
 
     def __init__(self, settings: DatabaseSection, name: str = "hubwatch collector") -> None:
-        self._settings = settings
+        self.settings = settings
         self._name = name
         self._connection: Connection | None = None
         self._identities = Identities()
@@ -60,7 +60,7 @@ class Writer:
         """Connect, if not connected. Raises Transient or Permanent as `pool.connect`."""
         if self._connection is None:
             self._identities = Identities()
-            self._connection = await connect(self._settings, self._name)
+            self._connection = await connect(self.settings, self._name)
 
     async def close(self) -> None:
         """Leave; what was not committed is undone by the database, and what was not settled is to be offered again."""
@@ -82,7 +82,7 @@ class Writer:
         anything at all; refused offers come back in `dead`.
         """
         try:
-            async with asyncio.timeout(self._settings.statement_timeout_s * 2):
+            async with asyncio.timeout(self.settings.statement_timeout_s * 2):
                 await self.open()
                 return await self._write(offers)
         except TimeoutError:

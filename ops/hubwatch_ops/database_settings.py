@@ -1,13 +1,17 @@
-"""The [database] section for commands that need nothing else of a configuration file."""
+"""Where the database is, for commands that need little else of a configuration file."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
 from hubwatch_core.config import Section, load
 from hubwatch_store.config import DatabaseSection
+
+if TYPE_CHECKING:
+    from hubwatch_collector.decoding import Limits
 
 
 class _OnlyDatabase(Section):
@@ -20,3 +24,12 @@ class _OnlyDatabase(Section):
 def load_database(config: Path | None, dsn: str | None) -> DatabaseSection:
     """Read where the database is from a file, the environment and `dsn`; raises ConfigError."""
     return load(_OnlyDatabase, config, flags={"database.dsn": dsn}).database
+
+
+def load_collector(config: Path | None, dsn: str | None) -> tuple[DatabaseSection, Limits]:
+    """Read where the database is and which times a collector takes for absurd; raises ConfigError."""
+    from hubwatch_collector.config import Settings
+    from hubwatch_collector.decoding import limits_of
+
+    settings = load(Settings, config, flags={"database.dsn": dsn})
+    return settings.database, limits_of(settings.intake)
