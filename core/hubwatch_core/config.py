@@ -27,6 +27,9 @@ ConfigId = Annotated[str, Field(pattern=ID_PATTERN.replace(r"\Z", "$"), max_leng
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
+Secret = Annotated[SecretStr, Field(min_length=1)]
+"""A secret; `load` refuses it in the TOML wherever it stands."""
+
 
 class Section(BaseModel):
     """Base of every configuration section: frozen, unknown keys refused, no NaN or infinity."""
@@ -57,9 +60,7 @@ class MqttSection(Section):
         "auto", description="MQTT version; auto tries 5 first and falls back to 3.1.1."
     )
     username: str | None = Field(None, description="User name, where the broker wants one.")
-    password: SecretStr | None = Field(
-        None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file."
-    )
+    password: Secret | None = Field(None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file.")
     password_file: Path | None = Field(None, description="File that holds the password.")
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = Field(20, description="Seconds until silence counts as loss.")
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Seconds a connect may take.")
@@ -69,13 +70,19 @@ class MqttSection(Section):
     )
     tls: TlsSection | None = Field(None, description="TLS towards the broker; without it the link is in the clear.")
 
+    @model_validator(mode="after")
+    def _whose(self) -> MqttSection:
+        if self.username is None and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password needs a username: without one it would not be sent")
+        return self
+
 
 class TelemetrySection(Section):
     """Where `/healthz` and `/metrics` listen."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs a token.")
     port: Port | None = Field(None, description="Port; 0 takes a free one, and without one nothing listens.")
-    token: SecretStr | None = Field(None, description="Only from HUBWATCH_TELEMETRY__TOKEN; in TOML use token_file.")
+    token: Secret | None = Field(None, description="Only from HUBWATCH_TELEMETRY__TOKEN; in TOML use token_file.")
     token_file: Path | None = Field(None, description="File that holds the bearer token scrapers must send.")
 
     @model_validator(mode="after")
@@ -109,16 +116,7 @@ def load(
     """
     problems: list[Problem] = []
     tree, origin = _read(path), {}
-    problems += [
-        Problem(
-            str(path),
-            key,
-            "a secret must not stand in the TOML: name a file with "
-            f"{key.rsplit('.', 1)[-1]}_file or set {_env_name(key)}",
-        )
-        for key in _secret_keys(model)
-        if _get(tree, key) is not None
-    ]
+    problems += [_misplaced(key, model, str(path)) for key in dict.fromkeys(_secrets_in(tree, model))]
     for name, key, value in _env_values(model, os.environ if env is None else env):
         _set(tree, key, value)
         origin[key] = name
@@ -163,12 +161,12 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise ConfigError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from None
     except UnicodeDecodeError:
         raise ConfigError([Problem(str(path), "", "is not UTF-8 text")]) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides syntax: integers of 5000 digits, endless nesting
         raise ConfigError([Problem(str(path), "", f"is not valid TOML: {error}")]) from None
 
 
 def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """Yield the section types inside an annotation that is one, or one or None."""
+    """Yield the section types of an annotation that is one, or one or None: a table, not an array of tables."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     elif get_origin(annotation) in (Union, types.UnionType):
@@ -176,18 +174,43 @@ def _sections(annotation: Any) -> Iterator[type[Section]]:
             yield from _sections(argument)
 
 
-def _keys(model: type[Section], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and annotation of every leaf below `model` (tables, not arrays of tables)."""
+def _types(annotation: Any) -> Iterator[Any]:
+    """Yield every type an annotation is built of, also inside arrays and tables of tables."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _types(argument)
+
+
+def _secrets_in(tree: Mapping[str, Any], model: type[Section], prefix: str = "") -> Iterator[str]:
+    """Yield the path of every secret of `model` that stands in `tree`."""
     for name, field in model.model_fields.items():
-        inner = list(_sections(field.annotation))
-        for section in inner:
-            yield from _keys(section, f"{prefix}{name}.")
-        if not inner:
-            yield f"{prefix}{name}", field.annotation
+        value, key = tree.get(field.alias or name), f"{prefix}{field.alias or name}"
+        kinds = list(_types(field.annotation))
+        if value is not None and SecretStr in kinds:
+            yield key
+        for section in kinds:
+            if isinstance(section, type) and issubclass(section, Section):
+                for path, table in _tables(value, key):
+                    yield from _secrets_in(table, section, f"{path}.")
 
 
-def _secret_keys(model: type[Section]) -> list[str]:
-    return [key for key, kind in _keys(model) if kind is SecretStr or SecretStr in get_args(kind)]
+def _tables(value: object, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what may be a table of settings in a value: itself, the tables of an array, the tables of a table."""
+    if isinstance(value, Mapping):
+        yield key, value
+        for name, inner in value.items():
+            if isinstance(inner, Mapping):
+                yield f"{key}.{name}", inner
+    elif isinstance(value, list):
+        yield from ((f"{key}[{i}]", inner) for i, inner in enumerate(value) if isinstance(inner, Mapping))
+
+
+def _misplaced(key: str, model: type[Section], file: str) -> Problem:
+    advice = f"name a file with {key.rsplit('.', 1)[-1]}_file"
+    variable = _env_name(key)
+    if any(_env_values(model, {variable: ""})):  # none reaches into an array
+        advice += f" or set {variable}"
+    return Problem(file, key, f"a secret must not stand in the TOML: {advice}")
 
 
 def _env_name(key: str) -> str:
@@ -209,15 +232,6 @@ def _env_values(model: type[Section], env: Mapping[str, str]) -> Iterator[tuple[
             yield name, key, env[name]
 
 
-def _get(tree: Mapping[str, Any], key: str) -> Any:
-    node: Any = tree
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return None
-        node = node[part]
-    return node
-
-
 def _set(tree: dict[str, Any], key: str, value: object) -> None:
     *parents, last = key.split(".")
     for part in parents:
@@ -228,10 +242,20 @@ def _set(tree: dict[str, Any], key: str, value: object) -> None:
     tree[last] = value
 
 
+_PLAIN_WORDS = {
+    "extra_forbidden": "unknown key",
+    "missing": "is required",
+    "model_type": "must be a table",
+    "tuple_type": "must be an array",
+    "list_type": "must be an array",
+}
+"""What pydantic's error types mean to somebody who writes TOML, where its own text speaks of Python."""
+
+
 def _problem(detail: Mapping[str, Any], path: Path | None, origin: Mapping[str, str]) -> Problem:
     key = ""
     for part in detail["loc"]:
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
-    message = {"extra_forbidden": "unknown key", "missing": "is required"}.get(detail["type"], detail["msg"])
+    message = _PLAIN_WORDS.get(detail["type"], detail["msg"])
     where = origin.get(key) or (str(path) if path else "configuration")
     return Problem(where, key, message.removeprefix("Value error, "))

@@ -39,7 +39,7 @@ class Problem:
 
 
 class ConfigError(Permanent):
-    """A configuration that cannot be used; `problems` holds every mistake found, in file order."""
+    """A configuration that cannot be used; `problems` holds every mistake found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
