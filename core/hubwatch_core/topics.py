@@ -36,14 +36,19 @@ def parse(topic: str) -> Topic:
     """Take a topic apart; raises Poison with the reason when it is none of ours."""
     parts = topic.split("/")
     if len(parts) != 5 or "/".join(parts[:2]) != ROOT:
-        raise Poison(f"topic {topic!r} is not {ROOT}/HUB/AGENT/LEAF")
+        raise Poison(f"topic {_shown(topic)} is not {ROOT}/HUB/AGENT/LEAF")
     for name in parts[2:4]:
         if not is_id(name):
-            raise Poison(f"topic {topic!r}: {name!r} is not a valid id")
+            raise Poison(f"topic {_shown(topic)}: {_shown(name)} is not a valid id")
     try:
         return Topic(parts[2], parts[3], Leaf(parts[4]))
     except ValueError:
-        raise Poison(f"topic {topic!r} ends in none of {', '.join(Leaf)}") from None
+        raise Poison(f"topic {_shown(topic)} ends in none of {', '.join(Leaf)}") from None
+
+
+def _shown(text: str) -> str:
+    """Quote a text for a reason, cut short: a topic may have 65 535 bytes, a line in a log should not."""
+    return repr(text if len(text) <= 100 else text[:100] + "…")
 
 
 def every(leaf: Leaf, hub: str = "+") -> str:
