@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from hubwatch_alarms.notify.table import AnyRouteSection
 from hubwatch_core.config import LogSection, Section, TelemetrySection
@@ -18,10 +18,6 @@ class DeliverySection(Section):
     give_up_after_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = Field(
         4 * 3600.0,
         description="Seconds after which an undelivered message is given up, loudly. Four hours: a half shift.",
-    )
-    lease_s: Annotated[float, Field(ge=20, le=600)] = Field(
-        30.0,
-        description="Seconds after which a message whose sender died is sent again; longer than any route's timeout.",
     )
 
 
@@ -53,3 +49,13 @@ class Settings(Section):
         if twice:
             raise ValueError(f"routes need different names, but there are several called {', '.join(twice)}")
         return self
+
+
+class CommandSettings(Section):
+    """What the commands for people need; the file may be any component's, whose other sections it checks itself."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    database: DatabaseSection = Field(default_factory=DatabaseSection)
+    shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    instructions_file: Path | None = None

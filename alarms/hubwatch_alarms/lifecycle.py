@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from hubwatch_alarms.clock_text import clock_text
 from hubwatch_alarms.triggers import Acknowledge, Cleared, Detected, ShelfExpired, Shelve, Trigger, Unshelve
-from hubwatch_core.clock import SECOND_US, to_datetime
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Permanent
 from hubwatch_core.wire import Detection
 from hubwatch_core.words import AlarmState
@@ -149,12 +150,12 @@ def _acknowledge(alarm: Alarm, trigger: Acknowledge) -> Moved:
     """Acknowledging one's own alarm again changes nothing; another person's is refused with the holder's name."""
     _refuse_closed(alarm)
     if alarm.state is SHELVED:
-        raise MoveRefused(f"alarm {alarm.id} is shelved until {_clock(alarm.shelved_until)}: unshelve it first")
+        raise MoveRefused(f"alarm {alarm.id} is shelved until {clock_text(alarm.shelved_until)}: unshelve it first")
     if alarm.state is ACKNOWLEDGED:
         if alarm.acknowledged_by == trigger.by:
             return alarm, ()
         raise MoveRefused(
-            f"alarm {alarm.id} is with {alarm.acknowledged_by}, who acknowledged it at {_clock(alarm.acknowledged)}"
+            f"alarm {alarm.id} is with {alarm.acknowledged_by}, who acknowledged it at {clock_text(alarm.acknowledged)}"
         )
     changed = replace(alarm, state=ACKNOWLEDGED, acknowledged=trigger.at, acknowledged_by=trigger.by)
     if alarm.state is RETURNED:
@@ -167,9 +168,9 @@ def _shelve(alarm: Alarm, trigger: Shelve) -> Moved:
     """Shelving a shelved alarm gives it a new time; who had acknowledged it stays known."""
     _refuse_closed(alarm)
     if trigger.until <= trigger.at:
-        raise MoveRefused(f"alarm {alarm.id} cannot be shelved until {_clock(trigger.until)}: that is over")
+        raise MoveRefused(f"alarm {alarm.id} cannot be shelved until {clock_text(trigger.until)}: that is over")
     changed = replace(alarm, state=SHELVED, shelved_until=trigger.until)
-    note = f"until {_clock(trigger.until)}: {trigger.note}"
+    note = f"until {clock_text(trigger.until)}: {trigger.note}"
     return changed, (_entry(Action.SHELVED, alarm, changed, trigger.at, by=trigger.by, note=note),)
 
 
@@ -226,9 +227,8 @@ def _entry(
 
 def _refuse_closed(alarm: Alarm) -> None:
     if alarm.state is NORMAL:
-        raise MoveRefused(
-            f"alarm {alarm.id} is already closed (at {_clock(alarm.closed)}; acknowledged by {alarm.acknowledged_by})"
-        )
+        when = clock_text(alarm.closed)
+        raise MoveRefused(f"alarm {alarm.id} is already closed (at {when}, acknowledged by {alarm.acknowledged_by})")
 
 
 def _last_seen(found: Detection) -> int:
@@ -242,8 +242,4 @@ def _why(found: Detection) -> str:
 def _lateness(found: Detection) -> str | None:
     if not found.late:
         return None
-    return f"late: began {_clock(found.start)}, known {_clock(found.detected)}"
-
-
-def _clock(t_us: int | None) -> str:
-    return "an unknown time" if t_us is None else f"{to_datetime(t_us):%Y-%m-%d %H:%M:%S} UTC"
+    return f"late: began {clock_text(found.start)}, known {clock_text(found.detected)}"

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from hubwatch_alarms.clock_text import clock_text
+from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.instructions import Instruction
-from hubwatch_core.clock import to_datetime
-from hubwatch_core.words import AlarmState, Priority
+from hubwatch_alarms.plain_text import one_line
+from hubwatch_core.words import Priority
 from hubwatch_store.alarm_rows import Action, Alarm
 
-PRESENCE = {
-    AlarmState.UNACKNOWLEDGED: "still there",
-    AlarmState.ACKNOWLEDGED: "still there",
-    AlarmState.RETURNED: "gone",
-    AlarmState.NORMAL: "gone",
-    AlarmState.SHELVED: "shelved",
-}
+VERSION = 1
+"""Version of the webhook body; new keys may come within it, none changes its meaning or goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,61 +28,39 @@ class Message:
     at: int
     """When the event happened, microseconds UTC."""
     by: str
+    """The person who did it, or "system"."""
     note: str | None
     alarm: Alarm
     instruction: Instruction
 
     def json(self) -> bytes:
-        """Encode as the webhook's body, version 1; its keys are explained in docs/reference/alarms.md."""
-        alarm = self.alarm
+        """Encode as the webhook's body, version 1; its keys are explained in docs/howto/receive-webhooks.md."""
         body = {
-            "v": 1,
+            "v": VERSION,
             "id": self.id,
             "event": self.event,
-            "at": _iso(self.at),
+            "at": iso(self.at),
             "by": self.by,
             "note": self.note,
             "text": self.text,
             "do": self.instruction.do,
-            "alarm": {
-                "id": alarm.id,
-                "title": self.instruction.title,
-                "type": alarm.type,
-                "hub": alarm.hub,
-                "zone": alarm.zone,
-                "sensor": alarm.sensor,
-                "subject": alarm.subject,
-                "priority": alarm.priority,
-                "state": alarm.state,
-                "since": _iso(alarm.opened),
-                "last_active": _iso(alarm.last_active),
-                "returned": _iso(alarm.returned),
-                "score": alarm.score,
-                "why": alarm.why,
-                "late": alarm.late,
-                "detections": alarm.detections,
-                "acknowledged_by": alarm.acknowledged_by,
-                "acknowledged": _iso(alarm.acknowledged),
-                "shelved_until": _iso(alarm.shelved_until),
-                "incident": alarm.incident,
-            },
+            "alarm": facts_of(self.alarm, self.instruction.title),
         }
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     @property
     def text(self) -> str:
-        """Say it in a few lines for a phone."""
+        """Say it in a few lines for a phone, the most needed first."""
         alarm = self.alarm
         urgency = Priority(alarm.priority).name
-        place = " / ".join(part for part in (alarm.hub, alarm.zone, alarm.sensor) if part)
-        subject = f" ({alarm.subject})" if alarm.subject else ""
-        what = f"{self.instruction.title}{subject}"
+        happened = str(self.event).replace("_", " ")
+        subject = f" ({one_line(alarm.subject)})" if alarm.subject else ""
         return "\n".join(
             [
-                f"{urgency} {str(self.event).replace('_', ' ').upper()}: {what}",
-                f"Where: {place}",
-                f"Since: {_short(alarm.opened)}, {PRESENCE[alarm.state]}",
-                f"Why: {alarm.why} (score {alarm.score:.3g}, {_times(alarm.detections)})",
+                f"{urgency}: {self.instruction.title}{subject} – {happened}",
+                f"Where: {where(alarm)}",
+                f"Since: {clock_text(alarm.opened)}, {presence(alarm)}",
+                f"Why: {one_line(alarm.why)} (score {alarm.score:.3g}, {_times(alarm.detections)})",
                 f"Do: {self.instruction.do}",
                 f"Who has it: {who_has(alarm)}",
                 f"Alarm {alarm.id}",
@@ -93,20 +68,22 @@ class Message:
         )
 
 
+def where(alarm: Alarm) -> str:
+    """Name the place from the hub down to the sensor."""
+    return " / ".join(part for part in (alarm.hub, alarm.zone, alarm.sensor) if part)
+
+
+def presence(alarm: Alarm) -> str:
+    """Say whether the condition is still there."""
+    return "still there" if alarm.active else f"gone at {clock_text(alarm.returned)}"
+
+
 def who_has(alarm: Alarm) -> str:
     """Say who has taken the alarm, or that nobody has."""
     if alarm.acknowledged_by is None:
         return "nobody yet"
-    return f"{alarm.acknowledged_by}, since {_short(alarm.acknowledged)}"
+    return f"{one_line(alarm.acknowledged_by)}, since {clock_text(alarm.acknowledged)}"
 
 
 def _times(detections: int) -> str:
     return "seen once" if detections == 1 else f"seen {detections} times"
-
-
-def _iso(t_us: int | None) -> str | None:
-    return None if t_us is None else to_datetime(t_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _short(t_us: int | None) -> str:
-    return "an unknown time" if t_us is None else f"{to_datetime(t_us):%Y-%m-%d %H:%M:%S} UTC"

@@ -17,6 +17,9 @@ from hubwatch_store import notifications
 from hubwatch_store.notifications import Attempt, Claimed
 from hubwatch_store.pool import Pool
 
+LEASE_MARGIN_S = 5.0
+"""How much longer than an attempt can take its sender is waited for; covers writing down what came of it."""
+
 _log = get_logger("alarms")
 
 
@@ -41,9 +44,11 @@ class Sender:
 
     async def send_next(self) -> bool:
         """Make one attempt with the most urgent due message; False when none is due. Raises Transient, Permanent."""
-        delivery = self._desk.delivery
         message = await notifications.claim(
-            self._desk.pool, self._name, lease_s=delivery.lease_s, give_up_after_s=delivery.give_up_after_s
+            self._desk.pool,
+            self._name,
+            lease_s=self._route.longest_s + LEASE_MARGIN_S,
+            give_up_after_s=self._desk.delivery.give_up_after_s,
         )
         if message is None:
             return False

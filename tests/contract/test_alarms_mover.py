@@ -24,14 +24,14 @@ RADIATION = LogRouteSection(name="rad", kind="log", types=("radiation",))
 
 
 @pytest.fixture
-def hands(database: str) -> Iterator[Hands]:
-    with hands_on(database) as made:
+def hands(migrated_database: str) -> Iterator[Hands]:
+    with hands_on(migrated_database) as made:
         yield made
 
 
 @pytest.fixture
-async def pool(database: str, hands: Hands) -> AsyncIterator[Pool]:
-    async with open_pool(settings_of(database)) as made:
+async def pool(migrated_database: str, hands: Hands) -> AsyncIterator[Pool]:
+    async with open_pool(settings_of(migrated_database)) as made:
         yield made
 
 
@@ -187,8 +187,10 @@ async def test_what_a_command_wrote_is_routed_by_the_next_round(hands: Hands, mo
     assert [row["route"] for row in hands.outbox()] == ["all", "acks"]
 
 
-async def test_two_movers_side_by_side_neither_double_nor_lose(hands: Hands, pool: Pool, database: str) -> None:
-    async with open_pool(settings_of(database)) as other_pool:
+async def test_two_movers_side_by_side_neither_double_nor_lose(
+    hands: Hands, pool: Pool, migrated_database: str
+) -> None:
+    async with open_pool(settings_of(migrated_database)) as other_pool:
         movers = [Mover(each, [EVERYTHING], Instructions.load()) for each in (pool, other_pool)]
         total = 2 * BATCH + 50
         for i in range(0, total, 50):

@@ -1,4 +1,4 @@
-"""A migrated database for the alarm tests, and hands to put detections in and look at what came of them."""
+"""Hands on a migrated database: to put detections in and look at what came of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from psycopg.types.json import Jsonb
 from hubwatch_core.clock import to_datetime
 from hubwatch_core.wire import Detection
 from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import migrate
 
 
 def settings_of(dsn: str) -> DatabaseSection:
@@ -92,8 +91,7 @@ class Hands:
 
 @contextmanager
 def hands_on(dsn: str) -> Iterator[Hands]:
-    """Migrate a database and give hands on it."""
-    migrate(settings_of(dsn))
+    """Give hands on a migrated database."""
     with psycopg.connect(
         dsn, autocommit=True, row_factory=dict_row, options="-c search_path=hubwatch,public -c timezone=UTC"
     ) as connection:

@@ -40,6 +40,11 @@ class RouteSection(Section):
 class Route(Protocol):
     """An open way to deliver messages; used as an async context manager by the one worker that serves it."""
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds one attempt takes at most; after some more, whoever made it is taken for dead."""
+        ...
+
     async def __aenter__(self) -> Self:
         """Get ready; must not fail because the other side is away."""
         ...

@@ -80,6 +80,11 @@ class WebhookRoute:
         self._secret = settings.read_key()
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds one attempt takes at most."""
+        return self._settings.timeout_s
+
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
         self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())

@@ -1,0 +1,153 @@
+"""`hubwatch alarms`: run the component, and what people do with alarms."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubwatch_core.cli_border import border
+
+if TYPE_CHECKING:
+    from hubwatch_alarms.config import CommandSettings
+    from hubwatch_alarms.mover import Change
+
+app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, shelve.", no_args_is_help=True)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("-c", "--config", help="TOML file with a [database] section; HUBWATCH_DATABASE__* goes over it."),
+]
+AlarmId = Annotated[str, typer.Argument(metavar="ID", help="The alarm's number, as `hubwatch alarms list` shows it.")]
+By = Annotated[str, typer.Option("--by", help="Who does this; stands in the journal.")]
+Note = Annotated[str | None, typer.Option("--note", help="What you found or did; stands in the journal.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+@app.command()
+@border
+def run(config: Annotated[Path, typer.Option("-c", "--config", help="The component's TOML file.")]) -> None:
+    """Turn detections into alarms and tell people, until SIGTERM or Ctrl-C."""
+    from hubwatch_alarms.config import Settings
+    from hubwatch_alarms.service import parts
+    from hubwatch_core.config import load
+    from hubwatch_core.service import serve
+
+    settings = load(Settings, config)
+    code = serve("alarms", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
+    raise typer.Exit(code)
+
+
+@app.command("check-config")
+@border
+def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to check.")]) -> None:
+    """Check a configuration whole, with its secrets and instructions, without connecting to anything."""
+    from hubwatch_alarms.check import check
+
+    settings = check(file)
+    names = ", ".join(f"{route.name} ({route.kind})" for route in settings.routes)
+    typer.echo(f"{file} is good; routes: {names or 'none, so nobody is told of anything'}")
+
+
+@app.command("sample-config")
+def sample_config() -> None:
+    """Print a commented configuration to begin with."""
+    from importlib import resources
+
+    typer.echo(resources.files("hubwatch_alarms").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command("list")
+@border
+def list_(
+    config: ConfigFile = None,
+    hub: Annotated[str | None, typer.Option(help="Only alarms of this hub.")] = None,
+    closed: Annotated[bool, typer.Option("--all", help="Closed ones too, after the open ones.")] = False,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List alarms in the order in which they want attention."""
+    from hubwatch_alarms import views
+    from hubwatch_alarms.console import show_list
+    from hubwatch_core.clock import now_us
+
+    settings = _settings(config)
+    instructions = views.instructions_of(settings)
+    found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
+    if as_json:
+        typer.echo(json.dumps(views.list_facts(found, instructions), ensure_ascii=False, indent=2))
+    else:
+        show_list(views.console(), found, instructions, now_us())
+
+
+@app.command()
+@border
+def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show everything about one alarm: what to do, its journal, and who was told."""
+    from hubwatch_alarms import views
+    from hubwatch_alarms.console import show_one
+    from hubwatch_alarms.people import parse_id
+
+    settings = _settings(config)
+    instructions = views.instructions_of(settings)
+    whole = asyncio.run(views.whole_alarm(settings, parse_id(alarm)))
+    if as_json:
+        typer.echo(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
+    else:
+        show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts)
+
+
+@app.command()
+@border
+def ack(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = None) -> None:
+    """Take an alarm: from now on everybody sees that you have it."""
+    from hubwatch_alarms import people
+
+    wish = people.acknowledge(_settings(config), people.parse_id(alarm), people.parse_name(by), people.parse_note(note))
+    _say(asyncio.run(wish), nothing="was already yours")
+
+
+@app.command()
+@border
+def shelve(
+    alarm: AlarmId,
+    by: By,
+    note: Annotated[str, typer.Option("--note", help="Why; stands in the journal.")],
+    duration: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h.")],
+    config: ConfigFile = None,
+) -> None:
+    """Set an alarm aside for a time; it comes back by itself, and at once when something more urgent is detected."""
+    from hubwatch_alarms import people
+
+    reason = people.parse_reason(note)
+    duration_s = people.parse_duration_s(duration)
+    wish = people.shelve(_settings(config), people.parse_id(alarm), people.parse_name(by), duration_s, reason)
+    _say(asyncio.run(wish))
+
+
+@app.command()
+@border
+def unshelve(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = None) -> None:
+    """Take an alarm off the shelf; you have it then."""
+    from hubwatch_alarms import people
+
+    wish = people.unshelve(_settings(config), people.parse_id(alarm), people.parse_name(by), people.parse_note(note))
+    _say(asyncio.run(wish))
+
+
+def _settings(config: Path | None) -> CommandSettings:
+    from hubwatch_alarms.config import CommandSettings
+    from hubwatch_core.config import load
+
+    return load(CommandSettings, config)
+
+
+def _say(change: Change, nothing: str = "did not change") -> None:
+    if not change.entries:
+        typer.echo(f"alarm {change.alarm.id} {nothing}")
+        return
+    holder = f", with {change.alarm.acknowledged_by}" if change.alarm.acknowledged_by else ""
+    typer.echo(f"alarm {change.alarm.id} is {change.alarm.state}{holder}")

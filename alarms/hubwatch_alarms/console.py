@@ -1,0 +1,137 @@
+"""Alarms on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hubwatch_alarms.clock_text import clock_text
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.message import presence, where, who_has
+from hubwatch_alarms.plain_text import one_line
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.words import AlarmState, Priority
+from hubwatch_store.alarm_rows import Alarm, Entry
+
+STATE_STYLES = {
+    AlarmState.UNACKNOWLEDGED: "bold red",
+    AlarmState.RETURNED: "yellow",
+    AlarmState.ACKNOWLEDGED: "cyan",
+    AlarmState.SHELVED: "magenta",
+    AlarmState.NORMAL: "dim",
+}
+PRIORITY_STYLES = {1: "bold white on red", 2: "bold red", 3: "yellow", 4: "dim"}
+
+
+def show_list(console: Console, found: Sequence[Alarm], instructions: Instructions, now: int) -> None:
+    """Print alarms as a table, in the order in which they want attention, or say that there are none."""
+    if not found:
+        console.print("no open alarms")
+        return
+    table = Table(header_style="bold", expand=False)
+    for name, options in _COLUMNS.items():
+        table.add_column(name, **options)
+    for alarm in found:
+        table.add_row(*_cells(alarm, instructions, now))
+    console.print(table)
+
+
+_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "alarm": {"justify": "right", "no_wrap": True},
+    "priority": {"no_wrap": True},
+    "state": {"no_wrap": True},
+    "what": {"min_width": 14},
+    "where": {"min_width": 12},
+    "since": {"justify": "right", "no_wrap": True},
+    "why": {"min_width": 16},
+    "who has it": {"min_width": 10},
+}
+
+
+def _cells(alarm: Alarm, instructions: Instructions, now: int) -> list[Text]:
+    title = instructions.of(alarm.type).title
+    what = f"{title} ({one_line(alarm.subject)})" if alarm.subject else title
+    times = f" ×{alarm.detections}" if alarm.detections > 1 else ""
+    return [
+        Text(str(alarm.id)),
+        Text(Priority(alarm.priority).name.lower(), PRIORITY_STYLES[alarm.priority]),
+        Text(alarm.state, STATE_STYLES[alarm.state]),
+        Text(what + times),
+        Text(where(alarm)),
+        Text(age(now - alarm.opened)),
+        Text(one_line(alarm.why)),
+        Text(_holder(alarm)),
+    ]
+
+
+def _holder(alarm: Alarm) -> str:
+    if alarm.state is AlarmState.SHELVED:
+        return f"shelved until {clock_text(alarm.shelved_until)}"
+    return one_line(alarm.acknowledged_by or "nobody yet")
+
+
+def age(span_us: int) -> str:
+    """Give a span of time in its largest unit, as people say it."""
+    seconds = max(0, span_us // SECOND_US)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def show_one(
+    console: Console,
+    alarm: Alarm,
+    instructions: Instructions,
+    journal: Sequence[Entry],
+    attempts: Sequence[Mapping[str, Any]],
+) -> None:
+    """Print everything about one alarm: what to know, what to do, its journal, and who was told."""
+    instruction = instructions.of(alarm.type)
+    title = Text.assemble(
+        (f" {Priority(alarm.priority).name} ", PRIORITY_STYLES[alarm.priority]),
+        f" {instruction.title} ",
+        (f"[{alarm.state}]", STATE_STYLES[alarm.state]),
+    )
+    pairs = Table.grid(padding=(0, 2))
+    for name, value in _facts(alarm, instruction.do):
+        pairs.add_row(Text(name, "bold"), Text(value))
+    console.print(Group(title, pairs, _journal(journal), _attempts(attempts)))
+
+
+def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
+    return [
+        ("alarm", f"{alarm.id} ({alarm.type})"),
+        ("where", where(alarm)),
+        ("subject", one_line(alarm.subject or "–")),
+        ("since", f"{clock_text(alarm.opened)}, {presence(alarm)}"),
+        ("why", one_line(alarm.why)),
+        ("how sure", f"score {alarm.score:.3g}, {alarm.detections} detections"),
+        ("do", do),
+        ("who has it", who_has(alarm)),
+        ("shelved until", "–" if alarm.shelved_until is None else clock_text(alarm.shelved_until)),
+        ("incident", "–" if alarm.incident is None else str(alarm.incident)),
+    ]
+
+
+def _journal(journal: Sequence[Entry]) -> RenderableType:
+    table = Table("at", "what", "by", "became", "note", title="journal", title_justify="left", header_style="bold")
+    for entry in journal:
+        cells = (clock_text(entry.at), str(entry.action), entry.by, str(entry.to_state), entry.note or "")
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
+    return table
+
+
+def _attempts(attempts: Sequence[Mapping[str, Any]]) -> RenderableType:
+    if not attempts:
+        return Text("nobody was told yet", "dim")
+    table = Table("at", "of", "route", "try", "outcome", "status", "error", title="told", title_justify="left")
+    for row in attempts:
+        cells = (row["at"].strftime("%Y-%m-%d %H:%M:%S UTC"), row["event"], row["route"], row["attempt"])
+        rest = (row["outcome"], row["status"], row["error"])
+        table.add_row(*(Text(one_line("" if cell is None else str(cell))) for cell in cells + rest))
+    return table

@@ -1,0 +1,90 @@
+"""What people may do with an alarm, each in a transaction of its own."""
+
+from __future__ import annotations
+
+from hubwatch_alarms.config import CommandSettings
+from hubwatch_alarms.mover import Change, apply
+from hubwatch_alarms.triggers import Acknowledge, Shelve, Unshelve
+from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.errors import Permanent
+from hubwatch_store import alarms
+from hubwatch_store.alarm_rows import SYSTEM, Alarm
+from hubwatch_store.pool import Connection, connect
+
+LONGEST_NAME = 100
+LONGEST_NOTE = 1000
+
+
+def parse_id(text: str) -> int:
+    """Read an alarm's number, with or without a leading `#`; raises Permanent when it is none."""
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+        raise Permanent(f"{text!r} is no alarm: alarms have numbers, `hubwatch alarms list` shows them")
+    return int(digits)
+
+
+def parse_name(text: str) -> str:
+    """Read the name of a person who acts; raises Permanent when it names nobody."""
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Permanent(f"--by must name a person, in at most {LONGEST_NAME} printable characters")
+    if name.lower() == SYSTEM:
+        raise Permanent(f"--by must name a person: {SYSTEM} is what hubwatch itself does")
+    return name
+
+
+def parse_note(text: str | None) -> str | None:
+    """Read what a person has to say; raises Permanent when it cannot be kept."""
+    if text is not None and (len(text) > LONGEST_NOTE or "\0" in text):
+        raise Permanent(f"--note may have at most {LONGEST_NOTE} characters")
+    return text or None
+
+
+def parse_reason(text: str) -> str:
+    """Read why a person does something that needs a reason; raises Permanent when there is none."""
+    reason = parse_note(text.strip())
+    if reason is None:
+        raise Permanent("--note must say why")
+    return reason
+
+
+def parse_duration_s(text: str) -> float:
+    """Read a duration like 90s, 30m, 2h or 1d; raises Permanent when it is none."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not (number.isascii() and number.isdigit() and 0 < len(number) <= 6):
+        raise Permanent(f"{text!r} is no duration: write it like 30m, 2h or 90s")
+    return float(int(number) * units[unit])
+
+
+async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str | None) -> Change:
+    """Take an alarm; raises MoveRefused when it is closed, shelved or with somebody else, Transient, Permanent."""
+    async with await connect(settings.database, "hubwatch alarms ack") as connection, alarms.alone(connection):
+        found = await existing(connection, alarm)
+        return await apply(connection, found, Acknowledge(now_us(), by, note))
+
+
+async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> Change:
+    """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
+    longest_s = settings.shelving.longest_s
+    if duration_s > longest_s:
+        raise Permanent(f"an alarm may be shelved for at most {longest_s / 3600:g} h (shelving.longest_s)")
+    async with await connect(settings.database, "hubwatch alarms shelve") as connection, alarms.alone(connection):
+        found = await existing(connection, alarm)
+        now = now_us()
+        return await apply(connection, found, Shelve(now, by, now + int(duration_s * SECOND_US), note))
+
+
+async def unshelve(settings: CommandSettings, alarm: int, by: str, note: str | None) -> Change:
+    """Take an alarm off the shelf; whoever does so has it."""
+    async with await connect(settings.database, "hubwatch alarms unshelve") as connection, alarms.alone(connection):
+        found = await existing(connection, alarm)
+        return await apply(connection, found, Unshelve(now_us(), by, note))
+
+
+async def existing(connection: Connection, alarm: int) -> Alarm:
+    """Give an alarm; raises Permanent when there is none of that number."""
+    found = await alarms.alarm_by_id(connection, alarm)
+    if found is None:
+        raise Permanent(f"there is no alarm {alarm}; `hubwatch alarms list` shows those that are open")
+    return found

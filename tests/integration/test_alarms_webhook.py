@@ -1,0 +1,149 @@
+"""The webhook route against real HTTP servers that fail."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.message import Message
+from hubwatch_alarms.notify.outcome import Outcome, Result
+from hubwatch_alarms.notify.webhook import WebhookRoute, WebhookRouteSection
+from hubwatch_core.errors import Permanent
+from hubwatch_store.alarm_rows import Action
+from support.alarms_examples import START_US, alarm
+from support.alarms_receiver import Answer, cut, endless_body, hang, receiving, status
+from support.ports import free_port
+
+KEY = "c2lnbmluZyBrZXkgb2YgdGhlIHRlc3Rz"
+MESSAGE = Message(
+    "01JD3Z00000000000000000009",
+    Action.OPENED,
+    START_US,
+    "system",
+    None,
+    alarm(),
+    Instructions.load().of("radiation.gamma"),
+)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "key"
+    file.write_text(KEY + "\n", encoding="utf-8")
+    return file
+
+
+def settings(url: str, key_file: Path, **more: Any) -> WebhookRouteSection:
+    return WebhookRouteSection(name="duty", kind="webhook", url=url, secret_file=key_file, **more)
+
+
+async def deliver(key_file: Path, url: str, **more: Any) -> Outcome:
+    async with WebhookRoute(settings(url, key_file, **more)) as route:
+        return await route.deliver(MESSAGE)
+
+
+async def answered(key_file: Path, answer: Answer, **more: Any) -> Outcome:
+    async with receiving(answer) as receiver:
+        return await deliver(key_file, receiver.url, **more)
+
+
+async def test_request_carries_the_message_its_id_and_a_signature_over_time_and_body(key_file: Path) -> None:
+    async with receiving() as receiver:
+        outcome = await deliver(key_file, receiver.url)
+        (request,) = receiver.received
+    assert outcome == Outcome(Result.DELIVERED, 204)
+    stamp = request.headers["X-Hubwatch-Timestamp"]
+    expected = hmac.new(KEY.encode(), stamp.encode() + b"." + request.body, hashlib.sha256).hexdigest()
+    assert request.headers["X-Hubwatch-Signature"] == f"v1={expected}"
+    assert abs(int(stamp) - time.time()) < 5
+    assert request.id == MESSAGE.id == request.message["id"]
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.message["alarm"]["type"] == "radiation.gamma"
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 504, 408, 425, 429])
+async def test_answer_that_means_try_again_is_transient(key_file: Path, code: int) -> None:
+    outcome = await answered(key_file, status(code))
+    assert (outcome.result, outcome.status) == (Result.TRANSIENT, code)
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 413, 422])
+async def test_refusal_is_permanent(key_file: Path, code: int) -> None:
+    outcome = await answered(key_file, status(code))
+    assert (outcome.result, outcome.status) == (Result.PERMANENT, code)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_redirect_is_refused_and_its_target_never_called(key_file: Path, code: int) -> None:
+    async with receiving() as elsewhere, receiving(status(code, location=elsewhere.url)) as receiver:
+        outcome = await deliver(key_file, receiver.url)
+        assert elsewhere.received == []
+    assert (outcome.result, outcome.status) == (Result.PERMANENT, code)
+    assert "redirect" in (outcome.error or "")
+
+
+async def test_retry_after_is_passed_on(key_file: Path) -> None:
+    assert (await answered(key_file, status(429, retry_after="7"))).retry_after_s == 7
+
+
+async def test_hanging_receiver_ends_with_the_timeout(key_file: Path) -> None:
+    began = time.monotonic()
+    outcome = await answered(key_file, hang(), timeout_s=0.3)
+    assert outcome == Outcome(Result.TRANSIENT, error="no answer within 0.3 s")
+    assert time.monotonic() - began < 3
+
+
+async def test_connection_cut_instead_of_an_answer_is_transient(key_file: Path) -> None:
+    outcome = await answered(key_file, cut())
+    assert (outcome.result, outcome.status) == (Result.TRANSIENT, None)
+    assert outcome.error
+
+
+async def test_nobody_listening_is_transient(key_file: Path) -> None:
+    outcome = await deliver(key_file, f"http://127.0.0.1:{free_port()}/hook")
+    assert outcome.result is Result.TRANSIENT
+
+
+async def test_endless_body_of_the_answer_is_not_read(key_file: Path) -> None:
+    began = time.monotonic()
+    outcome = await answered(key_file, endless_body(), timeout_s=5)
+    assert outcome.result is Result.DELIVERED
+    assert time.monotonic() - began < 2
+
+
+async def test_what_the_receiver_says_is_not_kept(key_file: Path) -> None:
+    outcome = await answered(key_file, status(500))
+    assert "believe" not in (outcome.error or "")
+
+
+def test_key_file_that_is_missing_or_empty_is_refused_before_anything_connects(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match="cannot be read"):
+        WebhookRoute(settings("https://example.org/", tmp_path / "none"))
+    (tmp_path / "empty").touch()
+    with pytest.raises(Permanent, match="is empty"):
+        WebhookRoute(settings("https://example.org/", tmp_path / "empty"))
+
+
+async def test_key_from_the_environment_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUTY_KEY", KEY)
+    async with receiving() as receiver:
+        section = WebhookRouteSection(name="duty", kind="webhook", url=receiver.url, secret_env="DUTY_KEY")
+        async with WebhookRoute(section) as route:
+            await route.deliver(MESSAGE)
+        (request,) = receiver.received
+    signed = request.headers["X-Hubwatch-Timestamp"].encode() + b"." + request.body
+    expected = hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()
+    assert request.headers["X-Hubwatch-Signature"] == f"v1={expected}"
+
+
+def test_key_variable_that_is_not_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DUTY_KEY", raising=False)
+    section = WebhookRouteSection(name="duty", kind="webhook", url="https://example.org/", secret_env="DUTY_KEY")
+    with pytest.raises(Permanent, match="DUTY_KEY is not set"):
+        WebhookRoute(section)
