@@ -90,8 +90,9 @@ def _authorised(token: str | None) -> Middleware:
     @web.middleware
     async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
         if token is not None:
-            given = request.headers.get("Authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            # aiohttp hands on header bytes that are no UTF-8 as surrogates
+            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+            if not hmac.compare_digest(given, f"Bearer {token}".encode()):
                 return problem(401, "send the bearer token", headers={"WWW-Authenticate": "Bearer"})
         return await handler(request)
 

@@ -1,0 +1,227 @@
+"""`/healthz` and `/metrics` over real HTTP on loopback; every refusal is problem details without insides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+from pydantic import SecretStr
+
+from hubwatch_core import telemetry
+from hubwatch_core.config import TelemetrySection
+from hubwatch_core.errors import Permanent
+from hubwatch_core.health import Health
+from hubwatch_core.problem_details import Handler, as_problems, problem
+
+TOKEN = "s3cret-ü"
+
+
+@dataclass
+class Served:
+    """A listening telemetry server with what it tells, and a client."""
+
+    registry: CollectorRegistry
+    health: Health
+    port: int
+    client: aiohttp.ClientSession
+
+    async def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, aiohttp.ClientResponse, bytes]:
+        """Give status, response and body."""
+        async with self.client.request(method, f"http://127.0.0.1:{self.port}{path}", headers=headers) as response:
+            return response.status, response, await response.read()
+
+
+async def _serve(section: TelemetrySection) -> AsyncIterator[Served]:
+    registry, health = CollectorRegistry(), Health()
+    async with telemetry.listening(section, registry, health) as port, aiohttp.ClientSession() as client:
+        assert port is not None
+        yield Served(registry, health, port, client)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async for each in _serve(TelemetrySection(port=0)):
+        yield each
+
+
+@pytest.fixture
+async def guarded() -> AsyncIterator[Served]:
+    async for each in _serve(TelemetrySection(port=0, token=SecretStr(TOKEN))):
+        yield each
+
+
+def _told(status: int, response: aiohttp.ClientResponse, body: bytes) -> dict[str, object]:
+    """Check that an answer is problem details with no insides, and give it."""
+    assert response.content_type == "application/problem+json"
+    assert b"Traceback" not in body
+    assert b".py" not in body
+    told: dict[str, object] = json.loads(body)
+    assert told["status"] == status == response.status
+    assert set(told) == {"type", "title", "status", "detail"}
+    return told
+
+
+async def test_healthz_is_200_with_the_checks_while_all_is_well(served: Served) -> None:
+    served.health.set("mqtt", True, "connected")
+    status, response, body = await served.ask("/healthz")
+    assert (status, response.content_type) == (200, "application/json")
+    assert json.loads(body)["checks"]["mqtt"]["detail"] == "connected"
+
+
+async def test_healthz_is_503_while_a_check_fails_and_200_again_after(served: Served) -> None:
+    served.health.set("mqtt", False, "gone")
+    status, _, body = await served.ask("/healthz")
+    assert status == 503
+    assert json.loads(body)["ok"] is False
+    served.health.set("mqtt", True)
+    assert (await served.ask("/healthz"))[0] == 200
+
+
+async def test_metrics_are_read_by_prometheus_own_parser(served: Served) -> None:
+    counter = Counter("hubwatch_test_frames_total", "Frames.", ["hub"], registry=served.registry)
+    counter.labels('rotter"dam\n').inc(3)
+    status, response, body = await served.ask("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(body.decode())}
+    sample = families["hubwatch_test_frames"].samples[0]
+    assert (status, response.content_type) == (200, "text/plain")
+    assert (sample.labels, sample.value) == ({"hub": 'rotter"dam\n'}, 3.0)
+
+
+async def test_unknown_path_is_404(served: Served) -> None:
+    assert _told(*await served.ask("/etc/passwd"))["title"] == "Not Found"
+
+
+async def test_wrong_method_is_405_and_says_which_are_allowed(served: Served) -> None:
+    status, response, body = await served.ask("/metrics", "POST")
+    assert _told(status, response, body)["status"] == 405
+    assert response.headers["Allow"] == "GET,HEAD"
+
+
+async def test_flood_is_429_with_a_time_to_come_back_and_passes_after_it(served: Served) -> None:
+    answers = [await served.ask("/healthz") for _ in range(120)]
+    refused = [answer for answer in answers if answer[0] != 200]
+    assert len(refused) > 20
+    for status, response, body in refused:
+        assert _told(status, response, body)["status"] == 429
+        assert response.headers["Retry-After"] == "1"
+    await asyncio.sleep(1)
+    assert (await served.ask("/healthz"))[0] == 200
+
+
+class _Broken(Collector):
+    def collect(self) -> Iterable[Metric]:
+        raise RuntimeError("password=hunter2 in this line")
+
+
+async def test_fault_inside_is_500_that_tells_nothing_and_a_log_line_that_tells_all(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.registry._collector_to_names[_Broken()] = []  # registering would collect it at once
+    status, response, body = await served.ask("/metrics")
+    assert _told(status, response, body)["detail"] == "the fault has been logged"
+    assert b"hunter2" not in body
+    said = capsys.readouterr()
+    assert "request failed" in said.out + said.err
+    assert "hunter2" in said.out + said.err
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/nothing"])
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"bearer{TOKEN}"])
+async def test_without_the_token_every_path_is_401(guarded: Served, path: str, given: str) -> None:
+    headers = {"Authorization": given} if given else {}
+    status, response, body = await guarded.ask(path, **headers)
+    assert _told(status, response, body)["status"] == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_with_the_token_everything_is_served(guarded: Served) -> None:
+    for path in ("/healthz", "/metrics"):
+        assert (await guarded.ask(path, Authorization=f"Bearer {TOKEN}"))[0] == 200
+
+
+async def test_token_that_is_no_text_is_401_and_no_fault(guarded: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", guarded.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert "request failed" not in "".join(capsys.readouterr())
+
+
+async def test_token_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("abc\n", encoding="utf-8")
+    async for served in _serve(TelemetrySection(port=0, token_file=file)):
+        assert (await served.ask("/healthz", Authorization="Bearer abc"))[0] == 200
+        assert (await served.ask("/healthz"))[0] == 401
+
+
+async def test_without_a_port_nothing_listens() -> None:
+    async with telemetry.listening(TelemetrySection(), CollectorRegistry(), Health()) as port:
+        assert port is None
+
+
+async def test_port_that_is_taken_is_permanent_and_names_the_key_to_change() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        section = TelemetrySection(port=taken.getsockname()[1])
+        with pytest.raises(Permanent, match=r"telemetry cannot listen on 127.0.0.1:\d+: .*; change telemetry.port"):
+            async with telemetry.listening(section, CollectorRegistry(), Health()):
+                pass
+
+
+async def test_port_is_free_again_after_the_context() -> None:
+    async for served in _serve(TelemetrySection(port=0)):
+        port = served.port
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+async def _asked(handler: Handler) -> tuple[int, aiohttp.ClientResponse, bytes]:
+    app = web.Application(middlewares=[as_problems])
+    app.router.add_get("/", handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"http://127.0.0.1:{port}/", allow_redirects=False) as response,
+        ):
+            return response.status, response, await response.read()
+    finally:
+        await runner.cleanup()
+
+
+async def test_redirect_passes_the_problem_border() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/elsewhere")
+
+    status, response, _ = await _asked(handler)
+    assert (status, response.headers["Location"]) == (302, "/elsewhere")
+
+
+async def test_raised_http_error_becomes_problem_details_without_its_text() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        raise web.HTTPConflict(text="<html>insides</html>")
+
+    assert _told(*await _asked(handler)) == {"type": "about:blank", "title": "Conflict", "status": 409, "detail": ""}
+
+
+async def test_returned_problem_says_what_to_do() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return problem(422, "the id is unknown")
+
+    assert _told(*await _asked(handler))["detail"] == "the id is unknown"
