@@ -1,1 +1,1 @@
-"""TODO."""
+"""Detectors: judge what agents send, in event time, and store what they find."""

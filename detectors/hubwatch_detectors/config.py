@@ -1,0 +1,87 @@
+"""Settings of the detectors process: where input comes from and findings go, and how each detector judges."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from hubwatch_core.config import ConfigId, LogSection, MqttSection, Section, TelemetrySection
+from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_detectors.access import AccessConfig
+from hubwatch_detectors.contract import DetectorConfig, Neighbour, Site, Spec
+from hubwatch_detectors.engine import EngineConfig, Rules
+from hubwatch_detectors.frozen import FrozenConfig
+from hubwatch_detectors.perimeter import PerimeterConfig
+from hubwatch_detectors.presence import PresenceConfig
+from hubwatch_detectors.radiation_portal import RadiationPortalConfig
+from hubwatch_detectors.registry import specs
+from hubwatch_store.config import DatabaseSection
+
+
+class RulesSection(Section):
+    """What is found, and when: one section for each detector."""
+
+    radiation_portal: RadiationPortalConfig = RadiationPortalConfig()
+    access: AccessConfig = AccessConfig()
+    perimeter: PerimeterConfig = PerimeterConfig()
+    frozen: FrozenConfig = FrozenConfig()
+    presence: PresenceConfig = PresenceConfig()
+    engine: EngineConfig = EngineConfig()
+    neighbours: tuple[Neighbour, ...] = Field((), description="Perimeter sections one behind the other.")
+    plugins: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Sections of detectors that come with other distributions, by their name."
+    )
+
+    @model_validator(mode="after")
+    def _plugins_are_known(self) -> RulesSection:
+        known = {spec.name for spec in specs()} - set(type(self).model_fields)
+        unknown = sorted(self.plugins.keys() - known)
+        if unknown:
+            raise ValueError(f"plugins: no detector of another distribution is called {', '.join(unknown)}")
+        return self
+
+    def rules(self) -> Rules:
+        """Give what the engine works by; raises ConfigError when a plugin's section does not fit it."""
+        every = specs()
+        return Rules(
+            specs=every,
+            configs={spec.name: self._config_of(spec) for spec in every},
+            presence=self.presence,
+            engine=self.engine,
+            site=Site(self.neighbours),
+        )
+
+    def _config_of(self, spec: Spec[Any]) -> DetectorConfig:
+        own = getattr(self, spec.name, None)
+        if isinstance(own, DetectorConfig):
+            return own
+        try:
+            config = spec.config.model_validate(self.plugins.get(spec.name, {}))
+        except ValidationError as error:
+            raise ConfigError(
+                [
+                    Problem("", ".".join(["plugins", spec.name, *map(str, each["loc"])]), each["msg"])
+                    for each in error.errors(include_url=False)
+                ]
+            ) from None
+        if not isinstance(config, DetectorConfig):
+            raise TypeError(f"the configuration of {spec.name} is no DetectorConfig")
+        return config
+
+
+class Settings(RulesSection):
+    """The configuration file of `hubwatch detectors run`."""
+
+    name: ConfigId = Field("detectors", description="Name of this process at broker and database; one for each.")
+    hubs: tuple[ConfigId, ...] = Field((), description="Hubs this process watches; empty for all.")
+    save_every_s: Annotated[float, Field(gt=0, le=60)] = Field(
+        1.0, description="How often state is saved and frames are acknowledged; findings are saved at once."
+    )
+    unsaved_most: Annotated[int, Field(ge=1, le=60_000)] = Field(
+        4000, description="Messages taken ahead while the database is away; keep it below mqtt.receive_maximum."
+    )
+    mqtt: MqttSection = MqttSection()
+    database: DatabaseSection = DatabaseSection()
+    telemetry: TelemetrySection = TelemetrySection()
+    log: LogSection = LogSection()

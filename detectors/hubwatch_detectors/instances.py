@@ -1,0 +1,170 @@
+"""The detector instances of all hubs: made when needed, saved when changed, handed over when sight was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hubwatch_core.errors import Poison
+from hubwatch_core.logs import get_logger
+from hubwatch_core.wire import Detection
+from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Scope, Site, Spec
+
+LIVE, LATE = "live", "late"
+
+_log = get_logger("detectors")
+
+
+class Key(NamedTuple):
+    """What names an instance; `sensor` is empty for one of a whole hub, `lane` is live or late."""
+
+    hub: str
+    detector: str
+    sensor: str
+    lane: str
+
+
+class Saved(NamedTuple):
+    """The state of one instance as it is stored."""
+
+    key: Key
+    version: int
+    state: bytes
+
+
+class Envelope(msgspec.Struct):
+    """What is stored of an instance beside its detector's own state."""
+
+    state: msgspec.Raw
+    open: list[str] = []
+    fed: int = 0
+    until: int = 0
+
+
+@dataclass
+class Instance:
+    """A detector at work; `open` are the ids of its detections that have not ended."""
+
+    key: Key
+    spec: Spec[Any]
+    detector: Detector[Any]
+    open: dict[str, None] = field(default_factory=dict)
+    fed: int = 0
+    """Late lane: when it was last fed, by the hub's clock (µs)."""
+    until: int = 0
+    """Late lane: up to where it is to judge (µs, event time)."""
+
+    def note(self, found: list[Finding]) -> list[Finding]:
+        """Keep account of what is open, and pass the findings on."""
+        for finding in found:
+            if not isinstance(finding, Detection):
+                self.open.pop(finding.id, None)
+            elif finding.end is None:
+                self.open[finding.id] = None
+        return found
+
+    def saved(self) -> Saved:
+        """Give what is to be stored."""
+        envelope = Envelope(msgspec.Raw(self.detector.state()), list(self.open), self.fed, self.until)
+        return Saved(self.key, self.spec.version, msgspec.json.encode(envelope))
+
+
+class Instances:
+    """All instances of one engine."""
+
+    def __init__(self, specs: Iterable[Spec[Any]], configs: Mapping[str, DetectorConfig], site: Site) -> None:
+        self._specs = {spec.name: spec for spec in specs if configs[spec.name].enabled}
+        self._configs, self._site = configs, site
+        self._all: dict[Key, Instance] = {}
+        self._driven_by_hub: dict[str, dict[Key, Instance]] = {}
+        self.changed: set[Key] = set()
+        """Instances to be saved, or to be deleted where there is none any more."""
+
+    @property
+    def specs(self) -> Iterable[Spec[Any]]:
+        """The detectors that are switched on."""
+        return self._specs.values()
+
+    def driven_by_hub(self, hub: str) -> list[Instance]:
+        """Give the instances whose time is the hub's: those of whole hubs, and the late lanes."""
+        return list(self._driven_by_hub.get(hub, {}).values())
+
+    def get(self, key: Key) -> Instance | None:
+        """Give an instance if it is there."""
+        return self._all.get(key)
+
+    def live(self, spec: Spec[Any], hub: str, sensor: str) -> Instance:
+        """Give the live instance, made when it is not there."""
+        key = Key(hub, spec.name, sensor, LIVE)
+        return self._all.get(key) or self._make(key)
+
+    def late(self, spec: Spec[Any], hub: str, sensor: str) -> Instance:
+        """Give the late instance. A new one knows what the live one has learned."""
+        key = Key(hub, spec.name, sensor, LATE)
+        present = self._all.get(key)
+        if present is not None:
+            return present
+        fresh = self._make(key)
+        fresh.detector.restore(self.live(spec, hub, sensor).detector.state())
+        fresh.detector.rewind()
+        return fresh
+
+    def hand_over(self, live: Instance, at: int, clock: int) -> None:
+        """Sight was lost until `at`: the late lane goes on where the live one stood, which begins anew.
+
+        So what was sent late is judged as if it had come in time: a grant from before explains an opening in it.
+        """
+        state = live.detector.state()
+        key = live.key._replace(lane=LATE)
+        late = self._all.get(key)
+        if late is None:
+            late = self._make(key)
+            late.detector.restore(state)
+        late.open.update(live.open)
+        late.fed, late.until = clock, at
+        self.changed.add(key)
+        fresh = self._make(live.key)
+        fresh.detector.restore(state)
+        fresh.detector.rewind()
+
+    def drop(self, key: Key) -> None:
+        """Let an instance go."""
+        self._all.pop(key, None)
+        self._driven_by_hub.get(key.hub, {}).pop(key, None)
+        self.changed.add(key)
+
+    def take_up(self, saved: Saved) -> bool:
+        """Restore an instance; False when its state is of no use any more (said in the log)."""
+        spec = self._specs.get(saved.key.detector)
+        if spec is None or saved.version != spec.version:
+            _log.warning("state not taken up", **saved.key._asdict(), version=saved.version)
+            return False
+        instance = self._build(saved.key)
+        try:
+            envelope = msgspec.json.decode(saved.state, type=Envelope)
+            instance.detector.restore(bytes(envelope.state))
+        except (msgspec.DecodeError, Poison) as error:
+            _log.error("state cannot be read, beginning anew", **saved.key._asdict(), reason=str(error))
+            return False
+        instance.open, instance.fed, instance.until = dict.fromkeys(envelope.open), envelope.fed, envelope.until
+        self._put(instance)
+        return True
+
+    def _make(self, key: Key) -> Instance:
+        self.changed.add(key)
+        return self._put(self._build(key))
+
+    def _put(self, instance: Instance) -> Instance:
+        key = instance.key
+        self._all[key] = instance
+        if key.lane == LATE or instance.spec.scope is Scope.HUB:
+            self._driven_by_hub.setdefault(key.hub, {})[key] = instance
+        return instance
+
+    def _build(self, key: Key) -> Instance:
+        spec = self._specs[key.detector]
+        detector = spec.build(self._configs[key.detector], key.hub, key.sensor, self._site, late=key.lane == LATE)
+        return Instance(key, spec, detector)
