@@ -28,6 +28,6 @@ def notify(state: str, env: Mapping[str, str] = os.environ) -> bool:
 def watchdog_period_s(env: Mapping[str, str] = os.environ) -> float | None:
     """Give how often to send WATCHDOG=1 (half of what systemd allows), None when it does not watch us."""
     micros = env.get("WATCHDOG_USEC", "")
-    if not micros.isdigit() or env.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+    if not micros.isdecimal() or env.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
-    return int(micros) / 2_000_000
+    return int(micros) / 2_000_000 or None
