@@ -15,7 +15,7 @@ from hubwatch_store.migrate import migrate
 
 
 @contextlib.contextmanager
-def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
     """Create a database on a server and drop it afterwards, whoever is still connected; gives its DSN."""
     name = f"t_{uuid.uuid4().hex[:16]}"
     _admin(server, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
