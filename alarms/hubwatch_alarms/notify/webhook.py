@@ -45,7 +45,7 @@ class WebhookRouteSection(RouteSection):
     @classmethod
     def _usable(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
             raise ValueError("must be a full http(s) URL, like https://host/path")
         if parts.username or parts.password:
             raise ValueError("must not carry a user or password: the signature proves who we are")

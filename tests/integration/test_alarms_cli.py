@@ -1,0 +1,199 @@
+"""The commands for people, against a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hubwatch_alarms.cli import app
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.mover import Mover
+from hubwatch_alarms.notify.log import LogRouteSection
+from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_store.pool import open_pool
+from support.alarms_database import Hands, hands_on, settings_of
+from support.alarms_examples import detection
+from support.ports import free_port
+
+
+@pytest.fixture
+def hands(migrated_plain_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hands]:
+    monkeypatch.setenv("HUBWATCH_DATABASE__DSN", migrated_plain_dsn)
+    monkeypatch.setenv("COLUMNS", "160")
+    with hands_on(migrated_plain_dsn) as made:
+        yield made
+
+
+@pytest.fixture
+def alarm(hands: Hands, migrated_plain_dsn: str) -> str:
+    """One open alarm, a quarter of an hour old; gives its number."""
+    hands.place("rotterdam", "fence-1", "north")
+    hands.detect(detection(start=now_us() - 15 * 60 * SECOND_US, why="the fence moved twice"))
+    move(migrated_plain_dsn)
+    return str(hands.alarms()[-1]["id"])
+
+
+def move(dsn: str) -> None:
+    async def once() -> None:
+        async with open_pool(settings_of(dsn)) as pool:
+            await Mover(pool, [LogRouteSection(name="journal", kind="log")], Instructions.load()).round()
+
+    asyncio.run(once())
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def good(*words: str) -> str:
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def bad(*words: str) -> str:
+    result = run(*words)
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_list_without_alarms_says_so(hands: Hands) -> None:
+    assert hands.alarms() == []
+    assert good("list") == "no open alarms\n"
+
+
+def test_list_shows_what_a_responder_needs_in_a_line(alarm: str) -> None:
+    (line,) = [line for line in good("list").splitlines() if "fence-1" in line]
+    for part in (alarm, "high", "unacknowledged", "Intrusion", "rotterdam / north / fence-1", "15 min", "nobody yet"):
+        assert part in line
+
+
+def test_list_puts_what_wants_attention_first(hands: Hands, alarm: str, migrated_plain_dsn: str) -> None:
+    good("ack", alarm, "--by", "kim")
+    hands.detect(detection(number=2, sensor="fence-2", priority=4), detection(number=3, sensor="rpm-2", priority=1))
+    move(migrated_plain_dsn)
+    assert [row["sensor"] for row in json.loads(good("list", "--json"))] == ["rpm-2", "fence-2", "fence-1"]
+
+
+def test_list_of_a_hub_leaves_others_out_and_all_includes_closed_ones(
+    hands: Hands, alarm: str, migrated_plain_dsn: str
+) -> None:
+    hands.detect(detection(number=2, hub="basel", over=True))
+    move(migrated_plain_dsn)
+    assert [row["hub"] for row in json.loads(good("list", "--json", "--hub", "basel"))] == ["basel"]
+    good("ack", str(hands.alarms()[-1]["id"]), "--by", "kim")
+    assert json.loads(good("list", "--json", "--hub", "basel")) == []
+    closed = json.loads(good("list", "--json", "--hub", "basel", "--all"))
+    assert [(row["state"], row["acknowledged_by"]) for row in closed] == [("normal", "kim")]
+
+
+def test_list_cannot_be_steered_by_text_from_the_field(hands: Hands, migrated_plain_dsn: str) -> None:
+    hands.detect(detection(subject="[red]x[/red]\x1b[2J", why="[bold]\x07y"))
+    move(migrated_plain_dsn)
+    shown = good("list")
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "[red]" in shown
+
+
+def test_show_tells_what_to_do_who_did_what_and_who_was_told(hands: Hands, alarm: str) -> None:
+    good("ack", alarm, "--by", "kim", "--note", "on my way")
+    shown = good("show", alarm)
+    for part in ("Turn a camera to the fence section", "the fence moved twice", "opened", "acknowledged", "on my way"):
+        assert part in shown
+    assert "nobody was told yet" in shown
+    facts = json.loads(good("show", alarm, "--json"))
+    assert [(entry["action"], entry["by"]) for entry in facts["journal"]] == [
+        ("opened", "system"),
+        ("acknowledged", "kim"),
+    ]
+    assert facts["notifications"] == []
+    assert facts["zone"] == "north"
+
+
+def test_ack_takes_the_alarm_and_writes_the_journal(hands: Hands, alarm: str) -> None:
+    assert good("ack", alarm, "--by", "kim", "--note", "on my way") == f"alarm {alarm} is acknowledged, with kim\n"
+    (row,) = hands.alarms()
+    assert (row["state"], row["acknowledged_by"]) == ("acknowledged", "kim")
+    (entry,) = hands.rows("SELECT by, note FROM alarm_journal WHERE action = 'acknowledged'")
+    assert entry == {"by": "kim", "note": "on my way"}
+
+
+def test_ack_by_another_says_who_has_it_and_by_the_same_that_it_is_theirs(hands: Hands, alarm: str) -> None:
+    good("ack", alarm, "--by", "kim")
+    assert f"alarm {alarm} is with kim, who acknowledged it at" in bad("ack", alarm, "--by", "lee")
+    assert good("ack", alarm, "--by", "kim") == f"alarm {alarm} was already yours\n"
+    assert hands.actions(int(alarm)) == ["opened", "acknowledged"]
+
+
+def test_ack_of_a_closed_alarm_says_when_it_closed_and_who_had_it(
+    hands: Hands, alarm: str, migrated_plain_dsn: str
+) -> None:
+    good("ack", alarm, "--by", "kim")
+    hands.end(detection().id, now_us())
+    move(migrated_plain_dsn)
+    line = bad("ack", alarm, "--by", "lee")
+    assert f"alarm {alarm} is already closed" in line
+    assert "acknowledged by kim" in line
+
+
+@pytest.mark.parametrize("words", [("ack", "4711", "--by", "kim"), ("show", "4711"), ("unshelve", "4711", "--by", "k")])
+def test_alarm_that_is_not_there_is_one_clear_line(hands: Hands, words: tuple[str, ...]) -> None:
+    assert hands.alarms() == []
+    assert bad(*words) == "hubwatch: there is no alarm 4711; `hubwatch alarms list` shows those that are open"
+
+
+def test_shelve_and_unshelve_stand_in_the_journal_with_their_reasons(hands: Hands, alarm: str) -> None:
+    assert good("shelve", alarm, "--by", "kim", "--for", "30m", "--note", "works") == f"alarm {alarm} is shelved\n"
+    assert "unshelve it first" in bad("ack", alarm, "--by", "kim")
+    assert good("unshelve", alarm, "--by", "lee") == f"alarm {alarm} is acknowledged, with lee\n"
+    notes = hands.rows("SELECT action, by, note FROM alarm_journal ORDER BY id")[1:]
+    assert [(row["action"], row["by"]) for row in notes] == [("shelved", "kim"), ("unshelved", "lee")]
+    assert notes[0]["note"].endswith(": works")
+
+
+def test_shelving_longer_than_the_settings_allow_is_refused(hands: Hands, alarm: str, tmp_path: Path) -> None:
+    assert "at most 8 h" in bad("shelve", alarm, "--by", "kim", "--for", "9h", "--note", "works")
+    file = tmp_path / "hub.toml"
+    file.write_text("[shelving]\nlongest_s = 600\n[agent]\nname = 'another component reads this'\n", encoding="utf-8")
+    assert "at most 0.166667 h" in bad("shelve", alarm, "--by", "k", "--for", "11m", "--note", "w", "-c", str(file))
+    assert hands.actions(int(alarm)) == ["opened"]
+
+
+def test_shelving_without_a_reason_is_refused(alarm: str) -> None:
+    assert "must say why" in bad("shelve", alarm, "--by", "kim", "--for", "30m", "--note", " ")
+
+
+def test_database_that_is_away_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBWATCH_DATABASE__DSN", f"postgresql://x@127.0.0.1:{free_port()}/x")
+    assert "the database is away" in bad("list")
+
+
+def test_database_without_our_schema_says_to_migrate(plain_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBWATCH_DATABASE__DSN", plain_dsn)
+    assert "hubwatch db migrate" in bad("list")
+
+
+def test_sample_config_passes_check_config(tmp_path: Path) -> None:
+    file = tmp_path / "alarms.toml"
+    file.write_text(good("sample-config"), encoding="utf-8")
+    assert good("check-config", str(file)) == f"{file} is good; routes: journal (log)\n"
+
+
+def test_config_with_mistakes_ends_with_code_2_and_a_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "alarms.toml"
+    file.write_text("colour = 1\n[delivery]\ngive_up_after_s = 0\n[log]\nlevel = 'loud'\n", encoding="utf-8")
+    result = run("check-config", str(file))
+    assert result.exit_code == 2
+    assert {line.split(": ")[1] for line in result.stderr.splitlines()[1:]} == {
+        "colour",
+        "delivery.give_up_after_s",
+        "log.level",
+    }

@@ -1,0 +1,78 @@
+"""What to do first, by type."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_core.errors import ConfigError
+
+TYPES = [
+    "radiation.gamma",
+    "radiation.neutron",
+    "access.forced",
+    "access.held",
+    "access.brute_force",
+    "perimeter.intrusion",
+    "perimeter.crossing",
+    "integrity.sensor_silent",
+    "integrity.value_frozen",
+    "integrity.agent_offline",
+]
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_type_a_detector_emits_has_its_own_instruction(type_: str) -> None:
+    packaged = tomllib.loads(resources.files("hubwatch_alarms").joinpath("instructions.toml").read_text("utf-8"))
+    assert type_ in packaged
+    assert Instructions.load().of(type_).do == packaged[type_]["do"]
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_instruction_fits_a_phone_screen(type_: str) -> None:
+    instruction = Instructions.load().of(type_)
+    assert len(instruction.title) <= 40
+    assert len(instruction.do) <= 320  # two SMS of 160 characters (GSM 03.38)
+    assert "\n" not in instruction.title + instruction.do
+
+
+def test_type_without_an_entry_takes_that_of_its_family_then_the_default() -> None:
+    instructions = Instructions.load()
+    assert instructions.of("radiation.beta.fast") == instructions.of("radiation")
+    assert instructions.of("chemical.gas") == instructions.of("default")
+
+
+def test_own_file_goes_over_the_packaged_texts_and_leaves_the_others(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('["radiation.gamma"]\ntitle = "Gamma"\ndo = "Call 4711."\n', encoding="utf-8")
+    instructions = Instructions.load(own)
+    assert instructions.of("radiation.gamma").do == "Call 4711."
+    assert instructions.of("access.held") == Instructions.load().of("access.held")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[radiation]\ntitle = 1\ndo = 'x'\n", "Expected `str`"),
+        ("[radiation]\ntitle = 'x'\n", "missing required field `do`"),
+        ("[radiation]\ntitle = 'x'\ndo = 'y'\nwho = 'z'\n", "unknown field `who`"),
+        ("[radiation\n", "line 1"),
+    ],
+    ids=["wrong type", "missing", "unknown key", "no TOML"],
+)
+def test_own_file_with_a_mistake_is_refused_with_its_name(tmp_path: Path, text: str, says: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        Instructions.load(own)
+    assert str(own) in str(refused.value)
+    assert says in str(refused.value)
+
+
+def test_own_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Instructions.load(tmp_path / "none.toml")

@@ -1,0 +1,40 @@
+"""docs/reference/alarms.md against the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubwatch_alarms.lifecycle import QUIET_US
+from hubwatch_alarms.transition_table import TRIGGERS, markdown
+from hubwatch_alarms.triggers import Acknowledge, Cleared, Detected, ShelfExpired, Shelve, Unshelve
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.words import AlarmState
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "alarms.md"
+BEGIN = "<!-- begin generated: hubwatch_alarms.transition_table -->\n"
+END = "<!-- end generated -->\n"
+
+
+def test_table_on_the_page_is_what_the_code_does() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.split(BEGIN)[1].split(END)[0] == markdown()
+
+
+def test_table_has_every_kind_of_trigger_and_every_state() -> None:
+    assert {type(trigger) for trigger in TRIGGERS.values()} == {
+        Detected,
+        Cleared,
+        Acknowledge,
+        Shelve,
+        Unshelve,
+        ShelfExpired,
+    }
+    header = markdown().splitlines()[0]
+    assert all(state in header for state in AlarmState)
+
+
+def test_page_names_every_state_and_the_quiet_time_of_the_code() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert all(f"`{state}`" in text for state in AlarmState)
+    assert QUIET_US == 5 * 60 * SECOND_US
+    assert "quiet for five minutes" in text
