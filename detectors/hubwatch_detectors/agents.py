@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from hubwatch_core.wire import Sensor
+from hubwatch_detectors.instances import Instance
 from hubwatch_detectors.presence import Presence, PresenceMemory
 from hubwatch_detectors.seen import Seen
 
@@ -43,3 +44,5 @@ class Agent:
     presence: Presence
     sensors: dict[str, Sensor] = field(default_factory=dict)
     """Its inventory by name."""
+    routes: dict[str, list[Instance]] = field(default_factory=dict)
+    """The live instances that judge each sensor, looked up once."""

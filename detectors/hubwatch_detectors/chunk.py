@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import merge
 from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
@@ -15,16 +14,7 @@ from hubwatch_core.words import Quality
 
 
 class Reading(NamedTuple):
-    """One value of one channel at `t` (µs)."""
-
-    t: int
-    channel: str
-    value: float | None
-    quality: Quality
-
-
-class Good(NamedTuple):
-    """A reading that may be believed: there is a finite value, and its quality is good."""
+    """One value of one channel at `t` (µs) that may be believed: it is there, finite, and of good quality."""
 
     t: int
     channel: str
@@ -33,7 +23,7 @@ class Good(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Readings and events of one sensor, each sorted by time; `sensor` is its entry in the inventory."""
+    """Good readings and events of one sensor, each sorted by time; `sensor` is its entry in the inventory."""
 
     hub: str
     agent: str
@@ -43,24 +33,33 @@ class Chunk:
 
     @classmethod
     def of(
-        cls, hub: str, agent: str, sensor: Sensor, readings: Sequence[Reading] = (), events: Sequence[Event] = ()
+        cls, hub: str, agent: str, sensor: Sensor, readings: Iterable[Reading] = (), events: Iterable[Event] = ()
     ) -> Chunk:
         """Make a chunk of readings and events in any order."""
         return cls(hub, agent, sensor, tuple(sorted(readings, key=_T_CHANNEL)), tuple(sorted(events, key=_event_key)))
 
-    def good(self) -> Iterator[Good]:
-        """Yield the readings that may be believed."""
-        for t, channel, value, quality in self.readings:
-            if value is not None and quality is Quality.GOOD and math.isfinite(value):
-                yield Good(t, channel, value)
-
-    def moments(self) -> Iterator[Good | Event]:
-        """Yield good readings and events by time; at the same time readings come first."""
+    def moments(self) -> Iterable[Reading | Event]:
+        """Give readings and events by time; at the same time readings come first."""
         if not self.events:
-            yield from self.good()
-        else:
-            both: tuple[Iterable[Good | Event], ...] = (self.good(), self.events)
-            yield from merge(*both, key=_moment)
+            return self.readings
+        return sorted([*self.readings, *self.events], key=_moment)
+
+    def between(self, first: int, last: int) -> Chunk:
+        """Give what lies in [first, last] (µs); the chunk itself when that is all of it."""
+        times = [each[i].t for each in (self.readings, self.events) if each for i in (0, -1)]
+        if all(first <= t <= last for t in times):
+            return self
+        return Chunk(
+            self.hub,
+            self.agent,
+            self.sensor,
+            tuple(each for each in self.readings if first <= each.t <= last),
+            tuple(each for each in self.events if first <= each.t <= last),
+        )
+
+    def __len__(self) -> int:
+        """Count readings and events."""
+        return len(self.readings) + len(self.events)
 
 
 _T_CHANNEL = itemgetter(0, 1)
@@ -70,21 +69,25 @@ def _event_key(event: Event) -> tuple[int, str]:
     return event.t, event.type
 
 
-def _moment(item: Good | Event) -> int:
+def _moment(item: Reading | Event) -> int:
     return item.t
 
 
 def cut(frame: Frame) -> dict[str, tuple[list[Reading], list[Event]]]:
-    """Sort what a frame carries by sensor."""
+    """Sort what a frame carries by sensor, leaving out what may not be believed."""
     parts: dict[str, tuple[list[Reading], list[Event]]] = {}
     for series in frame.series:
-        parts.setdefault(series.sensor, ([], []))[0].extend(_readings(series))
+        parts.setdefault(series.sensor, ([], []))[0].extend(_believed(series))
     for event in frame.events:
         parts.setdefault(event.sensor, ([], []))[1].append(event)
     return parts
 
 
-def _readings(series: Series) -> Iterator[Reading]:
-    marks = map(quality_of, series.q) if series.q else repeat((Quality.GOOD, None))
-    for dt, value, (quality, _) in zip(series.dt, series.x, marks, strict=False):
-        yield Reading(series.t0 + dt, series.channel, value, quality)
+def _believed(series: Series) -> list[Reading]:
+    t0, channel = series.t0, series.channel
+    good = (quality_of(mark)[0] is Quality.GOOD for mark in series.q) if series.q else repeat(True)
+    return [
+        Reading(t0 + dt, channel, x)
+        for dt, x, is_good in zip(series.dt, series.x, good, strict=False)
+        if is_good and x is not None and math.isfinite(x)
+    ]

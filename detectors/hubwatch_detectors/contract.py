@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -18,8 +18,8 @@ from pydantic import Field
 
 from hubwatch_core.config import ConfigId, Section
 from hubwatch_core.errors import Poison
-from hubwatch_core.wire import Clear, Detection
-from hubwatch_core.words import SensorKind
+from hubwatch_core.wire import Clear, Detection, Sensor
+from hubwatch_core.words import ChannelKind, SensorKind
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.identity import detection_id
 
@@ -147,8 +147,8 @@ Config = TypeVar("Config", bound=DetectorConfig)
 class Spec(Generic[Config]):
     """A detector's line in the table.
 
-    `version` counts changes of its method or memory: states of another version are not taken up. `kinds` are the
-    sensors it looks at, None for all. `types` are the detections it can make.
+    `version` counts changes of its method or memory: states of another version are not taken up. `types` are the
+    detections it can make. It looks at sensors of `kinds`, None for all, that have a channel of `channel_kind`.
     """
 
     name: str
@@ -157,7 +157,14 @@ class Spec(Generic[Config]):
     types: tuple[str, ...]
     config: type[Config]
     make: Callable[[Config, Origin, Site], Detector[Any]]
-    kinds: frozenset[SensorKind] | None = field(default=None)
+    kinds: frozenset[SensorKind] | None = None
+    channel_kind: ChannelKind | None = None
+
+    def watches(self, sensor: Sensor) -> bool:
+        """Tell whether this detector looks at a sensor."""
+        if self.kinds is not None and sensor.kind not in self.kinds:
+            return False
+        return self.channel_kind is None or any(each.kind is self.channel_kind for each in sensor.channels)
 
     def build(self, config: DetectorConfig, hub: str, sensor: str, site: Site, *, late: bool) -> Detector[Any]:
         """Make an instance; `config` must be of the class this detector states, `sensor` empty for a hub's."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import msgspec
 from pydantic import Field
@@ -22,9 +21,9 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.config import Section
 from hubwatch_core.logs import get_logger
-from hubwatch_core.wire import Birth, Clear, Event, Frame, Sensor
+from hubwatch_core.wire import LATEST_US, Birth, Clear, Frame, Sensor
 from hubwatch_detectors.agents import Agent, AgentMemory
-from hubwatch_detectors.chunk import Chunk, Reading, cut
+from hubwatch_detectors.chunk import Chunk, cut
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Specs
 from hubwatch_detectors.instances import LATE, LIVE, Instance, Instances, Key, Saved
 from hubwatch_detectors.presence import NAME, VERSION, Presence, PresenceConfig
@@ -81,14 +80,6 @@ class Counts:
     """Times that sight of an agent was lost."""
 
 
-class _Part(NamedTuple):
-    """What one frame holds of one sensor: what is judged live, and what is judged late."""
-
-    entry: Sensor
-    live: Chunk | None
-    late: Chunk | None
-
-
 class Engine:
     """Detectors at work for any number of hubs."""
 
@@ -112,8 +103,9 @@ class Engine:
         memory.inventory = birth.inventory
         agent.sensors = {entry.sensor: entry for entry in birth.inventory}
         found = agent.presence.listed(birth.inventory, memory.clock)
-        for name in before.keys() - agent.sensors.keys():
+        for name in sorted(before.keys() - agent.sensors.keys()):
             found += self._forget_sensor(birth.hub, name, memory.clock)
+        self._forget_routes(birth.hub)
         return found
 
     def frame(self, frame: Frame, received: int) -> list[Finding]:
@@ -190,29 +182,26 @@ class Engine:
 
     def _live(self, agent: Agent, frame: Frame, *, missed: bool) -> list[Finding]:
         memory, config = agent.memory, self._rules.engine
-        jump = frame.sent - memory.clock
-        stepped = memory.clock > 0 and jump < -config.blind_after_s * SECOND_US
-        if missed or stepped or (memory.clock > 0 and jump > config.blind_after_s * SECOND_US):
+        jump, blind_us = frame.sent - memory.clock, config.blind_after_s * SECOND_US
+        stepped = memory.clock > 0 and jump < -blind_us
+        if missed or stepped or (memory.clock > 0 and jump > blind_us):
             self._lost_sight(agent, frame.sent, stepped=stepped)
         memory.clock = frame.sent if stepped else max(memory.clock, frame.sent)
+        oldest = frame.sent - round(config.late_after_s * SECOND_US)
         found: list[Finding] = []
         lives: dict[str, int] = {}
-        for part in self._parts(agent, frame):
-            if part.live is not None:
-                found += self._feed(part.live, LIVE)
-                lives[part.entry.sensor] = _sign_of_life(part.live)
-            if part.late is not None:
-                found += self._feed(part.late, LATE)
+        for chunk in self._chunks(agent, frame):
+            live = chunk.between(oldest, LATEST_US)
+            if live:
+                found += self._feed_live(agent, live)
+                lives[live.sensor.sensor] = _sign_of_life(live)
+            if live is not chunk:
+                found += self._feed_late(chunk.between(0, oldest - 1))
         found += agent.presence.observed(memory.inventory, lives, memory.clock)
         return found + self._advance_sensors(agent)
 
     def _late(self, agent: Agent, frame: Frame) -> list[Finding]:
-        found: list[Finding] = []
-        for part in self._parts(agent, frame):
-            for chunk in (part.late, part.live):
-                if chunk is not None:
-                    found += self._feed(chunk, LATE)
-        return found
+        return [finding for chunk in self._chunks(agent, frame) for finding in self._feed_late(chunk)]
 
     def _lost_sight(self, agent: Agent, now: int, *, stepped: bool) -> None:
         self.counts.blind += 1
@@ -221,30 +210,28 @@ class Engine:
             agent.presence.stepped(now)
         else:
             agent.presence.blind(now)
-        for instance in self._of_agent(agent):
-            self._instances.hand_over(instance, now, self._clocks.get(agent.hub, 0))
+        for name in agent.sensors:
+            for instance in self._instances.of_sensor(agent.hub, name):
+                if instance.key.lane == LIVE:
+                    self._instances.hand_over(instance, now, self._clocks.get(agent.hub, 0))
+        self._forget_routes(agent.hub)
 
-    def _parts(self, agent: Agent, frame: Frame) -> list[_Part]:
-        parts = []
+    def _chunks(self, agent: Agent, frame: Frame) -> list[Chunk]:
+        """Give what a frame holds of each known sensor, without what comes from the future."""
+        chunks = []
         for name, (readings, events) in cut(frame).items():
-            self.counts.readings += len(readings)
-            self.counts.events += len(events)
             entry = agent.sensors.get(name)
             if entry is None:
                 self._unknown_sensor(agent.hub, name, len(readings) + len(events))
-            else:
-                parts.append(self._part(agent, frame.sent, entry, readings, events))
-        return parts
-
-    def _part(self, agent: Agent, sent: int, entry: Sensor, readings: list[Reading], events: list[Event]) -> _Part:
-        oldest, newest = sent - round(self._rules.engine.late_after_s * SECOND_US), sent + AHEAD_US
-        chunks = []
-        for low, high in ((oldest, newest), (0, oldest - 1)):
-            some = [each for each in readings if low <= each.t <= high]
-            happened = [each for each in events if low <= each.t <= high]
-            chunks.append(Chunk.of(agent.hub, agent.name, entry, some, happened) if some or happened else None)
-        self.counts.ahead += sum(each.t > newest for each in readings) + sum(each.t > newest for each in events)
-        return _Part(entry, *chunks)
+                continue
+            whole = Chunk.of(agent.hub, agent.name, entry, readings, events)
+            chunk = whole.between(0, frame.sent + AHEAD_US)
+            self.counts.readings += len(readings)
+            self.counts.events += len(events)
+            self.counts.ahead += len(whole) - len(chunk)
+            if chunk:
+                chunks.append(chunk)
+        return chunks
 
     def _unknown_sensor(self, hub: str, name: str, items: int) -> None:
         self.counts.unknown += items
@@ -252,30 +239,37 @@ class Engine:
             self._unknown.add((hub, name))
             _log.warning("sensor is in no inventory, so it is not judged", hub=hub, sensor=name)
 
-    def _feed(self, chunk: Chunk, lane: str) -> list[Finding]:
+    def _feed_live(self, agent: Agent, chunk: Chunk) -> list[Finding]:
+        return [finding for each in self._route(agent, chunk.sensor) for finding in self._feed(each, chunk)]
+
+    def _route(self, agent: Agent, entry: Sensor) -> list[Instance]:
+        route = agent.routes.get(entry.sensor)
+        if route is None:
+            route = agent.routes[entry.sensor] = self._instances.live(agent.hub, entry)
+        return route
+
+    def _forget_routes(self, hub: str) -> None:
+        for agent in self._agents.get(hub, {}).values():
+            agent.routes.clear()
+
+    def _feed_late(self, chunk: Chunk) -> list[Finding]:
         found: list[Finding] = []
-        for spec in self._instances.specs:
-            if spec.kinds is not None and chunk.sensor.kind not in spec.kinds:
-                continue
-            place = chunk.sensor.sensor if spec.scope is Scope.SENSOR else ""
-            instance = (self._instances.live if lane == LIVE else self._instances.late)(spec, chunk.hub, place)
-            found += instance.note(instance.detector.update(chunk))
-            self._instances.changed.add(instance.key)
-            if lane == LATE:
-                instance.fed = self._clocks.get(chunk.hub, 0)
-                instance.until = max(instance.until, _latest(chunk))
+        for instance in self._instances.late(chunk.hub, chunk.sensor):
+            instance.fed = self._clocks.get(chunk.hub, 0)
+            instance.until = max(instance.until, *(each[-1].t for each in (chunk.readings, chunk.events) if each))
+            found += self._feed(instance, chunk)
         return found
 
-    def _of_agent(self, agent: Agent) -> list[Instance]:
-        """Give the live instances of an agent's sensors."""
-        specs = [spec for spec in self._instances.specs if spec.scope is Scope.SENSOR]
-        keys = (Key(agent.hub, spec.name, name, LIVE) for name in agent.sensors for spec in specs)
-        return [instance for key in keys if (instance := self._instances.get(key)) is not None]
+    def _feed(self, instance: Instance, chunk: Chunk) -> list[Finding]:
+        self._instances.changed.add(instance.key)
+        return instance.note(instance.detector.update(chunk))
 
     def _advance_sensors(self, agent: Agent) -> list[Finding]:
         found: list[Finding] = []
-        for instance in self._of_agent(agent):
-            found += instance.note(instance.detector.advance(agent.memory.clock))
+        for entry in agent.sensors.values():
+            for instance in self._route(agent, entry):
+                if instance.spec.scope is Scope.SENSOR:
+                    found += instance.note(instance.detector.advance(agent.memory.clock))
         return found
 
     def _absence(self, hub: str, now: int) -> list[Finding]:
@@ -303,13 +297,7 @@ class Engine:
         return [Clear(each, end, end) for each in list(instance.open)]
 
     def _forget_sensor(self, hub: str, name: str, now: int) -> list[Finding]:
-        found: list[Finding] = []
-        for spec in self._instances.specs:
-            for lane in (LIVE, LATE):
-                instance = self._instances.get(Key(hub, spec.name, name, lane))
-                if instance is not None:
-                    found += self._close(instance, now)
-        return found
+        return [finding for each in self._instances.of_sensor(hub, name) for finding in self._close(each, now)]
 
     def _saved_agent(self, hub: str, name: str) -> Saved:
         return Saved(Key(hub, NAME, name, LIVE), VERSION, msgspec.json.encode(self._agents[hub][name].memory))
@@ -329,14 +317,8 @@ class Engine:
         return True
 
 
-def _latest(chunk: Chunk) -> int:
-    times = [each[-1].t for each in (chunk.readings, chunk.events) if each]
-    return max(times)
-
-
 def _sign_of_life(chunk: Chunk) -> int:
     """Give the time of the newest good reading; an event counts only for sensors that have no channels."""
-    newest = max((reading.t for reading in chunk.good()), default=0)
-    if not chunk.sensor.channels and chunk.events:
-        newest = max(newest, chunk.events[-1].t)
-    return newest
+    if chunk.readings:
+        return chunk.readings[-1].t
+    return chunk.events[-1].t if chunk.events and not chunk.sensor.channels else 0

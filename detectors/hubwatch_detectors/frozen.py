@@ -21,7 +21,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk, Good
+from hubwatch_detectors.chunk import Chunk, Reading
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 MOST_RUNS = 128
@@ -72,7 +72,7 @@ class Frozen(Detector[FrozenMemory]):
         """Follow every gauge of the inventory."""
         gauges = {each.name: each for each in chunk.sensor.channels if each.kind is ChannelKind.GAUGE}
         found: list[Finding] = []
-        for reading in chunk.good():
+        for reading in chunk.readings:
             if reading.channel in gauges:
                 found += self._take(reading, gauges[reading.channel])
         return found
@@ -85,7 +85,7 @@ class Frozen(Detector[FrozenMemory]):
         """Keep each channel's history."""
         self.memory.channels = {name: Track(runs=track.runs) for name, track in self.memory.channels.items()}
 
-    def _take(self, reading: Good, channel: Channel) -> list[Finding]:
+    def _take(self, reading: Reading, channel: Channel) -> list[Finding]:
         track = self.memory.channels.get(channel.name)
         if track is None:
             if len(self.memory.channels) >= MOST_CHANNELS:
@@ -135,7 +135,7 @@ class Frozen(Detector[FrozenMemory]):
         )
 
 
-def _move(track: Track, reading: Good) -> list[Finding]:
+def _move(track: Track, reading: Reading) -> list[Finding]:
     """Begin a new run. What was called frozen does not become part of the history."""
     found: list[Finding] = [Clear(track.alarm, reading.t, reading.t)] if track.alarm is not None else []
     if track.value is not None and track.alarm is None:
@@ -170,4 +170,5 @@ SPEC = Spec(
     types=("integrity.value_frozen",),
     config=FrozenConfig,
     make=Frozen,
+    channel_kind=ChannelKind.GAUGE,
 )

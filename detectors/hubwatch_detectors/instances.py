@@ -10,7 +10,7 @@ import msgspec
 
 from hubwatch_core.errors import Poison
 from hubwatch_core.logs import get_logger
-from hubwatch_core.wire import Detection
+from hubwatch_core.wire import Detection, Sensor
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Scope, Site, Spec
 
 LIVE, LATE = "live", "late"
@@ -83,11 +83,6 @@ class Instances:
         self.changed: set[Key] = set()
         """Instances to be saved, or to be deleted where there is none any more."""
 
-    @property
-    def specs(self) -> Iterable[Spec[Any]]:
-        """The detectors that are switched on."""
-        return self._specs.values()
-
     def driven_by_hub(self, hub: str) -> list[Instance]:
         """Give the instances whose time is the hub's: those of whole hubs, and the late lanes."""
         return list(self._driven_by_hub.get(hub, {}).values())
@@ -96,21 +91,34 @@ class Instances:
         """Give an instance if it is there."""
         return self._all.get(key)
 
-    def live(self, spec: Spec[Any], hub: str, sensor: str) -> Instance:
-        """Give the live instance, made when it is not there."""
-        key = Key(hub, spec.name, sensor, LIVE)
-        return self._all.get(key) or self._make(key)
+    def live(self, hub: str, sensor: Sensor) -> list[Instance]:
+        """Give the live instances that judge a sensor, made when they are not there."""
+        keys = [key._replace(lane=LIVE) for key in self._keys(hub, sensor)]
+        return [self._all.get(key) or self._make(key) for key in keys]
 
-    def late(self, spec: Spec[Any], hub: str, sensor: str) -> Instance:
-        """Give the late instance. A new one knows what the live one has learned."""
-        key = Key(hub, spec.name, sensor, LATE)
-        present = self._all.get(key)
-        if present is not None:
-            return present
-        fresh = self._make(key)
-        fresh.detector.restore(self.live(spec, hub, sensor).detector.state())
-        fresh.detector.rewind()
+    def late(self, hub: str, sensor: Sensor) -> list[Instance]:
+        """Give the late instances that judge a sensor. A new one knows what the live one has learned."""
+        return [self._all.get(key) or self._learned(key) for key in self._keys(hub, sensor)]
+
+    def _learned(self, key: Key) -> Instance:
+        fresh, live = self._make(key), self._all.get(key._replace(lane=LIVE))
+        if live is not None:
+            fresh.detector.restore(live.detector.state())
+            fresh.detector.rewind()
         return fresh
+
+    def of_sensor(self, hub: str, name: str) -> list[Instance]:
+        """Give the instances, live and late, that judge this sensor alone."""
+        keys = (Key(hub, detector, name, lane) for detector in self._specs for lane in (LIVE, LATE))
+        return [instance for key in keys if (instance := self._all.get(key)) is not None]
+
+    def _keys(self, hub: str, sensor: Sensor) -> list[Key]:
+        """Name the late instances that judge a sensor."""
+        return [
+            Key(hub, spec.name, sensor.sensor if spec.scope is Scope.SENSOR else "", LATE)
+            for spec in self._specs.values()
+            if spec.watches(sensor)
+        ]
 
     def hand_over(self, live: Instance, at: int, clock: int) -> None:
         """Sight was lost until `at`: the late lane goes on where the live one stood, which begins anew.

@@ -22,7 +22,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Clear, Detection, Event
 from hubwatch_core.words import Priority, SensorKind
-from hubwatch_detectors.chunk import Chunk, Good
+from hubwatch_detectors.chunk import Chunk, Reading
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.counting import Excess
 from hubwatch_detectors.panels import Panel, excess, take
@@ -122,7 +122,7 @@ class RadiationPortal(Detector[PortalMemory]):
         """Keep the backgrounds."""
         self.memory = PortalMemory(_background(self.memory.gamma), _background(self.memory.neutron))
 
-    def _into_row(self, item: Good) -> None:
+    def _into_row(self, item: Reading) -> None:
         head, _, _ = item.channel.partition(".")
         if head in RAYS or item.channel == "occupied":
             present = self.memory.row.get(item.channel)
