@@ -1,0 +1,230 @@
+"""The agent: drivers, cutter, store, publisher and heartbeat as one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+
+from prometheus_client import Gauge
+
+import hubwatch_core
+from hubwatch_agents import drivers, heartbeat, privacy
+from hubwatch_agents.clocks import ClockCheck
+from hubwatch_agents.config import Settings
+from hubwatch_agents.devices import Device, inventory
+from hubwatch_agents.frames import Cutter, Draft
+from hubwatch_agents.heartbeat import Heartbeat, Pulse
+from hubwatch_agents.publisher import Publisher
+from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.store import Store
+from hubwatch_core import wire
+from hubwatch_core.clock import now_us
+from hubwatch_core.errors import Permanent
+from hubwatch_core.logs import get_logger
+from hubwatch_core.service import Context
+
+IDLE_FRAME_S = 10.0
+"""An agent with nothing to say still sends a frame this often (architecture, wire format)."""
+STOP_DRIVER_S = 5.0
+
+
+class Agent:
+    """Everything one agent does."""
+
+    def __init__(self, settings: Settings, devices: Sequence[Device], context: Context) -> None:
+        """Open the spool and prepare the drivers. Raises Permanent where files cannot be used."""
+        self._settings = settings
+        self._devices = list(devices)
+        self._log = get_logger("agent")
+        self.cutter = Cutter()
+        try:
+            self.store = Store(settings, context.health)
+        except OSError as error:
+            raise Permanent(f"spool {settings.spool.directory} cannot be used: {error}") from None
+        self._publisher = Publisher(settings, self.store.spool, self.birth, context.health)
+        self._tools = drivers.Tools(self, privacy.of(settings.privacy), f"hubwatch-{settings.hub}-{settings.agent}")
+        self._drivers = self._make_drivers()
+        self._heartbeat = Heartbeat()
+        self._clock = ClockCheck(settings.clock)
+        self._urgent = asyncio.Event()
+        self._bytes_seen = 0
+        self._metrics(context)
+
+    # -- what drivers hand over ------------------------------------------------------------------------------------
+
+    def reading(self, reading: Reading) -> None:
+        """Take one reading into the next frame."""
+        self.cutter.reading(reading)
+
+    def happening(self, happening: Happening) -> None:
+        """Take one happening; its frame is cut in this turn of the event loop."""
+        self.cutter.happening(happening)
+        self._urgent.set()
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    async def publish(self, stop: asyncio.Event) -> None:
+        """Keep the uplink, cut frames; after `stop`, cut and send what is left."""
+        inner = asyncio.Event()
+        tasks = [
+            asyncio.create_task(self._cut_readings_for_ever(), name="cut-readings"),
+            asyncio.create_task(self._cut_events_for_ever(), name="cut-events"),
+        ]
+        uplink = asyncio.create_task(self._publisher.run(inner), name="publisher")
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([*tasks, uplink, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*tasks, waiting):
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            self._cut_events()
+            self._cut_readings()
+            inner.set()
+            await uplink
+            self.store.spool.close()
+        for result in ended:
+            if isinstance(result, Exception):
+                raise result
+
+    async def beat(self, stop: asyncio.Event) -> None:
+        """Tell of the agent itself until `stop` is set."""
+        while not stop.is_set():
+            self._clock_doubt(await self._clock.check())
+            for notice in self.store.notices():
+                self.happening(notice)
+            for reading in self._heartbeat.readings(now_us(), self._pulse()):
+                self.reading(reading)
+            await _sleep(stop, self._settings.heartbeat_s)
+
+    async def drive(self, stop: asyncio.Event) -> None:
+        """Run every driver until `stop` is set."""
+        tasks = [asyncio.create_task(driver.run(stop)) for driver in self._drivers]
+        if not tasks:
+            await stop.wait()
+            return
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            if not stop.is_set():
+                for task in tasks:
+                    task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    # -- cutting ---------------------------------------------------------------------------------------------------
+
+    async def _cut_readings_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        interval_s = self._settings.publish_interval_ms / 1000
+        last = loop.time()
+        while True:
+            await asyncio.sleep(interval_s - loop.time() % interval_s)
+            if self._cut_readings() or self._idle(loop.time() - last):
+                last = loop.time()
+
+    def _idle(self, quiet_s: float) -> bool:
+        if quiet_s < IDLE_FRAME_S - self._settings.publish_interval_ms / 1000:
+            return False
+        self._keep([Draft([], [], 0, late=False)])
+        return True
+
+    async def _cut_events_for_ever(self) -> None:
+        while True:
+            await self._urgent.wait()
+            self._urgent.clear()
+            self._cut_events()
+
+    def _cut_readings(self) -> bool:
+        return self._keep(self.cutter.cut_readings())
+
+    def _cut_events(self) -> bool:
+        return self._keep(self.cutter.cut_events())
+
+    def _keep(self, drafts: list[Draft]) -> bool:
+        for draft in drafts:
+            self._publisher.offer(self.store.keep(draft))
+        return bool(drafts)
+
+    # -- what the agent says of itself -----------------------------------------------------------------------------
+
+    def birth(self) -> bytes:
+        """Give the inventory as it is published."""
+        settings = self._settings
+        own = heartbeat.sensor(settings.zone, settings.heartbeat_s, self._delaying())
+        return wire.encode(
+            wire.Birth(
+                v=1,
+                hub=settings.hub,
+                agent=settings.agent,
+                epoch=self.store.spool.epoch,
+                sent=now_us(),
+                software=f"hubwatch {hubwatch_core.__version__}",
+                config=digest(settings, self._devices),
+                inventory=[own, *inventory(self._devices)],
+            )
+        )
+
+    def _delaying(self) -> list[str]:
+        """Name the sensors whose devices share a connection on which one waits for the other."""
+        return sorted({device.sensor for device in self._devices if device.profile.protocol == "modbus"})
+
+    def _pulse(self) -> Pulse:
+        spool, store = self.store.spool, self.store
+        rate = (store.kept_bytes - self._bytes_seen) / self._settings.heartbeat_s
+        self._bytes_seen = store.kept_bytes
+        delays = {sensor: delay for driver in self._drivers for sensor, delay in driver.delays_s().items()}
+        return Pulse(
+            spool.waiting, spool.used_bytes, store.hours_left(rate), self._clock.offset_ms,
+            store.kept_readings, store.lost_readings, spool.evicted_readings, delays,
+        )  # fmt: skip
+
+    def _clock_doubt(self, doubt: str | None) -> None:
+        before, self.cutter.clock_doubt = self.cutter.clock_doubt, doubt
+        if doubt is not None and before is None:
+            self._log.error("the clock is wrong, every reading is marked uncertain", reason=doubt)
+        elif doubt is None and before is not None:
+            self._log.info("the clock is right again")
+
+    def _metrics(self, context: Context) -> None:
+        figures = {
+            "frames_waiting": lambda: self.store.spool.waiting,
+            "spool_bytes": lambda: self.store.spool.used_bytes,
+            "readings_total": lambda: self.store.kept_readings,
+            "frames_sent_total": lambda: self._publisher.sent,
+            "frames_late_total": lambda: self._publisher.sent_late,
+            "readings_lost_total": lambda: self.store.lost_readings,
+            "readings_evicted_total": lambda: self.store.spool.evicted_readings,
+        }
+        for name, figure in figures.items():
+            gauge = Gauge(f"hubwatch_agents_{name}", name.replace("_", " "), registry=context.registry)
+            gauge.set_function(figure)
+
+    def _make_drivers(self) -> list[drivers.Driver]:
+        made = []
+        for connection in self._settings.connections:
+            behind = [device for device in self._devices if device.connection.name == connection.name]
+            if behind:
+                made.append(drivers.make(connection, behind, self._tools))
+        return made
+
+
+def digest(settings: Settings, devices: Sequence[Device]) -> str:
+    """Give the digest of everything that decides how this agent reads: its settings and the maps in use."""
+    whole = {
+        "settings": settings.model_dump(mode="json"),
+        "profiles": {device.sensor: device.profile.model_dump(mode="json") for device in devices},
+    }
+    return "sha256:" + hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,44 @@
+"""Events from values that change: edges of a bit, changes of a number, steps of a counter.
+
+The first value seen is only the baseline.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+On = Literal["rise", "fall", "change", "increase"]
+
+Plain = int | float | str | bool
+
+
+class Change(NamedTuple):
+    """One change that makes an event: what was before, what is now, and how long nobody looked."""
+
+    before: Plain
+    now: Plain
+    unseen_us: int
+
+
+class Watch:
+    """Watches one value."""
+
+    def __init__(self, on: On) -> None:
+        self._on = on
+        self._before: Plain | None = None
+        self._seen = 0
+
+    def see(self, value: Plain, t: int) -> Change | None:
+        """Take the value seen at `t` (µs); gives the change when it makes an event."""
+        before, seen = self._before, self._seen
+        self._before, self._seen = value, t
+        if before is None or not self._counts(before, value):
+            return None
+        return Change(before, value, t - seen)
+
+    def _counts(self, before: Plain, value: Plain) -> bool:
+        if self._on == "rise":
+            return not before and bool(value)
+        if self._on == "fall":
+            return bool(before) and not value
+        return before != value

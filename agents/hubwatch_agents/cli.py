@@ -1,0 +1,116 @@
+"""`hubwatch agent`: run the edge, check its configuration, look at its profiles."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubwatch_core.cli_border import border
+
+app = typer.Typer(help="The edge: reads devices, keeps every reading until it is delivered.", no_args_is_help=True)
+profiles_app = typer.Typer(help="Device profiles: which register is which channel.", no_args_is_help=True)
+app.add_typer(profiles_app, name="profiles")
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration file (TOML).")]
+FolderOption = Annotated[list[Path] | None, typer.Option("--folder", help="Folder with profiles of your own.")]
+
+
+@app.command()
+@border
+def run(
+    config: ConfigOption,
+    host: Annotated[str | None, typer.Option(help="Broker, instead of mqtt.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Its port, instead of mqtt.port.")] = None,
+) -> None:
+    """Run the agent until it is told to stop."""
+    from hubwatch_agents.config import load
+    from hubwatch_agents.devices import resolve
+    from hubwatch_agents.service import parts
+    from hubwatch_core.service import serve
+
+    settings = load(config, {"mqtt.host": host, "mqtt.port": port})
+    resolve(settings, str(config))  # every mistake is told before anything is opened
+    code = serve(
+        "agent",
+        lambda context: parts(settings, context, str(config)),
+        telemetry=settings.telemetry,
+        log=settings.log,
+    )
+    raise typer.Exit(code)
+
+
+@app.command("check-config")
+@border
+def check_config(config: Annotated[Path, typer.Argument(help="Configuration file (TOML).")]) -> None:
+    """Check a configuration and the profiles it names, without connecting to anything."""
+    from hubwatch_agents.config import load
+    from hubwatch_agents.devices import resolve
+
+    settings = load(config)
+    devices = resolve(settings, str(config))
+    channels = sum(len(device.profile.channels) for device in devices)
+    typer.echo(f"{config}: {len(devices)} devices, {channels} channels, no mistakes")
+
+
+@app.command("sample-config")
+def sample_config() -> None:
+    """Print a configuration with every key explained."""
+    typer.echo((resources.files("hubwatch_agents") / "sample.toml").read_text(encoding="utf-8"), nl=False)
+
+
+@profiles_app.command("list")
+@border
+def list_profiles(folder: FolderOption = None) -> None:
+    """List the profiles: name, kind, protocol, confidence, title."""
+    from hubwatch_agents.profiles.library import Library
+
+    library = Library(folder or ())
+    for profile_id in library.ids():
+        profile = library.map(profile_id).example()
+        proof = "verified" if profile.verified_on_hardware else "not verified"
+        typer.echo(
+            f"{profile_id:28} {profile.kind:18} {profile.protocol:10} {profile.confidence:8} {proof:13} {profile.title}"
+        )
+
+
+@profiles_app.command("show")
+@border
+def show_profile(name: str, folder: FolderOption = None) -> None:
+    """Show what a profile reads, where, and where that is known from."""
+    from hubwatch_agents.profiles.library import Library
+    from hubwatch_agents.profiles.show import lines
+    from hubwatch_core.errors import Permanent
+
+    library = Library(folder or ())
+    if name not in library.ids():
+        raise Permanent(f"there is no profile {name}; `hubwatch agent profiles list` names them")
+    for line in lines(library.map(name)):
+        typer.echo(line)
+
+
+@profiles_app.command("check")
+@border
+def check_profiles(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of profiles; none: all.")] = None,
+    folder: FolderOption = None,
+) -> None:
+    """Check profiles against the schema; every mistake of every profile at once."""
+    from hubwatch_agents.profiles.library import Library, check
+    from hubwatch_core.errors import ConfigError, Problem
+
+    library = Library(folder or ())
+    problems: list[Problem] = []
+    chosen = names or library.ids()
+    for name in chosen:
+        try:
+            problems += check(library.map(name))
+        except KeyError:
+            problems.append(Problem(name, "", "there is no such profile"))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    typer.echo(f"{len(chosen)} profiles, no mistakes")

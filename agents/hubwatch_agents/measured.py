@@ -1,0 +1,71 @@
+"""From a raw number to a value with its quality: the same for every protocol. Pure but for roll-over counting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hubwatch_agents.profiles.measure import Measure
+from hubwatch_core.words import Quality
+
+
+class Measured(NamedTuple):
+    """A published value, None where there is none, with its quality."""
+
+    x: float | None
+    quality: Quality = Quality.GOOD
+    reason: str | None = None
+
+
+def bad(reason: str) -> Measured:
+    """Say that there is no value."""
+    return Measured(None, Quality.BAD, reason)
+
+
+def judge(measure: Measure) -> Callable[[float], Measured]:
+    """Compile a measure into a function of the raw number; holds the count of roll-overs where there are any."""
+    invalid, suspect = frozenset(measure.invalid), frozenset(measure.suspect)
+    factor, offset = measure.scale / measure.divisor, measure.offset
+    plain = factor == 1.0 and offset == 0.0
+    low, high = measure.plausible or (-math.inf, math.inf)
+    codes = {float(code) for code in measure.states}
+    turns = Turns(measure.rolls_at) if measure.rolls_at is not None else None
+
+    def judged(raw: float) -> Measured:
+        if raw in invalid or not math.isfinite(raw):
+            return bad(f"the device says that it has no value (raw {raw:g})")
+        if turns is not None:
+            raw = turns.count(raw)
+        # Rounded to 12 digits: a decimal scale must not leave 0.30000000000000004.
+        x = raw if plain else float(f"{raw * factor + offset:.12g}")
+        if not low <= x <= high:
+            return Measured(x, Quality.BAD, f"{x:g} {measure.unit} is outside {low:g} to {high:g}")
+        if raw in suspect:
+            return Measured(x, Quality.UNCERTAIN, f"raw {raw:g} is a value the device also gives by mistake")
+        if codes and raw not in codes:
+            return Measured(x, Quality.UNCERTAIN, f"code {raw:g} is not in the profile")
+        return Measured(x)
+
+    return judged
+
+
+class Turns:
+    """Counts how often a counter has started again from 0."""
+
+    def __init__(self, modulus: int) -> None:
+        self._modulus = modulus
+        self._before: float | None = None
+        self._turns = 0
+
+    def count(self, raw: float) -> float:
+        """Give the raw value with full turns added.
+
+        A fall from the last quarter to the first is a turn; any other fall is a restart of the device, and the
+        count begins again at what it says.
+        """
+        before, self._before = self._before, raw
+        if before is not None and raw < before:
+            rolled = before >= 0.75 * self._modulus and raw < 0.25 * self._modulus
+            self._turns = self._turns + 1 if rolled else 0
+        return raw + self._turns * self._modulus

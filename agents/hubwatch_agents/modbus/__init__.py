@@ -1,0 +1,1 @@
+"""The Modbus driver: plan, poll, check and decode."""

@@ -1,0 +1,137 @@
+"""One cycle: everything one job reads from one unit, with what is done about each kind of fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hubwatch_agents.modbus.client import Reader
+from hubwatch_agents.modbus.faults import BUSY, GATEWAY, ILLEGAL, ExceptionReply, NoAnswer, WrongReply
+from hubwatch_agents.modbus.jobs import Identity, Job, Unit
+from hubwatch_agents.modbus.plan import Request, split
+from hubwatch_agents.modbus.raw import Image, Unread
+from hubwatch_core.clock import now_us
+
+ILLEGAL_SLEEP_S = 600.0
+"""A register the device calls illegal is tried again after this: devices are reconfigured and updated."""
+SILENT_SLEEP_S = 60.0
+"""Some devices answer nothing at all where they should answer an exception; such a request is left out so long."""
+
+
+class Busy(Exception):
+    """The device asks to be asked again a little later."""
+
+
+class Stranger(Exception):
+    """Another device than the profile is for; `reason` says what shows it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a cycle gave, and the moment (µs) of its first answer."""
+
+    image: Image
+    t: int
+
+
+class Cycle:
+    """Reads jobs over one connection."""
+
+    def __init__(self, client: Reader, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def read(self, job: Job) -> Seen:
+        """Read everything a job wants. Raises Busy, Stranger, NoAnswer, WrongReply or LinkLost."""
+        if not job.unit.identified:
+            await self._identify(job.unit)
+        image, t = Image(), 0
+        work = self._awake(job, image)
+        while work:
+            request = work.pop(0)
+            try:
+                values = await self._ask(request, job.unit)
+            except ExceptionReply as fault:
+                t = t or now_us()
+                work[:0] = self._refused(job, request, fault, image)
+            except (NoAnswer, WrongReply) as fault:
+                if not t:
+                    raise
+                self._sleep(job, request, SILENT_SLEEP_S, fault.reason, image)
+            else:
+                t = t or now_us()
+                image.put(request.function, request.wire, values)
+        return Seen(image, t or now_us())
+
+    def _awake(self, job: Job, image: Image) -> list[Request]:
+        """Give the requests to make now; a probe of a silent unit begins with another one each time."""
+        now = self._clock()
+        for request, (until, reason) in list(job.asleep.items()):
+            if now < until:
+                image.fail(*request, reason)
+                continue
+            del job.asleep[request]
+            if not job.asleep:
+                job.requests = list(job.plan)
+        awake = [request for request in job.requests if request not in job.asleep]
+        first = job.probes % len(awake) if awake else 0
+        return awake[first:] + awake[:first]
+
+    def _refused(self, job: Job, request: Request, fault: ExceptionReply, image: Image) -> list[Request]:
+        """Deal with an exception reply; gives the requests to make instead."""
+        if fault.code in BUSY:
+            raise Busy
+        if fault.code in GATEWAY:
+            raise NoAnswer(fault.reason)
+        if fault.code not in ILLEGAL:
+            image.fail(*request, fault.reason)
+            return []
+        parts = split(request, job.spans)
+        if len(parts) == 1:
+            self._sleep(job, request, ILLEGAL_SLEEP_S, fault.reason, image)
+            return []
+        place = job.requests.index(request)
+        job.requests[place : place + 1] = parts
+        return parts
+
+    def _sleep(self, job: Job, request: Request, seconds: float, reason: str, image: Image) -> None:
+        job.asleep[request] = (self._clock() + seconds, reason)
+        image.fail(*request, reason)
+
+    async def _identify(self, unit: Unit) -> None:
+        for identity in unit.identity:
+            image = Image()
+            try:
+                image.put(identity.request.function, identity.request.wire, await self._ask(identity.request, unit))
+            except ExceptionReply as fault:
+                if fault.code in BUSY:
+                    raise Busy from None
+                if fault.code in GATEWAY:
+                    raise NoAnswer(fault.reason) from None
+                raise Stranger(_mismatch(identity, fault.reason)) from None
+            _compare(identity, image)
+        unit.identified = True
+
+    async def _ask(self, request: Request, unit: Unit) -> list[int]:
+        values = await self._client.read(request, unit.number, unit.timeout_s)
+        if unit.pause_s:
+            await asyncio.sleep(unit.pause_s)
+        return values
+
+
+def _compare(identity: Identity, image: Image) -> None:
+    try:
+        found = identity.read(image)
+    except Unread as unread:
+        raise Stranger(_mismatch(identity, unread.reason)) from None
+    if found != identity.rule.equals:
+        raise Stranger(_mismatch(identity, f"is {found!r} instead of {identity.rule.equals!r}"))
+
+
+def _mismatch(identity: Identity, what: str) -> str:
+    return f"not a {identity.title}: register {identity.request.wire} {what}"

@@ -1,0 +1,160 @@
+"""What one connection has to do: units, and for each unit the jobs that are read with the same period."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from hubwatch_agents.connections import ModbusConnection
+from hubwatch_agents.devices import Device
+from hubwatch_agents.modbus.breaker import Breaker
+from hubwatch_agents.modbus.decode import Decoder
+from hubwatch_agents.modbus.plan import Request, requests, span
+from hubwatch_agents.modbus.raw import Image, Raw, reader
+from hubwatch_agents.privacy import Pseudonym
+from hubwatch_agents.profiles.modbus_schema import Block, IdentityRule, Line, ModbusChannel, ModbusProfile
+
+
+@dataclass
+class Identity:
+    """One thing that must be so for a unit to be what its profile says."""
+
+    request: Request
+    read: Callable[[Image], Raw]
+    rule: IdentityRule
+    title: str
+
+
+@dataclass
+class Unit:
+    """One device on the line, whatever number of sensors it serves."""
+
+    number: int
+    timeout_s: float
+    pause_s: float
+    breaker: Breaker
+    identity: list[Identity]
+    sensors: list[str]
+    identified: bool = False
+    worst_delay_s: float = 0.0
+    """Longest that others have waited for this unit since it was last asked for; told in the heartbeat."""
+
+
+@dataclass
+class Job:
+    """The reads of one unit that share a period."""
+
+    unit: Unit
+    period_s: float
+    decoders: list[Decoder]
+    plan: list[Request]
+    spans: list[Request]
+    requests: list[Request] = field(default_factory=list)
+    """The plan as it is in force: requests with an illegal register inside are cut."""
+    asleep: dict[Request, tuple[float, str]] = field(default_factory=dict)
+    """Requests that are left out until a moment, and why."""
+    busy_tries: int = 0
+    probes: int = 0
+    overruns: int = 0
+
+    def __post_init__(self) -> None:
+        self.requests = list(self.plan)
+
+
+def jobs_of(way: ModbusConnection, devices: Sequence[Device], pseudonym: Pseudonym) -> list[Job]:
+    """Plan the work of one connection."""
+    numbered = sorted(((unit_of(device), i, device) for i, device in enumerate(devices)), key=lambda each: each[:2])
+    jobs: list[Job] = []
+    for number, group in groupby(numbered, key=lambda each: each[0]):
+        jobs += _jobs_of_unit(way, number, [device for _, _, device in group], pseudonym)
+    return jobs
+
+
+def unit_of(device: Device) -> int:
+    """Give the unit id a device answers to."""
+    return device.section.unit if device.section.unit is not None else profile_of(device).line.unit
+
+
+def profile_of(device: Device) -> ModbusProfile:
+    """Give the profile of a device behind a Modbus connection."""
+    assert isinstance(device.profile, ModbusProfile)
+    return device.profile
+
+
+def timeout_of(way: ModbusConnection, device: Device) -> float:
+    """Give the longest wait for an answer of a device, in seconds."""
+    return (device.section.timeout_ms or way.timeout_ms or profile_of(device).line.timeout_ms) / 1000
+
+
+def _jobs_of_unit(way: ModbusConnection, number: int, devices: Sequence[Device], pseudonym: Pseudonym) -> list[Job]:
+    profiles = [profile_of(device) for device in devices]
+    timeout_s = max(timeout_of(way, device) for device in devices)
+    unit = Unit(
+        number,
+        timeout_s,
+        max(way.pause_ms, *(profile.line.pause_ms for profile in profiles)) / 1000,
+        Breaker(timeout_s),
+        _identity(profiles),
+        [device.sensor for device in devices],
+    )
+    decoders: dict[int, list[Decoder]] = {}
+    for device in devices:
+        for period_ms, decoder in _decoders(device, pseudonym):
+            decoders.setdefault(period_ms, []).append(decoder)
+    line, blocks = _strictest([profile.line for profile in profiles]), _blocks(profiles)
+    return [_job(unit, period_ms, group, blocks, line) for period_ms, group in sorted(decoders.items())]
+
+
+def _job(unit: Unit, period_ms: int, decoders: list[Decoder], blocks: list[Block], line: Line) -> Job:
+    spans = sorted({span(source) for decoder in decoders for source in decoder.sources})
+    return Job(unit, period_ms / 1000, decoders, requests(spans, blocks, line), spans)
+
+
+def _decoders(device: Device, pseudonym: Pseudonym) -> list[tuple[int, Decoder]]:
+    """Make the decoders of a device, one for each period its channels are read with; events go with the device's."""
+    profile = profile_of(device)
+    base = device.period_ms or profile.period_ms
+    by_period: dict[int, list[ModbusChannel]] = {base: []} if profile.events else {}
+    for channel in profile.channels:
+        by_period.setdefault(channel.period_ms or base, []).append(channel)
+    return [
+        (
+            period_ms,
+            Decoder(
+                device,
+                profile,
+                tuple(channels),
+                pseudonym,
+                with_events=period_ms == base,
+                period_us=period_ms * 1000,
+            ),
+        )
+        for period_ms, channels in by_period.items()
+    ]
+
+
+def _identity(profiles: Sequence[ModbusProfile]) -> list[Identity]:
+    found: dict[tuple[str, IdentityRule], Identity] = {}
+    for profile in profiles:
+        for rule in profile.identity:
+            found[profile.title, rule] = Identity(span(rule), reader(rule), rule, profile.title)
+    return list(found.values())
+
+
+def _strictest(lines: Sequence[Line]) -> Line:
+    """Join what several profiles on one unit ask for: the least any of them allows."""
+    return lines[0].model_copy(
+        update={
+            "max_registers": min(line.max_registers for line in lines),
+            "allow_gap": min(line.allow_gap for line in lines),
+            "merge": all(line.merge for line in lines),
+        }
+    )
+
+
+def _blocks(profiles: Sequence[ModbusProfile]) -> list[Block]:
+    blocks: list[Block] = []
+    for profile in profiles:
+        blocks += [block for block in profile.blocks if block not in blocks]
+    return blocks

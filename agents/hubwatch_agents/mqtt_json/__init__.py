@@ -1,0 +1,1 @@
+"""The driver for devices that publish JSON or plain text over MQTT."""

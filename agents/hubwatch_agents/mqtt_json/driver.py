@@ -1,0 +1,90 @@
+"""The MQTT driver: one session to one broker, every device behind it a mapper."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from hubwatch_agents.connections import Connection, MqttWay
+from hubwatch_agents.devices import Device
+from hubwatch_agents.drivers import Tools
+from hubwatch_agents.mqtt_json.mapper import Found, Heard, Mapper
+from hubwatch_agents.mqtt_json.topics import matches
+from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.readings import Reading
+from hubwatch_core.clock import now_us
+from hubwatch_core.config import MqttSection
+from hubwatch_core.mqtt import Link, Message, Session
+
+BATCH = 200
+TICK_S = 0.5
+
+
+class MqttDriver:
+    """Listens to one broker."""
+
+    def __init__(self, connection: Connection, devices: Sequence[Device], tools: Tools) -> None:
+        assert isinstance(connection, MqttWay)
+        self._sink = tools.sink
+        self.mappers = [Mapper(device, _profile(device), tools.pseudonym) for device in devices]
+        self._filters = sorted({each for mapper in self.mappers for each in mapper.filters})
+        self._session = session(connection, tools, f"mqtt-{connection.name}")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until `stop` is set."""
+        ticking = asyncio.create_task(self._tick_for_ever())
+        listening = asyncio.create_task(self._session.run(self._use))
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([ticking, listening, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (ticking, listening, waiting):
+                task.cancel()
+            results = await asyncio.gather(ticking, listening, waiting, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def delays_s(self) -> Mapping[str, float]:
+        """Nobody waits for anybody here."""
+        return {}
+
+    async def _use(self, link: Link) -> None:
+        await link.subscribe(*self._filters)
+        try:
+            while True:
+                for message in await link.receive(BATCH, TICK_S):
+                    self._hear(message)
+        finally:
+            t = now_us()
+            for mapper in self.mappers:
+                self._give(mapper.failed(t, "link to the device's broker is lost"))
+
+    def _hear(self, message: Message) -> None:
+        heard = Heard(message.topic, message.payload, message.retain, message.received)
+        for mapper in self.mappers:
+            if any(matches(pattern, message.topic) for pattern in mapper.filters):
+                self._give(mapper.hear(heard))
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for mapper in self.mappers:
+                self._give(mapper.tick(now_us()))
+
+    def _give(self, found: Iterable[Found]) -> None:
+        for each in found:
+            if isinstance(each, Reading):
+                self._sink.reading(each)
+            else:
+                self._sink.happening(each)
+
+
+def session(connection: MqttSection, tools: Tools, name: str) -> Session:
+    """Make the session of a driver: a client of its own, which keeps nothing at the broker."""
+    return Session(connection, client_id=f"{tools.client_id}-{name}", name=name)
+
+
+def _profile(device: Device) -> MqttProfile:
+    assert isinstance(device.profile, MqttProfile)
+    return device.profile

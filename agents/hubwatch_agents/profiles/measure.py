@@ -1,0 +1,48 @@
+"""What a profile says about every measured quantity, whatever protocol brings it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from hubwatch_core.config import ConfigId, Section
+from hubwatch_core.words import ChannelKind
+
+
+class Measure(Section):
+    """One channel: its name and unit, and the way from a raw number to a value that may be believed."""
+
+    name: ConfigId = Field(description="Channel name, from the sensor vocabulary where it has one.")
+    unit: Annotated[str, Field(max_length=32)] = Field(description="Unit of the published value.")
+    kind: ChannelKind = Field(ChannelKind.GAUGE, description="gauge, counter or state.")
+    resolution: float | None = Field(None, gt=0, description="Smallest step of the published value.")
+    scale: float = Field(1.0, description="Published value = raw × scale ÷ divisor + offset.")
+    divisor: Annotated[int, Field(ge=1)] = Field(1, description="Whole divisor; devices that scale by powers of two.")
+    offset: float = Field(0.0, description="Added after scaling.")
+    invalid: tuple[int | float, ...] = Field((), description="Raw values that mean: no value. Compared before scaling.")
+    suspect: tuple[int | float, ...] = Field((), description="Raw values that make the value uncertain.")
+    plausible: tuple[float, float] | None = Field(
+        None, description="Published values outside this range are bad: they show a wrong map, not a wrong world."
+    )
+    states: dict[str, str] = Field({}, description="Raw code to its name; a code that is not here is uncertain.")
+    rolls_at: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Counters: the raw value before which it starts again at 0 (65536 for 16 bits)."
+    )
+    deadband: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Report by exception: a value within this distance of the last one reported is not sent."
+    )
+    report_max_s: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="With a dead band: send at the latest after this time, changed or not."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Measure:
+        if self.plausible is not None and self.plausible[0] >= self.plausible[1]:
+            raise ValueError("plausible needs its lower limit first")
+        if self.rolls_at is not None and self.kind is not ChannelKind.COUNTER:
+            raise ValueError("rolls_at is for counters")
+        bad = [code for code in self.states if not code.lstrip("-").isdigit()]
+        if bad:
+            raise ValueError(f"states are keyed by whole numbers, not {bad[0]!r}")
+        return self

@@ -1,0 +1,195 @@
+"""Profiles of Modbus devices. Addresses are always those on the wire, counted from 0."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hubwatch_agents.profiles.measure import Measure
+from hubwatch_agents.profiles.provenance import Provenance
+from hubwatch_core.config import ConfigId, Section
+
+WORDS = {
+    "bit": 1, "u16": 1, "i16": 1, "u8_high": 1, "u8_low": 1, "i8_high": 1, "i8_low": 1, "bcd16": 1,
+    "u32": 2, "i32": 2, "f32": 2, "bcd32": 2, "u64": 4, "i64": 4, "f64": 4,
+}  # fmt: skip
+"""Registers (or bits) one value of each type takes; texts take as many as they say."""
+
+RawType = Literal[
+    "bit", "u16", "i16", "u8_high", "u8_low", "i8_high", "i8_low", "bcd16",
+    "u32", "i32", "f32", "bcd32", "u64", "i64", "f64", "ascii", "hex",
+]  # fmt: skip
+Wire = Annotated[int, Field(ge=0, le=65535)]
+Bit = Annotated[int, Field(ge=0, le=63)]
+
+
+class Source(Section):
+    """Where a raw value stands in the device and how it is written there."""
+
+    function: Literal[1, 2, 3, 4] = Field(3, description="Function that reads it: 1, 2 bits; 3, 4 registers.")
+    wire: Wire = Field(description="Address on the wire, from 0 (not the number the manual prints).")
+    type: RawType = Field("u16", description="How the raw value is written.")
+    length: Annotated[int, Field(ge=1, le=125)] | None = Field(None, description="Registers of an ascii or hex text.")
+    word_order: Literal["big", "little"] = Field("big", description="Which register holds the high word: big = first.")
+    byte_order: Literal["big", "little"] = Field("big", description="Order of the bytes inside each register.")
+    mask: Annotated[int, Field(ge=1)] | None = Field(None, description="Keep only these bits.")
+    shift: Annotated[int, Field(ge=0, le=63)] = Field(0, description="Then shift right by this many.")
+    any_of_bits: tuple[Bit, ...] = Field((), description="The value is 1 when any of these bits is set, else 0.")
+    invert: bool = Field(False, description="Swap 0 and 1 (normally closed contacts).")
+
+    @property
+    def words(self) -> int:
+        """Registers or bits it takes."""
+        return WORDS.get(self.type) or self.length or 1
+
+    @model_validator(mode="after")
+    def _fits(self) -> Source:
+        if (self.type == "bit") != (self.function in (1, 2)):
+            raise ValueError("functions 1 and 2 read type bit, 3 and 4 read registers")
+        if (self.type in ("ascii", "hex")) != (self.length is not None):
+            raise ValueError("ascii and hex need a length, nothing else has one")
+        if self.wire + self.words > 65536:
+            raise ValueError(f"{self.words} registers from {self.wire} run over the last address, 65535")
+        return self._bits_fit()
+
+    def _bits_fit(self) -> Source:
+        width = 1 if self.type == "bit" else 8 if "8_" in self.type else 16 * self.words
+        if any(bit >= width for bit in self.any_of_bits):
+            # Seen in the field: a driver that tests bits 16 and 17 of a 16-bit word, which never fire.
+            raise ValueError(f"a {self.type} has bits 0 to {width - 1}")
+        if self.mask is not None and self.mask >= 1 << width:
+            raise ValueError(f"the mask is wider than a {self.type}")
+        if (self.any_of_bits or self.mask is not None) and self.type in ("f32", "f64", "ascii", "hex"):
+            raise ValueError(f"a {self.type} has no bits to test")
+        return self
+
+
+class ModbusChannel(Source, Measure):
+    """A channel read from registers or bits."""
+
+    period_ms: Annotated[int, Field(ge=10)] | None = Field(None, description="Read every so often; unset: as the rest.")
+    decimals_from: Source | None = Field(None, description="Where the device says how many decimals the value has.")
+
+
+class QualityRule(Source):
+    """A mode or status that decides whether other channels may be believed."""
+
+    good: tuple[int, ...] = Field((), description="Values in which the channels are good.")
+    uncertain: tuple[int, ...] = Field((), description="Values in which they are uncertain; all others: bad.")
+    reason: str = Field(min_length=1, description="Why they are not good; {value} is the value found.")
+    reasons: dict[str, str] = Field({}, description="Better words for single values.")
+    channels: tuple[str, ...] = Field((), description="The channels it speaks of; none named: all.")
+
+
+class Heartbeat(Source):
+    """A register that moves as long as the device measures."""
+
+    max_age_s: Annotated[float, Field(gt=0)] = Field(description="Still for longer: every channel is bad.")
+
+
+class SubjectSource(Source):
+    """Whose card or code an event is about."""
+
+    prefix: str = Field("badge:", description="Put before it.")
+
+
+class EventRule(Source):
+    """An event made from a value that changes. The first value seen is only the baseline."""
+
+    event: ConfigId = Field(description="Type of the event.")
+    on: Literal["rise", "fall", "change", "increase"] = Field(
+        description="rise: 0 to not 0; fall: back to 0; change: any; increase: counters, roll-over included."
+    )
+    attrs: dict[str, str | int | float | bool] = Field({}, description="Attributes that are always the same.")
+    read: dict[str, Source] = Field({}, description="Attributes read from the device in the same cycle.")
+    subject: SubjectSource | None = Field(None, description="Whom it is about; personal data.")
+    acknowledge: str | None = Field(None, description="Command to give afterwards, where the installation allows it.")
+
+
+class IdentityRule(Source):
+    """A register that tells whether this is the device the profile is for."""
+
+    equals: int | str = Field(description="What must stand there.")
+
+
+class Block(Section):
+    """Registers to be read in one request, because the device wants them so or because it saves requests."""
+
+    function: Literal[1, 2, 3, 4] = Field(3, description="Function that reads it.")
+    wire: Wire = Field(description="First address on the wire.")
+    count: Annotated[int, Field(ge=1, le=2000)] = Field(description="Registers or bits.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Block:
+        if self.function in (3, 4) and self.count > 125:
+            raise ValueError("one request reads at most 125 registers")  # Modbus application protocol 1.1b3, 6.3
+        if self.wire + self.count > 65536:
+            raise ValueError("runs over the last address, 65535")
+        return self
+
+
+class Command(Section):
+    """A named write. Never given unless an installation allows it by name."""
+
+    name: ConfigId
+    function: Literal[5, 6, 15, 16] = Field(description="Function that writes it.")
+    wire: Wire
+    values: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = Field(min_length=1, description="Exactly these.")
+    role: str = Field("technician", description="Who may give it.")
+    confirm: str = Field(min_length=1, description="What the person is asked to confirm.")
+
+
+class Line(Section):
+    """How the device wants to be spoken to."""
+
+    transports: tuple[Literal["tcp", "rtu", "rtu_over_tcp", "tls"], ...] = Field(
+        ("tcp", "rtu", "rtu_over_tcp", "tls"), description="Ways it can be reached."
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(502, description="Its TCP port.")
+    baudrate: int = Field(9600, description="Its serial speed as delivered.")
+    parity: Literal["N", "E", "O"] = Field("N", description="Its parity as delivered.")
+    stopbits: Literal[1, 2] = Field(1, description="Its stop bits as delivered.")
+    unit: Annotated[int, Field(ge=0, le=255)] = Field(1, description="Its unit id as delivered.")
+    unit_scan: tuple[int, int] | None = Field(None, description="Range of unit ids to look for it.")
+    timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(1000, description="Longest time it takes to answer.")
+    pause_ms: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="Quiet it needs between requests.")
+    connect_pause_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(0, description="Quiet it needs after connecting.")
+    max_registers: Annotated[int, Field(ge=1, le=125)] = Field(125, description="Registers it gives in one request.")
+    allow_gap: Annotated[int, Field(ge=0, le=124)] = Field(0, description="Registers of no use it lets us read across.")
+    merge: bool = Field(True, description="False: every value is read by itself.")
+
+
+class ModbusProfile(Provenance):
+    """The profile of a Modbus device."""
+
+    protocol: Literal["modbus"]
+    period_ms: Annotated[int, Field(ge=10)] = Field(1000, description="How often it is read.")
+    line: Line = Field(Line(), description="How the device wants to be spoken to.")
+    identity: tuple[IdentityRule, ...] = Field((), description="Checked after each connect, before anything is read.")
+    blocks: tuple[Block, ...] = Field((), description="Requests fixed by hand; the rest is planned.")
+    channels: tuple[ModbusChannel, ...] = Field((), description="What is measured.")
+    quality: tuple[QualityRule, ...] = Field((), description="What decides whether it may be believed.")
+    heartbeat: Heartbeat | None = Field(None, description="What shows that the device measures.")
+    device_time: Source | None = Field(None, description="The device's clock, seconds since 1970.")
+    events: tuple[EventRule, ...] = Field((), description="What happens.")
+    commands: tuple[Command, ...] = Field((), description="What it can be told; off unless allowed by name.")
+
+    @model_validator(mode="after")
+    def _names(self) -> ModbusProfile:
+        names = [channel.name for channel in self.channels]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"channel {twice[0]} is there twice")
+        strangers = [name for rule in self.quality for name in rule.channels if name not in names]
+        if strangers:
+            raise ValueError(f"a quality rule names the channel {strangers[0]}, which is not there")
+        unknown = [e.acknowledge for e in self.events if e.acknowledge and e.acknowledge not in self._commands()]
+        if unknown:
+            raise ValueError(f"an event acknowledges with {unknown[0]}, which is no command")
+        if not self.channels and not self.events:
+            raise ValueError("a profile needs a channel or an event")
+        return self
+
+    def _commands(self) -> set[str]:
+        return {command.name for command in self.commands}

@@ -1,0 +1,1 @@
+"""The driver for Sparkplug B edge nodes."""
