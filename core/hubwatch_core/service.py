@@ -52,32 +52,39 @@ def serve(
     *,
     telemetry: TelemetrySection,
     log: LogSection,
+    stop_timeout_s: float = STOP_TIMEOUT_S,
 ) -> int:
-    """Run a process to its end; gives the exit code: 0 after SIGTERM or SIGINT, 1 when a part failed."""
+    """Run a process to its end; gives the exit code: 0 after SIGTERM or SIGINT, 1 when a part failed.
+
+    Each part gets `stop_timeout_s` to finish its work.
+    """
     logs.configure(log)
     context = Context.make(name)
-    failed: list[HubwatchError] = []
+    code = 0
     try:
-        asyncio.run(_process(context, make_parts, telemetry))
-    except* HubwatchError as group:
-        failed = _leaves(group)
-    for error in failed:
-        sys.stderr.write(f"hubwatch {name}: {error}\n")
-    return 1 if failed else 0
+        asyncio.run(_process(context, make_parts, telemetry, stop_timeout_s))
+    except* HubwatchError as group:  # told here: what else failed goes on as a traceback
+        code = 1
+        for error in _leaves(group):
+            sys.stderr.write(f"hubwatch {name}: {error}\n")
+    return code
 
 
 async def _process(
-    context: Context, make_parts: Callable[[Context], Sequence[Part]], settings: TelemetrySection
+    context: Context,
+    make_parts: Callable[[Context], Sequence[Part]],
+    settings: TelemetrySection,
+    stop_timeout_s: float,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with telemetry.listening(settings, context.registry, context.health):
-        await run_parts(make_parts(context), stop)
+        await run_parts(make_parts(context), stop, stop_timeout_s)
 
 
-async def run_parts(parts: Sequence[Part], stop: asyncio.Event) -> None:
+async def run_parts(parts: Sequence[Part], stop: asyncio.Event, stop_timeout_s: float = STOP_TIMEOUT_S) -> None:
     """Run parts until `stop` is set, then stop them in reverse order, each before the one it was started after.
 
     A part that fails, or returns unasked, ends all of them in that order. Raises an ExceptionGroup of what failed.
@@ -91,7 +98,7 @@ async def run_parts(parts: Sequence[Part], stop: asyncio.Event) -> None:
     finally:
         systemd.notify("STOPPING=1")
         for one in reversed(running):
-            await one.finish()
+            await one.finish(stop_timeout_s)
         watchdog.cancel()
     failures = [one.failure for one in running if one.failure is not None]
     if failures:
@@ -113,17 +120,21 @@ class _Running:
             await self.part.run(self.stop)
             if not self.stop.is_set():
                 self.failure = Permanent(f"part {self.part.name} ended unasked")
+        except asyncio.CancelledError:
+            # Not by finish(), which sets stop first: something the part awaited had been cancelled.
+            if not self.stop.is_set():
+                self.failure = Permanent(f"part {self.part.name} was cancelled unasked")
         except Exception as error:  # noqa: BLE001 - raised again once the other parts have stopped in order
             self.failure = error
         if self.failure is not None:
             _log.error("part failed, stopping all", which=self.part.name, reason=str(self.failure))
         stop_all.set()
 
-    async def finish(self) -> None:
+    async def finish(self, timeout_s: float) -> None:
         self.stop.set()
-        done, _ = await asyncio.wait([self.task], timeout=STOP_TIMEOUT_S)
+        done, _ = await asyncio.wait([self.task], timeout=timeout_s)
         if not done:
-            self.failure = Permanent(f"part {self.part.name} did not finish within {STOP_TIMEOUT_S:.0f} s")
+            self.failure = Permanent(f"part {self.part.name} did not finish within {timeout_s:g} s")
             self.task.cancel()
             await asyncio.wait([self.task], timeout=1)
 
