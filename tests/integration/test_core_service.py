@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -77,9 +77,8 @@ def _events(err: list[str]) -> list[str]:
 def _waiting(notified: socket.socket) -> list[bytes]:
     """Give what has come and not been read."""
     heard: list[bytes] = []
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            heard.append(notified.recv(100, socket.MSG_DONTWAIT))
+    while select.select([notified], [], [], 0)[0]:
+        heard.append(notified.recv(100))
     return heard
 
 
@@ -136,8 +135,8 @@ def test_part_that_does_not_finish_in_time_is_cancelled_and_the_rest_still_finis
     code, out, err = _end(child)
     assert code == 1
     assert out == ["last stopping", "last stopped", "middle cancelled", "first stopping", "first stopped"]
-    assert _plain(err) == ["hubwatch test: part middle did not finish within 0.3 s"]
-    assert time.monotonic() - began < 5
+    assert _plain(err) == ["hubwatch test: part middle did not finish within 1 s"]
+    assert time.monotonic() - began < 10
 
 
 def test_fault_in_the_program_stops_in_order_and_shows_its_traceback(start: Start) -> None:
@@ -202,7 +201,7 @@ def test_blocked_loop_misses_the_watchdog(start: Start, notified: socket.socket,
     assert child.stdout is not None
     assert child.stdout.readline() == "blocked\n"
     _waiting(notified)
-    time.sleep(0.4)
+    time.sleep(0.3)
     assert _waiting(notified) == []
     assert child.stdout.readline() == "free\n"
     assert notified.recv(100) == b"WATCHDOG=1"

@@ -116,7 +116,7 @@ def blocks_the_loop(_: Context) -> Sequence[Part]:
     async def run(stop: asyncio.Event) -> None:
         await asyncio.sleep(SOON_S)
         say("blocked")
-        time.sleep(1.0)  # noqa: ASYNC251 - blocking the loop is the case
+        time.sleep(2.0)  # noqa: ASYNC251 - blocking the loop is the case
         say("free")
         await stop.wait()
 
@@ -138,6 +138,6 @@ if __name__ == "__main__":
             CASES[sys.argv[1]],
             telemetry=TelemetrySection(port=int(sys.argv[2]) if len(sys.argv) > 2 else None),
             log=LogSection(format="json"),
-            stop_timeout_s=0.3,
+            stop_timeout_s=1.0,
         )
     )
