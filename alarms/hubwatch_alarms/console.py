@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hubwatch_alarms.clock_text import clock_text
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import presence, where, who_has
+from hubwatch_alarms.message import presence, seen_text, where, who_has
 from hubwatch_alarms.plain_text import one_line
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState, Priority
@@ -32,7 +33,7 @@ def show_list(console: Console, found: Sequence[Alarm], instructions: Instructio
     if not found:
         console.print("no open alarms")
         return
-    table = Table(header_style="bold", expand=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for alarm in found:
@@ -42,13 +43,11 @@ def show_list(console: Console, found: Sequence[Alarm], instructions: Instructio
 
 _COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "alarm": {"justify": "right", "no_wrap": True},
-    "priority": {"no_wrap": True},
-    "state": {"no_wrap": True},
-    "what": {"min_width": 14},
-    "where": {"min_width": 12},
+    "stands": {"no_wrap": True},
+    "what, and why": {"ratio": 2},
+    "where": {"ratio": 1},
     "since": {"justify": "right", "no_wrap": True},
-    "why": {"min_width": 16},
-    "who has it": {"min_width": 10},
+    "who has it": {"ratio": 1},
 }
 
 
@@ -58,12 +57,14 @@ def _cells(alarm: Alarm, instructions: Instructions, now: int) -> list[Text]:
     times = f" ×{alarm.detections}" if alarm.detections > 1 else ""
     return [
         Text(str(alarm.id)),
-        Text(Priority(alarm.priority).name.lower(), PRIORITY_STYLES[alarm.priority]),
-        Text(alarm.state, STATE_STYLES[alarm.state]),
-        Text(what + times),
+        Text.assemble(
+            (Priority(alarm.priority).name.lower(), PRIORITY_STYLES[alarm.priority]),
+            "\n",
+            (alarm.state, STATE_STYLES[alarm.state]),
+        ),
+        Text.assemble((what + times, "bold"), "\n", one_line(alarm.why)),
         Text(where(alarm)),
         Text(age(now - alarm.opened)),
-        Text(one_line(alarm.why)),
         Text(_holder(alarm)),
     ]
 
@@ -110,7 +111,7 @@ def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
         ("subject", one_line(alarm.subject or "–")),
         ("since", f"{clock_text(alarm.opened)}, {presence(alarm)}"),
         ("why", one_line(alarm.why)),
-        ("how sure", f"score {alarm.score:.3g}, {alarm.detections} detections"),
+        ("how sure", f"score {alarm.score:.3g}, {seen_text(alarm)}"),
         ("do", do),
         ("who has it", who_has(alarm)),
         ("shelved until", "–" if alarm.shelved_until is None else clock_text(alarm.shelved_until)),
@@ -119,7 +120,7 @@ def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
 
 
 def _journal(journal: Sequence[Entry]) -> RenderableType:
-    table = Table("at", "what", "by", "became", "note", title="journal", title_justify="left", header_style="bold")
+    table = Table("journal", "what", "by", "became", "note", box=box.SIMPLE_HEAD, pad_edge=False)
     for entry in journal:
         cells = (clock_text(entry.at), str(entry.action), entry.by, str(entry.to_state), entry.note or "")
         table.add_row(*(Text(one_line(cell)) for cell in cells))
@@ -129,7 +130,7 @@ def _journal(journal: Sequence[Entry]) -> RenderableType:
 def _attempts(attempts: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not attempts:
         return Text("nobody was told yet", "dim")
-    table = Table("at", "of", "route", "try", "outcome", "status", "error", title="told", title_justify="left")
+    table = Table("told", "of", "route", "try", "outcome", "status", "error", box=box.SIMPLE_HEAD, pad_edge=False)
     for row in attempts:
         cells = (row["at"].strftime("%Y-%m-%d %H:%M:%S UTC"), row["event"], row["route"], row["attempt"])
         rest = (row["outcome"], row["status"], row["error"])

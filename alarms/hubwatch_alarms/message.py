@@ -60,7 +60,7 @@ class Message:
                 f"{urgency}: {self.instruction.title}{subject} – {happened}",
                 f"Where: {where(alarm)}",
                 f"Since: {clock_text(alarm.opened)}, {presence(alarm)}",
-                f"Why: {one_line(alarm.why)} (score {alarm.score:.3g}, {_times(alarm.detections)})",
+                f"Why: {one_line(alarm.why)} (score {alarm.score:.3g}, {seen_text(alarm)})",
                 f"Do: {self.instruction.do}",
                 f"Who has it: {who_has(alarm)}",
                 f"Alarm {alarm.id}",
@@ -85,5 +85,6 @@ def who_has(alarm: Alarm) -> str:
     return f"{one_line(alarm.acknowledged_by)}, since {clock_text(alarm.acknowledged)}"
 
 
-def _times(detections: int) -> str:
-    return "seen once" if detections == 1 else f"seen {detections} times"
+def seen_text(alarm: Alarm) -> str:
+    """Say how many detections the alarm stands for."""
+    return "seen once" if alarm.detections == 1 else f"seen {alarm.detections} times"

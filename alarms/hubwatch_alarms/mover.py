@@ -35,16 +35,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did: findings taken, alarms moved, messages queued."""
+    """What one round did: findings taken, alarms moved, journal entries that the routes were asked about."""
 
     arrivals: int
     changes: tuple[Change, ...]
-    queued: int
+    routed: int
 
     @property
     def more(self) -> bool:
         """Tell whether there is likely more to do at once."""
-        return self.arrivals >= BATCH or self.queued >= BATCH
+        return self.arrivals >= BATCH or self.routed >= BATCH
 
 
 class Mover:

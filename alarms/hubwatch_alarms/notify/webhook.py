@@ -87,7 +87,9 @@ class WebhookRoute:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        # Alarms are rare: a connection kept open would mostly be one that the other side has closed meanwhile.
+        connector = aiohttp.TCPConnector(force_close=True)
+        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
     async def __aexit__(

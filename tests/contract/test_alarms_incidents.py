@@ -1,0 +1,127 @@
+"""Incidents and the public tables, on TimescaleDB and on plain PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.mover import Mover, apply
+from hubwatch_alarms.triggers import Acknowledge
+from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_store import alarms
+from hubwatch_store.listening import listen
+from hubwatch_store.pool import Pool, open_pool
+from support.alarms_database import Hands, hands_on, settings_of
+from support.alarms_examples import START_US, detection
+
+
+@pytest.fixture
+def hands(migrated_database: str) -> Iterator[Hands]:
+    with hands_on(migrated_database) as made:
+        for sensor, zone in (("fence-1", "north"), ("fence-2", "north"), ("rpm-2", "gate-2"), ("door-3", "east")):
+            made.place("rotterdam", sensor, zone)
+        yield made
+
+
+@pytest.fixture
+async def pool(migrated_database: str, hands: Hands) -> AsyncIterator[Pool]:
+    async with open_pool(settings_of(migrated_database)) as made:
+        yield made
+
+
+@pytest.fixture
+def mover(pool: Pool) -> Mover:
+    return Mover(pool, [], Instructions.load())
+
+
+def incident_of(hands: Hands, sensor: str) -> int:
+    (row,) = hands.rows("SELECT incident FROM alarms WHERE sensor = %s ORDER BY id DESC LIMIT 1", sensor)
+    return int(row["incident"])
+
+
+async def test_alarms_of_one_zone_within_minutes_are_one_incident(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection(number=1), detection(number=2, sensor="fence-2", start=START_US + 60 * SECOND_US))
+    await mover.round()
+    assert incident_of(hands, "fence-1") == incident_of(hands, "fence-2")
+    assert [row["alarms"] for row in hands.rows("SELECT * FROM incidents")] == [2]
+
+
+async def test_alarms_of_one_zone_far_apart_in_time_are_two_incidents(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection(number=1), detection(number=2, sensor="fence-2", start=START_US + 301 * SECOND_US))
+    await mover.round()
+    assert incident_of(hands, "fence-1") != incident_of(hands, "fence-2")
+
+
+async def test_critical_alarm_joins_what_happens_elsewhere_in_its_hub(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection(number=1), detection(number=2, sensor="door-3"))
+    hands.detect(detection(number=3, sensor="rpm-2", priority=1, start=START_US + SECOND_US))
+    await mover.round()
+    assert incident_of(hands, "fence-1") != incident_of(hands, "door-3")
+    assert incident_of(hands, "rpm-2") in {incident_of(hands, "fence-1"), incident_of(hands, "door-3")}
+
+
+async def test_hubs_never_share_an_incident(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection(number=1, priority=1), detection(number=2, priority=1, hub="basel"))
+    await mover.round()
+    assert len(hands.rows("SELECT * FROM incidents")) == 2
+
+
+async def test_incident_closes_with_the_last_of_its_alarms_and_takes_no_new_ones(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    hands.detect(detection(number=1, over=True), detection(number=2, sensor="fence-2", over=True))
+    await mover.round()
+    first, second = hands.alarms()
+    await acknowledge(pool, first["id"])
+    assert hands.rows("SELECT closed FROM incidents") == [{"closed": None}]
+    await acknowledge(pool, second["id"])
+    assert hands.rows("SELECT closed IS NOT NULL AS over FROM incidents") == [{"over": True}]
+    hands.detect(detection(number=3, start=START_US + 60 * SECOND_US))
+    await mover.round()
+    assert len(hands.rows("SELECT * FROM incidents")) == 2
+
+
+async def test_database_itself_refuses_a_second_open_alarm_of_a_condition(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection())
+    await mover.round()
+    copy = """INSERT INTO alarms (hub, sensor, type, priority, state, opened, last_active, why)
+        SELECT hub, sensor, type, priority, state, opened, last_active, why FROM alarms"""
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        hands.connection.execute(copy)
+
+
+async def test_database_itself_refuses_to_change_the_journal(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection())
+    await mover.round()
+    for statement in ("UPDATE alarm_journal SET by = 'nobody'", "DELETE FROM alarm_journal"):
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            hands.connection.execute(statement.encode())
+
+
+async def test_listener_hears_detections_ends_and_moves(hands: Hands, mover: Mover, migrated_database: str) -> None:
+    heard = listen(settings_of(migrated_database), ["hubwatch_detections", "hubwatch_alarms"])
+    assert await anext(heard) == ""
+    hands.detect(detection())
+    assert await next_channel(heard) == "hubwatch_detections"
+    await mover.round()
+    assert await next_channel(heard) == "hubwatch_alarms"
+    hands.end(detection().id, START_US + SECOND_US)
+    assert await next_channel(heard) == "hubwatch_detections"
+    await heard.aclose()
+
+
+async def next_channel(heard: AsyncIterator[str]) -> str:
+    async for channel in heard:
+        if channel:
+            return channel
+    raise AssertionError("the listener ended")
+
+
+async def acknowledge(pool: Pool, alarm: int) -> None:
+    async with alarms.moving(pool) as connection:
+        found = await alarms.alarm_by_id(connection, alarm)
+        assert found is not None
+        await apply(connection, found, Acknowledge(now_us(), "kim"))
