@@ -53,6 +53,7 @@ class Saver:
         self._link: Link | None = None
         self._urgent = asyncio.Event()
         self._away = False
+        metrics.unsaved.set_function(lambda: self.waiting)
 
     @property
     def waiting(self) -> int:
@@ -135,7 +136,6 @@ class Saver:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), self._every_s)
         self._urgent.clear()
-        self._metrics.unsaved.set(self.waiting)
 
     def _put_back(self, load: _Load, link: Link | None) -> None:
         self._load.findings[:0] = load.findings
