@@ -15,7 +15,7 @@ import numpy as np
 
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.wire import Birth, Frame
-from hubwatch_store import dead_letters, events, inventory, ledger
+from hubwatch_store import aggregates, dead_letters, events, inventory, ledger
 from hubwatch_store.columns import Columns, columns_of
 from hubwatch_store.config import DatabaseSection
 from hubwatch_store.copy import packed
@@ -151,6 +151,7 @@ class Writer:
             async with connection.cursor().copy(queries("readings")["copy"]) as copy:
                 for chunk in packed(fresh):
                     await copy.write(chunk)
+            await aggregates.note_late(connection, fresh)
         await events.copy_events(connection, new, self._identities.sensors)
         await events.record_evictions(connection, new)
         await ledger.stamp(connection, claimed)

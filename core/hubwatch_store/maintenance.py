@@ -1,0 +1,157 @@
+"""What a database needs from time to time: aggregates brought up to date, old data deleted. One process at a time.
+
+Collectors run it as a part; where none should, `hubwatch db maintain` does the same from cron.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import Counter, Gauge
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from hubwatch_core.errors import Transient
+from hubwatch_core.logs import get_logger
+from hubwatch_core.service import Context, Part
+from hubwatch_store import aggregates, retention
+from hubwatch_store.aggregates import Refreshed
+from hubwatch_store.bounds import Bounds
+from hubwatch_store.config import DatabaseSection
+from hubwatch_store.errors import translated
+from hubwatch_store.pool import connect_sync
+from hubwatch_store.queries import queries
+from hubwatch_store.retention import Deleted
+
+REFRESH_EVERY_S = 60.0
+RETENTION_EVERY = timedelta(hours=6)
+"""Days are what rules count in, so a few times a day is often enough."""
+
+RUN_S = 300.0
+"""How long a run inside a collector may take; the next one goes on where it stopped."""
+
+_log = get_logger("maintenance")
+
+
+@dataclass(slots=True)
+class Done:
+    """What one run did; `deleted` is None when retention was not due."""
+
+    refreshed: Refreshed = field(default_factory=Refreshed)
+    deleted: Deleted | None = None
+
+
+def maintain(
+    settings: DatabaseSection, bounds: Bounds | None = None, *, dry_run: bool = False, when_due: bool = False
+) -> Done | None:
+    """Refresh aggregates and apply retention; None when another process is at it.
+
+    With `dry_run` nothing is changed and `deleted` says what would be; with `when_due` retention waits until
+    `RETENTION_EVERY` after the last. Raises Transient when the database is away or a writer blocks us for too long.
+    """
+    bounds = bounds or Bounds()
+    with connect_sync(settings, "hubwatch maintenance") as connection, translated():
+        connection.execute("SET statement_timeout = 0")
+        if dry_run:
+            return Done(deleted=retention.apply(connection, bounds, dry_run=True))
+        if not _one(connection, "try_lock"):
+            return None
+        done = Done(_refresh(connection, bounds))
+        if not when_due or _one(connection, "due", RETENTION_EVERY):
+            done.deleted = _delete(connection, bounds)
+    return done
+
+
+def _refresh(connection: Connection[Any], bounds: Bounds) -> Refreshed:
+    with _lock_timeout(connection):
+        refreshed = aggregates.refresh(connection, bounds)
+    if refreshed.too_late:
+        _log.warning(
+            "late readings are in no aggregate: those of their buckets were deleted", buckets=refreshed.too_late
+        )
+        began = _one(connection, "now")
+        detail = Jsonb({"too_late": refreshed.too_late})
+        connection.execute(queries("maintenance")["record"], (began, "too_late", True, detail))
+    return refreshed
+
+
+def _delete(connection: Connection[Any], bounds: Bounds) -> Deleted:
+    began = _one(connection, "now")
+    deleted = retention.apply(connection, bounds)
+    detail = {
+        "rows": [[layer, kind, rows] for (layer, kind), rows in sorted(deleted.rows.items()) if rows],
+        "pieces": dict(deleted.pieces),
+        "rewritten": deleted.rewritten,
+        "postponed": deleted.postponed,
+    }
+    connection.execute(queries("maintenance")["record"], (began, "retention", deleted.complete, Jsonb(detail)))
+    return deleted
+
+
+@contextmanager
+def _lock_timeout(connection: Connection[Any]) -> Iterator[None]:
+    connection.execute(f"SET lock_timeout = '{retention.LOCK_WAIT}'")
+    yield
+    connection.execute("RESET lock_timeout")
+
+
+def _one(connection: Connection[Any], name: str, *values: object) -> Any:
+    row = connection.execute(queries("maintenance")[name], values).fetchone()
+    assert row is not None, "these queries always give one row"
+    return row[0]
+
+
+def part(settings: DatabaseSection, context: Context) -> Part:
+    """Give the part that maintains while its process runs; of several processes one does it, the others stand by."""
+    return Part("maintenance", _Keeper(settings, context).run)
+
+
+class _Keeper:
+    def __init__(self, settings: DatabaseSection, context: Context) -> None:
+        self._settings = settings
+        self._away = False
+        registry = context.registry
+        self._rows = Counter("hubwatch_store_deleted_rows", "Rows deleted by retention", ["layer"], registry=registry)
+        self._too_late = Counter(
+            "hubwatch_store_too_late_buckets", "Buckets late readings could not be counted in", registry=registry
+        )
+        self._last = Gauge("hubwatch_store_maintained_time_seconds", "When maintenance last ran", registry=registry)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._once(stop)
+            try:
+                await asyncio.wait_for(stop.wait(), REFRESH_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def _once(self, stop: asyncio.Event) -> None:
+        bounds = Bounds(RUN_S, stop.is_set)
+        try:
+            done = await asyncio.to_thread(maintain, self._settings, bounds, when_due=True)
+        except Transient as error:
+            if not self._away:
+                _log.warning("maintenance has to wait", reason=str(error))
+            self._away = True
+            return
+        if self._away:
+            _log.info("maintenance goes on")
+        self._away = False
+        if done is not None:
+            self._tell(done)
+
+    def _tell(self, done: Done) -> None:
+        self._last.set_to_current_time()
+        self._too_late.inc(done.refreshed.too_late)
+        if done.deleted is None:
+            return
+        for (layer, _), rows in done.deleted.rows.items():
+            self._rows.labels(layer).inc(rows)
+        rows = sum(done.deleted.rows.values())
+        if rows or done.deleted.pieces:
+            _log.info("deleted what was past its rule", rows=rows, pieces=sum(done.deleted.pieces.values()))

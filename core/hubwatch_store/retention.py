@@ -1,0 +1,223 @@
+"""Deletes what is past its rule: a whole piece where nothing in it is to be kept, else rows, a bounded number at once.
+
+Every step is a transaction that excludes changes of holds, looks at the holds as they are then, and deletes only what
+lies outside them. What lies around detections is kept in the same way (see migration 0020, view kept_ranges).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection, errors, sql
+
+from hubwatch_store import legal_hold
+from hubwatch_store.aggregates import maintained
+from hubwatch_store.bounds import Bounds
+from hubwatch_store.pieces import Piece, drop, estimated_rows, pieces, rewrite, stop_writers
+from hubwatch_store.queries import queries
+from hubwatch_store.retention_rules import UNKNOWN
+from hubwatch_store.spans import Span, without
+
+STEP_ROWS = 50_000
+"""A step ends at the channel with which it has deleted so many rows: well under a second, and short locks."""
+
+LOCK_WAIT = "2s"
+"""How long collectors may have to queue behind a step that waits for a lock; then the step is left for another run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One table that the rules are about; `width` is what one of its rows stands for."""
+
+    name: str
+    table: str
+    time: str
+    key: str
+    days: str
+    width: timedelta = timedelta(0)
+
+    def query(self, name: str) -> sql.Composed:
+        """Give a query of `retention.sql` about this table."""
+        return sql.SQL(queries("retention")[name]).format(
+            table=sql.Identifier(self.table),
+            time=sql.Identifier(self.time),
+            key=sql.Identifier(self.key),
+            days=sql.Identifier(self.days),
+        )
+
+
+LAYERS = (
+    Layer("raw", "reading", "time", "channel_id", "raw_days"),
+    Layer("events", "event", "time", "sensor_id", "event_days"),
+    Layer("1m", "reading_1m", "bucket", "channel_id", "minute_days", timedelta(minutes=1)),
+    Layer("1h", "reading_1h", "bucket", "channel_id", "hour_days", timedelta(hours=1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A channel (or a sensor, of events) that has rows somewhere."""
+
+    key: int
+    sensor: int
+    kind: str
+
+
+@dataclass(slots=True)
+class Deleted:
+    """What went, or would go: rows by (layer, kind), pieces by layer, and what has to wait for another run."""
+
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    pieces: Counter[str] = field(default_factory=Counter)
+    rewritten: int = 0
+    postponed: list[str] = field(default_factory=list)
+    complete: bool = True
+
+
+def apply(connection: Connection[Any], bounds: Bounds, *, dry_run: bool = False) -> Deleted:
+    """Delete what is past its rule and not kept; with `dry_run` only count it. Needs an autocommit connection.
+
+    Rows of a piece dropped whole are counted before it goes. Ends early, `complete` false, when `bounds` are reached
+    or when somebody else holds a lock for longer than `LOCK_WAIT`.
+    """
+    deleted = Deleted()
+    for layer in LAYERS:
+        _Run(connection, layer, bounds, dry_run, deleted).run()
+    deleted.complete = not bounds.hit and not deleted.postponed
+    return deleted
+
+
+@dataclass(slots=True)
+class _Run:
+    connection: Connection[Any]
+    layer: Layer
+    bounds: Bounds
+    dry_run: bool
+    deleted: Deleted
+    cutoffs: Mapping[str, datetime | None] = field(default_factory=dict)
+
+    def run(self) -> None:
+        self.cutoffs = self._cutoffs()
+        latest = max((cutoff for cutoff in self.cutoffs.values() if cutoff is not None), default=None)
+        if latest is None:
+            return
+        for piece in pieces(self.connection, self.layer.table):
+            if piece.first >= latest or self.bounds.reached():
+                return
+            try:
+                self._piece(piece)
+            except errors.LockNotAvailable:
+                self.deleted.postponed.append(piece.name)
+
+    def _cutoffs(self) -> Mapping[str, datetime | None]:
+        cutoffs: dict[str, datetime | None] = dict(self.connection.execute(self.layer.query("cutoffs")).fetchall())
+        if self.layer.name != "raw" or not maintained(self.connection):
+            return cutoffs
+        # Readings are needed until the aggregates are made of them.
+        row = self.connection.execute(queries("retention")["complete_until"]).fetchone()
+        if row is None:
+            return {}
+        return {kind: None if cutoff is None else min(cutoff, row[0]) for kind, cutoff in cutoffs.items()}
+
+    def _cutoff(self, source: Source) -> datetime | None:
+        return self.cutoffs.get(source.kind, self.cutoffs.get(UNKNOWN))
+
+    def _piece(self, piece: Piece) -> None:
+        if self._dropped_whole(piece):
+            return
+        if self.layer.width and not maintained(self.connection):
+            return  # rows of continuous aggregates are TimescaleDB's own: only whole pieces of them go
+        before, rows = estimated_rows(self.connection, piece), 0
+        sources = self._sources(piece)
+        while sources and not self.bounds.reached():
+            gone, sources = self._step(piece, sources)
+            rows += gone
+        if rows * 2 >= before and rows and not piece.whole_table and not self.dry_run:
+            self._rewrite(piece)
+
+    def _sources(self, piece: Piece) -> list[Source]:
+        name = "sensors_in" if self.layer.key == "sensor_id" else "channels_in"
+        span = {"since": piece.first, "until": piece.beyond}
+        return [Source(*row) for row in self.connection.execute(self.layer.query(name), span)]
+
+    def _dropped_whole(self, piece: Piece) -> bool:
+        """Drop the piece if all that it holds is past its rule and none of it is kept."""
+        if not self._past(piece, self._sources(piece)):
+            return False
+        with self._excluding_holds():
+            if not self.dry_run:
+                stop_writers(self.connection, piece)
+            # Once more: since the first look somebody may have written into it.
+            sources = self._sources(piece)
+            if not self._past(piece, sources) or self._kept(piece):
+                return False
+            for source in sources:
+                self._count(source, [Span(piece.first, piece.beyond)])
+            self.deleted.pieces[self.layer.name] += 1
+            if not self.dry_run:
+                drop(self.connection, self.layer.table, piece)
+        return True
+
+    def _past(self, piece: Piece, sources: Sequence[Source]) -> bool:
+        if piece.whole_table:
+            return False
+        # An empty piece goes when every rule has passed it: a late reading may still be on its way into it.
+        cutoffs = [self._cutoff(source) for source in sources] or list(self.cutoffs.values())
+        return all(cutoff is not None and piece.beyond <= cutoff for cutoff in cutoffs)
+
+    def _kept(self, piece: Piece) -> dict[int, list[Span]]:
+        return legal_hold.kept(self.connection, Span(piece.first, piece.beyond))
+
+    def _step(self, piece: Piece, sources: list[Source]) -> tuple[int, list[Source]]:
+        """Delete rows of sources until there are enough for one transaction; gives how many, and the sources left."""
+        rows = 0
+        with self._excluding_holds():
+            kept = self._kept(piece)
+            for i, source in enumerate(sources):
+                cutoff = self._cutoff(source)
+                if cutoff is not None and cutoff > piece.first:
+                    past = Span(piece.first, min(piece.beyond, cutoff))
+                    rows += self._delete(source, without(past, kept.get(source.sensor, []), self.layer.width))
+                if rows >= STEP_ROWS:
+                    return rows, sources[i + 1 :]
+        return rows, []
+
+    def _delete(self, source: Source, spans: Sequence[Span]) -> int:
+        if self.dry_run:
+            return self._count(source, spans)
+        rows = 0
+        for span in spans:
+            values = {"key": source.key, "since": span.since, "until": span.until}
+            rows += self.connection.execute(self.layer.query("delete"), values).rowcount
+        self.deleted.rows[self.layer.name, source.kind] += rows
+        return rows
+
+    def _count(self, source: Source, spans: Sequence[Span]) -> int:
+        rows = 0
+        for span in spans:
+            values = {"key": source.key, "since": span.since, "until": span.until}
+            found = self.connection.execute(self.layer.query("count"), values).fetchone()
+            rows += found[0] if found else 0
+        self.deleted.rows[self.layer.name, source.kind] += rows
+        return rows
+
+    @contextmanager
+    def _excluding_holds(self) -> Iterator[None]:
+        with self.connection.transaction():
+            self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_WAIT))
+            legal_hold.lock(self.connection)
+            self.connection.execute(queries("retention")["allow_large"])
+            yield
+
+    def _rewrite(self, piece: Piece) -> None:
+        self.connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_WAIT))
+        try:
+            rewrite(self.connection, piece)
+            self.deleted.rewritten += 1
+        finally:
+            self.connection.execute("RESET lock_timeout")

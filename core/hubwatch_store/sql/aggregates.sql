@@ -1,0 +1,71 @@
+-- maintained: whether aggregates are tables of ours here, not continuous aggregates of TimescaleDB
+SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = 'hubwatch.reading_1m'::regclass;
+
+-- late_before: the moment before which readings are late, in µs (null: none is); it stays until the transaction ends
+SELECT (extract(epoch FROM NULLIF(hubwatch.late_before(), '-infinity')) * 1000000)::bigint;
+
+-- note_late: remembers hours (µs) of channels whose aggregates are out of date now
+INSERT INTO hubwatch.rollup_late (channel_id, hour)
+SELECT channel_id, TIMESTAMPTZ 'epoch' + us * INTERVAL '1 microsecond'
+FROM unnest(%s::integer[], %s::bigint[]) AS n (channel_id, us);
+
+-- target: how far aggregates can be complete by now, in minutes and in hours
+SELECT date_trunc('minute', clock_timestamp() - %(settle)s), date_trunc('hour', clock_timestamp() - %(settle)s);
+
+-- announce: from now on, readings before the moment are late; waits for writers that go by the moment before
+SELECT pg_advisory_xact_lock(hashtext('hubwatch.rollup'));
+
+-- set_late_before: see announce
+UPDATE hubwatch.rollup_state SET log_before = greatest(log_before, %s);
+
+-- mark: how far an aggregate has come
+SELECT greatest({mark}, '0001-01-02 00:00+00') FROM hubwatch.rollup_state;
+
+-- advance: aggregates a window for every channel
+INSERT INTO hubwatch.{table} AS a (bucket, channel_id, n, n_good, avg, min, max, last)
+SELECT r.bucket, c.id, r.n, r.n_good, r.avg, r.min, r.max, r.last
+FROM hubwatch.channels c CROSS JOIN LATERAL hubwatch.rollup({width}, c.id, %(since)s, %(until)s) r
+ON CONFLICT (channel_id, bucket) DO UPDATE
+SET (n, n_good, avg, min, max, last)
+    = (excluded.n, excluded.n_good, excluded.avg, excluded.min, excluded.max, excluded.last)
+WHERE excluded.n >= a.n;
+
+-- set_mark: remembers how far an aggregate has come
+UPDATE hubwatch.rollup_state SET {mark} = greatest({mark}, %(until)s);
+
+-- late_days: days that have late readings
+SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM hubwatch.rollup_late;
+
+-- partitions: makes partitions of minutes where the engine does not do so by itself
+SELECT hubwatch.ensure_partitions('reading_1m', %s);
+
+-- take_late: takes hours of channels that got late readings
+WITH taken AS (
+    DELETE FROM hubwatch.rollup_late WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM hubwatch.rollup_late WHERE date_trunc('day', hour, 'UTC') = ANY (%(days)s) LIMIT %(most)s))
+    RETURNING channel_id, hour
+)
+SELECT channel_id, hour FROM taken GROUP BY 1, 2;
+
+-- redo: aggregates hours of channels again; gives how many buckets there were and how many of them were stored.
+-- Of what was deleted as too old nothing is counted again: a bucket never goes down.
+WITH made AS (
+    SELECT r.bucket, h.channel_id, r.n, r.n_good, r.avg, r.min, r.max, r.last
+    FROM unnest(%(channels)s::integer[], %(hours)s::timestamptz[]) AS h (channel_id, hour)
+    CROSS JOIN hubwatch.rollup_state s
+    CROSS JOIN LATERAL hubwatch.rollup({width}, h.channel_id, h.hour, least(h.hour + INTERVAL '1 hour', s.{mark})) r
+), stored AS (
+    INSERT INTO hubwatch.{table} AS a (bucket, channel_id, n, n_good, avg, min, max, last)
+    SELECT * FROM made
+    ON CONFLICT (channel_id, bucket) DO UPDATE
+    SET (n, n_good, avg, min, max, last)
+        = (excluded.n, excluded.n_good, excluded.avg, excluded.min, excluded.max, excluded.last)
+    WHERE excluded.n >= a.n
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM stored);
+
+-- status: how far the aggregates are behind the clock in seconds (null: not begun), and how many late hours wait
+SELECT extract(epoch FROM clock_timestamp() - NULLIF(minute_to, '-infinity'))::double precision,
+    (SELECT count(*) FROM hubwatch.rollup_late)
+FROM hubwatch.rollup_state;
