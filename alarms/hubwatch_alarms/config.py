@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -52,10 +52,18 @@ class Settings(Section):
 
 
 class CommandSettings(Section):
-    """What the commands for people need; the file may be any component's, whose other sections it checks itself."""
+    """What the commands for people need: from this component's file, or from the one of `hubwatch up`, where it stands
+    under [alarms]. What else such a file holds is checked by those it is for.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
     instructions_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_the_hubs_file(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        own = tree.get("alarms")
+        return {**own, **tree} if isinstance(own, dict) else tree

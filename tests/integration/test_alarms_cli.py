@@ -169,11 +169,14 @@ def test_shelve_and_unshelve_stand_in_the_journal_with_their_reasons(hands: Hand
     assert notes[0]["note"].endswith(": works")
 
 
-def test_shelving_longer_than_the_settings_allow_is_refused(hands: Hands, alarm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["shelving", "alarms.shelving"], ids=["own file", "file of hubwatch up"])
+def test_shelving_longer_than_the_settings_allow_is_refused(
+    hands: Hands, alarm: str, tmp_path: Path, table: str
+) -> None:
     assert "at most 8 h" in bad("shelve", alarm, "--by", "kim", "--for", "9h", "--note", "works")
     file = tmp_path / "hub.toml"
-    file.write_text("[shelving]\nlongest_s = 600\n[agent]\nname = 'another component reads this'\n", encoding="utf-8")
-    assert "at most 0.166667 h" in bad("shelve", alarm, "--by", "k", "--for", "11m", "--note", "w", "-c", str(file))
+    file.write_text(f"[{table}]\nlongest_s = 1800\n[agent]\nname = 'another component reads this'\n", encoding="utf-8")
+    assert "at most 0.5 h" in bad("shelve", alarm, "--by", "k", "--for", "31m", "--note", "w", "-c", str(file))
     assert hands.actions(int(alarm)) == ["opened"]
 
 
