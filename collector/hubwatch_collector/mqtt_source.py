@@ -29,6 +29,7 @@ class MqttSource:
             topics.shared(group, topics.every(Leaf.FRAME)),
         )
         self._inbox = inbox
+        self._health = health
         self._session = Session(
             settings.mqtt,
             client_id=settings.intake.client_id,
@@ -54,11 +55,15 @@ class MqttSource:
 
     async def _use(self, stop: asyncio.Event, drained: asyncio.Event, link: Link) -> None:
         await link.subscribe(*self._filters)
-        while not stop.is_set():
-            messages = await link.receive(RECEIVE_MOST, RECEIVE_WAIT_S)
-            if messages:
-                await self._inbox.put([_arrival(link, each) for each in messages])
-        await drained.wait()
+        self._health.set("intake", True, "subscribed")
+        try:
+            while not stop.is_set():
+                messages = await link.receive(RECEIVE_MOST, RECEIVE_WAIT_S)
+                if messages:
+                    await self._inbox.put([_arrival(link, each) for each in messages])
+            await drained.wait()
+        finally:
+            self._health.set("intake", False, "not subscribed")
 
 
 def _arrival(link: Link, message: Message) -> Arrival:

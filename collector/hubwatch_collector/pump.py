@@ -44,6 +44,7 @@ class Pump:
         """Work until `stop` is set and everything received is stored and acknowledged."""
         intake = self._settings.intake
         try:
+            await self._store([])
             while not (stop.is_set() and self._inbox.held_messages == 0):
                 batch = await self._inbox.take(intake.batch_messages, intake.batch_bytes, IDLE_S)
                 if batch or self._unsettled:

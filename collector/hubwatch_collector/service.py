@@ -23,6 +23,8 @@ _log = get_logger("collector")
 
 def parts(settings: Settings, context: Context) -> list[Part]:
     """Give the parts of a collector: one, which receives, stores and acknowledges."""
+    context.health.set("database", False, "not connected yet")
+    context.health.set("intake", False, "not subscribed yet")
 
     async def run(stop: asyncio.Event) -> None:
         await _collect(settings, context, stop)
@@ -32,7 +34,6 @@ def parts(settings: Settings, context: Context) -> list[Part]:
 
 async def _collect(settings: Settings, context: Context, stop: asyncio.Event) -> None:
     inbox = Inbox(settings.intake.held_bytes)
-    context.health.set("database", False, "nothing stored yet")
     await asyncio.to_thread(check_schema, settings.database)
     pump = Pump(settings, inbox, Writer(settings.database), Metrics(context.registry, inbox), context.health)
     source = MqttSource(settings, inbox, context.health)
@@ -44,7 +45,7 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
         await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             done, _ = await asyncio.wait([pumping], timeout=DRAIN_S)
-            if not done:
+            if not done and inbox.held_messages:
                 _log.warning(
                     "stopped before all was stored; the broker will deliver it again", held=inbox.held_messages
                 )

@@ -17,6 +17,8 @@ class Refused(Permanent):
 
 # SQLSTATE classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOGIN = ("28", "3D")
+# libpq gives no SQLSTATE when connecting fails; these are the server's own words for class 28 and 3D.
+_LOGIN_TEXTS = ("does not exist", "authentication failed", "no pg_hba.conf entry", "permission denied for database")
 _SCHEMA = ("42", "3F")
 _DATA = ("22", "23", "54")
 # Connection, transaction rollback, resources (disk full among them), operator intervention, system error; and
@@ -39,7 +41,8 @@ def translated() -> Iterator[None]:
 
 def _meaning(error: psycopg.Error) -> Transient | Permanent:
     state = error.sqlstate or ""
-    if state.startswith(_LOGIN) or "password authentication failed" in str(error):
+    refused = not state and "FATAL:" in str(error) and any(text in str(error) for text in _LOGIN_TEXTS)
+    if state.startswith(_LOGIN) or refused:
         return Permanent(f"the database does not let us in: {_line(error)}")
     if state.startswith(_SCHEMA):
         return Permanent(f"the schema does not fit this program ({_line(error)}); run `hubwatch db migrate`")

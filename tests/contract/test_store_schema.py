@@ -1,0 +1,186 @@
+"""The schema, on TimescaleDB and on plain PostgreSQL: the same public names whatever is beneath."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+
+from hubwatch_core.errors import Permanent, Transient
+from hubwatch_store.config import DatabaseSection
+from hubwatch_store.features import detect
+from hubwatch_store.migrate import Migration, check_schema, migrate, migrations, standing
+from hubwatch_store.pool import connect_sync
+from support.ports import free_port
+from support.store_examples import one, rows
+
+PUBLIC = {
+    "hubs": "hub name mode security_level",
+    "zones": "hub zone name criticality",
+    "agents": "hub agent epoch state software config born last_frame last_seq",
+    "sensors": "hub sensor agent kind zone profile max_age_s",
+    "channels": "hub sensor channel unit kind period_us resolution",
+    "readings": "time hub sensor channel value quality reason device_time",
+    "readings_1m": "bucket hub sensor channel n n_good avg min max last",
+    "readings_1h": "bucket hub sensor channel n n_good avg min max last",
+    "events": "time hub sensor type subject attrs device_time late",
+    "detections": "id type hub sensor subject start end detected score priority detector version late why evidence",
+    "detection_ends": "id end detected",
+    "alarms": "id hub zone sensor type subject priority state opened last_active returned acknowledged "
+    "acknowledged_by closed shelved_until detections why incident",
+    "alarm_journal": "id alarm at action by from_state to_state note detection",
+    "notifications": "id alarm route attempt at outcome status error",
+    "incidents": "id hub opened closed title alarms",
+    "frames": "hub agent epoch seq sent committed late readings events",
+    "ledger_gaps": "hub agent epoch first_seq last_seq frames cause since",
+    "ledger_account": "hub agent epoch published committed dead_lettered evicted missing unexplained",
+    "dead_letters": "id topic payload reason hub agent first_seen last_seen count",
+    "latest": "hub sensor channel time value quality reason age_s",
+    "detector_state": "hub detector sensor lane version state saved",
+}
+
+
+def section(dsn: str) -> DatabaseSection:
+    return DatabaseSection(dsn=dsn)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_have_their_columns(migrated_database: str, name: str) -> None:
+    columns = {row[0] for row in rows(migrated_database, _columns(name))}
+    assert set(PUBLIC[name].split()) <= columns
+
+
+def _columns(name: str) -> str:
+    return (
+        f"SELECT column_name FROM information_schema.columns WHERE (table_schema, table_name) = ('hubwatch', '{name}')"
+    )
+
+
+def test_migrating_again_does_nothing(database: str) -> None:
+    assert migrate(section(database)) == migrations()
+    assert migrate(section(database)) == ()
+
+
+def test_two_that_migrate_at_once_apply_each_migration_once(database: str) -> None:
+    applied: list[Migration] = []
+    threads = [threading.Thread(target=lambda: applied.extend(migrate(section(database)))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied, key=lambda migration: migration.number) == list(migrations())
+
+
+def test_standing_tells_pending_applied_and_unknown(database: str) -> None:
+    with connect_sync(section(database)) as connection:
+        assert standing(connection).pending == migrations()
+    migrate(section(database))
+    with connect_sync(section(database)) as connection:
+        now = standing(connection, migrations()[:2])
+    assert (len(now.applied), now.pending) == (2, ())
+    assert now.unknown == tuple(str(migration) for migration in migrations()[2:])
+
+
+def test_a_migration_that_was_changed_afterwards_is_told(migrated_database: str) -> None:
+    first, *rest = migrations()
+    changed = Migration(first.number, first.phase, first.name, first.text + "-- changed")
+    with pytest.raises(Permanent, match="was changed after it was applied"):
+        migrate(section(migrated_database), known=[changed, *rest])
+
+
+def extra(*more: Migration) -> Sequence[Migration]:
+    return [*migrations(), *more]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(migrated_database: str) -> None:
+    bad = Migration(9000, "pre", "bad", "CREATE TABLE hubwatch.half (x int); SELECT 1 / 0")
+    with pytest.raises(Permanent, match="9000_pre_bad failed and was undone: division by zero"):
+        migrate(section(migrated_database), known=extra(bad))
+    assert one(migrated_database, "SELECT to_regclass('hubwatch.half') IS NULL")
+    assert one(migrated_database, "SELECT count(*) FROM migrations WHERE number = 9000") == 0
+
+
+def test_the_phase_post_waits_and_pre_alone_may_run(migrated_database: str) -> None:
+    pre = Migration(9000, "pre", "widen", "CREATE TABLE hubwatch.widened ()")
+    post = Migration(9001, "post", "narrow", "DROP TABLE hubwatch.widened")
+    assert migrate(section(migrated_database), "pre", extra(pre, post)) == (pre,)
+    assert migrate(section(migrated_database), "post", extra(pre, post)) == (post,)
+
+
+def test_a_phase_does_not_run_past_an_earlier_one_of_the_other(migrated_database: str) -> None:
+    post, pre = Migration(9000, "post", "a", "SELECT 1"), Migration(9001, "pre", "b", "SELECT 1")
+    with pytest.raises(Permanent, match="9000_post_a has to come before 9001_pre_b"):
+        migrate(section(migrated_database), "pre", extra(post, pre))
+
+
+def test_check_schema_names_what_is_missing(database: str) -> None:
+    with pytest.raises(Permanent, match="run `hubwatch db migrate`"):
+        check_schema(section(database))
+    migrate(section(database))
+    check_schema(section(database))
+
+
+def test_a_database_that_is_away_is_transient_for_commands_and_no_fault_of_the_schema() -> None:
+    nowhere = section(f"postgresql://nobody@127.0.0.1:{free_port()}/x")
+    check_schema(nowhere)
+    with pytest.raises(Transient, match="the database is away"):
+        migrate(nowhere)
+
+
+def test_a_database_that_does_not_exist_is_permanent(plain_server: str) -> None:
+    with pytest.raises(Permanent, match="does not let us in"):
+        connect_sync(section(plain_server.rsplit("/", 1)[0] + "/no_such_database"))
+
+
+def test_features_tell_timescaledb_and_its_hypertables(migrated_timescale_dsn: str) -> None:
+    with connect_sync(section(migrated_timescale_dsn)) as connection:
+        features = detect(connection)
+    assert features.engine.startswith("TimescaleDB 2.")
+    assert features.hypertables == 2
+    community = features.licence == "timescale"
+    assert (features.continuous_aggregates > 0) == community
+
+
+def test_features_tell_plain_postgresql_and_its_partitions(migrated_plain_dsn: str) -> None:
+    with connect_sync(section(migrated_plain_dsn)) as connection:
+        features = detect(connection)
+    assert "without TimescaleDB" in features.engine
+    assert (features.hypertables, features.partitioned_tables) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("width", "moment", "bucket"),
+    [
+        ("1 minute", "2026-11-21 20:15:42.5+00", "2026-11-21 20:15:00+00"),
+        ("7 days", "2026-11-21 20:15:42+00", "2026-11-16 00:00:00+00"),
+        ("1 hour", "1999-12-31 23:59:59+00", "1999-12-31 23:00:00+00"),
+    ],
+)
+def test_time_bucket_is_the_same_everywhere(migrated_database: str, width: str, moment: str, bucket: str) -> None:
+    query = f"SELECT hubwatch.time_bucket('{width}', '{moment}'::timestamptz) = '{bucket}'::timestamptz"
+    assert one(migrated_database, query)
+
+
+def test_detections_and_the_journal_are_never_changed(migrated_database: str) -> None:
+    insert = (
+        "INSERT INTO hubwatch.detection (id, type, hub, sensor, start, detected, score, priority, detector, version,"
+        " late, why) VALUES ('1', 'a', 'h', 's', now(), now(), 1, 1, 'd', 1, false, '')"
+    )
+    with psycopg.connect(migrated_database, autocommit=True) as connection:
+        connection.execute(insert)
+        with pytest.raises(psycopg.errors.RestrictViolation, match="never changed"):
+            connection.execute("UPDATE hubwatch.detection SET score = 2")
+
+
+def test_a_detection_is_announced_with_its_hub(migrated_database: str) -> None:
+    with psycopg.connect(migrated_database, autocommit=True) as connection:
+        connection.execute("LISTEN hubwatch_detections")
+        connection.execute(
+            "INSERT INTO hubwatch.detection (id, type, hub, sensor, start, detected, score, priority, detector,"
+            " version, late, why) SELECT i, 'a', 'harbour', 's', now(), now(), 1, 1, 'd', 1, false, ''"
+            " FROM generate_series(1, 3) i"
+        )
+        heard = [notice.payload for notice in connection.notifies(timeout=2, stop_after=1)]
+    assert heard == ["harbour"]

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hubwatch_collector.cli import app
+from hubwatch_collector.config import Settings
+from hubwatch_core.config import load
+from hubwatch_core.errors import ConfigError
+
+SAMPLE = (resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8")
+NOT_PLAIN_DEFAULTS = {"username", "password_file", "ca_file", "cert_file", "key_file", "token_file", "client_id"}
+"""Keys without a default, or with one that depends on the machine; the sample shows an example."""
+
+
+def uncommented() -> str:
+    return re.sub(r"^# ((?:[a-z_]+ = )|\[)", r"\1", SAMPLE, flags=re.MULTILINE)
+
+
+def test_the_sample_as_it_stands_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(SAMPLE)
+    assert load(Settings, tmp_path / "c.toml", env={}) == load(Settings, None, env={})
+
+
+def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
+    tree = tomllib.loads(uncommented())
+    plain = load(Settings, None, env={}).model_dump()
+    for section, keys in tree.items():
+        for key, value in keys.items():
+            if key != "tls" and key not in NOT_PLAIN_DEFAULTS and (section, key) != ("telemetry", "port"):
+                assert plain[section][key] == value, f"{section}.{key}"
+
+
+def test_the_sample_shows_every_key() -> None:
+    tree = tomllib.loads(uncommented())
+    for name, field in Settings.model_fields.items():
+        assert field.annotation is not None
+        keys = set(field.annotation.model_fields) - {"password", "token"}
+        assert keys - {"tls"} <= set(tree[name]), name
+
+
+def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        '[mqtt]\nport = 0\nhots = "x"\n[database]\ndsn = "nonsense nonsense"\n[intake]\nheld_bytes = 1\ngroup = "a/b"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(Settings, tmp_path / "c.toml", env={})
+    assert {problem.key for problem in caught.value.problems} == {
+        "mqtt.port",
+        "mqtt.hots",
+        "database.dsn",
+        "intake.held_bytes",
+        "intake.group",
+    }
+
+
+def test_a_password_in_the_connection_string_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[database]\ndsn = "postgresql://u:secret@db/x"\n')
+    with pytest.raises(ConfigError, match="must hold no password") as caught:
+        load(Settings, tmp_path / "c.toml", env={})
+    assert "secret@" not in str(caught.value)
+
+
+def test_check_config_lists_mistakes_and_exits_2(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("[intake]\nbatch_bytes = 0\nwhat = 1\n")
+    result = CliRunner().invoke(app, ["check-config", str(tmp_path / "c.toml")])
+    assert result.exit_code == 2
+    assert "intake.batch_bytes" in result.stderr
+    assert "intake.what" in result.stderr
+
+
+def test_sample_config_prints_the_sample() -> None:
+    assert CliRunner().invoke(app, ["sample-config"]).stdout == SAMPLE
