@@ -1,1 +1,1 @@
-"""TODO."""
+"""Grafana boards as code, over the public views."""

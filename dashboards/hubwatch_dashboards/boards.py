@@ -1,0 +1,31 @@
+"""Every board, in one table, and their JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from hubwatch_dashboards import hub_overview
+
+BOARDS: Mapping[str, Callable[[], Dashboard]] = {
+    "hub-overview": hub_overview.board,
+}
+"""A board's file name without suffix, and what builds it."""
+
+
+def built(name: str) -> dict[str, Any]:
+    """Give a board as plain JSON values, its panels numbered in order so that links to them last."""
+    text = json.dumps(BOARDS[name]().build(), cls=JSONEncoder)
+    board: dict[str, Any] = json.loads(text)
+    for number, panel in enumerate(board["panels"], start=1):
+        panel["id"] = number
+    return board
+
+
+def rendered(name: str) -> str:
+    """Give a board's file: the same bytes every time."""
+    return json.dumps(built(name), sort_keys=True, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,42 @@
+"""The generated files: written, and compared with what the code would write."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from hubwatch_dashboards.boards import BOARDS, rendered
+
+SHOWN_LINES = 8
+"""So much of a difference is shown for each file: enough to see what it is about."""
+
+
+def write(folder: Path) -> list[Path]:
+    """Write every board into the folder and remove files of boards that are gone; gives what changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = _strangers(folder)
+    for file in changed:
+        file.unlink()
+    for name in BOARDS:
+        file, text = folder / f"{name}.json", rendered(name)
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+            changed.append(file)
+    return changed
+
+
+def drift(folder: Path) -> list[str]:
+    """Give one entry for every file that differs from what the code generates; empty when all are up to date."""
+    found = [f"{file}: no board of this name" for file in _strangers(folder)]
+    for name in BOARDS:
+        file = folder / f"{name}.json"
+        if not file.exists():
+            found.append(f"{file}: missing")
+        elif (text := file.read_text(encoding="utf-8")) != (wanted := rendered(name)):
+            lines = difflib.unified_diff(text.splitlines(), wanted.splitlines(), lineterm="", n=0)
+            found.append("\n    ".join([f"{file}: out of date", *list(lines)[2 : 2 + SHOWN_LINES]]))
+    return found
+
+
+def _strangers(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.json") if file.stem not in BOARDS)

@@ -1,0 +1,94 @@
+"""The kinds of panel our boards are made of: tables, numbers, lines and bars, each with what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.builders import common as common_builders
+from grafana_foundation_sdk.builders import stat, table, timeseries
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
+from hubwatch_dashboards.postgres_query import DATASOURCE, Format, PostgresQuery, Target
+from hubwatch_dashboards.sql_file import Query
+
+AGE = [DynamicConfigValue("unit", "dateTimeFromNow"), DynamicConfigValue("custom.width", 130)]
+"""A column of moments, shown as how long ago: on a wall that is what matters."""
+CLOCK = [DynamicConfigValue("unit", "time:HH:mm:ss"), DynamicConfigValue("custom.width", 85)]
+"""A column of moments, shown as time of day."""
+
+
+def narrow(width: int) -> list[DynamicConfigValue]:
+    """Give the properties of a column that is so many pixels wide."""
+    return [DynamicConfigValue("custom.width", width)]
+
+
+def rows(title: str, query: Query, *, span: int, height: int, empty: str) -> table.Panel:
+    """Make a table; `empty` is what it says when all is well."""
+    return (
+        table.Panel()
+        .title(title)
+        .description(query.description)
+        .datasource(DATASOURCE)
+        .with_target(_target(query, "table"))
+        .span(span)
+        .height(height)
+        .no_value(empty)
+        .cell_height(common.TableCellHeight.SM)
+    )
+
+
+def number(title: str, query: Query, thresholds: ThresholdsConfig, *, span: int, height: int) -> stat.Panel:
+    """Make one big number, coloured behind."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(query.description)
+        .datasource(DATASOURCE)
+        .with_target(_target(query, "table"))
+        .span(span)
+        .height(height)
+        .thresholds(thresholds)
+        .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+    )
+
+
+def lines(title: str, first: Query, *more: Query, span: int, height: int) -> timeseries.Panel:
+    """Make lines over time; they break where there is no data, so that silence never looks like calm."""
+    return _series(title, [first, *more], span, height).line_width(1).span_nulls(False)
+
+
+def bars(title: str, query: Query, *, span: int, height: int) -> timeseries.Panel:
+    """Make stacked bars over time."""
+    return (
+        _series(title, [query], span, height)
+        .draw_style(common.GraphDrawStyle.BARS)
+        .fill_opacity(80)
+        .stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
+    )
+
+
+def _series(title: str, queries: Sequence[Query], span: int, height: int) -> timeseries.Panel:
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(queries[0].description)
+        .datasource(DATASOURCE)
+        .span(span)
+        .height(height)
+        # Grafana's interval follows the width of the panel; below a second nothing more is to be seen.
+        .interval("1s")
+        .min(0)
+        .show_points(common.VisibilityMode.NEVER)
+        .legend(common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST))
+    )
+    for letter, query in zip("ABCDEFGH", queries, strict=False):
+        panel = panel.with_target(_target(query, "time_series", letter))
+    return panel
+
+
+def _target(query: Query, shape: Format, letter: str = "A") -> Target:
+    return Target(PostgresQuery(letter, query.text, shape))

@@ -1,0 +1,69 @@
+"""Sends the boards to a Grafana server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import niquests
+from grafana_client.api import GrafanaApi
+from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaTimeoutError
+
+from hubwatch_core.errors import Permanent, Transient
+from hubwatch_dashboards.boards import BOARDS, built
+
+FOLDER_UID = "hubwatch"
+FOLDER_TITLE = "hubwatch"
+TIMEOUT_S = 10.0
+
+
+def push(url: str, token: str) -> list[str]:
+    """Create or replace every board in the folder `hubwatch`; gives their addresses.
+
+    Raises Transient when Grafana is away, Permanent when it refuses the token or a board.
+    """
+    _check(url)
+    with _translated(url):
+        # The library is typed in part only, and joins a path without a slash at its end to its own.
+        grafana: Any = GrafanaApi.from_url(url.rstrip("/") + "/", credential=token, timeout=TIMEOUT_S)
+        _ensure_folder(grafana)
+        return [_push_one(grafana, name, url) for name in BOARDS]
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise Permanent(f"{url} is not an address of a Grafana server, such as https://grafana.example.org")
+
+
+def _ensure_folder(grafana: Any) -> None:
+    try:
+        grafana.folder.get_folder(FOLDER_UID)
+    except GrafanaClientError as error:
+        if error.status_code != 404:
+            raise
+        grafana.folder.create_folder(FOLDER_TITLE, uid=FOLDER_UID)
+
+
+def _push_one(grafana: Any, name: str, url: str) -> str:
+    answer = grafana.dashboard.update_dashboard(
+        {"dashboard": built(name), "folderUid": FOLDER_UID, "overwrite": True, "message": "hubwatch dashboards push"}
+    )
+    # Grafana answers with a path from the root of its host.
+    return urljoin(url, str(answer["url"]))
+
+
+@contextlib.contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except GrafanaTimeoutError as error:
+        raise Transient(f"Grafana at {url} did not answer in time") from error
+    except GrafanaException as error:
+        # 0 stands for "no answer that could be understood".
+        kind = Transient if error.status_code == 0 or error.status_code >= 500 else Permanent
+        raise kind(f"Grafana at {url} refused: {error.status_code} {error.message}") from error
+    except niquests.exceptions.RequestException as error:
+        raise Transient(f"Grafana at {url} cannot be reached: {error}") from error

@@ -1,0 +1,21 @@
+-- What Grafana may read: the public names of the schema and nothing else. Run it as the schema's owner after
+-- `hubwatch db migrate`; it may be run again. Then make the login, with a password of your own:
+--   CREATE USER grafana PASSWORD '…' IN ROLE hubwatch_reader;
+--   ALTER USER grafana SET statement_timeout = '30s';
+
+DO $$ BEGIN
+    CREATE ROLE hubwatch_reader NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;
+END $$;
+
+GRANT USAGE ON SCHEMA hubwatch TO hubwatch_reader;
+GRANT SELECT ON
+    hubwatch.hubs, hubwatch.zones, hubwatch.agents, hubwatch.sensors, hubwatch.channels,
+    hubwatch.readings, hubwatch.readings_1m, hubwatch.readings_1h, hubwatch.latest, hubwatch.events,
+    hubwatch.detections, hubwatch.alarms, hubwatch.alarm_journal, hubwatch.incidents, hubwatch.notifications,
+    hubwatch.frames, hubwatch.ledger_gaps
+TO hubwatch_reader;
+-- Not the payload: nobody knows what is in a message that could not be read.
+GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters
+TO hubwatch_reader;

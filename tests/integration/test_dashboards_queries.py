@@ -1,0 +1,280 @@
+"""Every query of the generated boards runs on the real schema, as the user Grafana has, and shows what it should."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from hubwatch_core import wire
+from hubwatch_core.clock import now_us
+from hubwatch_core.words import SensorKind
+from hubwatch_store.config import DatabaseSection
+from hubwatch_store.offer import Letter, Offer, State
+from hubwatch_store.writer import Writer
+from support import store_examples
+from support.grafana_macros import View, expand
+from support.store_examples import event, frame, offer, series
+
+REPOSITORY = Path(__file__).parents[2]
+BOARDS = sorted(file.stem for file in (REPOSITORY / "dashboards" / "generated").glob("*.json"))
+SECOND_US = 1_000_000
+FINE, COARSE = timedelta(seconds=5), timedelta(minutes=5)
+
+ALARMS = """
+INSERT INTO hubwatch.alarms
+    (hub, zone, sensor, type, priority, state, opened, last_active, why, acknowledged_by)
+VALUES
+    ('harbour', 'fence', 'fence-1', 'perimeter.intrusion', 2, 'unacknowledged', now() - '9m'::interval, now(), '', ''),
+    ('harbour', 'gate-2', 'rpm-2', 'radiation.gamma', 1, 'acknowledged', now() - '8m'::interval, now(), '', 'Jansen'),
+    ('harbour', 'gate-2', 'rpm-2', 'radiation.neutron', 1, 'unacknowledged', now(), now(), 'w', NULL),
+    ('airport', 'gate-1', 'rpm-9', 'radiation.gamma', 1, 'unacknowledged', now(), now(), 'w', NULL)
+"""
+DETECTION = """
+INSERT INTO hubwatch.detection (id, type, hub, sensor, start, detected, score, priority, detector, version, late, why)
+VALUES ('a', 'radiation.gamma', 'harbour', 'rpm-2', now(), now(), 6.1, 1, 'radiation_portal', 1, false, 'w')
+"""
+
+
+def _board(name: str) -> dict[str, Any]:
+    file = REPOSITORY / "dashboards" / "generated" / f"{name}.json"
+    board: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return board
+
+
+def _panels() -> Iterator[tuple[str, str, str]]:
+    for name in BOARDS:
+        for panel in _board(name)["panels"]:
+            for target in panel["targets"]:
+                yield name, panel["title"], target["refId"]
+
+
+def _sql(board: str, title: str, ref_id: str = "A") -> str:
+    panels = json.loads((REPOSITORY / "dashboards" / "generated" / f"{board}.json").read_text(encoding="utf-8"))[
+        "panels"
+    ]
+    (panel,) = [panel for panel in panels if panel["title"] == title]
+    (target,) = [target for target in panel["targets"] if target["refId"] == ref_id]
+    return str(target["rawSql"])
+
+
+class Grafana:
+    """Runs a board's queries as Grafana would: macros expanded, as the reader of `ops/grafana/reader.sql`."""
+
+    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        self.connection = connection
+
+    def show(
+        self,
+        title: str,
+        ref_id: str = "A",
+        *,
+        interval: timedelta = FINE,
+        hubs: tuple[str, ...] = ("harbour",),
+        board: str = "hub-overview",
+    ) -> list[dict[str, Any]]:
+        """Give the rows of a panel over the last hour."""
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        view = View(now - timedelta(hours=1), now, interval, hubs)
+        return self.connection.execute(expand(_sql(board, title, ref_id), view).encode()).fetchall()
+
+    def number(self, title: str) -> Any:
+        """Give the one value of a number panel."""
+        ((value,),) = (row.values() for row in self.show(title))
+        return value
+
+
+@pytest.fixture
+def grafana(migrated_database: str) -> Iterator[Grafana]:
+    with psycopg.connect(migrated_database, row_factory=dict_row, autocommit=True) as connection:
+        connection.execute((REPOSITORY / "ops" / "grafana" / "reader.sql").read_bytes())
+        connection.execute("SET ROLE hubwatch_reader")
+        yield Grafana(connection)
+
+
+def as_owner(grafana: Grafana, statement: str) -> None:
+    grafana.connection.execute("RESET ROLE")
+    grafana.connection.execute(statement.encode())
+    grafana.connection.execute("SET ROLE hubwatch_reader")
+
+
+async def write(grafana: Grafana, *contents: wire.Frame | wire.Birth | State | Letter) -> None:
+    info = grafana.connection.info
+    writer = Writer(DatabaseSection(dsn=f"host={info.host} port={info.port} user={info.user} dbname={info.dbname}"))
+    offers = [offer(content, payload=f"message {i}".encode()) for i, content in enumerate(contents)]
+    await writer.write([_at_topic(each) for each in offers])
+    await writer.close()
+
+
+def _at_topic(each: Offer) -> Offer:
+    return Offer("hubwatch/1/harbour/gate-7/frame", each.payload, each.received, each.content)
+
+
+def portal_birth(**changes: Any) -> wire.Birth:
+    channels = [wire.Channel(name=name, unit="count") for name in ("gamma.1", "neutron.1", "occupied")]
+    portal = wire.Sensor(
+        sensor="rpm-2", kind=SensorKind.RADIATION_PORTAL, zone="gate-2", max_age_s=5.0, channels=channels
+    )
+    door = wire.Sensor(sensor="door-3", kind=SensorKind.ACCESS, zone="office")
+    return store_examples.birth(**({"inventory": [portal, door]} | changes))
+
+
+def portal_frame(seq: int = 1, *, age_s: float = 0.0, **changes: Any) -> wire.Frame:
+    t0 = now_us() - int(age_s * SECOND_US)
+    names = {"gamma.1": [412.0, 890.0], "neutron.1": [0.0, 2.0], "occupied": [0.0, 1.0]}
+    values = [series(t0, x, channel=name) for name, x in names.items()]
+    return frame(seq, **({"series": values} | changes))
+
+
+@pytest.mark.parametrize("interval", [FINE, COARSE], ids=["fine", "coarse"])
+def test_every_query_runs_on_an_empty_database_as_grafanas_user(grafana: Grafana, interval: timedelta) -> None:
+    for board, title, ref_id in _panels():
+        rows = grafana.show(title, ref_id, interval=interval, board=board)
+        panel_is_a_number = len(rows) == 1
+        assert rows == [] or panel_is_a_number, title
+
+
+def test_hub_variable_lists_the_hubs(grafana: Grafana) -> None:
+    as_owner(grafana, "INSERT INTO hubwatch.hubs (hub) VALUES ('harbour'), ('airport')")
+    (query,) = [each["query"] for each in _board("hub-overview")["templating"]["list"] if each["name"] == "hub"]
+    rows = grafana.connection.execute(query.encode()).fetchall()
+    assert [row["hub"] for row in rows] == ["airport", "harbour"]
+
+
+def test_open_alarms_come_most_urgent_first_and_untaken_before_taken(grafana: Grafana) -> None:
+    as_owner(grafana, ALARMS)
+    rows = grafana.show("Open alarms")
+    assert [(row["Priority"], row["What"]) for row in rows] == [
+        (1, "radiation.neutron"),
+        (1, "radiation.gamma"),
+        (2, "perimeter.intrusion"),
+    ]
+    assert rows[0]["Where"] == "harbour / gate-2 / rpm-2"
+    assert rows[1]["Taken by"] == "Jansen"
+    assert grafana.number("Alarms waiting") == 2
+
+
+def test_all_hubs_chosen_shows_alarms_of_all(grafana: Grafana) -> None:
+    as_owner(grafana, ALARMS)
+    assert len(grafana.show("Open alarms", hubs=("harbour", "airport"))) == 4
+
+
+def test_hub_with_a_quote_in_its_name_finds_nothing_and_breaks_nothing(grafana: Grafana) -> None:
+    assert grafana.show("Open alarms", hubs=("'); DROP SCHEMA hubwatch; --",)) == []
+
+
+async def test_fresh_good_readings_are_not_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    assert grafana.show("Blind right now") == []
+    assert grafana.number("Sensors blind") == 0
+
+
+async def test_sensor_older_than_its_limit_is_blind_and_silent(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(age_s=60))
+    (row,) = grafana.show("Blind right now")
+    assert (row["Blind"], row["Why"]) == ("harbour / gate-2 / rpm-2", "silent")
+    assert row["Channels"] == "gamma.1, neutron.1, occupied"
+    assert abs(row["Last heard"] - datetime.now(UTC) + timedelta(seconds=60)) < timedelta(seconds=20)
+    assert grafana.number("Sensors blind") == 1
+
+
+async def test_sensor_with_bad_quality_is_blind_with_its_reason(grafana: Grafana) -> None:
+    bad = series(now_us(), [None], q=[(2, "timeout")], channel="gamma.1")
+    await write(grafana, portal_birth(), portal_frame(age_s=1), frame(2, series=[bad]))
+    (row,) = grafana.show("Blind right now")
+    assert (row["Why"], row["Channels"]) == ("bad: timeout", "gamma.1")
+
+
+async def test_announced_sensor_that_never_spoke_is_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth())
+    (row,) = grafana.show("Blind right now")
+    assert (row["Why"], row["Last heard"]) == ("never heard", None)
+
+
+async def test_offline_agent_is_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    await write(grafana, State("harbour", "gate-7", online=False))
+    assert grafana.number("Agents offline") == 1
+    assert ("harbour / gate-7", "agent offline") in [
+        (row["Blind"], row["Why"]) for row in grafana.show("Blind right now")
+    ]
+
+
+@pytest.mark.parametrize("interval", [FINE, COARSE], ids=["fine", "coarse"])
+@pytest.mark.parametrize(
+    ("title", "ref_id", "metric", "highest"),
+    [
+        ("Portals: gamma", "A", "harbour rpm-2 gamma.1", 890.0),
+        ("Portals: neutrons", "A", "harbour rpm-2 neutron.1", 2.0),
+        ("Portals: gamma", "B", "harbour rpm-2 occupied", 1.0),
+    ],
+)
+async def test_portal_counts_show_the_peak_of_each_interval(
+    grafana: Grafana, interval: timedelta, title: str, ref_id: str, metric: str, highest: float
+) -> None:
+    await write(grafana, portal_birth(), portal_frame(age_s=400))
+    rows = grafana.show(title, ref_id, interval=interval)
+    assert {row["metric"] for row in rows} == {metric}
+    assert max(row["value"] for row in rows) == highest
+    assert all(float(row["time"]) % interval.total_seconds() == 0 for row in rows)
+
+
+async def test_doors_show_who_was_denied_where_and_why(grafana: Grafana) -> None:
+    attrs = {"reader": "in", "reason": "expired"}
+    denied = event("access.denied", subject="badge:7F3A", attrs=attrs)
+    await write(grafana, portal_birth(), frame(1, events=[denied]))
+    (row,) = grafana.show("Doors")
+    assert (row["Door"], row["Who"], row["Detail"]) == ("harbour / office / door-3", "badge:7F3A", "in, expired")
+
+
+async def test_perimeter_shows_layer_and_position(grafana: Grafana) -> None:
+    alarm = event("perimeter.alarm", sensor="fence-1", attrs={"layer": "fence", "position_m": 120})
+    await write(grafana, frame(1, events=[alarm]))
+    (row,) = grafana.show("Perimeter")
+    assert (row["Section"], row["Layer"], row["At (m)"]) == ("harbour / fence-1", "fence", "120")
+
+
+def test_detections_are_counted_by_kind(grafana: Grafana) -> None:
+    as_owner(grafana, DETECTION)
+    (row,) = grafana.show("Detections")
+    assert (row["metric"], row["value"]) == ("radiation.gamma", 1)
+
+
+async def test_stored_readings_show_as_rate(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    assert grafana.number("Readings/s") == pytest.approx(Decimal(6) / 60)
+    rows = grafana.show("Readings stored a second")
+    assert sum(row["value"] for row in rows) * 5 == pytest.approx(6)
+
+
+async def test_missing_frame_is_listed_and_counted_once_nobody_can_explain_it(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(1), portal_frame(4))
+    (row,) = grafana.show("Gaps in the ledger")
+    assert (row["Frames"], row["From"], row["To"]) == (2, 2, 3)
+    assert row["Cause"] != "unexplained"
+    as_owner(grafana, "UPDATE hubwatch.ledger_grace SET grace = interval '0'")
+    (row,) = grafana.show("Gaps in the ledger")
+    assert row["Cause"] == "unexplained"
+    assert grafana.number("Frames unexplained") == 2
+
+
+async def test_dead_letters_are_listed_without_their_payload(grafana: Grafana) -> None:
+    await write(grafana, Letter("not JSON"), Letter("unknown version", hub="harbour", agent="gate-7"))
+    rows = grafana.show("Dead letters")
+    assert {row["Reason"] for row in rows} == {"not JSON", "unknown version"}
+    assert grafana.number("Unreadable messages") == 2
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        grafana.connection.execute("SELECT payload FROM hubwatch.dead_letters")
+
+
+@pytest.mark.parametrize("table", ["reading", "latest_value", "detection", "epoch"])
+def test_grafanas_user_cannot_read_behind_the_public_names(grafana: Grafana, table: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        grafana.connection.execute(f"SELECT * FROM hubwatch.{table}".encode())

@@ -1,0 +1,48 @@
+"""Expands Grafana's SQL macros and variables the way its PostgreSQL data source does (timescaledb off).
+
+Ref: grafana/pkg/tsdb/grafana-postgresql-datasource/macros.go; ${name:sqlstring} in the template service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_MACRO = re.compile(r"\$__(\w+)\(([^)]*)\)")
+_VARIABLE = re.compile(r"\$\{(\w+):sqlstring\}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a person looks at: the time range, the interval that fits the panel's width, the hubs chosen."""
+
+    start: datetime
+    end: datetime
+    interval: timedelta
+    hubs: Sequence[str]
+
+
+def expand(sql: str, view: View) -> str:
+    """Give the SQL the database would get; raises KeyError for a macro or variable that Grafana does not know."""
+    seconds = view.interval.total_seconds()
+    sql = sql.replace("$__interval_ms", str(int(seconds * 1000))).replace("$__interval", f"{seconds:g}s")
+    variables = {"hub": ",".join("'" + hub.replace("'", "''") + "'" for hub in view.hubs)}
+    sql = _VARIABLE.sub(lambda match: variables[match[1]], sql)
+    return _MACRO.sub(lambda match: _MACROS[match[1]]([part.strip() for part in match[2].split(",")], view), sql)
+
+
+def _time_filter(arguments: list[str], view: View) -> str:
+    (column,) = arguments
+    return f"{column} BETWEEN '{view.start.isoformat()}' AND '{view.end.isoformat()}'"
+
+
+def _time_group(arguments: list[str], _view: View) -> str:
+    column, interval, *fill = arguments
+    assert fill in ([], ["NULL"], ["0"], ["previous"]), fill
+    seconds = float(interval.strip("'").removesuffix("s"))
+    return f"floor(extract(epoch from {column})/{seconds:g})*{seconds:g}"
+
+
+_MACROS: dict[str, Callable[[list[str], View], str]] = {"timeFilter": _time_filter, "timeGroup": _time_group}
