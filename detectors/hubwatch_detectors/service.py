@@ -117,10 +117,12 @@ class _Detecting:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
         self._saver.linked(link)
         self._engine.resume(now_us())
-        # Inventories before frames, so that a first start does not meet unknown sensors.
+        # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
+        # the embedded broker answers no second one while retained messages wait for their acknowledgement.
         hubs = self._settings.hubs or ("+",)
-        for leaves in ((Leaf.BIRTH, Leaf.STATE), (Leaf.FRAME,)):
-            await link.subscribe(*(topics.every(leaf, hub) for leaf in leaves for hub in hubs))
+        await link.subscribe(
+            *(topics.every(leaf, hub) for leaf in (Leaf.BIRTH, Leaf.STATE, Leaf.FRAME) for hub in hubs)
+        )
         while not done.is_set():
             if self._saver.waiting >= self._settings.unsaved_most:
                 await asyncio.sleep(FULL_PAUSE_S)
