@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from prometheus_client import Gauge
 
 import hubwatch_core
 from hubwatch_agents import drivers, heartbeat, privacy
+from hubwatch_agents.checked import Checked
 from hubwatch_agents.clocks import ClockCheck
 from hubwatch_agents.config import Settings
 from hubwatch_agents.devices import Device, inventory
@@ -18,6 +20,7 @@ from hubwatch_agents.frames import Cutter, Draft
 from hubwatch_agents.heartbeat import Heartbeat, Pulse
 from hubwatch_agents.publisher import Publisher
 from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.reports import Reports, bands_of
 from hubwatch_agents.store import Store
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
@@ -33,10 +36,12 @@ STOP_DRIVER_S = 5.0
 class Agent:
     """Everything one agent does."""
 
-    def __init__(self, settings: Settings, devices: Sequence[Device], context: Context) -> None:
+    def __init__(self, checked: Checked, context: Context) -> None:
         """Open the spool and prepare the drivers. Raises Permanent where files cannot be used."""
+        settings = checked.settings
         self._settings = settings
-        self._devices = list(devices)
+        self._devices = checked.devices
+        self._reports = Reports(bands_of(checked.devices))
         self._log = get_logger("agent")
         self.cutter = Cutter()
         try:
@@ -44,8 +49,9 @@ class Agent:
         except OSError as error:
             raise Permanent(f"spool {settings.spool.directory} cannot be used: {error}") from None
         self._publisher = Publisher(settings, self.store.spool, self.birth, context.health)
-        self._tools = drivers.Tools(self, privacy.of(settings.privacy), f"hubwatch-{settings.hub}-{settings.agent}")
-        self._drivers = self._make_drivers()
+        self._running: dict[str, Running] = {}
+        self._planned = self._plan(checked)
+        self._replan = asyncio.Event()
         self._heartbeat = Heartbeat()
         self._clock = ClockCheck(settings.clock)
         self._urgent = asyncio.Event()
@@ -55,8 +61,9 @@ class Agent:
     # -- what drivers hand over ------------------------------------------------------------------------------------
 
     def reading(self, reading: Reading) -> None:
-        """Take one reading into the next frame."""
-        self.cutter.reading(reading)
+        """Take one reading into the next frame, unless its channel is reported by exception and nothing moved."""
+        if self._reports.wanted(reading):
+            self.cutter.reading(reading)
 
     def happening(self, happening: Happening) -> None:
         """Take one happening; its frame is cut in this turn of the event loop."""
@@ -99,22 +106,64 @@ class Agent:
                 self.reading(reading)
             await _sleep(stop, self._settings.heartbeat_s)
 
+    def reconfigure(self, checked: Checked) -> None:
+        """Take up other devices, connections, periods: only drivers whose own part has changed are started anew.
+
+        Raises Permanent where files cannot be used; then everything stays as it was.
+        """
+        planned = self._plan(checked)
+        self._settings, self._devices = checked.settings, checked.devices
+        self._reports = Reports(bands_of(checked.devices))
+        self._planned = planned
+        self._replan.set()
+        self._publisher.announce()
+
     async def drive(self, stop: asyncio.Event) -> None:
-        """Run every driver until `stop` is set."""
-        tasks = [asyncio.create_task(driver.run(stop)) for driver in self._drivers]
-        if not tasks:
-            await stop.wait()
-            return
+        """Run every driver until `stop` is set; a driver whose plan changes is stopped and made anew."""
+        stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            while not stop.is_set():
+                await self._apply()
+                replanning = asyncio.create_task(self._replan.wait())
+                tasks = [each.task for each in self._running.values() if each.task is not None]
+                await asyncio.wait([stopping, replanning, *tasks], return_when=asyncio.FIRST_COMPLETED)
+                replanning.cancel()
+                if any(task.done() for task in tasks):
+                    break
         finally:
-            if not stop.is_set():
-                for task in tasks:
-                    task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            stopping.cancel()
+            await asyncio.gather(*(each.end() for each in self._running.values()))
+        for each in self._running.values():
+            each.raise_failure()
+
+    async def _apply(self) -> None:
+        """Make what runs what is planned."""
+        self._replan.clear()
+        for name, running in list(self._running.items()):
+            planned = self._planned.get(name)
+            if planned is None or planned.key != running.key:
+                await running.end()
+                running.raise_failure()
+                del self._running[name]
+        for name, planned in self._planned.items():
+            if name not in self._running:
+                planned.begin()
+                self._running[name] = planned
+
+    def _plan(self, checked: Checked) -> dict[str, Running]:
+        """Make the drivers of a configuration; those that are at work already and unchanged are kept."""
+        settings = checked.settings
+        tools = drivers.Tools(self, privacy.of(settings.privacy), f"hubwatch-{settings.hub}-{settings.agent}")
+        planned: dict[str, Running] = {}
+        for connection in settings.connections:
+            behind = tuple(device for device in checked.devices if device.connection.name == connection.name)
+            key = (settings.privacy, connection, behind)
+            at_work = self._running.get(connection.name)
+            if at_work is not None and at_work.key == key:
+                planned[connection.name] = at_work
+            elif behind:
+                planned[connection.name] = Running(key, drivers.make(connection, behind, tools))
+        return planned
 
     # -- cutting ---------------------------------------------------------------------------------------------------
 
@@ -177,7 +226,7 @@ class Agent:
         spool, store = self.store.spool, self.store
         rate = (store.kept_bytes - self._bytes_seen) / self._settings.heartbeat_s
         self._bytes_seen = store.kept_bytes
-        delays = {sensor: delay for driver in self._drivers for sensor, delay in driver.delays_s().items()}
+        delays = {sensor: delay for each in self._running.values() for sensor, delay in each.driver.delays_s().items()}
         return Pulse(
             spool.waiting, spool.used_bytes, store.hours_left(rate), self._clock.offset_ms,
             store.kept_readings, store.lost_readings, spool.evicted_readings, delays,
@@ -204,13 +253,34 @@ class Agent:
             gauge = Gauge(f"hubwatch_agents_{name}", name.replace("_", " "), registry=context.registry)
             gauge.set_function(figure)
 
-    def _make_drivers(self) -> list[drivers.Driver]:
-        made = []
-        for connection in self._settings.connections:
-            behind = [device for device in self._devices if device.connection.name == connection.name]
-            if behind:
-                made.append(drivers.make(connection, behind, self._tools))
-        return made
+
+@dataclass
+class Running:
+    """One driver, at work or about to be."""
+
+    key: tuple[object, ...]
+    driver: drivers.Driver
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Set it to work."""
+        self.task = asyncio.create_task(self.driver.run(self.stop))
+
+    async def end(self) -> None:
+        """Stop it, by force when it does not stop by itself."""
+        self.stop.set()
+        if self.task is None:
+            return
+        done, _ = await asyncio.wait([self.task], timeout=STOP_DRIVER_S)
+        if not done:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+
+    def raise_failure(self) -> None:
+        """Raise what ended it, when that was no stop."""
+        if self.task is not None and self.task.done() and not self.task.cancelled():
+            self.task.result()
 
 
 def digest(settings: Settings, devices: Sequence[Device]) -> str:

@@ -24,35 +24,56 @@ def run(
     config: ConfigOption,
     host: Annotated[str | None, typer.Option(help="Broker, instead of mqtt.host.")] = None,
     port: Annotated[int | None, typer.Option(help="Its port, instead of mqtt.port.")] = None,
+    last_good: Annotated[
+        Path | None, typer.Option(help="Where a copy of the last good configuration is kept, to start with if need be.")
+    ] = None,
 ) -> None:
-    """Run the agent until it is told to stop."""
-    from hubwatch_agents.config import load
-    from hubwatch_agents.devices import resolve
-    from hubwatch_agents.service import parts
-    from hubwatch_core.service import serve
+    """Run the agent until it is told to stop; changes of the file are taken up while it runs."""
+    from hubwatch_agents import reload
+    from hubwatch_agents.service import checked_parts
+    from hubwatch_core.service import Context, Part, serve
 
-    settings = load(config, {"mqtt.host": host, "mqtt.port": port})
-    resolve(settings, str(config))  # every mistake is told before anything is opened
-    code = serve(
-        "agent",
-        lambda context: parts(settings, context, str(config)),
-        telemetry=settings.telemetry,
-        log=settings.log,
-    )
-    raise typer.Exit(code)
+    flags = {"mqtt.host": host, "mqtt.port": port}
+    checked, error = reload.read_or_last_good(config, flags, last_good)
+    if error is None and last_good is not None:
+        reload.remember(config, last_good)
+
+    def make(context: Context) -> list[Part]:
+        if error is not None:
+            reload.tell_bad_start(error, context.health)
+        return checked_parts(checked, context, path=config, flags=flags, last_good=last_good)
+
+    raise typer.Exit(serve("agent", make, telemetry=checked.settings.telemetry, log=checked.settings.log))
 
 
 @app.command("check-config")
 @border
 def check_config(config: Annotated[Path, typer.Argument(help="Configuration file (TOML).")]) -> None:
-    """Check a configuration and the profiles it names, without connecting to anything."""
-    from hubwatch_agents.config import load
-    from hubwatch_agents.devices import resolve
+    """Check a configuration, the profiles it names and the load of its lines, without connecting to anything."""
+    from hubwatch_agents.checked import read
+    from hubwatch_agents.plan_report import lines
 
-    settings = load(config)
-    devices = resolve(settings, str(config))
-    channels = sum(len(device.profile.channels) for device in devices)
-    typer.echo(f"{config}: {len(devices)} devices, {channels} channels, no mistakes")
+    checked = read(config)
+    channels = sum(len(device.profile.channels) for device in checked.devices)
+    for line in lines(checked):
+        typer.echo(line)
+    typer.echo(f"{config}: {len(checked.devices)} devices, {channels} channels, no mistakes")
+
+
+@app.command()
+@border
+def check(
+    config: ConfigOption,
+    seconds: Annotated[float, typer.Option(help="How long to read.", min=1, max=600)] = 5.0,
+) -> None:
+    """Read every device for a few seconds and show what comes; nothing is sent. Exit code 1 when a channel is bad."""
+    from hubwatch_agents.checked import read
+    from hubwatch_agents.look import look
+
+    lines, all_good = look(read(config), seconds)
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(0 if all_good else 1)
 
 
 @app.command("sample-config")

@@ -79,7 +79,7 @@ class SparkplugWay(MqttSection):
     )
 
 
-Connection = Annotated[TcpWay | RtuOverTcpWay | RtuWay | TlsWay | MqttWay, Discriminator("transport")]
+Connection = Annotated[TcpWay | RtuOverTcpWay | RtuWay | TlsWay | MqttWay | SparkplugWay, Discriminator("transport")]
 
 TRANSPORTS = ("tcp", "rtu_over_tcp", "rtu", "tls", "mqtt", "sparkplug")
 

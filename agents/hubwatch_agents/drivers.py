@@ -54,12 +54,19 @@ def _mqtt(connection: Connection, devices: Sequence[Device], tools: Tools) -> Dr
     return MqttDriver(connection, devices, tools)
 
 
+def _sparkplug(connection: Connection, devices: Sequence[Device], tools: Tools) -> Driver:
+    from hubwatch_agents.sparkplug.driver import SparkplugDriver
+
+    return SparkplugDriver(connection, devices, tools)
+
+
 DRIVERS: dict[str, Make] = {
     "tcp": _modbus,
     "rtu": _modbus,
     "rtu_over_tcp": _modbus,
     "tls": _modbus,
     "mqtt": _mqtt,
+    "sparkplug": _sparkplug,
 }
 """Transport of a connection to what makes its driver. Imported only when used: memory is short at the edge."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from hubwatch_agents.agent import Agent
+from hubwatch_agents.checked import Checked, check
 from hubwatch_agents.config import Settings
-from hubwatch_agents.devices import resolve
+from hubwatch_agents.reload import Reload
 from hubwatch_core.service import Context, Part
 
 
@@ -13,5 +17,21 @@ def parts(settings: Settings, context: Context, where: str = "configuration") ->
 
     Raises ConfigError when profiles and settings do not go together, Permanent when files cannot be used.
     """
-    agent = Agent(settings, resolve(settings, where), context)
-    return [Part("publisher", agent.publish), Part("heartbeat", agent.beat), Part("drivers", agent.drive)]
+    return checked_parts(check(settings, where), context)
+
+
+def checked_parts(
+    checked: Checked,
+    context: Context,
+    *,
+    path: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    last_good: Path | None = None,
+) -> list[Part]:
+    """Make the parts from a checked configuration; with `path`, changes of that file are taken up while it runs."""
+    agent = Agent(checked, context)
+    made = [Part("publisher", agent.publish), Part("heartbeat", agent.beat), Part("drivers", agent.drive)]
+    if path is not None:
+        reload = Reload(path, flags or {}, checked, agent.reconfigure, context.health, last_good)
+        made.append(Part("config", reload.run))
+    return made

@@ -49,6 +49,10 @@ class Reader(Protocol):
         """Give the registers or bits asked for. Raises a Fault."""
         ...
 
+    async def write(self, function: int, wire: int, values: tuple[int, ...], unit: int, timeout_s: float) -> None:
+        """Write. Raises a Fault."""
+        ...
+
     def close(self) -> None:
         """Close the connection, if it stands."""
         ...

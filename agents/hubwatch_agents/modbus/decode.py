@@ -11,7 +11,14 @@ from hubwatch_agents.devices import Device
 from hubwatch_agents.measured import Measured, bad, judge
 from hubwatch_agents.modbus.raw import Image, Raw, Unread, reader
 from hubwatch_agents.privacy import Pseudonym
-from hubwatch_agents.profiles.modbus_schema import EventRule, ModbusChannel, ModbusProfile, QualityRule, Source
+from hubwatch_agents.profiles.modbus_schema import (
+    Command,
+    EventRule,
+    ModbusChannel,
+    ModbusProfile,
+    QualityRule,
+    Source,
+)
 from hubwatch_agents.readings import Happening, Reading
 from hubwatch_core.words import Quality
 
@@ -39,6 +46,9 @@ class Decoder:
         self._heartbeat = _Heartbeat(profile) if profile.heartbeat is not None else None
         self._device_time = reader(profile.device_time) if profile.device_time is not None else None
         self._unseen_us = 2 * period_us + SECOND_US
+        self._may = frozenset(device.section.allow_commands)
+        self._due: list[Command] = []
+        self._commands = {command.name: command for command in profile.commands}
         self.sources = list(_sources(profile, channels, self._rules, with_events=with_events))
 
     def decode(self, image: Image, t: int) -> tuple[list[Reading], list[Happening]]:
@@ -50,6 +60,11 @@ class Decoder:
             for channel in self._channels
         ]
         return readings, [happening for event in self._events for happening in self._happenings(event, image, t)]
+
+    def commands_due(self) -> list[Command]:
+        """Take the acknowledgements that the events of the last cycle ask for and the installation allows."""
+        due, self._due = self._due, []
+        return due
 
     def failed(self, t: int, reason: str) -> list[Reading]:
         """Give a bad reading of every channel: at `t` there was no answer."""
@@ -76,6 +91,8 @@ class Decoder:
             return
         if change is None:
             return
+        if event.rule.acknowledge is not None and event.rule.acknowledge in self._may:
+            self._due.append(self._commands[event.rule.acknowledge])
         attrs = event.attrs(image, change)
         if change.unseen_us > self._unseen_us:
             attrs["unseen_s"] = round(change.unseen_us / SECOND_US, 3)

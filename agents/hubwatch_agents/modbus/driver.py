@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from hubwatch_agents.connections import Connection, MqttWay
+from hubwatch_agents.connections import Connection, MqttWay, SparkplugWay
 from hubwatch_agents.devices import Device
 from hubwatch_agents.drivers import Tools
 from hubwatch_agents.modbus.client import Client
@@ -17,7 +17,7 @@ class ModbusDriver:
     """Polls everything behind one Modbus connection."""
 
     def __init__(self, connection: Connection, devices: Sequence[Device], tools: Tools) -> None:
-        assert not isinstance(connection, MqttWay)
+        assert not isinstance(connection, MqttWay | SparkplugWay)
         jobs = jobs_of(connection, devices, tools.pseudonym)
         self.poller = Poller(connection, jobs, Client(connection), tools.sink)
 

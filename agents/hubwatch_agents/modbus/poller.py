@@ -126,6 +126,7 @@ class Poller:
             await self._silent(job, fault)
         else:
             self._deliver(job, seen)
+            await self._acknowledge(job)
         self._blame(job.unit, started)
 
     def _deliver(self, job: Job, seen: Seen) -> None:
@@ -140,6 +141,15 @@ class Poller:
             for happening in happenings:
                 self._sink.happening(happening)
         self._schedule.put(next_turn(self.clock(), job.period_s), job)
+
+    async def _acknowledge(self, job: Job) -> None:
+        """Write what events ask for; a device that refuses is told of and read on."""
+        for command in (command for decoder in job.decoders for command in decoder.commands_due()):
+            try:
+                unit = job.unit
+                await self._client.write(command.function, command.wire, command.values, unit.number, unit.timeout_s)
+            except Fault as fault:
+                self._log.warning("acknowledgement failed", command=command.name, reason=fault.reason)
 
     def _busy(self, job: Job) -> None:
         job.busy_tries += 1

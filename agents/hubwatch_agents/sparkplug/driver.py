@@ -1,0 +1,102 @@
+"""The Sparkplug B driver: listens to edge nodes, asks for rebirths, and commands nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from hubwatch_agents.connections import Connection, SparkplugWay
+from hubwatch_agents.devices import Device
+from hubwatch_agents.drivers import Tools
+from hubwatch_agents.mqtt_json.driver import session
+from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
+from hubwatch_agents.readings import Reading
+from hubwatch_agents.sparkplug.node import Found, MetricSensor, Node, Told
+from hubwatch_agents.sparkplug.payload import Malformed, decode, rebirth_command
+from hubwatch_core.clock import now_us
+from hubwatch_core.logs import get_logger
+from hubwatch_core.mqtt import Link, Message
+
+NAMESPACE = "spBv1.0"
+KINDS = frozenset({"NBIRTH", "NDEATH", "NDATA", "DBIRTH", "DDEATH", "DDATA"})
+BATCH = 200
+TICK_S = 0.5
+MS_US = 1000
+
+
+class SparkplugDriver:
+    """Listens to the edge nodes behind one broker."""
+
+    def __init__(self, connection: Connection, devices: Sequence[Device], tools: Tools) -> None:
+        assert isinstance(connection, SparkplugWay)
+        self._sink = tools.sink
+        self._log = get_logger("sparkplug").bind(connection=connection.name)
+        self._session = session(connection, tools, f"sparkplug-{connection.name}")
+        behind: dict[tuple[str, str], list[MetricSensor]] = {}
+        for device in devices:
+            profile = device.profile
+            assert isinstance(profile, SparkplugProfile)
+            behind.setdefault((profile.group, profile.node), []).append(MetricSensor(device, profile))
+        self.nodes = {key: Node(sensors, connection.reorder_ms * MS_US) for key, sensors in behind.items()}
+        self.malformed = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until `stop` is set."""
+        listening = asyncio.create_task(self._session.run(self._use))
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([listening, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (listening, waiting):
+                task.cancel()
+            results = await asyncio.gather(listening, waiting, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def delays_s(self) -> Mapping[str, float]:
+        """Nobody waits for anybody here."""
+        return {}
+
+    async def _use(self, link: Link) -> None:
+        # Births are not retained: whoever comes later has to ask for them.
+        for node in self.nodes.values():
+            node.wants_rebirth = True
+        await link.subscribe(*(f"{NAMESPACE}/{group}/+/{name}/#" for group, name in self.nodes))
+        try:
+            while True:
+                await self._ask_for_births(link)
+                for message in await link.receive(BATCH, TICK_S):
+                    self._hear(message)
+                for node in self.nodes.values():
+                    self._give(node.tick(now_us()))
+        finally:
+            for node in self.nodes.values():
+                self._give(node.failed(now_us(), "link to the device's broker is lost"))
+
+    async def _ask_for_births(self, link: Link) -> None:
+        for (group, name), node in self.nodes.items():
+            if node.ask(now_us()):
+                await link.publish(f"{NAMESPACE}/{group}/NCMD/{name}", rebirth_command(now_us() // MS_US), qos=0)
+
+    def _hear(self, message: Message) -> None:
+        parts = message.topic.split("/")
+        node = self.nodes.get((parts[1], parts[3])) if len(parts) in (4, 5) else None
+        if node is None or parts[2] not in KINDS:
+            return
+        try:
+            payload = decode(message.payload)
+        except Malformed as error:
+            self.malformed += 1
+            if self.malformed == 1:
+                self._log.warning("message is no Sparkplug payload", topic=message.topic, reason=str(error))
+            node.wants_rebirth = True
+            return
+        self._give(node.hear(Told(parts[2], parts[4] if len(parts) == 5 else None, payload, message.received)))
+
+    def _give(self, found: Iterable[Found]) -> None:
+        for each in found:
+            if isinstance(each, Reading):
+                self._sink.reading(each)
+            else:
+                self._sink.happening(each)
