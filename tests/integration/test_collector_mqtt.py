@@ -112,11 +112,15 @@ async def test_poison_goes_to_dead_letters_and_stops_nothing(address: tuple[str,
     assert one(dsn, "SELECT octet_length(payload) FROM dead_letters ORDER BY 1 DESC") == wire.MAX_FRAME_BYTES + 1
 
 
-async def test_what_was_stored_is_not_delivered_again_after_a_restart(address: tuple[str, int], dsn: str) -> None:
+async def test_what_was_stored_is_not_delivered_again_after_a_restart(
+    own_mosquitto: OwnMosquitto, address: tuple[str, int], dsn: str
+) -> None:
     settings = settings_for(address, dsn)
     async with publisher(address) as link:
         async with running_collector(settings):
             await send(link, *(frame(seq) for seq in range(1, 51)))
+        # A broker that saves every change to the disk takes a while to read what we sent last.
+        await eventually(lambda: "Client collector-test disconnected" in own_mosquitto.log.read_text())
         await send(link, frame(51))
         async with running_collector(settings) as context:
             await eventually(lambda: seqs(dsn) == list(range(1, 52)))
