@@ -52,7 +52,7 @@ class Agent:
         self._running: dict[str, Running] = {}
         self._planned = self._plan(checked)
         self._replan = asyncio.Event()
-        self._heartbeat = Heartbeat()
+        self._heartbeat = Heartbeat(settings.agent)
         self._clock = ClockCheck(settings.clock)
         self._urgent = asyncio.Event()
         self._bytes_seen = 0
@@ -204,7 +204,7 @@ class Agent:
     def birth(self) -> bytes:
         """Give the inventory as it is published."""
         settings = self._settings
-        own = heartbeat.sensor(settings.zone, settings.heartbeat_s, self._delaying())
+        own = heartbeat.sensor(settings.agent, settings.zone, settings.heartbeat_s, self._delaying())
         return wire.encode(
             wire.Birth(
                 v=1,

@@ -107,8 +107,8 @@ class Settings(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"connection {', '.join(twice)} is there twice")
-        if any(device.sensor == "agent" for device in self.devices):
-            raise ValueError("the sensor name agent is the agent's own")
+        if any(device.sensor == self.agent for device in self.devices):
+            raise ValueError(f"the sensor name {self.agent} is the agent's own")
         return self
 
 

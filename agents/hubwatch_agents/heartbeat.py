@@ -8,7 +8,6 @@ from typing import NamedTuple
 import psutil
 
 from hubwatch_agents.readings import Reading
-from hubwatch_agents.store import AGENT
 from hubwatch_core import wire
 from hubwatch_core.words import ChannelKind, Quality, SensorKind
 
@@ -43,9 +42,10 @@ class Pulse(NamedTuple):
 
 
 class Heartbeat:
-    """Turns figures into readings of the sensor `agent`."""
+    """Turns figures into readings of the sensor that is the agent itself; it has the agent's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, agent: str) -> None:
+        self._agent = agent
         self._process = psutil.Process()
         self._process.cpu_percent()
 
@@ -61,11 +61,16 @@ class Heartbeat:
             "evicted_readings": pulse.evicted_readings,
         }
         for name, value in own.items():
-            yield Reading(AGENT, name, t, value)
-        yield _maybe(t, "spool_hours", pulse.spool_hours, "nothing is written")
-        yield _maybe(t, "clock_offset", pulse.clock_offset_ms, "no time server answers")
+            yield Reading(self._agent, name, t, value)
+        yield self._maybe(t, "spool_hours", pulse.spool_hours, "nothing is written")
+        yield self._maybe(t, "clock_offset", pulse.clock_offset_ms, "no time server answers")
         for sensor, delay_s in pulse.delays_s.items():
-            yield Reading(AGENT, delay_channel(sensor), t, round(delay_s * 1000, 3))
+            yield Reading(self._agent, delay_channel(sensor), t, round(delay_s * 1000, 3))
+
+    def _maybe(self, t: int, name: str, value: float | None, why_not: str) -> Reading:
+        if value is None:
+            return Reading(self._agent, name, t, None, Quality.BAD, why_not)
+        return Reading(self._agent, name, t, round(value, 3))
 
 
 def delay_channel(sensor: str) -> str:
@@ -73,21 +78,15 @@ def delay_channel(sensor: str) -> str:
     return (DELAY + sensor)[:63]
 
 
-def sensor(zone: str, heartbeat_s: float, delayed: list[str]) -> wire.Sensor:
+def sensor(agent: str, zone: str, heartbeat_s: float, delayed: list[str]) -> wire.Sensor:
     """Give the agent as its own birth lists it; `delayed` names the sensors that can keep others waiting."""
     period_us = int(heartbeat_s * 1_000_000)
     named = [*CHANNELS, *((delay_channel(each), "ms", ChannelKind.GAUGE) for each in delayed)]
     return wire.Sensor(
-        sensor=AGENT,
+        sensor=agent,
         kind=SensorKind.PROCESS,
         zone=zone,
         profile="agent",
         max_age_s=3 * heartbeat_s,
         channels=[wire.Channel(name=name, unit=unit, kind=kind, period_us=period_us) for name, unit, kind in named],
     )
-
-
-def _maybe(t: int, name: str, value: float | None, why_not: str) -> Reading:
-    if value is None:
-        return Reading(AGENT, name, t, None, Quality.BAD, why_not)
-    return Reading(AGENT, name, t, round(value, 3))

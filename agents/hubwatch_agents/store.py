@@ -16,8 +16,6 @@ from hubwatch_core.clock import now_us
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 
-AGENT = "agent"
-"""The sensor name of the agent itself."""
 EVICTED = "agent.evicted"
 LOST = "agent.lost"
 
@@ -66,7 +64,7 @@ class Store:
         if self.spool.damaged_files > self._seen_damage:
             self._seen_damage = self.spool.damaged_files
             self._log.error("spool file damaged, set aside", files=self.spool.damaged_files, ranges=len(lost))
-        return [_evicted(loss, now_us()) for loss in lost]
+        return [self._evicted(loss, now_us()) for loss in lost]
 
     def hours_left(self, bytes_per_s: float) -> float | None:
         """Give how long an outage the spool can bridge at this rate, None when nothing is written."""
@@ -97,7 +95,7 @@ class Store:
         self._log.error("spool full, oldest frames given up", ranges=len(lost), reason=lost[0].reason,
                         readings=sum(loss.readings for loss in lost))  # fmt: skip
         t = now_us()
-        events = [_as_event(_evicted(loss, t)) for loss in lost]
+        events = [_as_event(self._evicted(loss, t)) for loss in lost]
         return self._build(Draft([], events, 0, late=False)), len(events)
 
     def _no_room(self, draft: Draft, reason: str) -> None:
@@ -118,15 +116,15 @@ class Store:
         self._health.set("spool", True, "room again")
         self._log.info("frames can be kept again", lost_readings=readings, lost_events=events)
         attrs = {"readings": readings, "events": events, "since": since, "reason": "no room on disk"}
-        return self.keep(Draft([], [_as_event(Happening(AGENT, now_us(), LOST, attrs=attrs))], 0, late=False))
+        lost = Happening(self._settings.agent, now_us(), LOST, attrs=attrs)
+        return self.keep(Draft([], [_as_event(lost)], 0, late=False))
+
+    def _evicted(self, loss: Loss, t: int) -> Happening:
+        return Happening(self._settings.agent, t, EVICTED, attrs=loss._asdict())
 
 
 class TooLong(Exception):
     """A frame is longer than the wire allows."""
-
-
-def _evicted(loss: Loss, t: int) -> Happening:
-    return Happening(AGENT, t, EVICTED, attrs=loss._asdict())
 
 
 def _as_event(happening: Happening) -> wire.Event:
