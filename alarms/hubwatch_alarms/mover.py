@@ -69,7 +69,7 @@ class Mover:
         found = arrival.detection
         if arrival.is_end:
             return await self._end(connection, arrival)
-        if await alarms.is_bound(connection, found.id):
+        if arrival.bound:
             return None
         alarm = await alarms.open_alarm(connection, found)
         new_id = alarm.id if alarm is not None else await alarms.next_alarm_id(connection)

@@ -29,10 +29,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A finding that waited: a new detection, or (`is_end`) the end of one; `zone` is its sensor's, where known."""
+    """A finding that waited: a new detection, or (`is_end`) the end of one; `zone` is its sensor's, where known.
+
+    `bound` tells that the detection already went to an alarm.
+    """
 
     detection: Detection
     is_end: bool
+    bound: bool
     zone: str | None
 
 
@@ -51,22 +55,28 @@ async def moving(pool: Pool) -> AsyncIterator[Connection]:
 async def alone(connection: Connection) -> AsyncIterator[None]:
     """Make a transaction on `connection` as in `moving`."""
     with translated():
-        async with connection.transaction():
-            await connection.execute(queries("alarms")["lock"])
+        # In a pipeline a write does not wait for its answer: a move costs one round trip, not one for each row.
+        async with connection.transaction(), connection.pipeline():
+            await write(connection, "alarms", "lock")
             yield
 
 
 async def fetch(connection: Connection, topic: str, name: str, **values: object) -> list[dict[str, Any]]:
-    """Run a named query and give its rows by column name."""
+    """Run a named query that has rows, and give them by column name."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(queries(topic)[name], values)
-        return await cursor.fetchall() if cursor.description is not None else []
+        return await cursor.fetchall()
+
+
+async def write(connection: Connection, topic: str, name: str, **values: object) -> None:
+    """Run a named query without rows; inside a pipeline its errors may come with a later query."""
+    await connection.execute(queries(topic)[name], values)
 
 
 async def take_arrivals(connection: Connection, most: int) -> list[Arrival]:
     """Take up to `most` waiting findings, oldest first; they are gone once the transaction commits."""
     rows = await fetch(connection, "alarms", "take_arrivals", most=most)
-    return [Arrival(_detection(row), row["is_end"], row["zone"]) for row in rows]
+    return [Arrival(_detection(row), row["is_end"], row["bound"], row["zone"]) for row in rows]
 
 
 async def count_waiting(connection: Connection) -> int:
@@ -75,15 +85,9 @@ async def count_waiting(connection: Connection) -> int:
     return int(row["waiting"])
 
 
-async def is_bound(connection: Connection, detection: str) -> bool:
-    """Tell whether a detection already went to an alarm."""
-    (row,) = await fetch(connection, "alarms", "is_bound", detection=detection)
-    return bool(row["bound"])
-
-
 async def bind(connection: Connection, detection: Detection, alarm: int) -> None:
     """Record which alarm a detection went to."""
-    await fetch(connection, "alarms", "bind", detection=detection.id, alarm=alarm, ended=detection.end is not None)
+    await write(connection, "alarms", "bind", detection=detection.id, alarm=alarm, ended=detection.end is not None)
 
 
 async def end_detection(connection: Connection, detection: str) -> int | None:
@@ -132,9 +136,9 @@ async def save(connection: Connection, alarm: Alarm, entries: Sequence[Entry]) -
     """Write an alarm as it stands now, and the entries of the move that brought it there."""
     values = {name: getattr(alarm, name) for name in _ALARM_FIELDS}
     values |= {name: _moment(values[name]) for name in _TIMES}
-    await fetch(connection, "alarms", "save", **values)
+    await write(connection, "alarms", "save", **values)
     for entry in entries:
-        await fetch(
+        await write(
             connection,
             "alarms",
             "write_entry",

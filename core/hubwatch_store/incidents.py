@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubwatch_core.clock import to_datetime, to_us
-from hubwatch_store.alarms import fetch
+from hubwatch_store.alarms import fetch, write
 from hubwatch_store.pool import Connection
 
 
@@ -35,9 +35,9 @@ async def open_incident(connection: Connection, hub: str, opened: int, title: st
 
 async def join_incident(connection: Connection, incident: int, opened: int) -> None:
     """Count one more alarm, open since `opened`, in an incident."""
-    await fetch(connection, "incidents", "join", id=incident, opened=to_datetime(opened))
+    await write(connection, "incidents", "join", id=incident, opened=to_datetime(opened))
 
 
 async def close_when_done(connection: Connection, incident: int, at: int) -> None:
     """Close an incident when none of its alarms is open."""
-    await fetch(connection, "incidents", "close_when_done", id=incident, at=to_datetime(at))
+    await write(connection, "incidents", "close_when_done", id=incident, at=to_datetime(at))

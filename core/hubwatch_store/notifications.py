@@ -10,7 +10,7 @@ from typing import Any
 
 from hubwatch_core.ids import new_ulid
 from hubwatch_store.alarm_rows import Action, Alarm, Entry
-from hubwatch_store.alarms import alarm_by_id, entry_of, fetch
+from hubwatch_store.alarms import alarm_by_id, entry_of, fetch, write
 from hubwatch_store.errors import translated
 from hubwatch_store.pool import Connection, Pool
 
@@ -65,7 +65,7 @@ async def take_unrouted(connection: Connection, most: int) -> list[Unrouted]:
 
 async def queue(connection: Connection, entry: Unrouted, route: str) -> None:
     """Put a message about a journal entry into the outbox of a route; its ULID is made here and never changes."""
-    await fetch(
+    await write(
         connection, "notifications", "queue", id=new_ulid(), journal=entry.journal, alarm=entry.alarm, route=route
     )
 
@@ -89,7 +89,7 @@ async def _claimed(connection: Connection, route: str, row: dict[str, Any]) -> C
     (entry,) = await fetch(connection, "notifications", "entry", journal=row["journal"])
     alarm = await alarm_by_id(connection, row["alarm"])
     assert alarm is not None, "the outbox refers to alarms"
-    await fetch(
+    await write(
         connection,
         "notifications",
         "begin_attempt",
@@ -106,7 +106,7 @@ async def settle(pool: Pool, message: Claimed, attempt: Attempt, *, state: str) 
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, attempt)
-            await fetch(connection, "notifications", "settle", message=message.id, state=state)
+            await write(connection, "notifications", "settle", message=message.id, state=state)
 
 
 async def postpone(pool: Pool, message: Claimed, attempt: Attempt, *, pause_s: float, hold_route: bool) -> None:
@@ -114,9 +114,9 @@ async def postpone(pool: Pool, message: Claimed, attempt: Attempt, *, pause_s: f
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, attempt)
-            await fetch(connection, "notifications", "postpone", message=message.id, pause_s=pause_s)
+            await write(connection, "notifications", "postpone", message=message.id, pause_s=pause_s)
             if hold_route:
-                await fetch(connection, "notifications", "hold_route", route=message.route, pause_s=pause_s)
+                await write(connection, "notifications", "hold_route", route=message.route, pause_s=pause_s)
 
 
 async def abandon(pool: Pool, message: Claimed, attempt: Attempt, reason: str) -> None:
@@ -124,8 +124,8 @@ async def abandon(pool: Pool, message: Claimed, attempt: Attempt, reason: str) -
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, attempt)
-            await fetch(connection, "notifications", "settle", message=message.id, state="given_up")
-            await fetch(
+            await write(connection, "notifications", "settle", message=message.id, state="given_up")
+            await write(
                 connection,
                 "notifications",
                 "record_given_up",
@@ -156,7 +156,7 @@ async def attempts_of(connection: Connection, alarm: int) -> list[dict[str, Any]
 
 
 async def _record(connection: Connection, message: Claimed, attempt: Attempt) -> None:
-    await fetch(
+    await write(
         connection,
         "notifications",
         "end_attempt",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,3 +212,18 @@ def test_config_with_mistakes_ends_with_code_2_and_a_line_each(tmp_path: Path) -
         "delivery.give_up_after_s",
         "log.level",
     }
+
+
+def test_move_in_a_database_without_our_schema_says_to_migrate(plain_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBWATCH_DATABASE__DSN", plain_dsn)
+    assert "hubwatch db migrate" in bad("ack", "1", "--by", "kim")
+
+
+def test_run_on_a_database_without_our_schema_ends_with_what_to_do(plain_dsn: str, tmp_path: Path) -> None:
+    file = tmp_path / "alarms.toml"
+    file.write_text(f'[database]\ndsn = "{plain_dsn}"\n', encoding="utf-8")
+    command = [sys.executable, "-m", "hubwatch_ops", "alarms", "run", "-c", str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "run `hubwatch db migrate`" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -8,8 +8,9 @@ WITH taken AS (
     WHERE id IN (SELECT id FROM hubwatch.alarm_inbox ORDER BY id LIMIT %(most)s)
     RETURNING id, detection, ended
 )
-SELECT taken.ended AS is_end, d.id, d.type, d.hub, d.sensor, d.subject, d.start, d."end", d.detected, d.score,
-    d.priority, d.detector, d.version, d.late, d.why, s.zone
+SELECT taken.ended AS is_end, EXISTS (SELECT FROM hubwatch.alarm_detection b WHERE b.detection = d.id) AS bound,
+    d.id, d.type, d.hub, d.sensor, d.subject, d.start, d."end", d.detected, d.score, d.priority, d.detector, d.version,
+    d.late, d.why, s.zone
 FROM taken
 JOIN hubwatch.detections d ON d.id = taken.detection
 LEFT JOIN hubwatch.sensors s ON s.hub = d.hub AND s.sensor = d.sensor
@@ -18,11 +19,9 @@ ORDER BY taken.id;
 -- waiting: how many findings wait
 SELECT count(*) AS waiting FROM hubwatch.alarm_inbox;
 
--- is_bound: whether a detection already went to an alarm
-SELECT EXISTS (SELECT FROM hubwatch.alarm_detection WHERE detection = %(detection)s) AS bound;
-
 -- bind: say which alarm a detection went to
-INSERT INTO hubwatch.alarm_detection (detection, alarm, ended) VALUES (%(detection)s, %(alarm)s, %(ended)s);
+INSERT INTO hubwatch.alarm_detection (detection, alarm, ended) VALUES (%(detection)s, %(alarm)s, %(ended)s)
+ON CONFLICT DO NOTHING;
 
 -- end_detection: count a detection's end, once; gives its alarm
 UPDATE hubwatch.alarm_detection SET ended = true WHERE detection = %(detection)s AND NOT ended RETURNING alarm;
