@@ -32,11 +32,11 @@ class Panel(msgspec.Struct):
         while self.window and self.window[0][0] <= until:
             self.window.pop(0)
 
-    def learn(self, until: int, most: float) -> None:
+    def learn(self, until: int, most: int) -> None:
         """Learn the waiting samples up to `until`; the mean looks back over about `most` samples."""
         while self.waiting and self.waiting[0][0] <= until:
             _, counts = self.waiting.pop(0)
-            self.learned = min(self.learned + 1, most)
+            self.learned = min(self.learned + 1.0, float(most))
             self.mean += (counts - self.mean) / self.learned
 
 

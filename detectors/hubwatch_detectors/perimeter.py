@@ -61,6 +61,8 @@ class Perimeter(Detector[PerimeterMemory]):
         self.memory = PerimeterMemory()
         self._pairs = tuple(each for each in site.neighbours if each.hub == origin.hub)
         self._hold_us = round(config.hold_s * SECOND_US)
+        longest_m = max((each.distance_m for each in self._pairs), default=0.0)
+        self._remember_us = self._hold_us + round(longest_m / config.slowest_m_s * SECOND_US)
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take the alarms of one section."""
@@ -92,7 +94,8 @@ class Perimeter(Detector[PerimeterMemory]):
         recent = self.memory.recent
         if event.t in recent.get(sensor, ()) or (sensor not in recent and len(recent) >= MOST_SECTIONS):
             return []
-        recent[sensor] = sorted([*recent.get(sensor, []), event.t])[-MOST_RECENT:]
+        fresh = [t for t in recent.get(sensor, ()) if t >= event.t - self._remember_us]
+        recent[sensor] = sorted([*fresh, event.t])[-MOST_RECENT:]
         return [*self._intrusion(sensor, event), *self._crossings(sensor, event.t)]
 
     def _intrusion(self, sensor: str, event: Event) -> list[Finding]:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from hubwatch_core.wire import Birth, Channel, Event, Frame, Sensor, Series
 from hubwatch_core.words import ChannelKind, SensorKind
+
+Moved = TypeVar("Moved", Series, Event)
 
 BEGIN = 1_795_284_000_000_000
 EPOCH = "01JD3Z0000000000000000000A"
@@ -107,6 +111,8 @@ class SimulatedHub:
     gamma: float = 50.0
     neutron: float = 0.4
     frame_s: float = 0.4
+    start: float = 0.0
+    """Seconds by which all of it is later."""
     inventory: tuple[Sensor, ...] = INVENTORY
 
     def frames(self) -> Iterator[Frame]:
@@ -121,10 +127,16 @@ class SimulatedHub:
                 agent=AGENT,
                 epoch=EPOCH,
                 seq=i + 1,
-                sent=at(high) + 10_000,
-                series=[each for column in columns if (each := column.slice(low, high)) is not None],
-                events=[each for each in self.events if at(low) <= each.t < at(high)],
+                sent=at(self.start + high) + 10_000,
+                series=[self._later(each) for column in columns if (each := column.slice(low, high)) is not None],
+                events=[self._later(each) for each in self.events if at(low) <= each.t < at(high)],
             )
+
+    def _later(self, each: Moved) -> Moved:
+        shift = at(self.start) - BEGIN
+        if isinstance(each, Event):
+            return msgspec.structs.replace(each, t=each.t + shift)
+        return msgspec.structs.replace(each, t0=each.t0 + shift)
 
     def _columns(self) -> list[_Column]:
         random = np.random.default_rng(self.seed)
