@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import typer
 from pydantic import Field, ValidationError, create_model
@@ -73,14 +73,11 @@ def _file_model(models: dict[str, type[Section]]) -> type[Section]:
     """Make the model of the file: the shared sections once, and a table per component with what is its own."""
     from hubwatch_store.config import DatabaseSection
 
-    own = {
-        name: create_model(
-            f"{name.title()}Table",
-            __base__=Section,
-            **{key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED},
-        )
-        for name, model in models.items()
-    }
+    def table(name: str, model: type[Section]) -> type[Section]:
+        fields = {key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED}
+        return create_model(f"{name.title()}Table", __base__=Section, **cast("dict[str, Any]", fields))
+
+    own = {name: table(name, model) for name, model in models.items()}
     shared: dict[str, type[Section]] = {
         "mqtt": MqttSection,
         "database": DatabaseSection,

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from hubwatch_ops.demo import script
-from hubwatch_ops.demo.account import SENSORS, Difference, Found, bit, compare, match
+from hubwatch_ops.demo.account import SENSORS, Difference, Found, bit, compare, heard, match
 from hubwatch_ops.demo.plant import Plant
 from hubwatch_ops.demo.report import AlarmLine, ExpectedLine, Percentiles, Report, percentiles
 from hubwatch_ops.demo.script import Expected, Played, Step
@@ -40,6 +40,11 @@ def test_a_mark_no_device_handed_out_counts_as_duplicated() -> None:
 
 def test_differences_add_up() -> None:
     assert Difference(1, 2) + Difference(3, 4) == Difference(4, 6)
+
+
+def test_what_was_published_before_anybody_subscribed_is_not_lost_but_what_came_after_is() -> None:
+    assert heard([1.0, 2.0, 3.0, 4.0], {2.0: 1, 4.0: 1}) == [2.0, 3.0, 4.0]
+    assert heard([1.0, 2.0], {}) == []
 
 
 def test_bit_counts_the_states_of_one_input() -> None:
@@ -103,6 +108,7 @@ def report(**changes: object) -> Report:
         "latency_ms": Percentiles(1.0, 2.0),
         "poll_wait_ms": Percentiles(1.0, 2.0),
         "alarm_latency_ms": Percentiles(1.0, 2.0),
+        "alarms_measured": 2,
         "seconds": 60.0,
     }
     return Report(**{**values, **changes})  # type: ignore[arg-type]  # the table above is the typed one

@@ -26,6 +26,9 @@ from hubwatch_store.queries import queries
 SENSORS = {"rpm-1", "rpm-2", *DOOR_LINES, *FENCE_LINES, *EAST_LINES, "area-1"}
 """What must be seen before the script begins."""
 
+READ_S = 0.05
+"""A reading has the time at which its request went out; the contact may close between that and the answer."""
+
 PROBE_STEP_MS = 37
 """Latency is asked of a register that never rests, at moments this far apart: no multiple of any poll period."""
 
@@ -68,6 +71,12 @@ def bit(words: Mapping[int, int], line: int) -> Counter[int]:
     return states
 
 
+def heard(published: Sequence[float], stored: Mapping[float, int]) -> list[float]:
+    """Leave out what a device published before anybody had subscribed: MQTT hands it to nobody."""
+    first = next((i for i, value in enumerate(published) if value in stored), len(published))
+    return list(published[first:])
+
+
 def match(attacks: Sequence[Played], found: Iterable[Found]) -> tuple[list[ExpectedLine], list[Found]]:
     """Match findings with what the script demands; give the demands with their verdict, and what nobody demanded."""
     left = list(found)
@@ -97,14 +106,18 @@ async def stored_frames(pool: Pool) -> int:
     return int((await _ask(pool, "totals"))[0][2])
 
 
-async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], seconds: float) -> Report:
-    """Count everything and write the report."""
+async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: float, seconds: float) -> Report:
+    """Count everything and write the report.
+
+    Findings count up to `ended` (s, UTC): that the agents are away afterwards is true, and no part of the script.
+    """
     totals = (await _ask(pool, "totals"))[0]
     difference = await _differences(pool, plant)
-    detections = await _ask(pool, "detections")
-    alarms = await _ask(pool, "alarms")
+    detections = await _ask(pool, "detections", until=ended)
+    alarms = await _ask(pool, "alarms", until=ended)
     expected, strangers = match(attacks, [Found(row[1], row[2], row[6]) for row in alarms])
     stored, waited = await _latencies(pool, plant)
+    alarmed = await _alarm_latencies(pool, plant)
     return Report(
         readings=totals[0],
         events=totals[1],
@@ -118,7 +131,8 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], seconds: 
         false_alarms=len(strangers),
         latency_ms=stored,
         poll_wait_ms=waited,
-        alarm_latency_ms=await _alarm_latency(pool, plant),
+        alarm_latency_ms=percentiles(alarmed),
+        alarms_measured=len(alarmed),
         seconds=round(seconds, 1),
     )
 
@@ -137,7 +151,7 @@ async def _differences(pool: Pool, plant: Plant) -> Difference:
     badges = dict(await _ask(pool, "badge_events"))
     total += compare(Counter(plant.controller.published), badges)
     rates = Counter(value for (value,) in await _ask(pool, "values", sensor="area-1", channel="gamma"))
-    return total + compare(Counter(plant.geiger.published), rates)
+    return total + compare(Counter(heard(plant.geiger.published, rates)), rates)
 
 
 async def _portal_difference(pool: Pool, portal: Portal) -> Difference:
@@ -176,14 +190,14 @@ async def _latencies(pool: Pool, plant: Plant) -> tuple[Percentiles, Percentiles
     return percentiles(stored), percentiles(waited)
 
 
-async def _alarm_latency(pool: Pool, plant: Plant) -> Percentiles:
-    """Give how long it takes from a fence contact closing to the entry in an alarm's journal."""
+async def _alarm_latencies(pool: Pool, plant: Plant) -> list[float]:
+    """Give how long (ms) each fence contact that closed took to stand in an alarm's journal."""
     latencies = []
     for sensor, seen, journaled in await _ask(pool, "contact_alarms"):
         closed = plant.fence.changes.get(FENCE_LINES.get(sensor, -1), {}).values()
-        before = [moment for moment in closed if moment <= seen]
+        before = [moment for moment in closed if moment <= seen + READ_S]
         latencies += [1000 * (journaled - max(before))] if before else []
-    return percentiles(latencies)
+    return latencies
 
 
 async def _ask(pool: Pool, query: str, **parameters: object) -> list[tuple[Any, ...]]:

@@ -13,10 +13,10 @@ FENCE_STEP_M = 6.0
 """Along the fence from the middle of one section to the next."""
 
 
-def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int) -> dict[str, Path]:
-    """Write the files of both agents and of `hubwatch up`; gives them by name."""
+def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int, telemetry: int) -> dict[str, Path]:
+    """Write the files of both agents and of `hubwatch up` (with its telemetry on a port); gives them by name."""
     files = {
-        "up": _up(dsn, host, port),
+        "up": _up(dsn, host, port, telemetry),
         "quay": _agent(folder, "quay", host, plant.quay_link.port)
         + _portal(plant.rpm_1)
         + _module(plant.fence)
@@ -36,7 +36,7 @@ def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int) ->
     return paths
 
 
-def _up(dsn: str, host: str, port: int) -> str:
+def _up(dsn: str, host: str, port: int, telemetry: int) -> str:
     neighbours = "".join(
         f"""
 [[detectors.neighbours]]
@@ -57,7 +57,10 @@ protocol = "3.1.1"
 [database]
 dsn = "{dsn}"
 
-[collector]
+[telemetry]
+port = {telemetry}
+
+[collector.intake]
 group = ""
 
 [[alarms.routes]]

@@ -33,6 +33,7 @@ class Plant:
         self.controller = AccessController(broker)
         self.geiger = Geiger(broker, seed + 2)
         self.quay_link = Relay(broker.host, broker.port)
+        self._speaking: list[asyncio.Task[None]] = []
 
     @property
     def modbus(self) -> tuple[Portal | IoModule, ...]:
@@ -45,13 +46,17 @@ class Plant:
         for device in self.modbus:
             await device.start()
         await self.quay_link.heal()
-        speaking = [asyncio.create_task(self.controller.run()), asyncio.create_task(self.geiger.run())]
+        self._speaking = [asyncio.create_task(self.controller.run()), asyncio.create_task(self.geiger.run())]
         try:
             yield
         finally:
-            for task in speaking:
-                task.cancel()
-            await asyncio.gather(*speaking, return_exceptions=True)
+            await self.quiet()
             await self.quay_link.cut()
             for device in self.modbus:
                 await device.stop()
+
+    async def quiet(self) -> None:
+        """Let the devices that speak by themselves say no more."""
+        for task in self._speaking:
+            task.cancel()
+        await asyncio.gather(*self._speaking, return_exceptions=True)

@@ -57,6 +57,7 @@ class Report(msgspec.Struct, frozen=True):
     latency_ms: Percentiles
     poll_wait_ms: Percentiles
     alarm_latency_ms: Percentiles
+    alarms_measured: int
     seconds: float
 
     @property

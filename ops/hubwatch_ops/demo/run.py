@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -11,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 from rich.console import Console
 
 from hubwatch_core import logs
@@ -21,7 +24,7 @@ from hubwatch_ops.demo.configs import write_configs
 from hubwatch_ops.demo.plant import Plant
 from hubwatch_ops.demo.processes import Processes
 from hubwatch_ops.demo.report import Report, show
-from hubwatch_ops.demo.script import Script
+from hubwatch_ops.demo.script import STEPS, Script, Step
 from hubwatch_ops.demo.view import View
 from hubwatch_ops.embedded import embedded_broker, embedded_postgres
 from hubwatch_store import migrate
@@ -30,10 +33,14 @@ from hubwatch_store.pool import Pool, open_pool
 
 READY_S = 60.0
 DRAIN_S = 15.0
+SETTLE_S = 1.0
+"""From the last word of a device to its frame, with room to spare."""
 AGENTS = ("quay", "gate")
+SESSIONS = ("mqtt", "detectors-mqtt")
+"""The health checks of the collector's and the detectors' sessions at the broker."""
 
 
-async def run(seconds: float, *, headless: bool) -> Report:
+async def run(seconds: float, *, headless: bool, steps: tuple[Step, ...] = STEPS) -> Report:
     """Run the demo, print its report and give it. Ctrl-C ends it cleanly, as KeyboardInterrupt."""
     headless = headless or not sys.stdout.isatty()
     console = Console(soft_wrap=headless)
@@ -44,7 +51,7 @@ async def run(seconds: float, *, headless: bool) -> Report:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         with tempfile.TemporaryDirectory(prefix="hubwatch-demo-") as folder:
-            report = await _play(Path(folder), seconds, console, headless=headless)
+            report = await _play(Path(folder), seconds, steps, console, headless=headless)
     except asyncio.CancelledError:
         console.print("\nstopped; nothing is left running")
         raise KeyboardInterrupt from None
@@ -52,7 +59,7 @@ async def run(seconds: float, *, headless: bool) -> Report:
     return report
 
 
-async def _play(folder: Path, seconds: float, console: Console, *, headless: bool) -> Report:
+async def _play(folder: Path, seconds: float, steps: tuple[Step, ...], console: Console, *, headless: bool) -> Report:
     console.print("starting PostgreSQL and the broker …")
     async with (
         embedded_postgres() as dsn,
@@ -61,11 +68,17 @@ async def _play(folder: Path, seconds: float, console: Console, *, headless: boo
     ):
         plant = Plant(MqttSection(host=host, port=port, protocol="3.1.1"))
         async with plant.running():
-            files = write_configs(folder, plant, dsn, host, port)
-            async with _hubwatch(folder, files) as processes:
-                console.print("starting the agents, the collector, the detectors and the alarms …")
+            telemetry = _free_port()
+            files = write_configs(folder, plant, dsn, host, port, telemetry)
+            async with _processes(folder) as processes:
+                console.print("starting the collector, the detectors and the alarms …")
+                await processes.start("up", "up", "-c", str(files["up"]))
+                await _listening(telemetry, processes)
+                console.print("starting the agents …")
+                for agent in AGENTS:
+                    await processes.start(agent, "agent", "run", "-c", str(files[agent]))
                 await _ready(pool, processes)
-                return await _watch(pool, plant, processes, console, seconds, headless=headless)
+                return await _watch(pool, Script(plant, seconds, steps), processes, console, headless=headless)
 
 
 @asynccontextmanager
@@ -77,15 +90,34 @@ async def _database(dsn: str) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def _hubwatch(folder: Path, files: dict[str, Path]) -> AsyncIterator[Processes]:
+async def _processes(folder: Path) -> AsyncIterator[Processes]:
     processes = Processes(folder)
     try:
-        await processes.start("up", "up", "-c", str(files["up"]))
-        for agent in AGENTS:
-            await processes.start(agent, "agent", "run", "-c", str(files[agent]))
         yield processes
     finally:
         await processes.stop_all()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _listening(telemetry: int, processes: Processes) -> None:
+    """Wait until collector and detectors have their sessions at the broker, which keeps nothing for strangers."""
+    deadline = time.monotonic() + READY_S
+    async with aiohttp.ClientSession() as http:
+        while True:
+            processes.check()
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(f"http://127.0.0.1:{telemetry}/healthz") as answer:
+                    checks = (await answer.json())["checks"]
+                    if all(checks.get(name, {}).get("ok") for name in SESSIONS):
+                        return
+            if time.monotonic() > deadline:
+                raise Permanent(f"collector and detectors did not reach the broker within {READY_S:.0f} s")
+            await asyncio.sleep(0.2)
 
 
 async def _ready(pool: Pool, processes: Processes) -> None:
@@ -98,10 +130,7 @@ async def _ready(pool: Pool, processes: Processes) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _watch(
-    pool: Pool, plant: Plant, processes: Processes, console: Console, seconds: float, *, headless: bool
-) -> Report:
-    script = Script(plant, seconds)
+async def _watch(pool: Pool, script: Script, processes: Processes, console: Console, *, headless: bool) -> Report:
     view = asyncio.create_task(View(pool, script, console, headless=headless).run())
     began = time.monotonic()
     try:
@@ -110,13 +139,17 @@ async def _watch(
     finally:
         view.cancel()
         await asyncio.gather(view, return_exceptions=True)
-    # The agents end first and send what they hold, so that the count is of everything the devices handed out.
+    ended = time.time()
+    # What is said must have been heard, and the agents send what they hold before they end: then everything the devices
+    # handed out can be counted.
+    await script.plant.quiet()
+    await asyncio.sleep(SETTLE_S)
     for agent in AGENTS:
         code = await processes.stop(agent)
         if code:
             raise HubwatchError(f"agent {agent} ended with code {code}")
     await _drained(pool)
-    return await account.draw_up(pool, plant, script.attacks, time.monotonic() - began)
+    return await account.draw_up(pool, script.plant, script.attacks, ended, time.monotonic() - began)
 
 
 async def _drained(pool: Pool) -> None:

@@ -31,7 +31,7 @@ class Snapshot:
     readings: int = 0
     readings_per_s: float = 0.0
     delay_ms: float = 0.0
-    agents: list[tuple[str, str]] = field(default_factory=list)
+    agents: list[tuple[Any, ...]] = field(default_factory=list)
     alarms: list[tuple[Any, ...]] = field(default_factory=list)
 
 
@@ -61,15 +61,17 @@ class View:
 
     async def _snapshot(self) -> Snapshot:
         named = queries("demo", "hubwatch_ops")
+        parameters = {"hub": HUB, "until": time.time() + 60}
         async with self._pool.connection() as connection:
-            counts = await (await connection.execute(named["pulse"], {"hub": HUB})).fetchone()
-            agents = await (await connection.execute(named["agents"], {"hub": HUB})).fetchall()
-            alarms = await (await connection.execute(named["alarms"], {"hub": HUB})).fetchall()
-        readings, delay_ms = (int(counts[0]), float(counts[1])) if counts else (0, 0.0)  # type: ignore[call-overload, arg-type]  # rows are typed as object
-        self._counts.append((time.monotonic(), readings))
+
+            async def ask(query: str) -> list[tuple[Any, ...]]:
+                return await (await connection.execute(named[query], parameters)).fetchall()
+
+            (readings, delay_ms), agents, alarms = (await ask("pulse"))[0], await ask("agents"), await ask("alarms")
+        self._counts.append((time.monotonic(), int(readings)))
         (t0, n0), (t1, n1) = self._counts[0], self._counts[-1]
         rate = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
-        return Snapshot(readings, rate, delay_ms, [(str(a), str(b)) for a, b in agents], list(alarms))
+        return Snapshot(int(readings), rate, float(delay_ms), agents, alarms)
 
     def _tell(self, now: Snapshot) -> None:
         for played in self._script.played[self._told_steps :]:

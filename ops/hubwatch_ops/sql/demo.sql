@@ -34,22 +34,21 @@ WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.channel = 'elapsed' AND r.
 ORDER BY r.time
 
 -- detections: what was found
-SELECT type, sensor, start, extract(epoch FROM detected - start)::double precision,
-    extract(epoch FROM detected)::double precision
-FROM hubwatch.detections WHERE hub = %(hub)s ORDER BY detected
+SELECT type, sensor, start, extract(epoch FROM detected - start)::double precision
+FROM hubwatch.detections WHERE hub = %(hub)s AND detected <= to_timestamp(%(until)s) ORDER BY detected
 
 -- alarms: what people were shown, and when
 SELECT a.id, a.type, a.sensor, a.state, a.priority, a.why, extract(epoch FROM j.at)::double precision
 FROM hubwatch.alarms a
 JOIN LATERAL (SELECT at FROM hubwatch.alarm_journal WHERE alarm = a.id ORDER BY id LIMIT 1) j ON true
-WHERE a.hub = %(hub)s ORDER BY a.id
+WHERE a.hub = %(hub)s AND j.at <= to_timestamp(%(until)s) ORDER BY a.id
 
 -- contact_alarms: when each fence contact was seen closed, and when that stood in an alarm's journal
 SELECT d.sensor, extract(epoch FROM d.start)::double precision, extract(epoch FROM j.at)::double precision
 FROM hubwatch.alarm_journal j
 JOIN hubwatch.detections d ON d.id = j.detection
 WHERE d.hub = %(hub)s AND d.type = 'perimeter.intrusion' AND NOT d.late
-    AND j.action IN ('opened', 'repeated')
+    AND j.action IN ('opened', 'repeated', 'recurred')
 
 -- good_of_channels: how many good values each channel of a sensor has stored
 SELECT channel, count(value) FROM hubwatch.readings WHERE hub = %(hub)s AND sensor = %(sensor)s GROUP BY channel
