@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from prometheus_client import Counter, Gauge
@@ -44,6 +44,25 @@ class Done:
 
     refreshed: Refreshed = field(default_factory=Refreshed)
     deleted: Deleted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """How well a database is kept; `maintained` is whether its aggregates are ours to make."""
+
+    maintained: bool
+    holds: int
+    behind_s: float | None
+    late_hours: int
+    retention: datetime | None
+
+
+def upkeep(connection: Connection[Any]) -> Upkeep:
+    """Tell how well a migrated database is kept."""
+    with translated():
+        row = connection.execute(queries("maintenance")["upkeep"]).fetchone()
+        assert row is not None, "the migration has put the one row there"
+        return Upkeep(aggregates.maintained(connection), *row)
 
 
 def maintain(

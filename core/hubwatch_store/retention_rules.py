@@ -74,9 +74,7 @@ def _changed(old: Rule, kind: str, days: Mapping[str, int | None], why: str | No
         raise Permanent("days are counted from 1")
     for shorter, longer in (("raw", "minute"), ("minute", "hour")):
         if (kept[shorter] or float("inf")) > (kept[longer] or float("inf")):
-            raise Permanent(
-                f"{longer} aggregates are kept at least as long as {shorter}, for they are all that is left"
-            )
+            raise Permanent(f"{longer} aggregates outlive {shorter}: give {longer} as many days at least, or for ever")
     return Rule(kind, **kept, why=why or old.why)
 
 

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.cli_border import border
+from hubwatch_ops import backup_cli, retention_cli
 
 if TYPE_CHECKING:
     from hubwatch_store.config import DatabaseSection
     from hubwatch_store.features import Features
+    from hubwatch_store.maintenance import Upkeep
     from hubwatch_store.migrate import Phase, Standing
 
 app = typer.Typer(name="db", help="The database: migrate, see its state.", no_args_is_help=True)
+retention_cli.register(app)
+backup_cli.register(app)
 
 ConfigFile = Annotated[
     Path | None, typer.Option("-c", "--config", help="TOML file with a [database] section; other sections are skipped.")
@@ -48,18 +52,20 @@ def migrate(
 def status(config: ConfigFile = None, dsn: Dsn = None) -> None:
     """Show the engine, the features in force and pending migrations; exit code 3 when some are pending."""
     from hubwatch_store.features import detect
+    from hubwatch_store.maintenance import upkeep
     from hubwatch_store.migrate import standing
     from hubwatch_store.pool import connect_sync
 
     with connect_sync(_settings(config, dsn), "hubwatch db status") as connection:
         features, stands = detect(connection), standing(connection)
-    for line in [*_feature_lines(features), *_standing_lines(stands)]:
+        kept = None if stands.pending else upkeep(connection)
+    for line in [*_feature_lines(features, kept), *_standing_lines(stands)]:
         typer.echo(line)
     if stands.pending:
         raise typer.Exit(EXIT_PENDING)
 
 
-def _feature_lines(features: Features) -> list[str]:
+def _feature_lines(features: Features, kept: Upkeep | None) -> list[str]:
     timescale = features.timescaledb is not None
     storage = (
         f"{features.hypertables} hypertables"
@@ -69,7 +75,7 @@ def _feature_lines(features: Features) -> list[str]:
     aggregates = (
         f"{features.continuous_aggregates} continuous"
         if features.continuous_aggregates
-        else "views, computed when asked (continuous ones need TimescaleDB's community licence)"
+        else "tables kept by hubwatch (continuous ones need TimescaleDB's community licence)"
     )
     columns = (
         f"{features.columnstores} hypertables"
@@ -82,7 +88,17 @@ def _feature_lines(features: Features) -> list[str]:
         f"aggregates   {aggregates}",
         f"columnstore  {columns}",
         f"retention    {features.retention}",
+        *(_upkeep_lines(kept) if kept is not None else []),
     ]
+
+
+def _upkeep_lines(kept: Upkeep) -> list[str]:
+    lines = [f"holds        {kept.holds} in force"]
+    if kept.maintained:
+        behind = "never made" if kept.behind_s is None else f"made up to {kept.behind_s:.0f} s ago"
+        lines.append(f"upkeep       aggregates {behind}, {kept.late_hours} hours of channels wait for late readings")
+    last = "never" if kept.retention is None else kept.retention.isoformat(timespec="seconds")
+    return [*lines, f"             retention completed {last}"]
 
 
 def _standing_lines(stands: Standing) -> list[str]:

@@ -138,7 +138,7 @@ def test_features_tell_timescaledb_and_its_hypertables(migrated_timescale_dsn: s
     with connect_sync(section(migrated_timescale_dsn)) as connection:
         features = detect(connection)
     assert features.engine.startswith("TimescaleDB 2.")
-    assert features.hypertables == 2
+    assert features.hypertables == 4
     community = features.licence == "timescale"
     assert (features.continuous_aggregates > 0) == community
 
@@ -147,7 +147,7 @@ def test_features_tell_plain_postgresql_and_its_partitions(migrated_plain_dsn: s
     with connect_sync(section(migrated_plain_dsn)) as connection:
         features = detect(connection)
     assert "without TimescaleDB" in features.engine
-    assert (features.hypertables, features.partitioned_tables) == (0, 2)
+    assert (features.hypertables, features.partitioned_tables) == (0, 3)
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,3 @@ WITH made AS (
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM stored);
-
--- status: how far the aggregates are behind the clock in seconds (null: not begun), and how many late hours wait
-SELECT extract(epoch FROM clock_timestamp() - NULLIF(minute_to, '-infinity'))::double precision,
-    (SELECT count(*) FROM hubwatch.rollup_late)
-FROM hubwatch.rollup_state;

@@ -11,5 +11,9 @@ SELECT NOT EXISTS (SELECT FROM hubwatch.maintenance_journal
 -- now: the database's clock
 SELECT clock_timestamp();
 
--- last: when retention was completed last
-SELECT max(ended) FROM hubwatch.maintenance_journal WHERE what = 'retention' AND complete;
+-- upkeep: holds in force, seconds that aggregates are behind (null: never made), late hours, last full retention
+SELECT (SELECT count(*) FROM hubwatch.legal_holds WHERE released IS NULL),
+    extract(epoch FROM clock_timestamp() - NULLIF(minute_to, '-infinity'))::double precision,
+    (SELECT count(*) FROM hubwatch.rollup_late),
+    (SELECT max(ended) FROM hubwatch.maintenance_journal WHERE what = 'retention' AND complete)
+FROM hubwatch.rollup_state;

@@ -1,0 +1,100 @@
+"""Fills a migrated database with something in every table, of the kinds that backups get wrong, and sums it up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from hubwatch_store.legal_hold import add, release
+from support.kept_database import DAY, HUB, MINUTE, NOW, Kept
+
+NASTY = 'quote " comma , semicolon ; newline \n return \r\n tab \t backslash \\. \\N ünïcødé 港 '
+
+
+def fill(kept: Kept, readings: int = 500) -> None:
+    """Put rows into every table."""
+    portal, weather = kept.sensor("rpm-2", "radiation_portal"), kept.sensor("weather-1", None)
+    kept.readings(portal, *(NOW - 3 * DAY + i * MINUTE for i in range(readings)), value=1 / 3)
+    kept.readings(weather, NOW - 390 * DAY, NOW + timedelta(microseconds=1), value=float("-inf"))
+    kept.do("UPDATE reading SET value = NULL, quality = 2, reason = %s WHERE extract(minute FROM time) = 7", NASTY)
+    kept.do("UPDATE reading SET device_time = time - INTERVAL '1.000001 s' WHERE extract(minute FROM time) = 8")
+    kept.events("rpm-2", NOW - 40 * DAY, NOW)
+    kept.do("UPDATE event SET subject = '', attrs = jsonb_build_object('a', %s::text, 'b', 1e300)", NASTY)
+    kept.do("INSERT INTO zones VALUES (%s, 'gate-2', %s, NULL)", HUB, NASTY)
+    kept.do("INSERT INTO agents (hub, agent, epoch, last_seq) VALUES (%s, 'gate-7', 'E', 3)", HUB)
+    kept.do("INSERT INTO epoch (hub, agent, epoch) VALUES (%s, 'gate-7', 'E')", HUB)
+    kept.do("INSERT INTO ledger_commit SELECT FROM generate_series(1, 3)")
+    kept.do("INSERT INTO frame SELECT 1, i, now(), i, 1, 0, false FROM generate_series(1, 3) i")
+    kept.do("INSERT INTO frame_range VALUES (1, 4, 9, 6, 0, now(), now())")
+    kept.do("INSERT INTO eviction VALUES (1, 10, 12, 3, 'full', now())")
+    kept.do(
+        "INSERT INTO dead_letters (topic, payload, reason, digest) SELECT 't', '\\x00ff0a0d5c2e22', %s, 'd'",
+        NASTY,
+    )
+    kept.do("INSERT INTO latest_value SELECT id, now(), NULL, 2, '' FROM channels")
+    kept.do("INSERT INTO detector_state VALUES (%s, 'radiation_portal', 'rpm-2', '', 1, '\\x0001ff')", HUB)
+    for i in range(3):
+        kept.do(
+            "INSERT INTO detection (id, type, hub, sensor, start, detected, score, priority, detector, version, late,"
+            " why) VALUES (%s, 'radiation.gamma', %s, 'rpm-2', %s, %s, 6.1, 1, 'radiation_portal', 1, false, %s)",
+            f"d{i}",
+            HUB,
+            NOW - i * DAY,
+            NOW,
+            NASTY,
+        )
+    kept.do("INSERT INTO detection_ends VALUES ('d1', now(), now())")
+    kept.do("DELETE FROM alarm_inbox WHERE detection = 'd0'")
+    _alarm(kept)
+    hold: dict[str, Any] = {"held_from": NOW - DAY, "held_to": None, "reason": NASTY, "by": "counsel"}
+    add(kept.connection, hub=HUB, sensor=None, **hold)
+    release(kept.connection, add(kept.connection, hub=HUB, sensor="rpm-2", **hold), reason="closed", by="counsel")
+    kept.do("UPDATE retention_rule SET raw_days = 800, why = 'ours' WHERE kind = 'radiation_portal'")
+    kept.maintain()
+    kept.do("INSERT INTO rollup_late VALUES (%s, date_trunc('hour', now()))", portal)
+
+
+def _alarm(kept: Kept) -> None:
+    incident = kept.one("INSERT INTO incidents (hub, opened, title) VALUES (%s, now(), 'gate 2') RETURNING id", HUB)
+    alarm = kept.one(
+        "INSERT INTO alarms (hub, sensor, type, priority, state, opened, last_active, why, incident) VALUES"
+        " (%s, 'rpm-2', 'radiation.gamma', 1, 'unacknowledged', now(), now(), '', %s) RETURNING id",
+        HUB,
+        incident,
+    )
+    journal = kept.one(
+        "INSERT INTO alarm_journal (alarm, action, by, to_state) VALUES (%s, 'opened', 'system', 'unacknowledged')"
+        " RETURNING id",
+        alarm,
+    )
+    kept.do("INSERT INTO alarm_unrouted VALUES (%s)", journal)
+    kept.do("INSERT INTO alarm_detection VALUES ('d0', %s, false)", alarm)
+    kept.do("INSERT INTO notification_outbox (id, journal, alarm, route) VALUES ('m', %s, %s, 'r')", journal, alarm)
+    kept.do(
+        "INSERT INTO notifications (alarm, route, attempt, outcome, message) VALUES (%s, 'r', 1, 'sending', 'm')", alarm
+    )
+
+
+def relations(connection: psycopg.Connection[Any]) -> list[str]:
+    """Give every table and view of ours, partitions left out."""
+    query = """
+        SELECT relname FROM pg_class WHERE relnamespace = 'hubwatch'::regnamespace AND relkind IN ('r', 'p', 'v')
+            AND NOT relispartition AND relname <> 'migrations' ORDER BY 1"""
+    return [row[0] for row in connection.execute(query)]
+
+
+def summary(dsn: str) -> dict[str, tuple[int, str]]:
+    """Give count and checksum of every table and view; what changes with the clock by itself is left out."""
+    with psycopg.connect(dsn, options="-c search_path=hubwatch,public -c timezone=UTC") as connection:
+        return {name: _sum(connection, name) for name in relations(connection)}
+
+
+def _sum(connection: psycopg.Connection[Any], name: str) -> tuple[int, str]:
+    query = f"""
+        SELECT count(*), md5(string_agg(line, E'\\n' ORDER BY line))
+        FROM (SELECT (to_jsonb(t) - '{{age_s,cause}}'::text[])::text AS line FROM hubwatch.{name} t) l"""
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0], row[1]
