@@ -1,0 +1,259 @@
+"""Every fixture of a profile, served by a real Modbus server or broker and read by the agent's own drivers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hubwatch_agents import drivers
+from hubwatch_agents.config import DeviceSection
+from hubwatch_agents.connections import Connection, MqttWay, SparkplugWay, TcpWay
+from hubwatch_agents.devices import Device
+from hubwatch_agents.drivers import Tools
+from hubwatch_agents.modbus.client import Client
+from hubwatch_agents.modbus.cycle import Cycle
+from hubwatch_agents.modbus.jobs import Job, jobs_of
+from hubwatch_agents.privacy import raw
+from hubwatch_agents.profiles.library import Library, Profile
+from hubwatch_agents.profiles.modbus_schema import ModbusProfile
+from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
+from hubwatch_agents.readings import Happening, Reading
+from hubwatch_core.config import MqttSection
+from hubwatch_core.mqtt import Link, Session
+from support import profile_cases
+from support.eventually import eventually
+from support.fix_mqtt import MakeMosquitto
+from support.profile_cases import Case, Expected, ExpectedEvent, Step
+from support.register_server import RegisterServer
+
+NOON_US = 1_795_262_400_000_000
+"""2026-11-21 12:00 UTC: when the first step of every Modbus fixture is read."""
+PATIENCE_S = 20.0
+MARKER = MqttProfile.model_validate(
+    {
+        "id": "marker", "title": "the end of a step", "kind": "process", "source": ["this test"],
+        "confidence": "generic", "protocol": "mqtt",
+        "messages": [{"topic": "marker", "format": "text", "channels": [{"name": "step", "unit": "1"}]}],
+    }
+)  # fmt: skip
+
+CASES = profile_cases.cases()
+_library = Library()
+
+
+class Collected:
+    """A sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self.happenings: list[Happening] = []
+
+    def reading(self, reading: Reading) -> None:
+        self.readings.append(reading)
+
+    def happening(self, happening: Happening) -> None:
+        self.happenings.append(happening)
+
+    def of(self, sensor: str) -> list[Reading]:
+        return [reading for reading in self.readings if reading.sensor == sensor]
+
+    def clear(self) -> None:
+        self.readings.clear()
+        self.happenings.clear()
+
+
+def filled(case: Case) -> Profile:
+    """Give the profile of a case with the parameters the fixture states."""
+    return _library.map(case.profile).fill(case.parameters, str(case), "parameters")
+
+
+def of_protocol(kind: type[Profile]) -> list[Case]:
+    return [case for case in CASES if isinstance(_library.map(case.profile).example(), kind)]
+
+
+def as_expected(reading: Reading, wanted: Expected) -> Expected:
+    """Give a reading in the form of the fixture; a float may differ from the decimal one in its last digits."""
+    near = wanted.x is not None and reading.x is not None and math.isclose(reading.x, wanted.x, rel_tol=1e-6)
+    x = wanted.x if near else reading.x
+    return Expected(x, reading.quality, reading.reason, reading.device if wanted.device is not None else None)
+
+
+def check_readings(found: Iterable[Reading], wanted: dict[str, Expected]) -> None:
+    nothing = Expected(None)
+    assert {each.channel: as_expected(each, wanted.get(each.channel, nothing)) for each in found} == wanted
+
+
+def check_events(found: list[Happening], wanted: list[ExpectedEvent]) -> None:
+    assert len(found) == len(wanted), found
+    for happening, event in zip(found, wanted, strict=True):
+        device = happening.device if event.device is not None else None
+        assert ExpectedEvent(happening.type, happening.subject, happening.attrs, device) == event
+
+
+@asynccontextmanager
+async def running(connection: Connection, devices: list[Device], sink: Collected) -> AsyncIterator[None]:
+    """Run the agent's driver of a connection."""
+    stop = asyncio.Event()
+    driver = asyncio.create_task(drivers.make(connection, devices, Tools(sink, raw, "replay")).run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await driver
+
+
+def modbus_device(case: Case, profile: Profile, port: int, *, period_ms: int | None = None) -> Device:
+    assert isinstance(profile, ModbusProfile)
+    way = TcpWay(transport="tcp", name="line", host="127.0.0.1", port=port)
+    section = DeviceSection(
+        sensor="it", zone="here", profile=case.profile, connection="line", unit=case.unit, period_ms=period_ms
+    )
+    return Device(section, profile, way)
+
+
+@asynccontextmanager
+async def served(case: Case) -> AsyncIterator[tuple[RegisterServer, ModbusProfile]]:
+    """Serve the registers of a case's first step; those of later steps must be among them."""
+    profile = filled(case)
+    assert isinstance(profile, ModbusProfile)
+    unit = profile.line.unit if case.unit is None else case.unit
+    async with RegisterServer(unit, case.most, case.steps[0].values).running() as server:
+        yield server, profile
+
+
+async def read_once(cycle: Cycle, jobs: list[Job], at_s: float) -> tuple[list[Reading], list[Happening]]:
+    readings: list[Reading] = []
+    happenings: list[Happening] = []
+    for job in jobs:
+        seen = await cycle.read(job)
+        for decoder in job.decoders:
+            some, more = decoder.decode(seen.image, NOON_US + round(at_s * 1_000_000))
+            readings += some
+            happenings += more
+    return readings, happenings
+
+
+@pytest.mark.parametrize("case", of_protocol(ModbusProfile), ids=str)
+async def test_registers_become_the_readings_and_events_of_the_fixture(case: Case) -> None:
+    async with served(case) as (server, profile):
+        device = modbus_device(case, profile, server.port)
+        assert isinstance(device.connection, TcpWay)
+        client = Client(device.connection)
+        await client.connect()
+        now = [0.0]
+        cycle = Cycle(client, lambda: now[0])
+        jobs = jobs_of(device.connection, [device], raw)
+        wanted: dict[str, Expected] = {}
+        for step in case.steps:
+            now[0] = step.at_s
+            server.change(step.values)
+            readings, happenings = await read_once(cycle, jobs, step.at_s)
+            wanted |= step.readings
+            check_readings(readings, wanted)
+            check_events(happenings, step.events)
+        client.close()
+        assert bool(server.refused) == case.refuses, f"the device refused to be read at {server.refused}"
+
+
+@pytest.mark.parametrize("case", [c for c in of_protocol(ModbusProfile) if c.name == "readings"], ids=str)
+async def test_the_running_driver_delivers_the_same_readings(case: Case) -> None:
+    async with served(case) as (server, profile):
+        device = modbus_device(case, profile, server.port, period_ms=50)
+        soon = {channel.name for channel in profile.channels if channel.period_ms is None}
+        sink = Collected()
+        async with running(device.connection, [device], sink):
+            await eventually(lambda: soon <= {reading.channel for reading in sink.readings}, PATIENCE_S)
+        first = {reading.channel: reading for reading in reversed(sink.readings) if reading.channel in soon}
+        check_readings(first.values(), {n: e for n, e in case.steps[0].readings.items() if n in soon})
+
+
+async def publish(broker: MqttSection, step: Step, number: int, *, retain: bool) -> None:
+    """Publish a step's messages and, where the agent already listens, the marker behind them."""
+
+    async def speak(link: Link) -> None:
+        for message in step.messages:
+            await link.publish(message.topic, message.payload, qos=1, retain=retain)
+        if not retain:
+            await link.publish("marker", str(number).encode(), qos=1)
+
+    await Session(broker, client_id="the-device", name="device").run(speak)
+
+
+async def listening(broker: MqttSection, sink: Collected) -> None:
+    """Wait until the driver hears what is published."""
+    quiet = Step(0.0, {}, (), before_connecting=False, readings={}, events=[])
+
+    async def heard() -> bool:
+        await publish(broker, quiet, -1, retain=False)
+        return bool(sink.of("marker"))
+
+    await eventually(heard, PATIENCE_S)
+
+
+def marked(sink: Collected, number: int) -> bool:
+    return any(reading.x == number for reading in sink.of("marker"))
+
+
+def mqtt_devices(case: Case, way: MqttWay) -> list[Device]:
+    profiles = {"it": filled(case), "marker": MARKER}
+    return [
+        Device(DeviceSection(sensor=sensor, zone="here", profile=profile.id, connection=way.name), profile, way)
+        for sensor, profile in profiles.items()
+    ]
+
+
+@pytest.mark.parametrize("case", of_protocol(MqttProfile), ids=str)
+async def test_messages_become_the_readings_and_events_of_the_fixture(
+    case: Case, make_mosquitto: MakeMosquitto
+) -> None:
+    mosquitto = make_mosquitto()
+    broker = MqttSection(host="127.0.0.1", port=mosquitto.port)
+    if case.steps[0].before_connecting:
+        await publish(broker, case.steps[0], 0, retain=True)
+    way = MqttWay(transport="mqtt", name="devices", host="127.0.0.1", port=mosquitto.port)
+    sink = Collected()
+    async with running(way, mqtt_devices(case, way), sink):
+        await listening(broker, sink)
+        for number, step in enumerate(case.steps, 1):
+            if not step.before_connecting:
+                sink.clear()
+                await publish(broker, step, number, retain=False)
+                await eventually(functools.partial(marked, sink, number), PATIENCE_S)
+            check_readings(sink.of("it"), step.readings)
+            check_events(sink.happenings, step.events)
+
+
+@pytest.mark.parametrize("case", of_protocol(SparkplugProfile), ids=str)
+async def test_sparkplug_payloads_become_the_readings_and_events_of_the_fixture(
+    case: Case, make_mosquitto: MakeMosquitto
+) -> None:
+    mosquitto = make_mosquitto()
+    broker = MqttSection(host="127.0.0.1", port=mosquitto.port)
+    way = SparkplugWay(transport="sparkplug", name="nodes", host="127.0.0.1", port=mosquitto.port)
+    section = DeviceSection(sensor="it", zone="here", profile=case.profile, connection=way.name)
+    sink = Collected()
+
+    async def edge_node(link: Link) -> None:
+        """Give the births when asked for them, as an edge node does, and then the rest."""
+        await link.subscribe("spBv1.0/+/NCMD/#")
+        async with running(way, [Device(section, filled(case), way)], sink):
+            assert await link.receive(1, PATIENCE_S), "nobody asked for the births"
+            for step in case.steps:
+                sink.clear()
+                for message in step.messages:
+                    await link.publish(message.topic, message.payload, qos=0)
+                await eventually(functools.partial(heard_all, sink, step), PATIENCE_S)
+                check_readings(sink.of("it"), step.readings)
+                check_events(sink.happenings, step.events)
+
+    await Session(broker, client_id="edge-1", name="edge-1").run(edge_node)
+
+
+def heard_all(sink: Collected, step: Step) -> bool:
+    return len(sink.readings) >= len(step.readings) and len(sink.happenings) >= len(step.events)
