@@ -1,9 +1,7 @@
 """The MQTT session: connect, back off with jitter, last will, TLS, MQTT 5 with fallback to 3.1.1, commit-then-ack.
 
-The only module that knows aiomqtt (asyncio-mqtt under its present name) and the paho client inside it. aiomqtt 2.5
-acknowledges QoS 1 messages before our code has seen them and ignores the reason a broker gives for refusing a
-publish. Both are put right here through its inner paho client; `tests/integration/test_core_mqtt.py` fails when
-upstream changes what we rely on.
+aiomqtt is met in `mqtt_client.py`. It also ignores the reason a broker gives for refusing a publish; `Link.publish`
+takes it from the paho client inside.
 """
 
 from __future__ import annotations
@@ -12,31 +10,40 @@ import asyncio
 import random
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import aiomqtt
+from aiomqtt import ProtocolVersion
 from paho.mqtt.client import Client as PahoClient
-from paho.mqtt.client import ConnectFlags, error_string
+from paho.mqtt.client import error_string
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hubwatch_core.clock import now_us
-from hubwatch_core.config import MqttSection, TlsSection, read_secret
+from hubwatch_core.config import MqttSection, read_secret
 from hubwatch_core.errors import HubwatchError, Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
+from hubwatch_core.mqtt_client import Client
+from hubwatch_core.tls import client_context
 
 FIRST_PAUSE_S = 0.25
+STEADY_S = 10.0
+"""A link that lasted this long was a good one: after it the pauses begin anew."""
 SESSION_EXPIRY_S = 7 * 24 * 3600
 """How long a broker keeps what a persistent subscriber has not acknowledged: a week without a collector."""
+PACKET_OVERHEAD_BYTES = 16
+"""What a PUBLISH holds besides topic and payload: at most 5 + 2 + 2 + 1 bytes (MQTT 5, 3.3), with some room."""
 
-_REFUSED_FOR_GOOD = {4, 5, 133, 134, 135, 138, 140}
-"""CONNACK codes that no waiting mends: client id, user or password, authorisation, ban (MQTT 3.1.1 and 5)."""
-_WRONG_VERSION = {1, 132}
-"""CONNACK codes that mean: this protocol version is not spoken here."""
+_REFUSED_FOR_GOOD = {133, 134, 135, 138, 140}
+"""CONNACK codes that no waiting mends: client id, user or password, authorisation, ban. paho gives those of 3.1.1 as
+their MQTT 5 equals."""
+_WRONG_VERSION = 132
+"""The CONNACK code that means: this protocol version is not spoken here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received message; `received` in µs UTC, `mid` names it for the acknowledgement on its own link."""
+    """A received message; `received` is when it was taken (µs UTC), `mid` names it for the acknowledgement."""
 
     topic: str
     payload: bytes
@@ -64,19 +71,22 @@ class Message:
 class Link:
     """One live connection to the broker. Once lost, everything on it raises Transient."""
 
-    def __init__(self, client: aiomqtt.Client, session_present: bool) -> None:
-        self.session_present = session_present
+    def __init__(self, client: Client) -> None:
+        self.session_present = client.session_present
+        self.lost = client.lost
         self._client = client
-        self._paho: PahoClient = client._client
         self._confirmations: dict[int, asyncio.Future[ReasonCode]] = {}
-        self._paho.on_publish = self._on_publish
-        self._queue: asyncio.Queue[aiomqtt.Message] = client._queue
-        self.lost: asyncio.Future[None] = client._disconnected
+        client.paho.on_publish = self._on_publish
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Publish, and for QoS 1 return when the broker has taken it. Raises Transient when lost or refused."""
+        """Publish, and for QoS 1 return when the broker has taken it.
+
+        Raises Transient when the link is lost or the broker refuses it, Permanent when it is larger than the broker
+        takes at all. MQTT 3.1.1 has no refusals: there the broker may have thrown it away.
+        """
         self._still_there()
-        info = self._paho.publish(topic, payload, qos, retain)
+        self._check_size(topic, payload)
+        info = self._client.paho.publish(topic, payload, qos, retain)
         if info.rc != 0:
             raise Transient(f"publish to {topic} failed: {error_string(info.rc)}")
         if qos == 0:
@@ -110,29 +120,32 @@ class Link:
 
         Raises Transient when the link is lost and all that had come is taken.
         """
-        if self._queue.empty():
-            getter = asyncio.ensure_future(self._queue.get())
-            either: list[asyncio.Future[Any]] = [getter, self.lost]
-            try:
-                await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not getter.done():
-                    getter.cancel()
-            if not getter.done() or getter.cancelled():
-                self._still_there()
-                return []
-            first = [getter.result()]
-        else:
-            first = []
+        inbox = self._client.inbox
+        if inbox.empty():
+            await self._filled(wait_s)
         received = now_us()
-        while len(first) < most and not self._queue.empty():
-            first.append(self._queue.get_nowait())
-        return [_message(each, received) for each in first]
+        messages = [_message(each, received) for each in inbox.take(most)]
+        if not messages:
+            self._still_there()
+        return messages
 
     def ack(self, message: Message) -> None:
         """Tell the broker that `message`, of this link, is dealt with (only on sessions with manual_ack)."""
         if message.qos > 0 and not self.lost.done():
-            self._paho.ack(message.mid, message.qos)
+            self._client.paho.ack(message.mid, message.qos)
+
+    async def _filled(self, wait_s: float) -> None:
+        waiter = asyncio.ensure_future(self._client.inbox.filled.wait())
+        either: list[asyncio.Future[Any]] = [waiter, self.lost]
+        try:
+            await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+
+    def _check_size(self, topic: str, payload: bytes) -> None:
+        largest, size = self._client.max_packet_bytes, len(topic.encode()) + len(payload) + PACKET_OVERHEAD_BYTES
+        if largest is not None and size > largest:  # the broker would hang up, and again after every reconnect
+            raise Permanent(f"message of {len(payload)} bytes on {topic}: the broker takes packets up to {largest}")
 
     def _still_there(self) -> None:
         if self.lost.done():
@@ -173,8 +186,11 @@ class Session:
         self._manual_ack = manual_ack
         self._health = health or Health()
         self._log = get_logger(name).bind(broker=f"{settings.host}:{settings.port}", client_id=client_id)
+        self._version = ProtocolVersion.V311 if settings.protocol == "3.1.1" else ProtocolVersion.V5
+        self._spoken = False
         self._away = False
         self._tries = 0
+        self._since = 0.0
 
     async def run(self, use: Callable[[Link], Awaitable[None]]) -> None:
         """Connect and call `use(link)`, again with a new link after every loss, until `use` returns.
@@ -183,7 +199,7 @@ class Session:
         signal to reconnect after a pause that grows to `reconnect_max_s`.
         """
         password = read_secret(self._settings.password, self._settings.password_file)
-        context = _tls_context(self._settings.tls) if self._settings.tls else None
+        context = client_context(self._settings.tls) if self._settings.tls else None
         self._health.set(self._name, False, "not connected yet")
         while True:
             try:
@@ -191,52 +207,69 @@ class Session:
                 return
             except Transient as error:
                 self._lost(str(error))
-            await asyncio.sleep(self._pause_s())
+            await asyncio.sleep(pause_s(self._tries, self._settings.reconnect_max_s))
 
     async def _once(
         self, use: Callable[[Link], Awaitable[None]], password: str | None, context: ssl.SSLContext | None
     ) -> None:
-        client, flags = self._client(password, context)
-        await self._enter(client)
+        client = self._client(password, context)
         try:
-            link = Link(client, bool(flags and flags[0].session_present))
-            self._back()
-            await _while_there(link, use)
-        finally:
+            await self._enter(client)
+            self._back(client.session_present)
             try:
-                await client.__aexit__(None, None, None)
-            except aiomqtt.MqttError:
-                self._log.debug("broker was gone before the farewell")
+                await _while_there(Link(client), use)
+            finally:
+                await self._farewell(client)
+        finally:
+            client.let_go()
 
-    async def _enter(self, client: aiomqtt.Client) -> None:
+    async def _enter(self, client: Client) -> None:
         try:
             await client.__aenter__()
+        except UnicodeError:
+            raise Permanent(f"{self._settings.host!r} is no host name (mqtt.host)") from None
         except aiomqtt.MqttError as error:
             code = getattr(error, "rc", None)
-            value = getattr(code, "value", code)
-            if value in _WRONG_VERSION and self._settings.protocol == "auto":
-                raise Transient("broker does not speak this MQTT version, trying the other") from None
-            if value in _REFUSED_FOR_GOOD or value in _WRONG_VERSION:
-                raise Permanent(f"broker {self._settings.host}:{self._settings.port} refuses us: {error}") from None
-            raise Transient(f"cannot connect: {error}") from None
+            raise self._no_entry(client, getattr(code, "value", code), error) from None
 
-    def _client(
-        self, password: str | None, context: ssl.SSLContext | None
-    ) -> tuple[aiomqtt.Client, list[ConnectFlags]]:
-        settings, version = self._settings, self._version()
-        five = version is aiomqtt.ProtocolVersion.V5
-        client = aiomqtt.Client(
+    def _no_entry(self, client: Client, code: int | None, error: aiomqtt.MqttError) -> HubwatchError:
+        """Say what a failed connect means, and on auto take the other version when this one seems not to be spoken.
+
+        Some brokers say so; others hang up or are silent. A broker that is away says nothing about versions, and one
+        that has spoken MQTT 5 is not asked for less because it was slow once: 3.1.1 cannot tell us of refusals.
+        """
+        where, auto = f"broker {self._settings.host}:{self._settings.port}", self._settings.protocol == "auto"
+        if code in _REFUSED_FOR_GOOD or (code == _WRONG_VERSION and not auto):
+            return Permanent(f"{where} refuses us: {error}")
+        silent = code is None and client.reached
+        if auto and (code == _WRONG_VERSION or (silent and not self._spoken)):
+            five = self._version is ProtocolVersion.V5
+            self._version = ProtocolVersion.V311 if five else ProtocolVersion.V5
+        if silent:
+            return Transient(f"{where} took the connection but did not answer within {client.timeout:g} s")
+        return Transient(f"cannot connect to {where}: {error}")
+
+    async def _farewell(self, client: Client) -> None:
+        try:
+            await client.__aexit__(None, None, None)
+        except aiomqtt.MqttError:
+            self._log.debug("broker was gone before the farewell")
+
+    def _client(self, password: str | None, context: ssl.SSLContext | None) -> Client:
+        settings, five = self._settings, self._version is ProtocolVersion.V5
+        client = Client(
             settings.host,
             settings.port,
             username=settings.username,
             password=password,
             identifier=self._client_id,
-            protocol=version,
+            protocol=self._version,
             clean_session=None if five else not self._persistent,
             clean_start=not self._persistent if five else 3,  # 3 is paho's "first only", all that 3.1.1 accepts
             properties=self._connect_properties() if five else None,
             keepalive=settings.keepalive_s,
-            timeout=settings.connect_timeout_s,
+            connect_timeout_s=settings.connect_timeout_s,
+            manual_ack=self._manual_ack,
             will=_aiomqtt_will(self._will),
             tls_context=context,
             max_inflight_messages=settings.receive_maximum,
@@ -245,16 +278,7 @@ class Session:
         )
         # aiomqtt warns from ten calls on; a full window is what we want.
         client.pending_calls_threshold = settings.receive_maximum
-        paho = client._client
-        paho.connect_timeout = settings.connect_timeout_s
-        paho.manual_ack_set(self._manual_ack)
-        return client, _watch_connack(paho)
-
-    def _version(self) -> aiomqtt.ProtocolVersion:
-        """Five unless told otherwise; on auto every second try after a failure is 3.1.1, which some only speak."""
-        if self._settings.protocol == "auto":
-            return aiomqtt.ProtocolVersion.V311 if self._tries % 2 else aiomqtt.ProtocolVersion.V5
-        return aiomqtt.ProtocolVersion.V5 if self._settings.protocol == "5" else aiomqtt.ProtocolVersion.V311
+        return client
 
     def _connect_properties(self) -> Properties:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -263,22 +287,31 @@ class Session:
             properties.SessionExpiryInterval = SESSION_EXPIRY_S
         return properties
 
-    def _pause_s(self) -> float:
-        """Exponential back-off with full jitter, so that a hub's agents do not return as one wave."""
-        ceiling = min(self._settings.reconnect_max_s, FIRST_PAUSE_S * 2 ** min(self._tries, 16))
-        return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - no secret depends on it
-
     def _lost(self, reason: str) -> None:
-        self._tries += 1
+        steady = not self._away and time.monotonic() - self._since >= STEADY_S
+        self._tries = 1 if steady else self._tries + 1
         self._health.set(self._name, False, reason)
         if not self._away:
             self._away = True
             self._log.warning("link lost, will go on trying", reason=reason)
 
-    def _back(self) -> None:
-        again, self._away, self._tries = self._away, False, 0
-        self._health.set(self._name, True, "connected")
-        self._log.info("link back" if again else "connected")
+    def _back(self, session_present: bool) -> None:
+        again, self._away, self._since = self._away, False, time.monotonic()
+        version = "5" if self._version is ProtocolVersion.V5 else "3.1.1"
+        if version != "5" and self._settings.protocol == "auto" and not self._spoken:
+            self._log.warning("broker speaks only MQTT 3.1.1, which cannot tell us of messages it refuses")
+        self._spoken = True
+        self._health.set(self._name, True, f"connected (MQTT {version})")
+        self._log.info("link back" if again else "connected", mqtt=version, session_present=session_present)
+
+
+def pause_s(tries: int, longest_s: float) -> float:
+    """Give how long to wait after that many failures in a row: doubling up to `longest_s`.
+
+    The upper half of each pause is left to chance, so that a hub's agents do not come back as one wave.
+    """
+    ceiling = min(longest_s, FIRST_PAUSE_S * 2 ** min(tries, 16))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - no secret depends on it
 
 
 async def _while_there(link: Link, use: Callable[[Link], Awaitable[None]]) -> None:
@@ -310,29 +343,5 @@ def _message(each: aiomqtt.Message, received: int) -> Message:
     return Message(each.topic.value, each.payload, each.qos, each.retain, each.mid, received)
 
 
-def _watch_connack(paho: PahoClient) -> list[ConnectFlags]:
-    """Keep the flags of the CONNACK, which aiomqtt drops: they tell whether the broker kept our session."""
-    seen: list[ConnectFlags] = []
-    inner = cast("Callable[..., None]", paho.on_connect)
-
-    def on_connect(client: PahoClient, userdata: Any, flags: ConnectFlags, *rest: Any) -> None:
-        seen.append(flags)
-        inner(client, userdata, flags, *rest)
-
-    paho.on_connect = on_connect
-    return seen
-
-
 def _aiomqtt_will(will: Will | None) -> aiomqtt.Will | None:
     return aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None
-
-
-def _tls_context(settings: TlsSection) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(settings.ca_file))
-        if settings.cert_file is not None:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise Permanent(f"TLS files cannot be used (mqtt.tls): {error}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -1,0 +1,107 @@
+"""One connection's MQTT client: aiomqtt with what hubwatch needs put right through the paho client inside it.
+
+Only here and in `mqtt.py` are aiomqtt (asyncio-mqtt under its present name) and paho known. What is put right:
+
+- aiomqtt 2.5 acknowledges QoS 1 messages before our code has seen them: `manual_ack` leaves that to us;
+- it leaves the socket open, with a reader on the loop, when connecting times out, is refused or is cancelled;
+- it drops what the broker says in its CONNACK: whether it kept our session, how much it takes at once;
+- its queue cannot be waited on without taking from it.
+
+`tests/integration/test_core_mqtt_client.py` fails when upstream changes what this relies on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.client import ConnectFlags
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+
+class Inbox(asyncio.Queue[aiomqtt.Message]):
+    """A queue on which one can wait without taking: a cancelled wait loses no message."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self.filled = asyncio.Event()
+
+    def _put(self, item: aiomqtt.Message) -> None:
+        super()._put(item)
+        self.filled.set()
+
+    def take(self, most: int) -> list[aiomqtt.Message]:
+        """Take what is there, at most `most`, without waiting."""
+        taken = [self.get_nowait() for _ in range(min(most, self.qsize()))]
+        if self.empty():
+            self.filled.clear()
+        return taken
+
+
+class Client(aiomqtt.Client):
+    """A client for one connection; call `let_go` at the end, whatever has happened."""
+
+    def __init__(self, *args: Any, manual_ack: bool, connect_timeout_s: float, **kwargs: Any) -> None:
+        super().__init__(*args, queue_type=Inbox, timeout=connect_timeout_s, **kwargs)
+        self.inbox: Inbox = self._queue  # type: ignore[assignment]  # made just above
+        self.reached = False
+        """Something at the other end took the connection (and the TLS handshake)."""
+        self.session_present = False
+        """The broker kept our session since last time."""
+        self.max_packet_bytes: int | None = None
+        """The largest packet the broker takes, where it says so."""
+        self._connecting = True
+        self._given_up = False
+        self.paho.manual_ack_set(manual_ack)
+        self.paho.connect_timeout = connect_timeout_s
+        self.paho.on_connect = self._on_welcome
+
+    @property
+    def paho(self) -> PahoClient:
+        """The paho client inside."""
+        return self._client
+
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Done when the connection is over, with the error when it was not we who ended it."""
+        return self._disconnected
+
+    def let_go(self) -> None:
+        """Free the socket, at once or, while a thread is still connecting, as soon as it has come back."""
+        self._given_up = True
+        if not self._connecting:
+            self.paho._sock_close()
+        if self.lost.done() and not self.lost.cancelled():
+            self.lost.exception()  # now it counts as seen, otherwise asyncio complains when it is collected
+
+    def _client_connect(self) -> None:
+        """Connect; aiomqtt calls this in a thread."""
+        try:
+            super()._client_connect()
+            self.reached = True
+        finally:
+            self._loop.call_soon_threadsafe(self._connect_over)
+
+    def _connect_over(self) -> None:
+        # On the loop, after the readers that paho's callbacks had put on it from the thread.
+        self._connecting = False
+        if self._given_up:
+            self.let_go()
+
+    def _on_welcome(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: ConnectFlags,
+        code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        """Keep what the CONNACK says (MQTT 5, 3.2.2.3), and hold to it: paho does not."""
+        self.session_present = bool(flags.session_present)
+        self.max_packet_bytes = getattr(properties, "MaximumPacketSize", None)
+        window: int = getattr(properties, "ReceiveMaximum", client._max_inflight_messages)
+        client._max_inflight_messages = min(window, client._max_inflight_messages)
+        self._on_connect(client, userdata, flags, code, properties)

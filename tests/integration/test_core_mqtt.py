@@ -1,0 +1,257 @@
+"""Links of an MQTT session on real Mosquitto: publishing, receiving, acknowledging."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from hubwatch_core.clock import now_us
+from hubwatch_core.errors import Transient
+from hubwatch_core.mqtt import Link, Message, Session
+from support.fix_mqtt import Address
+from support.kept_link import kept, reaching, unique
+from support.own_mosquitto import OwnMosquitto
+from support.proxy import Proxy
+
+SOON_S = 5.0
+
+
+async def _take(link: Link, count: int) -> list[Message]:
+    """Receive exactly `count` messages, and see that no more come."""
+    got: list[Message] = []
+    while len(got) < count:
+        more = await link.receive(count - len(got), SOON_S)
+        assert more, f"only {len(got)} of {count} messages came"
+        got += more
+    assert await link.receive(1, 0.2) == []
+    return got
+
+
+@pytest.fixture
+async def proxy(mosquitto: Address) -> AsyncIterator[Proxy]:
+    async with Proxy(*mosquitto) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def other(mosquitto: Address) -> AsyncIterator[Link]:
+    """A second client on the same broker."""
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        yield await links.next()
+
+
+async def test_message_published_is_message_received(mosquitto: Address, other: Link) -> None:
+    topic = f"{unique()}/a"
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        link = await links.next()
+        await link.subscribe(topic)
+        before = now_us()
+        await other.publish(topic, b"\x00\xff")
+        (message,) = await _take(link, 1)
+    assert (message.topic, message.payload, message.qos, message.retain) == (topic, b"\x00\xff", 1, False)
+    assert before <= message.received <= now_us()
+
+
+async def test_mqtt_5_is_spoken_unless_told_otherwise(own_mosquitto: OwnMosquitto) -> None:
+    address = (own_mosquitto.host, own_mosquitto.port)
+    for protocol in ("auto", "5", "3.1.1"):
+        async with kept(Session(reaching(address, protocol=protocol), client_id=f"by-{protocol}")) as links:
+            await links.next()
+    log = own_mosquitto.log.read_text(encoding="utf-8")
+    assert "as by-auto (p5, c1, k20)" in log
+    assert "as by-5 (p5, c1, k20)" in log
+    assert "as by-3.1.1 (p2, c1, k20)" in log
+
+
+async def test_session_ends_when_its_use_returns(mosquitto: Address) -> None:
+    used = []
+
+    async def use(link: Link) -> None:
+        used.append(link)
+
+    await asyncio.wait_for(Session(reaching(mosquitto), client_id=unique()).run(use), SOON_S)
+    (link,) = used
+    with pytest.raises(Transient, match="lost"):
+        await link.publish("a", b"")
+    with pytest.raises(Transient, match="lost"):
+        await link.subscribe("a")
+    with pytest.raises(Transient, match="lost"):
+        await link.receive(1, 1)
+
+
+async def test_error_of_the_use_comes_through(mosquitto: Address) -> None:
+    async def use(_: Link) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(Session(reaching(mosquitto), client_id=unique()).run(use), SOON_S)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_broker_keeps_the_session_of_a_persistent_client_only(mosquitto: Address, protocol: str) -> None:
+    for persistent in (False, True):
+        session = Session(reaching(mosquitto, protocol=protocol), client_id=unique(), persistent=persistent)
+        present = []
+        for _ in range(2):
+            async with kept(session) as links:
+                present.append((await links.next()).session_present)
+        assert present == [False, persistent]
+
+
+async def test_persistent_client_gets_what_came_while_it_was_away(mosquitto: Address, other: Link) -> None:
+    topic, session = unique(), Session(reaching(mosquitto), client_id=unique(), persistent=True)
+    async with kept(session) as links:
+        await (await links.next()).subscribe(topic)
+    for i in range(5):
+        await other.publish(topic, b"%d" % i)
+    async with kept(session) as links:
+        messages = await _take(await links.next(), 5)
+    assert [message.payload for message in messages] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_only_what_was_not_acknowledged_comes_again(proxy: Proxy, other: Link, shared: bool) -> None:
+    topic = unique()
+    session = Session(reaching(proxy.address), client_id=unique(), persistent=True, manual_ack=True)
+    async with kept(session) as links:
+        link = await links.next()
+        await link.subscribe(f"$share/{unique()}/{topic}" if shared else topic)
+        for i in range(10):
+            await other.publish(topic, b"%d" % i)
+        for message in await _take(link, 10):
+            if int(message.payload) % 3:
+                link.ack(message)
+        await asyncio.sleep(0.2)  # the acknowledgements are on their way when the cable is cut
+        proxy.cut()
+        again = await links.next()
+        assert again.session_present
+        messages = await _take(again, 4)
+        assert sorted(message.payload for message in messages) == [b"0", b"3", b"6", b"9"]
+        for message in messages:
+            again.ack(message)
+        await asyncio.sleep(0.2)
+        proxy.cut()
+        assert await (await links.next()).receive(1, 0.5) == []
+
+
+async def test_without_manual_ack_nothing_comes_again(proxy: Proxy, other: Link) -> None:
+    topic = unique()
+    async with kept(Session(reaching(proxy.address), client_id=unique(), persistent=True)) as links:
+        link = await links.next()
+        await link.subscribe(topic)
+        await other.publish(topic, b"x")
+        (message,) = await _take(link, 1)
+        link.ack(message)
+        proxy.cut()
+        assert await (await links.next()).receive(1, 0.5) == []
+
+
+async def test_acknowledging_a_message_of_a_lost_link_does_nothing(proxy: Proxy, other: Link) -> None:
+    topic = unique()
+    async with kept(Session(reaching(proxy.address), client_id=unique(), manual_ack=True)) as links:
+        link = await links.next()
+        await link.subscribe(topic)
+        await other.publish(topic, b"x")
+        (message,) = await _take(link, 1)
+        proxy.cut()
+        await links.next()
+        link.ack(message)
+
+
+async def test_members_of_a_group_share_and_each_message_comes_once(mosquitto: Address, other: Link) -> None:
+    topic, group = unique(), unique()
+    async with (
+        kept(Session(reaching(mosquitto), client_id=unique())) as one,
+        kept(Session(reaching(mosquitto), client_id=unique())) as two,
+    ):
+        members = [await one.next(), await two.next()]
+        for member in members:
+            await member.subscribe(f"$share/{group}/{topic}")
+        for i in range(20):
+            await other.publish(topic, b"%d" % i)
+        got = [message.payload for member in members for message in await member.receive(20, SOON_S)]
+    assert sorted(got, key=int) == [b"%d" % i for i in range(20)]
+
+
+async def test_receive_takes_what_is_there_but_never_more_than_asked(mosquitto: Address, other: Link) -> None:
+    topic = unique()
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        link = await links.next()
+        await link.subscribe(topic)
+        await asyncio.gather(*(other.publish(topic, b"%d" % i) for i in range(25)))
+        await asyncio.sleep(0.3)
+        batches = [[int(each.payload) for each in await link.receive(10, 1)] for _ in range(3)]
+    assert [len(batch) for batch in batches] == [10, 10, 5]
+    assert [number for batch in batches for number in batch] == list(range(25))
+
+
+async def test_receive_waits_as_long_as_told_when_nothing_comes(mosquitto: Address) -> None:
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        link = await links.next()
+        began = time.monotonic()
+        assert await link.receive(10, 0.3) == []
+        assert 0.3 <= time.monotonic() - began < SOON_S
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_receive_cancelled_as_a_message_comes_does_not_lose_it(
+    mosquitto: Address, other: Link, turns: int
+) -> None:
+    topic = unique()
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        link = await links.next()
+        await link.subscribe(topic)
+        await other.publish(topic, b"x")
+        inbox = link._client.inbox
+        await inbox.filled.wait()
+        (message,) = inbox.take(1)
+        waiting = asyncio.create_task(link.receive(1, 10))
+        await asyncio.sleep(0.05)
+        inbox.put_nowait(message)  # comes again, and some turns of the loop later the receiver gives up
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        (got,) = await link.receive(1, 0.1) if waiting.cancelled() else waiting.result()
+        assert got.payload == b"x"
+
+
+async def test_publish_returns_only_after_the_broker_has_taken_it(proxy: Proxy) -> None:
+    async with kept(Session(reaching(proxy.address), client_id=unique())) as links:
+        link = await links.next()
+        proxy.stall("down")
+        publishing = asyncio.create_task(link.publish(unique(), b"x"))
+        done, _ = await asyncio.wait([publishing], timeout=0.4)
+        assert not done
+        await proxy.heal()
+        await asyncio.wait_for(publishing, SOON_S)
+
+
+async def test_publish_of_qos_0_waits_for_nothing(proxy: Proxy) -> None:
+    async with kept(Session(reaching(proxy.address), client_id=unique())) as links:
+        link = await links.next()
+        proxy.stall("down")
+        await asyncio.wait_for(link.publish(unique(), b"x", qos=0), 1)
+
+
+async def test_publish_on_its_way_when_the_link_breaks_is_transient(proxy: Proxy) -> None:
+    async with kept(Session(reaching(proxy.address), client_id=unique())) as links:
+        link = await links.next()
+        proxy.stall("down")
+        publishing = asyncio.create_task(link.publish("some/topic", b"x"))
+        await asyncio.sleep(0.1)
+        proxy.cut()
+        with pytest.raises(Transient, match="lost before some/topic was acknowledged"):
+            await asyncio.wait_for(publishing, SOON_S)
+
+
+async def test_thousand_publishes_at_once_are_all_confirmed_and_arrive(mosquitto: Address, other: Link) -> None:
+    topic = unique()
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        link = await links.next()
+        await link.subscribe(topic)
+        await asyncio.gather(*(other.publish(topic, b"%d" % i) for i in range(1000)))
+        assert [int(each.payload) for each in await _take(link, 1000)] == list(range(1000))
