@@ -41,6 +41,7 @@ def reader(source: Source) -> Callable[[Image], Raw]:
     wires = range(source.wire, source.wire + source.words)
     take = _taker(source, list(wires))
     narrow = _narrower(source)
+    absent = frozenset(source.absent)
     function = source.function
 
     def read(image: Image) -> Raw:
@@ -48,6 +49,8 @@ def reader(source: Source) -> Callable[[Image], Raw]:
             raw = take(image.words[function])
         except KeyError:
             raise Unread(_why(image, function, wires)) from None
+        if raw in absent:
+            raise Unread(f"the device says that it has no value (raw {raw})")
         return raw if narrow is None else narrow(raw)
 
     return read
@@ -129,8 +132,11 @@ def _narrower(source: Source) -> Callable[[Raw], Raw] | None:
     if source.any_of_bits:
         bits, one = sum(1 << bit for bit in source.any_of_bits), 0 if source.invert else 1
         return lambda raw: one if _int(raw) & bits else 1 - one
+    mask, shift = source.mask if source.mask is not None else -1, source.shift
+    if source.one_of:
+        codes, one = frozenset(source.one_of), 0 if source.invert else 1
+        return lambda raw: one if (_int(raw) & mask) >> shift in codes else 1 - one
     if source.mask is not None or source.shift:
-        mask, shift = source.mask if source.mask is not None else -1, source.shift
         return lambda raw: (_int(raw) & mask) >> shift
     if source.invert:
         return lambda raw: 0 if raw else 1

@@ -36,7 +36,11 @@ class Source(Section):
     mask: Annotated[int, Field(ge=1)] | None = Field(None, description="Keep only these bits.")
     shift: Annotated[int, Field(ge=0, le=63)] = Field(0, description="Then shift right by this many.")
     any_of_bits: tuple[Bit, ...] = Field((), description="The value is 1 when any of these bits is set, else 0.")
+    one_of: tuple[int, ...] = Field((), description="After mask and shift: 1 when it is one of these codes, else 0.")
     invert: bool = Field(False, description="Swap 0 and 1 (normally closed contacts).")
+    absent: tuple[int | float, ...] = Field(
+        (), description="Whole values, before any bit is taken, that mean: no value, so no state and no event either."
+    )
 
     @property
     def words(self) -> int:
@@ -60,8 +64,10 @@ class Source(Section):
             raise ValueError(f"a {self.type} has bits 0 to {width - 1}")
         if self.mask is not None and self.mask >= 1 << width:
             raise ValueError(f"the mask is wider than a {self.type}")
-        if (self.any_of_bits or self.mask is not None) and self.type in ("f32", "f64", "ascii", "hex"):
+        if (self.any_of_bits or self.one_of or self.mask is not None) and self.type in ("f32", "f64", "ascii", "hex"):
             raise ValueError(f"a {self.type} has no bits to test")
+        if self.any_of_bits and self.one_of:
+            raise ValueError("any_of_bits and one_of are two ways to one state: give one of them")
         return self
 
 
