@@ -72,6 +72,8 @@ dynamic_shared_memory_type = mmap
 shared_buffers = 256MB
 max_wal_size = 2GB
 timezone = 'UTC'
+# As production should: compiling the plan of ledger_gaps took 3 s, running it 1 ms (measured).
+jit = off
 shared_preload_libraries = 'timescaledb'
 timescaledb.telemetry_level = off
 # Each test has a database of its own, and each database a scheduler.
