@@ -12,6 +12,7 @@ from hubwatch_collector.pump import Pump
 from hubwatch_core.errors import Permanent
 from hubwatch_core.logs import get_logger
 from hubwatch_core.service import Context, Part
+from hubwatch_store import maintenance
 from hubwatch_store.migrate import check_schema
 from hubwatch_store.writer import Writer
 
@@ -22,14 +23,14 @@ _log = get_logger("collector")
 
 
 def parts(settings: Settings, context: Context) -> list[Part]:
-    """Give the parts of a collector: one, which receives, stores and acknowledges."""
+    """Give the parts of a collector: one receives, stores and acknowledges; one keeps the database tidy."""
     context.health.set("database", False, "not connected yet")
     context.health.set("intake", False, "not subscribed yet")
 
     async def run(stop: asyncio.Event) -> None:
         await _collect(settings, context, stop)
 
-    return [Part("collector", run)]
+    return [Part("collector", run), maintenance.part(settings.database, context)]
 
 
 async def _collect(settings: Settings, context: Context, stop: asyncio.Event) -> None:

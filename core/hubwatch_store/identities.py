@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hubwatch_core.clock import now_us
 from hubwatch_core.wire import Frame
 from hubwatch_store.columns import ChannelKey
 from hubwatch_store.pool import Connection
@@ -51,7 +52,10 @@ class Identities:
 
     async def prepare_days(self, connection: Connection, table: str, times_us: Iterable[int]) -> None:
         """Make sure that `table` (reading or event) can take these moments."""
-        days = {(table, time // DAY_US) for time in times_us} - self._days
+        # Retention may have taken an older day away since it was asked for, so these are asked for every time.
+        settled = now_us() // DAY_US - 1
+        days = {(table, time // DAY_US) for time in times_us}
+        days = {day for day in days if day not in self._days or day[1] < settled}
         if days:
             moments = [day * DAY_US for _, day in days]
             await connection.execute(queries("identities")["partitions"], (table, moments))

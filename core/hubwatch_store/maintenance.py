@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from hubwatch_core.errors import Transient
+from hubwatch_core.errors import HubwatchError
 from hubwatch_core.logs import get_logger
 from hubwatch_core.service import Context, Part
 from hubwatch_store import aggregates, retention
@@ -31,6 +31,8 @@ from hubwatch_store.retention import Deleted
 REFRESH_EVERY_S = 60.0
 RETENTION_EVERY = timedelta(hours=6)
 """Days are what rules count in, so a few times a day is often enough."""
+
+NAME = "hubwatch maintenance"
 
 RUN_S = 300.0
 """How long a run inside a collector may take; the next one goes on where it stopped."""
@@ -73,8 +75,15 @@ def maintain(
     With `dry_run` nothing is changed and `deleted` says what would be; with `when_due` retention waits until
     `RETENTION_EVERY` after the last. Raises Transient when the database is away or a writer blocks us for too long.
     """
-    bounds = bounds or Bounds()
-    with connect_sync(settings, "hubwatch maintenance") as connection, translated():
+    with connect_sync(settings, NAME) as connection:
+        return maintain_on(connection, bounds or Bounds(), dry_run=dry_run, when_due=when_due)
+
+
+def maintain_on(
+    connection: Connection[Any], bounds: Bounds, *, dry_run: bool = False, when_due: bool = False
+) -> Done | None:
+    """Do the same on a connection of the caller's, who closes it afterwards: that gives the turn to others."""
+    with translated():
         connection.execute("SET statement_timeout = 0")
         if dry_run:
             return Done(deleted=retention.apply(connection, bounds, dry_run=True))
@@ -150,11 +159,11 @@ class _Keeper:
                 continue
 
     async def _once(self, stop: asyncio.Event) -> None:
-        bounds = Bounds(RUN_S, stop.is_set)
         try:
-            done = await asyncio.to_thread(maintain, self._settings, bounds, when_due=True)
-        except Transient as error:
-            if not self._away:
+            done = await self._maintain(stop)
+        except HubwatchError as error:
+            # Whatever it is, it is no reason for a collector to stop storing.
+            if not self._away and not stop.is_set():
                 _log.warning("maintenance has to wait", reason=str(error))
             self._away = True
             return
@@ -163,6 +172,21 @@ class _Keeper:
         self._away = False
         if done is not None:
             self._tell(done)
+
+    async def _maintain(self, stop: asyncio.Event) -> Done | None:
+        connection = await asyncio.to_thread(connect_sync, self._settings, NAME)
+        bounds = Bounds(RUN_S, stop.is_set)
+        working = asyncio.create_task(asyncio.to_thread(maintain_on, connection, bounds, when_due=True))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                # One statement, such as the rewriting of a large piece, may take longer than a stop may.
+                await asyncio.to_thread(connection.cancel_safe)
+            return await working
+        finally:
+            stopping.cancel()
+            connection.close()
 
     def _tell(self, done: Done) -> None:
         self._last.set_to_current_time()

@@ -206,7 +206,8 @@ def _line(hold: Hold) -> str:
     line = f"{hold.id:>4}  {what}  {hold.held_from.isoformat()} to {until}  {_flat(hold.reason)}  by {hold.by}"
     if hold.released is None:
         return line
-    return f"{line}  released {hold.released.isoformat(timespec='seconds')} by {hold.released_by}: {_flat(hold.release_reason or '')}"
+    released = f"{hold.released.isoformat(timespec='seconds')} by {hold.released_by}"
+    return f"{line}  released {released}: {_flat(hold.release_reason or '')}"
 
 
 def _flat(text: str) -> str:

@@ -144,7 +144,6 @@ async def test_a_reading_later_than_retention_never_lowers_a_bucket_and_is_told(
     kept.maintain()
     assert kept.one("SELECT count(*) FROM readings") == 0
     before = shown(kept, "readings_1m")
-    await writer.close()  # its partition of that day is gone
     await writer.write([offer(frame(2, series=[series(old, [9.0])], late=True))])
     done = kept.maintain()
     assert done.refreshed.too_late == 2

@@ -1,0 +1,80 @@
+"""The part that maintains: works beside a collector, stands by for another, stops at once, survives the database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from hubwatch_core.service import Context, Part
+from hubwatch_store.config import DatabaseSection
+from hubwatch_store.maintenance import part, upkeep
+from support.eventually import eventually
+from support.kept_database import DAY, NOW, Kept, kept_in
+from support.ports import free_port
+
+
+@pytest.fixture
+def kept(migrated_plain_dsn: str) -> Iterator[Kept]:
+    with kept_in(migrated_plain_dsn) as kept:
+        yield kept
+
+
+async def ended(running: asyncio.Task[None], stop: asyncio.Event) -> float:
+    began = time.monotonic()
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    return time.monotonic() - began
+
+
+def started(part: Part) -> tuple[asyncio.Task[None], asyncio.Event]:
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        await part.run(stop)
+
+    return asyncio.create_task(run()), stop
+
+
+async def test_it_refreshes_and_deletes_and_counts_it(kept: Kept) -> None:
+    kept.readings(kept.sensor("weather-1", "environment"), NOW - 100 * DAY, NOW - DAY)
+    context = Context.make("test")
+    running, stop = started(part(kept.settings, context))
+    await eventually(lambda: context.registry.get_sample_value("hubwatch_store_maintained_time_seconds"))
+    await ended(running, stop)
+    assert context.registry.get_sample_value("hubwatch_store_deleted_rows_total", {"layer": "raw"}) == 1
+    assert kept.ages() == {"weather-1": [1]}
+    standing = upkeep(kept.connection)
+    assert standing.maintained
+    assert standing.behind_s is not None
+    assert 60 < standing.behind_s < 300
+    assert standing.retention is not None
+
+
+async def test_a_stop_does_not_wait_for_a_long_statement(kept: Kept) -> None:
+    with psycopg.connect(kept.dsn) as other:
+        other.execute("LOCK TABLE hubwatch.retention_rule IN ACCESS EXCLUSIVE MODE")
+        running, stop = started(part(kept.settings, Context.make("test")))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hubwatch maintenance' AND"
+        await eventually(lambda: kept.one(f"{waiting} wait_event_type = 'Lock'"))
+        assert await ended(running, stop) < 3
+
+
+async def test_while_another_process_maintains_it_stands_by(kept: Kept) -> None:
+    context = Context.make("test")
+    kept.do("SELECT pg_advisory_lock(hashtext('hubwatch.maintenance'))")
+    running, stop = started(part(kept.settings, context))
+    await asyncio.sleep(1)
+    await ended(running, stop)
+    assert upkeep(kept.connection).retention is None
+
+
+async def test_a_database_that_is_away_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = DatabaseSection(dsn=f"postgresql://nobody@127.0.0.1:{free_port()}/x", connect_timeout_s=2)
+    running, stop = started(part(nowhere, Context.make("test")))
+    await asyncio.sleep(1)
+    assert not running.done()
+    await ended(running, stop)
