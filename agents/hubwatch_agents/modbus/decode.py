@@ -107,6 +107,7 @@ class _Channel:
         self._read = reader(channel)
         self._judge = judge(channel)
         self._decimals = reader(channel.decimals_from) if channel.decimals_from is not None else None
+        self._sign = reader(channel.sign_from) if channel.sign_from is not None else None
 
     def read(self, image: Image) -> Measured:
         try:
@@ -115,6 +116,8 @@ class _Channel:
                 return bad("a text is no value")
             if self._decimals is not None:
                 raw = raw / 10 ** float(self._decimals(image))
+            if self._sign is not None and self._sign(image):
+                raw = -raw
         except Unread as unread:
             return bad(unread.reason)
         return self._judge(raw)
@@ -209,6 +212,7 @@ def _sources(
     """Name everything that must be read for these channels."""
     yield from channels
     yield from (channel.decimals_from for channel in channels if channel.decimals_from is not None)
+    yield from (channel.sign_from for channel in channels if channel.sign_from is not None)
     yield from (rule.rule for rule in rules)
     yield from (each for each in (profile.heartbeat, profile.device_time) if each is not None)
     for event in profile.events if with_events else ():

@@ -76,6 +76,7 @@ class ModbusChannel(Source, Measure):
 
     period_ms: Annotated[int, Field(ge=10)] | None = Field(None, description="Read every so often; unset: as the rest.")
     decimals_from: Source | None = Field(None, description="Where the device says how many decimals the value has.")
+    sign_from: Source | None = Field(None, description="Where the device says that it is negative: anything but 0.")
 
 
 class QualityRule(Source):
