@@ -6,8 +6,13 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hubwatch_agents.profiles.measure import Measure
+from hubwatch_agents.profiles.measure import CurrentLoop, Measure
 from hubwatch_core.words import Quality
+
+FAULT_LOW_MA, FAULT_HIGH_MA = 3.6, 21.0
+"""At and beyond these a 4-20 mA transmitter signals its own failure (NAMUR NE 43)."""
+DEAD_LOOP_MA = 0.5
+"""Less than any live transmitter draws, more than the zero error of an analogue input."""
 
 
 class Measured(NamedTuple):
@@ -25,6 +30,8 @@ def bad(reason: str) -> Measured:
 
 def judge(measure: Measure) -> Callable[[float], Measured]:
     """Compile a measure into a function of the raw number; holds the count of roll-overs where there are any."""
+    if measure.loop is not None:
+        return _judge_loop(measure.loop, frozenset(measure.invalid))
     invalid, suspect = frozenset(measure.invalid), frozenset(measure.suspect)
     factor, offset = measure.scale / measure.divisor, measure.offset
     plain = factor == 1.0 and offset == 0.0
@@ -46,6 +53,23 @@ def judge(measure: Measure) -> Callable[[float], Measured]:
         if codes and raw not in codes:
             return Measured(x, Quality.UNCERTAIN, f"code {raw:g} is not in the profile")
         return Measured(x)
+
+    return judged
+
+
+def _judge_loop(loop: CurrentLoop, invalid: frozenset[float]) -> Callable[[float], Measured]:
+    raw_per_ma = (loop.raw_20ma - loop.raw_4ma) / 16
+    value_per_ma = (loop.high - loop.low) / 16
+
+    def judged(raw: float) -> Measured:
+        if raw in invalid or not math.isfinite(raw):
+            return bad(f"the device says that it has no value (raw {raw:g})")
+        ma = 4 + (raw - loop.raw_4ma) / raw_per_ma
+        if ma < DEAD_LOOP_MA:
+            return bad(f"no current in the loop ({ma:.2f} mA): wire broken or no supply")
+        if ma <= FAULT_LOW_MA or ma >= FAULT_HIGH_MA:
+            return bad(f"{ma:.2f} mA: fault signal of the detector or broken loop")
+        return Measured(float(f"{loop.low + value_per_ma * (ma - 4):.12g}"))
 
     return judged
 

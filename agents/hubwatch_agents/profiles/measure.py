@@ -10,6 +10,21 @@ from hubwatch_core.config import ConfigId, Section
 from hubwatch_core.words import ChannelKind
 
 
+class CurrentLoop(Section):
+    """A 4-20 mA loop behind an analogue input: what the input gives at both ends, and what they mean."""
+
+    raw_4ma: float = Field(description="Raw value at 4 mA.")
+    raw_20ma: float = Field(description="Raw value at 20 mA.")
+    low: float = Field(description="Published value at 4 mA.")
+    high: float = Field(description="Published value at 20 mA.")
+
+    @model_validator(mode="after")
+    def _spans(self) -> CurrentLoop:
+        if self.raw_4ma == self.raw_20ma or self.low == self.high:
+            raise ValueError("4 mA and 20 mA cannot be the same")
+        return self
+
+
 class Measure(Section):
     """One channel: its name and unit, and the way from a raw number to a value that may be believed."""
 
@@ -20,6 +35,7 @@ class Measure(Section):
     scale: float = Field(1.0, description="Published value = raw × scale ÷ divisor + offset.")
     divisor: Annotated[int, Field(ge=1)] = Field(1, description="Whole divisor; devices that scale by powers of two.")
     offset: float = Field(0.0, description="Added after scaling.")
+    loop: CurrentLoop | None = Field(None, description="Instead of scale, divisor and offset: a 4-20 mA loop.")
     invalid: tuple[int | float, ...] = Field((), description="Raw values that mean: no value. Compared before scaling.")
     suspect: tuple[int | float, ...] = Field((), description="Raw values that make the value uncertain.")
     plausible: tuple[float, float] | None = Field(
@@ -42,6 +58,8 @@ class Measure(Section):
             raise ValueError("plausible needs its lower limit first")
         if self.rolls_at is not None and self.kind is not ChannelKind.COUNTER:
             raise ValueError("rolls_at is for counters")
+        if self.loop is not None and (self.scale, self.divisor, self.offset, self.plausible) != (1.0, 1, 0.0, None):
+            raise ValueError("a loop has its own scale and limits: leave out scale, divisor, offset and plausible")
         bad = [code for code in self.states if not code.lstrip("-").isdigit()]
         if bad:
             raise ValueError(f"states are keyed by whole numbers, not {bad[0]!r}")
