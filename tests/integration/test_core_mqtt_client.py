@@ -1,0 +1,268 @@
+"""What `mqtt_client.py` relies on in aiomqtt and paho, and that no socket, task or thread outlives a failed connect.
+
+These fail when upstream changes: then read the decision record on aiomqtt before changing them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import aiomqtt
+import pytest
+
+from hubwatch_core.errors import Permanent
+from hubwatch_core.health import Health
+from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt_client import Client, Inbox
+from support.fix_mqtt import Address, MakeMosquitto
+from support.kept_link import kept, reaching, unique
+from support.own_mosquitto import OwnMosquitto
+from support.ports import free_port
+from support.proxy import Proxy
+
+SOON_S = 5.0
+
+
+def _sockets() -> list[str]:
+    """Give the sockets this process has open, by their identity."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:
+            continue  # the listing's own descriptor
+        if target.startswith("socket:"):
+            found.append(target)
+    return sorted(found)
+
+
+async def _settled(sockets: list[str], tasks: int) -> None:
+    """Wait until no socket is open and no task runs but those there were; fails when that does not come."""
+    for _ in range(100):
+        if _sockets() == sockets and len(asyncio.all_tasks()) <= tasks:
+            return
+        await asyncio.sleep(0.05)
+    assert _sockets() == sockets
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+@pytest.fixture
+async def nothing_left(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+    """Fail when the test leaves a socket or a task behind, or an error nobody has looked at."""
+    sockets, tasks = _sockets(), len(asyncio.all_tasks())
+    yield
+    await _settled(sockets, tasks)
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+
+
+@contextmanager
+def _deaf() -> Iterator[Address]:
+    """A port whose queue of connections is full: a connect neither succeeds nor fails. Ref: listen(2)."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        address: Address = server.getsockname()
+        fillers = [socket.socket() for _ in range(3)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            yield address
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+def _client(address: Address, **more: bool) -> Client:
+    return Client(*address, identifier=unique(), manual_ack=True, connect_timeout_s=SOON_S, **more)
+
+
+async def test_the_queue_of_the_client_is_the_one_that_can_be_waited_on(mosquitto: Address) -> None:
+    client = _client(mosquitto)
+    assert type(client._queue) is Inbox
+    assert client.inbox is client._queue
+
+
+async def test_manual_acknowledgement_is_honoured_by_the_inner_client(mosquitto: Address, proxy: Proxy) -> None:
+    """Without it paho acknowledges at once; the bytes that go up tell."""
+    topic = unique()
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        other = await links.next()
+        for manual_ack, sent_at_once in ((True, False), (False, True)):
+            session = Session(reaching(proxy.address), client_id=unique(), manual_ack=manual_ack)
+            async with kept(session) as subscriber:
+                link = await subscriber.next()
+                await link.subscribe(topic)
+                await asyncio.sleep(0.2)
+                before = proxy.flows["up"].passed_bytes
+                await other.publish(topic, b"x")
+                (message,) = await link.receive(1, SOON_S)
+                await asyncio.sleep(0.2)
+                assert (proxy.flows["up"].passed_bytes > before) is sent_at_once
+                link.ack(message)
+                await asyncio.sleep(0.2)
+                # PUBACK is 4 bytes when its reason is success (MQTT 5, 3.4.2.1)
+                assert proxy.flows["up"].passed_bytes - before == 4
+
+
+def test_aiomqtt_still_calls_what_we_override() -> None:
+    assert "self._client_connect" in inspect.getsource(aiomqtt.Client.__aenter__)
+    assert list(inspect.signature(aiomqtt.Client._client_connect).parameters) == ["self"]
+    assert [*inspect.signature(aiomqtt.Client._on_connect).parameters][1:] == [
+        "client", "userdata", "flags", "reason_code", "properties",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+async def proxy(mosquitto: Address) -> AsyncIterator[Proxy]:
+    async with Proxy(*mosquitto) as proxy:
+        yield proxy
+
+
+async def test_orderly_end_leaves_nothing(nothing_left: None, mosquitto: Address) -> None:
+    async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
+        link = await links.next()
+        await link.subscribe(unique())
+        await link.publish(unique(), b"x")
+
+
+async def test_lost_links_leave_nothing(mosquitto: Address, proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
+    sockets = len(_sockets())
+    async with kept(Session(reaching(proxy.address), client_id=unique())) as links:
+        for reset in (True, False, True):
+            link = await links.next()
+            publishing = asyncio.create_task(link.publish(unique(), b"x"))
+            proxy.cut(reset=reset)
+            await asyncio.wait([publishing])
+            publishing.exception()
+        await links.next()
+    del link, publishing, links
+    for _ in range(100):
+        if len(_sockets()) <= sockets:
+            break
+        await asyncio.sleep(0.05)
+    assert len(_sockets()) <= sockets
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_refused_connect_leaves_nothing(nothing_left: None) -> None:
+    async with kept(Session(reaching(("127.0.0.1", free_port())), client_id=unique())):
+        await asyncio.sleep(0.5)
+
+
+async def test_connects_nobody_answers_leave_nothing_open(nothing_left: None) -> None:
+    """A program that takes connections and says nothing, such as amqtt given MQTT 5."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        health, address = Health(), silent.getsockname()
+        session = Session(reaching(address, connect_timeout_s=0.2), client_id=unique(), health=health)
+        async with kept(session):
+            before = len(_sockets())
+            await asyncio.sleep(2)
+            assert len(_sockets()) <= before + 1  # the try under way
+        assert "took the connection but did not answer within 0.2 s" in str(health.report())
+
+
+async def test_connects_that_hang_up_at_once_leave_nothing_open(nothing_left: None) -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        address = server.sockets[0].getsockname()
+        async with kept(Session(reaching(address, connect_timeout_s=0.2), client_id=unique())):
+            await asyncio.sleep(1.5)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.01, 0.3])
+async def test_cancelled_while_the_broker_is_silent_leaves_nothing(nothing_left: None, after_s: float) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with kept(Session(reaching(silent.getsockname()), client_id=unique())):
+            await asyncio.sleep(after_s)
+
+
+async def test_cancelled_while_the_connect_hangs_returns_at_once_and_leaves_nothing(nothing_left: None) -> None:
+    with _deaf() as address:
+        loop = asyncio.get_running_loop()
+        sockets = _sockets()
+        async with kept(Session(reaching(address, connect_timeout_s=2), client_id=unique())):
+            await asyncio.sleep(0.3)
+            began = loop.time()
+        assert loop.time() - began < 1
+        await _settled(sockets, len(asyncio.all_tasks()))
+
+
+async def test_connect_given_up_that_then_succeeds_is_closed(nothing_left: None) -> None:
+    """The thread comes back with a socket when nobody wants it any more."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = _client(server.getsockname())
+        entering = asyncio.create_task(client.__aenter__())
+        await asyncio.sleep(0)
+        entering.cancel()
+        client.let_go()
+        await asyncio.wait([entering])
+        server.settimeout(SOON_S)
+        link, _ = await asyncio.to_thread(server.accept)
+        with link:
+            link.settimeout(SOON_S)
+            # the CONNECT that was on its way, and then the end
+            while await asyncio.to_thread(link.recv, 1000):
+                pass
+
+
+async def test_cancelled_connects_leave_no_thread(mosquitto: Address) -> None:
+    for _ in range(20):
+        async with kept(Session(reaching(mosquitto), client_id=unique())):
+            await asyncio.sleep(0)
+    # the loop's executor keeps its idle threads; there are never more than it may have
+    assert len([thread for thread in threading.enumerate() if thread.name.startswith("asyncio")]) <= 8
+
+
+async def test_broker_that_takes_few_at_once_is_never_sent_more(make_mosquitto: MakeMosquitto) -> None:
+    own = make_mosquitto(["allow_anonymous true", "max_inflight_messages 7"])
+    async with Proxy(own.host, own.port) as proxy, kept(Session(reaching(proxy.address), client_id="a")) as links:
+        link = await links.next()
+        before = proxy.flows["up"].passed_bytes
+        proxy.stall("down")  # no acknowledgement comes back
+        publishing = [asyncio.create_task(link.publish("t", b"x" * 1000)) for _ in range(50)]
+        await asyncio.sleep(0.5)
+        assert 7_000 < proxy.flows["up"].passed_bytes - before < 8_000
+        await proxy.heal()
+        await asyncio.wait_for(asyncio.gather(*publishing), SOON_S)
+
+
+async def test_message_the_broker_will_never_take_is_permanent_and_costs_no_link(
+    make_mosquitto: MakeMosquitto,
+) -> None:
+    own = make_mosquitto(["allow_anonymous true", "max_packet_size 2000"])
+    async with kept(Session(reaching((own.host, own.port)), client_id="a")) as links:
+        link = await links.next()
+        with pytest.raises(Permanent, match="message of 2000 bytes on t: the broker takes packets up to 2000"):
+            await link.publish("t", b"x" * 2000)
+        await link.publish("t", b"x" * 1900)
+        assert links.made == 1
+
+
+async def test_error_in_a_callback_ends_the_link_instead_of_spinning(own_mosquitto: OwnMosquitto) -> None:
+    """aiomqtt puts what a callback raises into its future and leaves the socket to us."""
+    reached: list[Link] = []
+
+    async def use(link: Link) -> None:
+        reached.append(link)
+        if len(reached) > 1:
+            return
+        link._client.paho.on_message = _broken
+        await link.subscribe("t")
+        await link.publish("t", b"x")
+        await asyncio.Event().wait()
+
+    session = Session(reaching((own_mosquitto.host, own_mosquitto.port)), client_id="a")
+    await asyncio.wait_for(session.run(use), SOON_S)
+    assert len(reached) == 2
+
+
+def _broken(*_: object) -> None:
+    raise RuntimeError("a fault in a callback")
