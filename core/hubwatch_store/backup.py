@@ -87,10 +87,16 @@ def _table(connection: Connection[Any], archive: Archive, name: str, columns: li
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("hubwatch", name)
     )
-    spans = [(piece.first.isoformat(), piece.beyond.isoformat()) for piece in pieces(connection, name)]
     with connection.cursor() as cursor:
         size, digest = archive.add(name, _copied(cursor, statement))
-        return Table(name, columns, cursor.rowcount, size, digest, spans)
+        return Table(name, columns, cursor.rowcount, size, digest, _spans(connection, name))
+
+
+def _spans(connection: Connection[Any], name: str) -> list[tuple[str, str]]:
+    # Continuous aggregates show buckets that are in none of their own pieces yet, made of readings as they are asked.
+    tables = (name, "reading") if name.startswith("reading_") else (name,)
+    found = [piece for table in tables for piece in pieces(connection, table) if not piece.whole_table]
+    return [(piece.first.isoformat(), piece.beyond.isoformat()) for piece in found]
 
 
 def _copied(cursor: psycopg.Cursor[Any], statement: sql.Composed) -> Iterator[Piece]:
