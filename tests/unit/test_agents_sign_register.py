@@ -54,4 +54,4 @@ def test_value_without_its_sign_is_no_value() -> None:
     image.fail(3, 4, 1, "exception 2")
     [reading] = job.decoders[0].decode(image, 0)[0]
     assert (reading.x, reading.quality, reading.reason) == (None, Quality.BAD, "exception 2")
-    assert [(request.wire, request.count) for request in job.plan] == [(3, 2)]
+    assert [tuple(request) for request in job.plan] == [(3, 3, 2)]
