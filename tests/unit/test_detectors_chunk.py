@@ -1,0 +1,77 @@
+"""Cutting frames into chunks, and the names of detections."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from ulid import ULID
+
+from hubwatch_core.wire import Event, Frame, Series
+from hubwatch_detectors.chunk import Chunk, Reading, cut
+from hubwatch_detectors.identity import detection_id
+from support.detectors_hub import AGENT, BEGIN, DOOR, EPOCH, HUB, at
+
+
+def frame(*series: Series, events: tuple[Event, ...] = ()) -> Frame:
+    return Frame(1, HUB, AGENT, EPOCH, 1, at(10), series=list(series), events=list(events))
+
+
+def test_only_what_may_be_believed_gets_into_a_chunk() -> None:
+    series = Series(
+        "s", "c", at(0), [0, 1, 2, 3, 4, 5], [1, 2, None, 4, float("nan"), 6], [0, 1, (2, "x"), 2, 0, (0, "")]
+    )
+    readings, _ = cut(frame(series))["s"]
+    assert readings == [Reading(at(0), "c", 1), Reading(at(0) + 5, "c", 6)]
+
+
+def test_sensor_with_nothing_to_believe_is_still_named() -> None:
+    assert cut(frame(Series("s", "c", at(0), [0], [None], [2]))) == {"s": ([], [])}
+
+
+def test_readings_of_a_sensor_come_together_by_time_then_channel() -> None:
+    parts = cut(frame(Series("s", "b", at(0), [0, 5], [1, 2]), Series("s", "a", at(0), [0, 3], [3, 4])))
+    chunk = Chunk.of(HUB, AGENT, DOOR, *parts["s"])
+    assert [(each.t - at(0), each.channel) for each in chunk.readings] == [(0, "a"), (0, "b"), (3, "a"), (5, "b")]
+
+
+def test_events_follow_the_readings_of_their_moment() -> None:
+    happened = Event("s", at(0) + 3, "door.rex")
+    chunk = Chunk.of(HUB, AGENT, DOOR, [Reading(at(0) + 3, "c", 1), Reading(at(0) + 4, "c", 1)], [happened])
+    assert [each.t - at(0) for each in chunk.moments()] == [3, 3, 4]
+    assert list(chunk.moments())[1] is happened
+
+
+@given(
+    st.lists(st.integers(0, 50), max_size=20),
+    st.lists(st.integers(0, 50), max_size=5),
+    st.integers(0, 50),
+    st.integers(0, 50),
+)
+def test_a_stretch_of_a_chunk_holds_exactly_what_lies_in_it(
+    readings: list[int], events: list[int], first: int, last: int
+) -> None:
+    chunk = Chunk.of(HUB, AGENT, DOOR, [Reading(t, "c", 1) for t in readings], [Event("s", t, "x") for t in events])
+    part = chunk.between(first, last)
+    assert sorted(each.t for each in part.moments()) == sorted(t for t in readings + events if first <= t <= last)
+    assert len(part) == len(list(part.moments()))
+
+
+@given(st.integers(BEGIN, BEGIN + 10**12), st.none() | st.text(max_size=5), st.booleans())
+def test_id_of_a_detection_is_a_ulid_of_its_start_and_repeats(start: int, subject: str | None, late: bool) -> None:
+    name = detection_id("a.b", "hub", "s", subject, start, late=late)
+    assert name == detection_id("a.b", "hub", "s", subject, start, late=late)
+    assert ULID.from_str(name).milliseconds == start // 1000
+
+
+def test_ids_differ_with_everything_that_makes_a_detection_another() -> None:
+    plain = ("a.b", "hub", "s", None, BEGIN)
+    others = [
+        ("a.c", "hub", "s", None, BEGIN),
+        ("a.b", "hub2", "s", None, BEGIN),
+        ("a.b", "hub", "s2", None, BEGIN),
+        ("a.b", "hub", "s", "", BEGIN),
+        ("a.b", "hub", "s", "x", BEGIN),
+        ("a.b", "hub", "s", None, BEGIN + 1),
+    ]
+    ids = [detection_id(*each, late=False) for each in (plain, *others)] + [detection_id(*plain, late=True)]
+    assert len(set(ids)) == len(ids)

@@ -1,0 +1,155 @@
+"""Settings, sample, table and entry points."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hubwatch_core.config import load
+from hubwatch_core.errors import ConfigError, Permanent
+from hubwatch_detectors import perimeter, registry
+from hubwatch_detectors.cli import app
+from hubwatch_detectors.config import Settings
+from hubwatch_detectors.contract import DetectorConfig, Spec
+from support.detectors_hub import HUB
+
+SAMPLE = (resources.files("hubwatch_detectors") / "sample.toml").read_text(encoding="utf-8")
+NOT_PLAIN_DEFAULTS = {"username", "password_file", "ca_file", "cert_file", "key_file", "token_file", "port"}
+"""Keys without a default; the sample shows an example."""
+EXAMPLES = {"neighbours", "plugins"}
+
+
+def uncommented() -> str:
+    return re.sub(r"^# ((?:[a-z_]+ = )|\[)", r"\1", SAMPLE, flags=re.MULTILINE)
+
+
+def test_the_sample_as_it_stands_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(SAMPLE)
+    assert load(Settings, tmp_path / "d.toml", env={}) == load(Settings, None, env={})
+
+
+def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
+    tree = tomllib.loads(uncommented())
+    plain = load(Settings, None, env={}).model_dump(mode="json")
+    for name, value in tree.items():
+        if name in EXAMPLES:
+            continue
+        for key, each in value.items() if isinstance(value, dict) else [(None, value)]:
+            if key not in NOT_PLAIN_DEFAULTS | {"tls"}:
+                assert (plain[name] if key is None else plain[name][key]) == each, f"{name}.{key}"
+
+
+def test_the_sample_shows_every_key() -> None:
+    tree = tomllib.loads(uncommented())
+    assert set(Settings.model_fields) <= set(tree)
+    for name, field in Settings.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", None)
+        if inner is not None:
+            assert set(inner) - {"password", "token", "tls"} <= set(tree[name]), name
+
+
+def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(
+        "[radiation_portal]\ngamma_sigma = -1\ngama = 2\n[access]\nattack_per_h = 0.1\n"
+        '[[neighbours]]\nhub = "Rotterdam"\nfrom = "fence-1"\nto = "fence-2"\n[mqtt]\nport = 0\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(Settings, tmp_path / "d.toml", env={})
+    assert {problem.key for problem in caught.value.problems} == {
+        "radiation_portal.gamma_sigma",
+        "radiation_portal.gama",
+        "access",
+        "neighbours[0].hub",
+        "neighbours[0].distance_m",
+        "mqtt.port",
+    }
+
+
+def test_environment_goes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text("[radiation_portal]\ngamma_sigma = 6\n")
+    settings = load(Settings, tmp_path / "d.toml", env={"HUBWATCH_RADIATION_PORTAL__GAMMA_SIGMA": "7"})
+    assert settings.radiation_portal.gamma_sigma == 7
+
+
+def test_rules_hold_every_detector_with_its_section() -> None:
+    settings = Settings.model_validate({"neighbours": [{"hub": HUB, "from": "a", "to": "b", "distance_m": 3}]})
+    rules = settings.rules()
+    assert set(rules.configs) == {spec.name for spec in registry.TABLE}
+    assert rules.configs["perimeter"] is settings.perimeter
+    assert rules.site.neighbours == settings.neighbours
+
+
+class OtherConfig(DetectorConfig):
+    """A detector's section that comes from elsewhere."""
+
+    factor: int = 1
+
+
+OTHER = Spec("other", 1, perimeter.SPEC.scope, ("other.found",), OtherConfig, lambda *_: None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch) -> list[metadata.EntryPoint]:
+    """Entry points that another distribution would bring; the table is read anew after and before."""
+    points: list[metadata.EntryPoint] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    registry.specs.cache_clear()
+    return points
+
+
+def point(name: str, value: str) -> metadata.EntryPoint:
+    return metadata.EntryPoint(name, value, registry.ENTRY_POINTS)
+
+
+def test_detector_of_another_distribution_joins_the_table_with_its_section(offered: list[metadata.EntryPoint]) -> None:
+    offered.append(point("other", f"{__name__}:OTHER"))
+    try:
+        assert registry.specs() == (*registry.TABLE, OTHER)
+        rules = Settings(plugins={"other": {"factor": 3}}).rules()
+        assert rules.configs["other"] == OtherConfig(factor=3)
+        with pytest.raises(ConfigError, match=r"plugins\.other\.factor"):
+            Settings(plugins={"other": {"factor": "many"}}).rules()
+    finally:
+        registry.specs.cache_clear()
+
+
+def test_section_of_a_plugin_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="no detector of another distribution is called other"):
+        Settings(plugins={"other": {}})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("hubwatch_detectors.perimeter:SPEC", "is there already"), ("math:pi", "is no detector Spec")],
+)
+def test_unusable_entry_point_is_refused(offered: list[metadata.EntryPoint], value: str, message: str) -> None:
+    offered.append(point("bad", value))
+    try:
+        with pytest.raises(Permanent, match=message):
+            registry.specs()
+    finally:
+        registry.specs.cache_clear()
+
+
+def test_list_shows_every_detector_and_all_it_can_find() -> None:
+    output = CliRunner().invoke(app, ["list"]).output
+    for spec in registry.TABLE:
+        assert spec.name in output
+        assert all(each in output for each in spec.types)
+    assert "integrity.agent_offline" in output
+
+
+def test_check_config_names_the_detectors_that_will_run(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text("[frozen]\nenabled = false\n")
+    result = CliRunner().invoke(app, ["check-config", str(tmp_path / "d.toml")])
+    assert result.exit_code == 0
+    assert "access, perimeter, presence, radiation_portal" in result.output
+
+
+def test_sample_config_prints_the_sample() -> None:
+    assert CliRunner().invoke(app, ["sample-config"]).output == SAMPLE
