@@ -10,9 +10,9 @@ from typing import NamedTuple
 from hubwatch_agents.config import Settings
 from hubwatch_agents.frames import late_copy
 from hubwatch_agents.spool.spool import Entry, Spool
+from hubwatch_agents.tasks import end, raise_first
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
-from hubwatch_core.errors import Transient
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Session, Will
 from hubwatch_core.topics import Leaf, Topic
@@ -90,12 +90,9 @@ class Publisher:
             if stop.is_set():
                 await self._farewell(session)
         finally:
-            for task in (waiting, session, syncing):
-                task.cancel()
-            results = await asyncio.gather(session, syncing, waiting, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            waiting.cancel()
+            await end(session, syncing)
+        raise_first([session, syncing])
 
     async def _farewell(self, session: asyncio.Task[None]) -> None:
         await self._spool.sync_in_thread()
@@ -157,7 +154,12 @@ class Publisher:
 
     async def _live(self, link: Link) -> None:
         """Send ready frames, as many at once as the window has places, until the agent stops and all are sent."""
-        await asyncio.gather(*(self._send_live(link) for _ in range(self._settings.spool.window)))
+        tasks = [asyncio.create_task(self._send_live(link)) for _ in range(self._settings.spool.window)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await end(*tasks)
+        raise_first(tasks)
 
     async def _send_live(self, link: Link) -> None:
         while True:
@@ -191,16 +193,11 @@ class Publisher:
             await asyncio.sleep(BACKLOG_PAUSE_S)
 
 
-async def _first_of(*workers: Coroutine[None, None, None]) -> None:
-    """Run workers until the first ends, then cancel the others; raises what it raised."""
+async def _first_of(*workers: Coroutine[object, object, None]) -> None:
+    """Run workers until the first ends, then end the others; raises what it raised."""
     tasks = [asyncio.create_task(worker) for worker in workers]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        if not task.cancelled() and task.exception() is not None:
-            error = task.exception()
-            raise error if error is not None else Transient("link lost")
+        await end(*tasks)
+    raise_first(tasks)

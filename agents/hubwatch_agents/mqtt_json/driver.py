@@ -12,6 +12,7 @@ from hubwatch_agents.mqtt_json.mapper import Found, Heard, Mapper
 from hubwatch_agents.mqtt_json.topics import matches
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
 from hubwatch_agents.readings import Reading
+from hubwatch_agents.tasks import until_stopped
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import Link, Message, Session
@@ -32,18 +33,7 @@ class MqttDriver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set."""
-        ticking = asyncio.create_task(self._tick_for_ever())
-        listening = asyncio.create_task(self._session.run(self._use))
-        waiting = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait([ticking, listening, waiting], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (ticking, listening, waiting):
-                task.cancel()
-            results = await asyncio.gather(ticking, listening, waiting, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        await until_stopped(stop, self._tick_for_ever(), self._session.run(self._use))
 
     def delays_s(self) -> Mapping[str, float]:
         """Nobody waits for anybody here."""

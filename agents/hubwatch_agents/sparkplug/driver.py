@@ -13,6 +13,7 @@ from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
 from hubwatch_agents.readings import Reading
 from hubwatch_agents.sparkplug.node import Found, MetricSensor, Node, Told
 from hubwatch_agents.sparkplug.payload import Malformed, decode, rebirth_command
+from hubwatch_agents.tasks import until_stopped
 from hubwatch_core.clock import now_us
 from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt import Link, Message
@@ -42,17 +43,7 @@ class SparkplugDriver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set."""
-        listening = asyncio.create_task(self._session.run(self._use))
-        waiting = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait([listening, waiting], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (listening, waiting):
-                task.cancel()
-            results = await asyncio.gather(listening, waiting, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        await until_stopped(stop, self._session.run(self._use))
 
     def delays_s(self) -> Mapping[str, float]:
         """Nobody waits for anybody here."""

@@ -1,0 +1,93 @@
+"""A real folder that can be made to crash at any write, as a process does (kill) or as a machine does (power)."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+from hubwatch_agents.spool.disk import Disk
+
+
+class Crash(BaseException):
+    """The process ended here; nothing after it ran."""
+
+
+class CrashingDisk(Disk):
+    """A disk that lets `writes` operations through and crashes in the next one, which may be done in part."""
+
+    def __init__(self, folder: Path, writes: int | None = None, seed: int = 0) -> None:
+        super().__init__(folder)
+        self.done = 0
+        self._writes = writes
+        self._random = random.Random(seed)
+        self._names: dict[int, str] = {}
+        self._on_medium = {name: self.size(name) for name in self.names()}
+        self._named_on_medium = set(self._on_medium)
+        self._removed: dict[str, bytes] = {}
+
+    def _step(self) -> None:
+        if self._writes is not None and self.done >= self._writes:
+            raise Crash
+        self.done += 1
+
+    def open(self, name: str) -> int:
+        self._step()
+        fd = super().open(name)
+        self._names[fd] = name
+        self._on_medium.setdefault(name, 0)
+        return fd
+
+    def append(self, fd: int, data: bytes) -> int:
+        try:
+            self._step()
+        except Crash:
+            super().append(fd, data[: self._random.randint(0, len(data))])
+            raise
+        return super().append(fd, data)
+
+    def sync(self, fd: int) -> None:
+        # Noted, not done: the medium is simulated, and a real fdatasync would take most of the test's time.
+        self._step()
+        self._on_medium[self._names[fd]] = self.size(self._names[fd])
+
+    def sync_folder(self) -> None:
+        self._step()
+        self._named_on_medium = set(self.names())
+        self._removed.clear()
+
+    def truncate(self, name: str, length: int) -> None:
+        self._step()
+        super().truncate(name, length)
+        self._on_medium[name] = min(length, self._on_medium.get(name, 0))
+
+    def link(self, name: str, new: str) -> None:
+        self._step()
+        super().link(name, new)
+
+    def unlink(self, name: str) -> None:
+        self._step()
+        if name in self._named_on_medium:
+            self._removed[name] = self.read(name)
+        super().unlink(name)
+
+    def lose_power(self) -> None:
+        """Make the folder what it may be after the power went: only what was synced is certain."""
+        for name, data in self._removed.items():
+            if self._random.random() < 0.5:
+                (self.folder / name).write_bytes(data)
+        for name in self.names():
+            if name not in self._named_on_medium and self._random.random() < 0.5:
+                os.unlink(self.folder / name)
+                continue
+            self._lose_tail(name)
+
+    def _lose_tail(self, name: str) -> None:
+        size, certain = self.size(name), min(self._on_medium.get(name, 0), self.size(name))
+        kept = self._random.choice((certain, size, self._random.randint(certain, size)))
+        os.truncate(self.folder / name, kept)
+        if kept > certain and self._random.random() < 0.3:
+            # The length was on the medium, the data was not.
+            with open(self.folder / name, "r+b") as file:
+                file.seek(self._random.randint(certain, kept))
+                file.write(bytes(kept - file.tell()))

@@ -1,0 +1,273 @@
+"""Modbus devices that misbehave: real bytes over TCP, TLS and a pseudo-terminal, with one fault at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import struct
+import tty
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+HEALTHY = "healthy"
+
+
+@dataclass
+class Unit:
+    """One unit on the line: its registers (holding and input alike) and what is wrong with it."""
+
+    registers: dict[int, int] = field(default_factory=lambda: {wire: 10 * wire for wire in range(10)})
+    fault: str = HEALTHY
+    number: int = 0
+    """What the fault needs: an exception code, a register, a function, another unit."""
+    times: int = 1_000_000
+    """How many requests the fault lasts."""
+    delay_s: float = 0.0
+    answered: int = 0
+    asked: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back: the PDU and what its frame says about itself; None: nothing at all."""
+
+    pdu: bytes
+    unit: int
+    number_shift: int = 0
+    protocol: int = 0
+    cut: int | None = None
+    close: bool = False
+
+
+class Line:
+    """Everything behind one connection."""
+
+    def __init__(self, units: dict[int, Unit]) -> None:
+        self.units = units
+        self.port = 0
+        self.path = ""
+        self.connections = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Drop every connection."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    @asynccontextmanager
+    async def over_tcp(self, *, rtu: bool = False, context: ssl.SSLContext | None = None) -> AsyncIterator[Line]:
+        """Listen on a free port of loopback."""
+        serve = self._serve_rtu if rtu else self._serve_tcp
+        server = await asyncio.start_server(serve, "127.0.0.1", self.port, ssl=context)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            self.cut()
+            await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def over_pty(self) -> AsyncIterator[Line]:
+        """Be at the other end of a serial port; `path` is what the agent opens."""
+        mine, theirs = os.openpty()
+        tty.setraw(mine)
+        tty.setraw(theirs)
+        self.path = os.ttyname(theirs)
+        loop = asyncio.get_running_loop()
+        buffer = bytearray()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def came() -> None:
+            buffer.extend(os.read(mine, 4096))
+            while len(buffer) >= 8:
+                frame, buffer[:8] = bytes(buffer[:8]), b""
+                task = loop.create_task(self._answer_pty(mine, frame))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+
+        loop.add_reader(mine, came)
+        try:
+            yield self
+        finally:
+            loop.remove_reader(mine)
+            for task in tasks:
+                task.cancel()
+            os.close(mine)
+            os.close(theirs)
+
+    async def _answer_pty(self, fd: int, frame: bytes) -> None:
+        reply = await self._reply(frame[0], frame[1:-2])
+        if reply is not None:
+            os.write(fd, _rtu(reply))
+
+    async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._opened(writer)
+        try:
+            while True:
+                head = await reader.readexactly(7)
+                number, _, length, unit = struct.unpack(">HHHB", head)
+                pdu = await reader.readexactly(length - 1)
+                reply = await self._reply(unit, pdu)
+                if reply is None:
+                    continue
+                body = struct.pack(
+                    ">HHHB", number + reply.number_shift & 0xFFFF, reply.protocol, len(reply.pdu) + 1, reply.unit
+                )
+                writer.write((body + reply.pdu)[: reply.cut])
+                await writer.drain()
+                if reply.close:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            return
+        finally:
+            self._closed(writer)
+
+    async def _serve_rtu(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._opened(writer)
+        try:
+            while True:
+                frame = await reader.readexactly(8)
+                reply = await self._reply(frame[0], frame[1:-2])
+                if reply is not None:
+                    writer.write(_rtu(reply))
+                    await writer.drain()
+                    if reply.close:
+                        return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            self._closed(writer)
+
+    def _opened(self, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.add(writer)
+
+    def _closed(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.transport.abort()
+
+    async def _reply(self, number: int, pdu: bytes) -> Reply | None:
+        unit = self.units.get(number)
+        if unit is None:
+            return None
+        unit.asked += 1
+        if unit.delay_s:
+            await asyncio.sleep(unit.delay_s)
+        faulty = unit.fault != HEALTHY and unit.times > 0
+        unit.times -= 1
+        if faulty:
+            return await _FAULTS[unit.fault](unit, number, pdu)
+        unit.answered += 1
+        return Reply(good(unit, pdu), number)
+
+
+def good(unit: Unit, pdu: bytes) -> bytes:
+    """Answer a read as a device does that is well; exception 2 outside its registers."""
+    function, wire, count = struct.unpack(">BHH", pdu[:5])
+    wires = range(wire, wire + count)
+    if function in (5, 6):
+        unit.registers[wire] = count
+        return pdu[:5]
+    if any(each not in unit.registers for each in wires):
+        return bytes([function | 0x80, 2])
+    if function in (1, 2):
+        bits = sum((unit.registers[each] & 1) << i for i, each in enumerate(wires))
+        data = bits.to_bytes((count + 7) // 8, "little")
+    else:
+        data = b"".join(struct.pack(">H", unit.registers[each]) for each in wires)
+    return bytes([function, len(data)]) + data
+
+
+async def _silent(unit: Unit, number: int, pdu: bytes) -> Reply | None:
+    return None
+
+
+async def _exception(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(bytes([pdu[0] | 0x80, unit.number]), number)
+
+
+async def _illegal_register(unit: Unit, number: int, pdu: bytes) -> Reply:
+    _, wire, count = struct.unpack(">BHH", pdu[:5])
+    if wire <= unit.number < wire + count:
+        return Reply(bytes([pdu[0] | 0x80, 2]), number)
+    unit.answered += 1
+    return Reply(good(unit, pdu), number)
+
+
+async def _silent_register(unit: Unit, number: int, pdu: bytes) -> Reply | None:
+    _, wire, count = struct.unpack(">BHH", pdu[:5])
+    return None if wire <= unit.number < wire + count else Reply(good(unit, pdu), number)
+
+
+async def _short(unit: Unit, number: int, pdu: bytes) -> Reply:
+    whole = good(unit, pdu)
+    return Reply(bytes([whole[0], whole[1] - 2]) + whole[2:-2], number)
+
+
+async def _other_function(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(bytes([unit.number]) + good(unit, pdu)[1:], number)
+
+
+async def _other_unit(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), unit.number)
+
+
+async def _other_number(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), number, number_shift=7)
+
+
+async def _other_protocol(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), number, protocol=1)
+
+
+async def _half(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), number, cut=9)
+
+
+async def _half_and_close(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), number, cut=9, close=True)
+
+
+async def _late(unit: Unit, number: int, pdu: bytes) -> Reply:
+    answer = good(unit, pdu)
+    await asyncio.sleep(0.35)
+    return Reply(answer, number)
+
+
+async def _garbage(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(bytes([0x00, 0xFF, 0x7E]), number)
+
+
+async def _bad_sum(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), number, number_shift=1)
+
+
+_FAULTS = {
+    "silent": _silent,
+    "exception": _exception,
+    "illegal_register": _illegal_register,
+    "silent_register": _silent_register,
+    "short": _short,
+    "other_function": _other_function,
+    "other_unit": _other_unit,
+    "other_number": _other_number,
+    "other_protocol": _other_protocol,
+    "half": _half,
+    "half_and_close": _half_and_close,
+    "late": _late,
+    "garbage": _garbage,
+    "bad_sum": _bad_sum,
+}
+
+
+def _rtu(reply: Reply) -> bytes:
+    body = bytes([reply.unit]) + reply.pdu
+    crc = 0xFFFF
+    for byte in body:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return (body + struct.pack("<H", crc ^ reply.number_shift))[: reply.cut]

@@ -1,0 +1,82 @@
+"""An agent's driver in the test's own event loop, and what it has handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hubwatch_agents import drivers, privacy
+from hubwatch_agents.config import Settings
+from hubwatch_agents.devices import resolve
+from hubwatch_agents.readings import Happening, Reading
+
+MAPS = Path(__file__).parents[1] / "cases" / "agents_faults" / "maps"
+
+
+class Heard:
+    """A sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self.happenings: list[Happening] = []
+
+    def reading(self, reading: Reading) -> None:
+        self.readings.append(reading)
+
+    def happening(self, happening: Happening) -> None:
+        self.happenings.append(happening)
+
+    def of(self, sensor: str, channel: str | None = None) -> list[Reading]:
+        """Give the readings of one sensor, of one of its channels."""
+        return [r for r in self.readings if r.sensor == sensor and channel in (None, r.channel)]
+
+    def last(self, sensor: str, channel: str) -> Reading | None:
+        """Give the last reading of a channel."""
+        return next((r for r in reversed(self.readings) if (r.sensor, r.channel) == (sensor, channel)), None)
+
+    async def until(self, true: Callable[[Heard], object], within_s: float = 5.0) -> float:
+        """Wait until something has come; gives after how long. Fails with what has come when nothing does."""
+        began = time.monotonic()
+        while not true(self):
+            if time.monotonic() - began > within_s:
+                raise AssertionError(f"not within {within_s} s; last: {self.readings[-6:]}, {self.happenings[-3:]}")
+            await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+
+def settings_of(connection: dict[str, Any], devices: Sequence[dict[str, Any]], **more: Any) -> Settings:
+    """Make settings with one connection; `connection` and `zone` are added to each device."""
+    placed = [{"zone": "here", "connection": connection["name"], **device} for device in devices]
+    return Settings.model_validate(
+        {
+            "hub": "test",
+            "agent": "rig",
+            "profile_folders": [MAPS],
+            "privacy": {"subjects": "raw"},
+            "connections": [connection],
+            "devices": placed,
+            **more,
+        }
+    )
+
+
+@asynccontextmanager
+async def driving(
+    connection: dict[str, Any], devices: Sequence[dict[str, Any]], client_id: str = "hubwatch-test"
+) -> AsyncIterator[tuple[Heard, drivers.Driver]]:
+    """Run the driver of one connection inside the context."""
+    settings = settings_of(connection, devices)
+    heard, stop = Heard(), asyncio.Event()
+    tools = drivers.Tools(heard, privacy.raw, client_id)
+    driver = drivers.make(settings.connections[0], resolve(settings, "test"), tools)
+    task = asyncio.create_task(driver.run(stop))
+    try:
+        yield heard, driver
+        assert not task.done(), "the driver ended by itself"
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 5)
