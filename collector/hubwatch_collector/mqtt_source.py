@@ -10,6 +10,7 @@ from hubwatch_collector.inbox import Arrival, Inbox
 from hubwatch_core import topics
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Message, Session
+from hubwatch_core.mqtt_properties import use_lean_properties
 from hubwatch_core.topics import Leaf
 
 RECEIVE_MOST = 500
@@ -20,6 +21,7 @@ class MqttSource:
     """Fills the inbox; a message is acknowledged to the link it came on."""
 
     def __init__(self, settings: Settings, inbox: Inbox, health: Health) -> None:
+        use_lean_properties()
         group = settings.intake.group
         # Births and states go to every collector: each can then explain gaps, and a broker gives retained
         # messages to none that shares.
