@@ -116,7 +116,8 @@ class _Run:
 
     def _cutoffs(self) -> Mapping[str, datetime | None]:
         cutoffs: dict[str, datetime | None] = dict(self.connection.execute(self.layer.query("cutoffs")).fetchall())
-        if self.layer.name != "raw" or not maintained(self.connection):
+        # A real run makes the aggregates first, so a dry one does not wait for them.
+        if self.layer.name != "raw" or self.dry_run or not maintained(self.connection):
             return cutoffs
         # Readings are needed until the aggregates are made of them.
         row = self.connection.execute(queries("retention")["complete_until"]).fetchone()
