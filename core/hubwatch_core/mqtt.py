@@ -276,8 +276,6 @@ class Session:
             # Otherwise a publish behind an acknowledgement waits for the peer's delayed ACK: 40 ms each (measured).
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
-        # aiomqtt warns from ten calls on; a full window is what we want.
-        client.pending_calls_threshold = settings.receive_maximum
         return client
 
     def _connect_properties(self) -> Properties:

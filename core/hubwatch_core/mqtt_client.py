@@ -13,6 +13,7 @@ Only here and in `mqtt.py` are aiomqtt (asyncio-mqtt under its present name) and
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import aiomqtt
@@ -20,6 +21,10 @@ from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+_QUIET = logging.getLogger("hubwatch_core.mqtt_client")
+_QUIET.setLevel(logging.CRITICAL)
+"""Where aiomqtt and paho log. What matters comes to us as errors too; each loss is told once, by the session."""
 
 
 class Inbox(asyncio.Queue[aiomqtt.Message]):
@@ -45,7 +50,7 @@ class Client(aiomqtt.Client):
     """A client for one connection; call `let_go` at the end, whatever has happened."""
 
     def __init__(self, *args: Any, manual_ack: bool, connect_timeout_s: float, **kwargs: Any) -> None:
-        super().__init__(*args, queue_type=Inbox, timeout=connect_timeout_s, **kwargs)
+        super().__init__(*args, queue_type=Inbox, timeout=connect_timeout_s, logger=_QUIET, **kwargs)
         self.inbox: Inbox = self._queue  # type: ignore[assignment]  # made just above
         self.reached = False
         """Something at the other end took the connection (and the TLS handshake)."""

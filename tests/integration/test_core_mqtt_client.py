@@ -152,6 +152,31 @@ async def test_lost_links_leave_nothing(mosquitto: Address, proxy: Proxy, caplog
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
+async def test_loss_is_told_by_the_session_alone(mosquitto: Address, caplog: pytest.LogCaptureFixture) -> None:
+    """And not by paho once more, with a line at level error on every reset."""
+    async with Proxy(*mosquitto) as cable, kept(Session(reaching(cable.address), client_id=unique())) as links:
+        for _ in range(3):
+            await links.next()
+            cable.cut()
+        await links.next()
+        assert [record.message for record in caplog.records] == []
+
+
+async def test_loss_at_the_moment_of_stopping_is_no_complaint(
+    mosquitto: Address, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Proxy(*mosquitto) as cable:
+        async with kept(Session(reaching(cable.address), client_id=unique())) as links:
+            link, session = await links.next(), links.task
+            link.lost.add_done_callback(lambda _: session.cancel())
+            cable.cut()
+            await asyncio.wait([session])
+        del link, links
+        await asyncio.sleep(0)
+        gc.collect()
+        assert [record.message for record in caplog.records] == []
+
+
 async def test_refused_connect_leaves_nothing(nothing_left: None) -> None:
     async with kept(Session(reaching(("127.0.0.1", free_port())), client_id=unique())):
         await asyncio.sleep(0.5)
