@@ -43,8 +43,8 @@ def make_mosquitto(tmp_path: Path) -> Iterator[MakeMosquitto]:
     """Make private brokers, each started; extra configuration lines replace the one that lets everybody in."""
     made: list[OwnMosquitto] = []
 
-    def make(extra: Sequence[str] = ("allow_anonymous true",)) -> OwnMosquitto:
-        own = OwnMosquitto(tmp_path / f"mosquitto-{len(made)}", extra)
+    def make(extra: Sequence[str] = ("allow_anonymous true",), *, whole: str | None = None) -> OwnMosquitto:
+        own = OwnMosquitto(tmp_path / f"mosquitto-{len(made)}", extra, whole=whole)
         made.append(own)
         own.start()
         return own

@@ -26,9 +26,14 @@ def mosquitto_program() -> str:
 
 
 class OwnMosquitto:
-    """One broker process on a free port; `extra` are further lines of its configuration (TLS, users, limits)."""
+    """One broker process on a free port; `extra` are further lines of its configuration (TLS, users, limits).
 
-    def __init__(self, folder: Path, extra: Sequence[str] = ("allow_anonymous true",)) -> None:
+    `whole` is a configuration instead of ours, with `{port}` and `{folder}` in it.
+    """
+
+    def __init__(
+        self, folder: Path, extra: Sequence[str] = ("allow_anonymous true",), *, whole: str | None = None
+    ) -> None:
         self.host = "127.0.0.1"
         self.port = free_port()
         self._program = mosquitto_program()
@@ -36,12 +41,15 @@ class OwnMosquitto:
         self._config = folder / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self._config.write_text("\n".join([*self._lines(), *extra]) + "\n", encoding="utf-8")
+        ours = "\n".join([*self._lines(), *extra]) + "\n"
+        text = ours if whole is None else whole.replace("{port}", str(self.port)).replace("{folder}", str(folder))
+        # As root Mosquitto would become the user "mosquitto", who may not look into a test's folder.
+        user = f"user {pwd.getpwuid(os.geteuid()).pw_name}\n"
+        self._config.write_text(user + text, encoding="utf-8")
 
     def _lines(self) -> list[str]:
         return [
             f"listener {self.port} {self.host}",
-            f"user {pwd.getpwuid(os.geteuid()).pw_name}",
             "persistence true",
             f"persistence_location {self._folder}/",
             # On the disk after every change, so that what was acknowledged survives kill -9.

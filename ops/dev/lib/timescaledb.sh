@@ -75,7 +75,6 @@ timezone = 'UTC'
 # As production should: compiling the plan of ledger_gaps took 3 s, running it 1 ms (measured).
 jit = off
 shared_preload_libraries = 'timescaledb'
-timescaledb.telemetry_level = off
 # Each test has a database of its own, and each database a scheduler.
 max_worker_processes = 64
 timescaledb.max_background_workers = 32

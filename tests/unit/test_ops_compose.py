@@ -1,0 +1,89 @@
+"""The compose file is whole in itself: what it names exists, and nothing is open that need not be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from hubwatch_ops.cli import build
+from hubwatch_ops.up import load
+
+FOLDER = Path(__file__).parents[2] / "ops" / "compose"
+MADE_BY_THE_USER = {"secrets", "broker"}
+COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            yield name, volume.split(":")[0]
+
+
+def test_every_service_has_an_image_or_a_build() -> None:
+    assert all(("image" in service) != ("build" in service) for service in SERVICES.values())
+
+
+def test_images_are_pinned_to_a_version() -> None:
+    images = [service["image"] for service in SERVICES.values() if "image" in service]
+    assert all(":" in image and not image.endswith(":latest") for image in images)
+
+
+def test_mounted_files_exist_or_are_made_by_the_user() -> None:
+    for name, source in _sources():
+        if source.startswith("."):
+            own = Path(source).parts[0] in MADE_BY_THE_USER
+            assert own or (FOLDER / source).exists(), f"{name} mounts {source}"
+
+
+def test_named_volumes_secrets_and_dependencies_are_declared() -> None:
+    for name, source in _sources():
+        assert source.startswith(".") or source in COMPOSE["volumes"], f"{name}: {source}"
+    for name, service in SERVICES.items():
+        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"]), name
+        assert set(service.get("depends_on", {})) <= set(SERVICES), name
+
+
+def test_only_the_brokers_tls_port_is_open_to_other_machines() -> None:
+    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert ports == {"broker": ["8883:8883"], "grafana": ["127.0.0.1:3000:3000"]}
+
+
+def test_no_password_stands_in_the_file() -> None:
+    for service in SERVICES.values():
+        for key, value in service.get("environment", {}).items():
+            if "PASSWORD" in key:
+                assert key.endswith("_FILE") or str(value).startswith("${"), key
+
+
+def test_hubs_configuration_is_accepted_and_its_secrets_are_mounted() -> None:
+    hub = load(FOLDER / "hub.toml")
+    secrets = {f"/run/secrets/{name}" for name in SERVICES["hub"]["secrets"]}
+    wanted = {str(hub.collector.mqtt.password_file), str(hub.collector.database.password_file)}
+    assert wanted <= secrets
+
+
+@pytest.mark.parametrize("service", ["migrate", "hub"])
+def test_command_exists(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    *words, option, _ = SERVICES[service]["command"]
+    with pytest.raises(SystemExit) as ended:
+        get_command(build(words))([*words, "--help"])
+    assert ended.value.code == 0
+    assert option in capsys.readouterr().out
+
+
+def test_dockerfile_installs_extras_that_exist() -> None:
+    import tomllib
+
+    project = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    line = next(
+        line for line in (FOLDER / "Dockerfile").read_text(encoding="utf-8").splitlines() if "pip install" in line
+    )
+    extras = line.split("[", 1)[1].split("]", 1)[0].split(",")
+    assert set(extras) <= set(project["optional-dependencies"])
+    assert "embedded" not in extras

@@ -1,0 +1,77 @@
+"""The units are understood by systemd, start commands that exist, and leave little exposed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from hubwatch_core.cli_border import EXIT_CONFIG
+from hubwatch_core.service import STOP_TIMEOUT_S
+from hubwatch_ops.cli import build
+
+FOLDER = Path(__file__).parents[2] / "ops" / "systemd"
+UNITS = sorted(FOLDER.glob("*.service"))
+INSTALLED = "/opt/hubwatch/bin/hubwatch"
+ANALYZE = shutil.which("systemd-analyze")
+
+
+def _values(unit: Path, key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_there_is_a_unit_for_the_gateway_and_one_for_the_hub() -> None:
+    assert [unit.stem for unit in UNITS] == ["hubwatch-agent", "hubwatch-up"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_commands_exist_and_take_the_options(unit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in _values(unit, "ExecStart") + _values(unit, "ExecStartPre"):
+        program, *words = command.split()
+        assert program == INSTALLED
+        with pytest.raises(SystemExit) as ended:
+            get_command(build(words))([*words[:-2], "--help"])
+        assert ended.value.code == 0
+        assert words[-2] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_unit_is_watched_and_restarted_except_when_its_configuration_is_wrong(unit: Path) -> None:
+    assert _values(unit, "Type") == ["notify"]
+    assert float(_values(unit, "WatchdogSec")[0]) > 0
+    assert _values(unit, "Restart") == ["always"]
+    assert _values(unit, "RestartPreventExitStatus") == [str(EXIT_CONFIG)]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_unit_gives_its_parts_the_time_they_have(unit: Path) -> None:
+    assert float(_values(unit, "TimeoutStopSec")[0]) > STOP_TIMEOUT_S
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_every_line_is_a_comment_a_section_or_a_setting(unit: Path) -> None:
+    for line in unit.read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"(|#.*|\[(Unit|Service|Install)\]|[A-Z]\w+=.*)", line), line
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed; the test above reads the units")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
+    here = tmp_path / unit.name
+    here.write_text(unit.read_text(encoding="utf-8").replace(INSTALLED, sys.executable), encoding="utf-8")
+    done = subprocess.run([str(ANALYZE), "verify", "--man=no", str(here)], capture_output=True, text=True, check=False)
+    about_it = [line for line in done.stderr.splitlines() if unit.name in line]
+    assert (done.returncode, about_it) == (0, [])
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_exposure_is_low(unit: Path) -> None:
+    command = [str(ANALYZE), "security", "--offline=true", "--threshold=20", str(unit)]  # 2.0 of 10
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
