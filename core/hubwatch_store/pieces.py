@@ -44,6 +44,12 @@ def estimated_rows(connection: Connection[Any], piece: Piece) -> int:
     return int(row[0]) if row else 0
 
 
+def sparse(connection: Connection[Any], piece: Piece) -> bool:
+    """Tell whether a piece is mostly the empty space of rows deleted some time ago."""
+    row = connection.execute(queries("pieces")["sparse"], (piece.name,)).fetchone()
+    return bool(row and row[0])
+
+
 def stop_writers(connection: Connection[Any], piece: Piece) -> None:
     """Keep everybody from writing into a piece until the transaction ends; reading goes on."""
     name = sql.Identifier(*_parts(connection, piece))

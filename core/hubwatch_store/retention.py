@@ -18,7 +18,7 @@ from psycopg import Connection, errors, sql
 from hubwatch_store import legal_hold
 from hubwatch_store.aggregates import maintained
 from hubwatch_store.bounds import Bounds
-from hubwatch_store.pieces import Piece, drop, estimated_rows, pieces, rewrite, stop_writers
+from hubwatch_store.pieces import Piece, drop, estimated_rows, pieces, rewrite, sparse, stop_writers
 from hubwatch_store.queries import queries
 from hubwatch_store.retention_rules import UNKNOWN
 from hubwatch_store.spans import Span, without
@@ -138,7 +138,10 @@ class _Run:
         while sources and not self.bounds.reached():
             gone, sources = self._step(piece, sources)
             rows += gone
-        if rows * 2 >= before and rows and not piece.whole_table and not self.dry_run:
+        if self.dry_run or piece.whole_table:
+            return
+        # Sparse: when it was rewritten last, somebody could still see the deleted rows, or had it locked.
+        if (rows and rows * 2 >= before) or sparse(self.connection, piece):
             self._rewrite(piece)
 
     def _sources(self, piece: Piece) -> list[Source]:

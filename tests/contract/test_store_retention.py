@@ -66,7 +66,42 @@ def test_a_piece_with_something_to_keep_loses_only_rows_and_its_empty_space(kept
     assert kept.ages() == {"rpm-2": [round((NOW - day) / DAY)]}
     assert done.deleted is not None
     assert (done.deleted.pieces["raw"], done.deleted.rewritten) == (0, 1)
+    # On a busy server somebody may have seen the deleted rows still; then a later run gives the space back.
+    for _ in range(20):
+        if kept.one(size) < before / 50:
+            break
+        time.sleep(1)
+        vacuum(kept)
+        kept.maintain()
     assert kept.one(size) < before / 50
+
+
+def vacuum(kept: Kept) -> None:
+    """Do at once what autovacuum does in time."""
+    for (piece,) in kept.rows("SELECT piece FROM pieces('reading')"):
+        kept.do(f"VACUUM (ANALYZE) {piece}")
+
+
+def test_a_piece_that_somebody_reads_is_rewritten_by_a_later_run(kept: Kept) -> None:
+    weather, portal = kept.sensor("weather-1", "environment"), kept.sensor("rpm-2", "radiation_portal")
+    day = (NOW - 200 * DAY).replace(hour=0)
+    kept.readings(weather, *(day + i * timedelta(seconds=2) for i in range(20_000)))
+    kept.readings(portal, day)
+    with psycopg.connect(kept.dsn, options="-c search_path=hubwatch") as other:
+        other.execute("SELECT count(*) FROM reading")
+        first = kept.maintain().deleted
+    assert first is not None
+    assert (first.rewritten, len(first.postponed), first.complete) == (0, 1, False)
+    for _ in range(20):
+        vacuum(kept)
+        again = kept.maintain().deleted
+        assert again is not None
+        if again.rewritten:
+            break
+        time.sleep(1)
+    assert again is not None
+    assert again.rewritten == 1
+    assert again.complete
 
 
 def test_a_dry_run_tells_what_would_go_and_changes_nothing(kept: Kept) -> None:
