@@ -1,4 +1,5 @@
-"""What a database needs from time to time: aggregates brought up to date, old data deleted. One process at a time.
+"""What a database needs from time to time: aggregates brought up to date, the ledger folded and looked through, old
+data deleted. One process at a time.
 
 Collectors run it as a part; where none should, `hubwatch db maintain` does the same from cron.
 """
@@ -19,7 +20,7 @@ from psycopg.types.json import Jsonb
 from hubwatch_core.errors import HubwatchError
 from hubwatch_core.logs import get_logger
 from hubwatch_core.service import Context, Part
-from hubwatch_store import aggregates, retention
+from hubwatch_store import aggregates, folding, integrity, retention
 from hubwatch_store.aggregates import Refreshed
 from hubwatch_store.bounds import Bounds
 from hubwatch_store.config import DatabaseSection
@@ -46,6 +47,8 @@ class Done:
 
     refreshed: Refreshed = field(default_factory=Refreshed)
     deleted: Deleted | None = None
+    folded: int = 0
+    unexplained: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def maintain_on(
             return Done(deleted=retention.apply(connection, bounds, dry_run=True))
         if not _one(connection, "try_lock"):
             return None
-        done = Done(_refresh(connection, bounds))
+        done = Done(_refresh(connection, bounds), unexplained=integrity.tell_unexplained(connection))
+        done.folded = folding.fold(connection, bounds)
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
     return done
@@ -148,6 +152,10 @@ class _Keeper:
         self._too_late = Counter(
             "hubwatch_store_too_late_buckets", "Buckets late readings could not be counted in", registry=registry
         )
+        self._folded = Counter("hubwatch_store_folded_frames", "Frames folded in the ledger", registry=registry)
+        self._unexplained = Gauge(
+            "hubwatch_store_unexplained_frames", "Frames missing that nothing explains", registry=registry
+        )
         self._last = Gauge("hubwatch_store_maintained_time_seconds", "When maintenance last ran", registry=registry)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -190,6 +198,8 @@ class _Keeper:
 
     def _tell(self, done: Done) -> None:
         self._last.set_to_current_time()
+        self._folded.inc(done.folded)
+        self._unexplained.set(done.unexplained)
         self._too_late.inc(done.refreshed.too_late)
         if done.deleted is None:
             return

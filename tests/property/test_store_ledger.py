@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from hubwatch_store.account import accounts, gaps
 from hubwatch_store.config import DatabaseSection
+from hubwatch_store.folding import fold
 from hubwatch_store.pool import connect_sync
 from hubwatch_store.writer import Writer
 from support.store_examples import EPOCH, OTHER_EPOCH, frame, offer, rows
@@ -20,11 +22,11 @@ Name = tuple[str, str, int]
 """agent, epoch, seq"""
 
 names = st.tuples(st.sampled_from(["gate-7", "quay-1"]), st.sampled_from([EPOCH, OTHER_EPOCH]), st.integers(1, 12))
-batches = st.lists(st.tuples(st.integers(0, 1), st.lists(names, min_size=1, max_size=8)), max_size=8)
+batches = st.lists(st.tuples(st.integers(0, 2), st.lists(names, min_size=1, max_size=8)), max_size=8)
 
 
 async def _write(dsn: str, work: Sequence[tuple[int, Sequence[Name]]]) -> int:
-    """Two writers, each with its batches in order, at the same time; gives how many frames were new."""
+    """Two writers with their batches in order and one that folds, all at once; gives how many frames were new."""
     writers = [Writer(DatabaseSection(dsn=dsn)) for _ in range(2)]
 
     async def run(who: int) -> int:
@@ -35,10 +37,28 @@ async def _write(dsn: str, work: Sequence[tuple[int, Sequence[Name]]]) -> int:
                 new += (await writers[who].write(offers)).frames
         return new
 
-    new = await asyncio.gather(run(0), run(1))
+    async def keep_folding() -> int:
+        for number, _ in work:
+            if number == 2:
+                await asyncio.to_thread(_fold, dsn)
+        return 0
+
+    new = await asyncio.gather(run(0), run(1), keep_folding())
     for writer in writers:
         await writer.close()
     return sum(new)
+
+
+def _fold(dsn: str) -> None:
+    with connect_sync(DatabaseSection(dsn=dsn)) as connection:
+        fold(connection, keep=timedelta(0))
+
+
+def _stored(dsn: str) -> list[Name]:
+    """Every frame the ledger knows, as often as it knows it."""
+    single = rows(dsn, "SELECT agent, epoch, seq FROM frames")
+    ranges = rows(dsn, "SELECT agent, epoch, generate_series(first_seq, last_seq) FROM frame_ranges")
+    return sorted((agent, epoch, seq) for agent, epoch, seq in single + ranges)
 
 
 def _missing(stored: set[int]) -> set[int]:
@@ -55,9 +75,9 @@ def emptied(migrated_plain_dsn: str) -> str:
 def test_each_frame_is_stored_once_and_every_gap_is_told(emptied: str, work: list[tuple[int, list[Name]]]) -> None:
     with psycopg.connect(emptied, autocommit=True) as connection:
         connection.execute("TRUNCATE hubwatch.frame, hubwatch.frame_range, hubwatch.epoch, hubwatch.reading")
-    wanted = {name for _, batch in work for name in batch}
+    wanted = {name for who, batch in work if who < 2 for name in batch}
     assert asyncio.run(_write(emptied, work)) == len(wanted)
-    assert set(rows(emptied, "SELECT agent, epoch, seq FROM frames")) == wanted
+    assert _stored(emptied) == sorted(wanted)
     assert rows(emptied, "SELECT count(*) FROM readings") == [(2 * len(wanted),)]
     by_epoch: dict[tuple[str, str], set[int]] = {}
     for agent, epoch, seq in wanted:

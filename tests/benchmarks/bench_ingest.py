@@ -1,0 +1,152 @@
+"""How fast a collector stores, against what a bare COPY reaches alone on the same machine in the same run.
+
+- `copy_ratio`: rows a second from broker to committed, over rows a second of a bare binary COPY (columns packed by
+  numpy, 5 000 rows a transaction, same hypertable and index);
+- `readings_per_cpu_s`: readings stored per second of the collector's own CPU;
+- `p99_visible_ms`: from publish until another connection sees the row, at a tenth of the top rate;
+- `rss_mib`, `rss_outage_mib`: the collector's memory at top rate, and while its database is away and frames come on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psycopg
+
+from benchmarks.frame_publisher import Load
+from benchmarks.ingest_rig import Rig, publish, rig
+from benchmarks.result import Progress, Result, at_least, at_most
+from hubwatch_core.clock import now_us
+from hubwatch_core.ids import new_ulid
+from hubwatch_store.columns import NO_TIME, Columns
+from hubwatch_store.copy import packed
+from hubwatch_store.queries import queries
+
+FRAMES = 5_000
+PER_FRAME = 50
+COPY_ROWS = 5_000
+COPY_BATCHES = 100
+RUNS = 3
+PACED_S = 15.0
+OUTAGE_S = 10.0
+
+
+async def run(progress: Progress) -> Result:
+    """Measure everything on one TimescaleDB and one Mosquitto."""
+    with tempfile.TemporaryDirectory() as name:
+        async with rig(Path(name)) as made:
+            figures = await _speed(made, progress)
+            top = figures["rows_per_s"] / PER_FRAME
+            progress(f"latency at {top / 10:.0f} frames/s, a tenth of the top rate")
+            figures |= await _visible(made, top / 10)
+            progress(f"memory while the database is away for {OUTAGE_S:.0f} s at {top / 2:.0f} frames/s")
+            figures["rss_outage_mib"] = await _outage(made, top / 2)
+    targets = {
+        "copy_ratio": at_least(0.5),
+        "readings_per_cpu_s": at_least(200_000),
+        "p99_visible_ms": at_most(500),
+        "rss_mib": at_most(200),
+        "rss_outage_mib": at_most(200),
+    }
+    return Result(figures, targets)
+
+
+async def _speed(made: Rig, progress: Progress) -> dict[str, float]:
+    """Alternate bare COPY and the whole way, so that both see the same machine; medians."""
+    bare, whole, per_cpu, memory = [], [], [], []
+    for number in range(1, RUNS + 1):
+        bare.append(bare_copy(made))
+        progress(f"run {number} of {RUNS}: bare COPY {bare[-1]:,.0f} rows/s")
+        rows, cpu, rss = await drained(made, Load(made.broker.host, made.broker.port, new_ulid(), FRAMES, PER_FRAME))
+        progress(f"run {number} of {RUNS}: broker to rows {rows:,.0f} rows/s, {cpu:,.0f} per CPU second")
+        whole.append(rows)
+        per_cpu.append(cpu)
+        memory.append(rss)
+    copy, rows_per_s = statistics.median(bare), statistics.median(whole)
+    return {
+        "copy_ratio": rows_per_s / copy,
+        "readings_per_cpu_s": statistics.median(per_cpu),
+        "rss_mib": max(memory),
+        "rows_per_s": rows_per_s,
+        "copy_rows_per_s": copy,
+    }
+
+
+def bare_copy(made: Rig) -> float:
+    """Give rows a second of nothing but COPY."""
+    channels = np.arange(COPY_ROWS, dtype=np.int32) % 100 + 1_000_000
+    with psycopg.connect(made.dsn, autocommit=True) as connection:
+        began = time.monotonic()
+        for _ in range(COPY_BATCHES):
+            times = now_us() - np.arange(COPY_ROWS, dtype=np.int64)[::-1] * 1000
+            none = np.zeros(COPY_ROWS, np.int32)
+            columns = Columns(
+                times,
+                channels,
+                np.full(COPY_ROWS, 400.25),
+                none.astype(np.int16),
+                none,
+                np.full(COPY_ROWS, NO_TIME, np.int64),
+                (None,),
+            )
+            with connection.cursor().copy(queries("readings")["copy"]) as copy:
+                for chunk in packed(columns):
+                    copy.write(chunk)
+        return COPY_ROWS * COPY_BATCHES / (time.monotonic() - began)
+
+
+async def drained(made: Rig, load: Load) -> tuple[float, float, float]:
+    """Let frames gather at the broker, then the collector go: rows a second, readings a CPU second, MiB."""
+    with made.paused():
+        await publish(made.broker, load)
+    usage = await made.measured(load.epoch, load.frames)
+    rows = load.frames * load.per_frame
+    return rows / usage.wall_s, rows / usage.cpu_s, usage.rss_mib
+
+
+async def _visible(made: Rig, frames_per_s: float) -> dict[str, float]:
+    """Look from another connection when each frame becomes visible."""
+    count = int(frames_per_s * PACED_S)
+    load = Load(made.broker.host, made.broker.port, new_ulid(), count, PER_FRAME, rate=frames_per_s)
+    publishing = asyncio.create_task(publish(made.broker, load))
+    delays: list[float] = []
+    query = b"SELECT seq, (extract(epoch FROM sent) * 1e6)::bigint FROM frames WHERE epoch = %s AND seq > %s"
+    async with await psycopg.AsyncConnection.connect(made.dsn, autocommit=True) as connection:
+        await connection.execute("SET search_path = hubwatch, public")
+        newest, deadline = 0, time.monotonic() + 3 * PACED_S
+        while len(delays) < count:
+            seen = await (await connection.execute(query, (load.epoch, newest))).fetchall()
+            moment = now_us()
+            delays += [(moment - sent) / 1000 for _, sent in seen]
+            newest = max([newest, *(seq for seq, _ in seen)])
+            assert time.monotonic() < deadline, f"only {len(delays)} of {count} frames became visible"
+            await asyncio.sleep(0.002)
+    await publishing
+    return {"p50_visible_ms": float(np.percentile(delays, 50)), "p99_visible_ms": float(np.percentile(delays, 99))}
+
+
+async def _outage(made: Rig, frames_per_s: float) -> float:
+    """Shut the database to the collector while frames come on; gives its largest memory, back at work included."""
+    load = Load(
+        made.broker.host, made.broker.port, new_ulid(), int(frames_per_s * OUTAGE_S), PER_FRAME, rate=frames_per_s
+    )
+    name = urlsplit(made.dsn).path.removeprefix("/")
+    server = made.dsn.rsplit("/", 1)[0] + "/postgres"
+    largest = 0.0
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        publishing = asyncio.create_task(publish(made.broker, load))
+        while not publishing.done():
+            largest = max(largest, made.rss_mib())
+            await asyncio.sleep(0.1)
+        await publishing
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+    usage = await made.measured(load.epoch, load.frames)
+    return max(largest, usage.rss_mib)

@@ -1,0 +1,87 @@
+"""A process that publishes frames, for benchmarks: `python -m benchmarks.frame_publisher JSON`.
+
+Publishes `frames` frames of `per_frame` readings, spread over `channels` channels in turn, from `agents` agents;
+`rate` frames a second, or as fast as the broker takes them when it is 0. Frames are encoded as they are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from hubwatch_core import wire
+from hubwatch_core.clock import now_us
+from hubwatch_core.config import MqttSection
+from hubwatch_core.mqtt import Link, Session
+
+HUB = "bench"
+WINDOW = 500
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to publish and where to."""
+
+    host: str
+    port: int
+    epoch: str
+    frames: int
+    per_frame: int = 50
+    channels: int = 100
+    rate: float = 0.0
+    first_seq: int = 1
+    single: bool = False
+    """One reading in each series (an agent that polls many channels at once) instead of one series a frame."""
+
+
+def frames(load: Load) -> Iterator[wire.Frame]:
+    """Give the frames; each is sent as of now, its readings a millisecond apart before that."""
+    for seq in range(load.first_seq, load.first_seq + load.frames):
+        now = now_us()
+        t0 = now - load.per_frame * 1000
+        if load.single:
+            first = seq * load.per_frame
+            series = [_series(load, first + i, t0 + i * 1000, 1) for i in range(load.per_frame)]
+        else:
+            series = [_series(load, seq, t0, load.per_frame)]
+        yield wire.Frame(v=1, hub=HUB, agent="agent-1", epoch=load.epoch, seq=seq, sent=now, series=series)
+
+
+def _series(load: Load, number: int, t0: int, count: int) -> wire.Series:
+    channel = number % load.channels
+    offsets = [i * 1000 for i in range(count)]
+    values: list[float | None] = [400.25 + (number + i) % 17 for i in range(count)]
+    return wire.Series(sensor=f"s{channel // 100}", channel=f"c{channel % 100}", t0=t0, dt=offsets, x=values)
+
+
+async def publish(load: Load) -> None:
+    """Publish everything and wait until the broker has it."""
+
+    async def use(link: Link) -> None:
+        window = asyncio.Semaphore(WINDOW)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for number, frame in enumerate(frames(load)):
+                if load.rate:
+                    await asyncio.sleep(max(0.0, began + number / load.rate - time.monotonic()))
+                await window.acquire()
+                payload = wire.encode(frame if not load.rate else msgspec.structs.replace(frame, sent=now_us()))
+                tasks.create_task(_one(link, payload, window))
+
+    await Session(MqttSection(host=load.host, port=load.port), client_id=f"bench-{load.epoch}").run(use)
+
+
+async def _one(link: Link, payload: bytes, window: asyncio.Semaphore) -> None:
+    try:
+        await link.publish(f"hubwatch/1/{HUB}/agent-1/frame", payload)
+    finally:
+        window.release()
+
+
+if __name__ == "__main__":
+    asyncio.run(publish(msgspec.json.decode(sys.argv[1], type=Load)))
