@@ -171,7 +171,7 @@ class Publisher:
             held = self._ready.popleft()
             entry = held.entry
             try:
-                await link.publish(self._frame_topic, entry.payload)
+                await link.publish(self._frame_topic, entry.payload, heard=True)
             except BaseException:
                 # Nobody knows whether it arrived: sent again in the next seconds as live, else as backlog.
                 self._ready.appendleft(held)
@@ -185,7 +185,7 @@ class Publisher:
         while True:
             for entry in self._spool.backlog():
                 began = asyncio.get_running_loop().time()
-                await link.publish(self._frame_topic, late_copy(entry.payload, now_us()))
+                await link.publish(self._frame_topic, late_copy(entry.payload, now_us()), heard=True)
                 self._spool.ack(entry)
                 self.sent_late += 1
                 took = asyncio.get_running_loop().time() - began

@@ -42,6 +42,8 @@ PACKET_OVERHEAD_BYTES = 16
 _REFUSED_FOR_GOOD = {133, 134, 135, 138, 140}
 """CONNACK codes that no waiting mends: client id, user or password, authorisation, ban. paho gives those of 3.1.1 as
 their MQTT 5 equals."""
+_NOBODY_SUBSCRIBED = 0x10
+"""PUBACK code of MQTT 5 (3.4.2.1): taken, but there are no matching subscribers."""
 _WRONG_VERSION = 132
 """The CONNACK code that means: this protocol version is not spoken here."""
 
@@ -78,11 +80,14 @@ class Link:
         self._confirmations: dict[int, asyncio.Future[ReasonCode]] = {}
         client.paho.on_publish = self._on_publish
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, heard: bool = False
+    ) -> None:
         """Publish, and for QoS 1 return when the broker has taken it.
 
-        Raises Transient when the link is lost or the broker refuses it, Permanent when it is larger than the broker
-        takes at all. MQTT 3.1.1 has no refusals: there the broker may have thrown it away.
+        `heard` demands that somebody has subscribed, now or in a session the broker keeps: else it takes the message
+        and throws it away. Raises Transient when the link is lost, the broker refuses it or nobody hears it, Permanent
+        when it is larger than the broker takes at all. MQTT 3.1.1 tells neither refusals nor that nobody hears.
         """
         self._still_there()
         self._check_size(topic, payload)
@@ -102,6 +107,8 @@ class Link:
         code = confirmation.result()
         if code.is_failure:
             raise Transient(f"broker refused a message on {topic}: {code}")
+        if heard and code.value == _NOBODY_SUBSCRIBED:
+            raise Transient(f"nobody has subscribed to {topic} yet: is a collector running?")
 
     async def subscribe(self, *filters: str, qos: int = 1) -> None:
         """Subscribe to all filters. Raises Permanent when the broker refuses one."""

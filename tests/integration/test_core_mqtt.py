@@ -248,6 +248,22 @@ async def test_publish_on_its_way_when_the_link_breaks_is_transient(proxy: Proxy
             await asyncio.wait_for(publishing, SOON_S)
 
 
+async def test_publish_that_must_be_heard_fails_while_nobody_has_subscribed(other: Link) -> None:
+    with pytest.raises(Transient, match="nobody has subscribed"):
+        await other.publish(unique(), b"x", heard=True)
+    await other.publish(unique(), b"x")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_publish_is_heard_by_a_session_the_broker_keeps(mosquitto: Address, other: Link, shared: bool) -> None:
+    topic, session = unique(), Session(reaching(mosquitto), client_id=unique(), persistent=True)
+    async with kept(session) as links:
+        await (await links.next()).subscribe(f"$share/{unique()}/{topic}" if shared else topic)
+    await other.publish(topic, b"x", heard=True)
+    async with kept(session) as links:
+        assert [message.payload for message in await _take(await links.next(), 1)] == [b"x"]
+
+
 async def test_thousand_publishes_at_once_are_all_confirmed_and_arrive(mosquitto: Address, other: Link) -> None:
     topic = unique()
     async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
