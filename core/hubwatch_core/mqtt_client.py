@@ -3,9 +3,10 @@
 Only here and in `mqtt.py` are aiomqtt (asyncio-mqtt under its present name) and paho known. What is put right:
 
 - aiomqtt 2.5 acknowledges QoS 1 messages before our code has seen them: `manual_ack` leaves that to us;
-- it leaves the socket open, with a reader on the loop, when connecting times out, is refused or is cancelled;
-- it drops what the broker says in its CONNACK: whether it kept our session, how much it takes at once;
-- its queue cannot be waited on without taking from it.
+- aiomqtt leaves the socket open, with a reader on the loop, when connecting times out, is refused or is cancelled;
+- paho leaves the socket open when the TLS handshake fails;
+- aiomqtt drops what the broker says in its CONNACK: whether it kept our session, how much it takes at once;
+- aiomqtt's queue cannot be waited on without taking from it.
 
 `tests/integration/test_core_mqtt_client.py` fails when upstream changes what this relies on.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from typing import Any
 
 import aiomqtt
@@ -46,11 +48,42 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
         return taken
 
 
+class TlsSocket(ssl.SSLSocket):
+    """A socket that is closed when its handshake fails."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands; raises OSError, closed, when that fails."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class Client(aiomqtt.Client):
     """A client for one connection; call `let_go` at the end, whatever has happened."""
 
-    def __init__(self, *args: Any, manual_ack: bool, connect_timeout_s: float, **kwargs: Any) -> None:
-        super().__init__(*args, queue_type=Inbox, timeout=connect_timeout_s, logger=_QUIET, **kwargs)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        manual_ack: bool,
+        connect_timeout_s: float,
+        tls_context: ssl.SSLContext | None = None,
+        **more: Any,
+    ) -> None:
+        if tls_context is not None:
+            tls_context.sslsocket_class = TlsSocket
+        super().__init__(
+            host,
+            port,
+            queue_type=Inbox,
+            timeout=connect_timeout_s,
+            tls_context=tls_context,
+            logger=_QUIET,
+            **more,
+        )
         self.inbox: Inbox = self._queue  # type: ignore[assignment]  # made just above
         self.reached = False
         """Something at the other end took the connection (and the TLS handshake)."""

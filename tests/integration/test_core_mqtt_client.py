@@ -79,8 +79,8 @@ def _deaf() -> Iterator[Address]:
                 filler.close()
 
 
-def _client(address: Address, **more: bool) -> Client:
-    return Client(*address, identifier=unique(), manual_ack=True, connect_timeout_s=SOON_S, **more)
+def _client(address: Address) -> Client:
+    return Client(*address, identifier=unique(), manual_ack=True, connect_timeout_s=SOON_S)
 
 
 async def test_the_queue_of_the_client_is_the_one_that_can_be_waited_on(mosquitto: Address) -> None:
