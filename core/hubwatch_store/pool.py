@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from hubwatch_store.config import DatabaseSection, conninfo
 from hubwatch_store.errors import translated
+
+# The pool warns at every try; whoever uses it says once that the database is away and once that it is back.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 Connection = AsyncConnection[tuple[object, ...]]
 Pool = AsyncConnectionPool[AsyncConnection[tuple[object, ...]]]
