@@ -35,7 +35,7 @@ class AccessConfig(DetectorConfig):
     benign_per_h: float = Field(0.5, gt=0, description="Denials an hour at one reader on a normal day.")
     attack_per_h: float = Field(60.0, gt=0, description="Denials an hour under attack.")
     burst_sum: float = Field(
-        16.0, gt=0, description="CUSUM that alarms; 16 is the fourth denial within about three minutes."
+        14.3, gt=0, description="CUSUM that alarms; 14.3 is the fourth denial within five minutes, or three within 4 s."
     )
     burst_clear_s: float = Field(60.0, gt=0, description="Seconds without a denial that end an attack.")
 

@@ -162,14 +162,23 @@ def test_fourth_denial_in_a_row_is_brute_force() -> None:
     assert detection.evidence == {"denials": 4, "subjects": ["badge:0", "badge:1", "badge:2", "badge:3"]}
 
 
+def test_three_denials_are_brute_force_only_when_no_person_could_be_so_fast() -> None:
+    typed, machine = closed_door(), closed_door()
+    for i in range(3):
+        typed.event(100 + 5 * i, "access.denied", "badge:1", reader="in", reason="wrong_pin")
+        machine.event(100 + 0.5 * i, "access.denied", f"badge:{i}", reader="in")
+    assert typed.story == []
+    assert machine.story == [("access.brute_force", 100, 101)]
+
+
 def test_brute_force_ends_a_minute_after_the_last_denial_and_counts_afresh() -> None:
     bench = closed_door()
     for i in range(6):
-        bench.event(100 + i, "access.denied", "badge:1", reader="in")
-    bench.now(170)
-    assert bench.story == [("access.brute_force", 100, 103), ("clear", 105, 165)]
+        bench.event(100 + 5 * i, "access.denied", "badge:1", reader="in")
+    bench.now(190)
+    assert bench.story == [("access.brute_force", 100, 115), ("clear", 125, 185)]
     for i in range(3):
-        bench.event(200 + i, "access.denied", "badge:1", reader="in")
+        bench.event(200 + 5 * i, "access.denied", "badge:1", reader="in")
     bench.now(300)
     assert len(bench.story) == 2
 
@@ -179,8 +188,8 @@ def test_slow_denials_and_denials_at_two_readers_are_normal() -> None:
     for i in range(20):
         bench.event(600 * i, "access.denied", f"badge:{i}", reader="in")
     for i in range(3):
-        bench.event(20_000 + i, "access.denied", f"badge:{i}", reader="in")
-        bench.event(20_000.5 + i, "access.denied", f"badge:{i}", reader="out")
+        bench.event(20_000 + 5 * i, "access.denied", f"badge:{i}", reader="in")
+        bench.event(20_000.5 + 5 * i, "access.denied", f"badge:{i}", reader="out")
     bench.now(50_000)
     assert bench.story == []
 
