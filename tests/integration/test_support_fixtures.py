@@ -11,8 +11,10 @@ import psycopg
 import pytest
 
 from support.databases import fresh_database
+from support.eventually import eventually
 from support.fix_mqtt import Address
 from support.own_mosquitto import OwnMosquitto
+from support.own_nats import OwnNats
 from support.services import Nats
 
 
@@ -85,6 +87,22 @@ async def test_nats_has_jetstream_and_speaks_mqtt(nats: Nats) -> None:
     assert answer["config"]["max_storage"] > 0
     async with aiomqtt.Client(nats.mqtt_host, nats.mqtt_port) as client:
         await client.publish("support/nats", b"x", qos=1)
+
+
+async def test_nats_cluster_finds_another_leader_and_takes_the_old_one_back(nats_cluster: list[OwnNats]) -> None:
+    old = next(member for member in nats_cluster if member.name == nats_cluster[0].leader())
+    old.kill()
+    others = [member for member in nats_cluster if member is not old]
+    await eventually(lambda: _leader(others) not in {"", old.name}, within_s=30)
+    old.start()
+    await asyncio.to_thread(old.await_healthy)
+    assert old.leader() == _leader(others)
+
+
+def _leader(members: list[OwnNats]) -> str:
+    """Give the leader the members agree on; empty while they do not."""
+    names = {member.leader() for member in members}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _get(url: str) -> dict[str, dict[str, int]]:
