@@ -253,9 +253,12 @@ class Spool:
             return False
         lost = losses(victim.header.epoch, victim.gone(), reason)
         self.evicted_readings += sum(loss.readings for loss in lost)
+        # Declared first and given up then: an undeclared gap would be worse than a frame that is declared and sent.
         if lost:
             self._announce(lost)
         self._remove(victim)
+        if self._undeclared:
+            self._announce([])
         return True
 
     def _victim(self, lane: Lane) -> Segment | None:
@@ -269,16 +272,17 @@ class Spool:
         return None
 
     def _announce(self, lost: list[Loss]) -> None:
-        """Declare first, on the medium, and give up then: an undeclared gap would be worse than a double one."""
-        declaration = self._declare(lost) if self._declare is not None else None
+        """Declare on the medium; what finds no room to be declared now is declared as soon as there is some."""
+        self._undeclared += lost
+        declaration = self._declare(self._undeclared) if self._declare is not None else None
         if declaration is None:
-            self._undeclared += lost
             return
         build, events = declaration
         try:
             self._append(Lane.EVENT, build(self.epoch, self._next_seq), 0, events).segment.sync()
         except (OSError, Full):
-            self._undeclared += lost
+            return
+        self._undeclared.clear()
 
     def _remove(self, segment: Segment) -> None:
         self._segments.remove(segment)
