@@ -264,6 +264,20 @@ async def test_publish_is_heard_by_a_session_the_broker_keeps(mosquitto: Address
         assert [message.payload for message in await _take(await links.next(), 1)] == [b"x"]
 
 
+async def test_publish_that_must_be_heard_fails_until_somebody_has_subscribed(mosquitto: Address, other: Link) -> None:
+    topic, client_id = unique(), unique()
+    with pytest.raises(Transient, match=f"nobody has subscribed to {topic} yet"):
+        await other.publish(topic, b"x", heard=True)
+    await other.publish(topic, b"x")  # who does not ask is not told
+    subscriber = Session(reaching(mosquitto), client_id=client_id, persistent=True)
+    async with kept(subscriber) as links:
+        await (await links.next()).subscribe(topic)
+        await other.publish(topic, b"present", heard=True)
+    await other.publish(topic, b"away", heard=True)  # the broker keeps it for a session that comes back
+    async with kept(subscriber) as links:
+        assert [each.payload for each in await _take(await links.next(), 2)] == [b"present", b"away"]
+
+
 async def test_thousand_publishes_at_once_are_all_confirmed_and_arrive(mosquitto: Address, other: Link) -> None:
     topic = unique()
     async with kept(Session(reaching(mosquitto), client_id=unique())) as links:
