@@ -89,7 +89,8 @@ def test_mosquitto_is_ready_only_when_it_answers_mqtt(shell: Shell) -> None:
     assert shell.run(waits).returncode == 0
     process = psutil.Process(shell.pid("mosquitto"))
     assert shell.run("stop_one mosquitto").returncode == 0
-    assert not process.is_running()
+    # A zombie has ended; who inherited it may be slow to notice.
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert not (shell.folder / "run" / "mosquitto.port").exists()
 
 
