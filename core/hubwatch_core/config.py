@@ -56,6 +56,9 @@ class MqttSection(Section):
 
     host: str = Field("localhost", min_length=1, description="Broker's host name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(1883, description="Broker's port; 8883 is usual with TLS.")
+    other_brokers: tuple[Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")], ...] = Field(
+        (), description="Other nodes of a clustered broker, `host:port`, tried in turn when one does not answer."
+    )
     protocol: Literal["auto", "5", "3.1.1"] = Field(
         "auto", description="MQTT version; auto tries 5 first and falls back to 3.1.1."
     )
@@ -69,6 +72,18 @@ class MqttSection(Section):
         5000, description="Unacknowledged messages in flight; caps throughput as well as memory."
     )
     tls: TlsSection | None = Field(None, description="TLS towards the broker; without it the link is in the clear.")
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Every node of the broker, as (host, port)."""
+        others = (each.rpartition(":") for each in self.other_brokers)
+        return ((self.host, self.port), *((host, int(port)) for host, _, port in others))
+
+    @model_validator(mode="after")
+    def _ports(self) -> MqttSection:
+        if not all(1 <= port <= 65535 for _, port in self.addresses):
+            raise ValueError("other_brokers: a port is from 1 to 65535")
+        return self
 
     @model_validator(mode="after")
     def _whose(self) -> MqttSection:

@@ -192,7 +192,8 @@ class Session:
         self._persistent = persistent
         self._manual_ack = manual_ack
         self._health = health or Health()
-        self._log = get_logger(name).bind(broker=f"{settings.host}:{settings.port}", client_id=client_id)
+        self._address = settings.addresses[0]
+        self._log = get_logger(name).bind(client_id=client_id)
         self._version = ProtocolVersion.V311 if settings.protocol == "3.1.1" else ProtocolVersion.V5
         self._spoken = False
         self._away = False
@@ -203,7 +204,8 @@ class Session:
         """Connect and call `use(link)`, again with a new link after every loss, until `use` returns.
 
         Permanent errors (credentials, certificates, refused subscriptions) come through; Transient ones are the
-        signal to reconnect after a pause that grows to `reconnect_max_s`.
+        signal to reconnect, to the next node where the broker has several, after a pause that grows to
+        `reconnect_max_s`.
         """
         password = read_secret(self._settings.password, self._settings.password_file)
         context = client_context(self._settings.tls) if self._settings.tls else None
@@ -234,7 +236,7 @@ class Session:
         try:
             await client.__aenter__()
         except UnicodeError:
-            raise Permanent(f"{self._settings.host!r} is no host name (mqtt.host)") from None
+            raise Permanent(f"{self._address[0]!r} is no host name (mqtt.host)") from None
         except aiomqtt.MqttError as error:
             code = getattr(error, "rc", None)
             raise self._no_entry(client, getattr(code, "value", code), error) from None
@@ -245,7 +247,7 @@ class Session:
         Some brokers say so; others hang up or are silent. A broker that is away says nothing about versions, and one
         that has spoken MQTT 5 is not asked for less because it was slow once: 3.1.1 cannot tell us of refusals.
         """
-        where, auto = f"broker {self._settings.host}:{self._settings.port}", self._settings.protocol == "auto"
+        where, auto = f"broker {self._broker}", self._settings.protocol == "auto"
         if code in _REFUSED_FOR_GOOD or (code == _WRONG_VERSION and not auto):
             return Permanent(f"{where} refuses us: {error}")
         silent = code is None and client.reached
@@ -265,8 +267,7 @@ class Session:
     def _client(self, password: str | None, context: ssl.SSLContext | None) -> Client:
         settings, five = self._settings, self._version is ProtocolVersion.V5
         client = Client(
-            settings.host,
-            settings.port,
+            *self._address,
             username=settings.username,
             password=password,
             identifier=self._client_id,
@@ -298,7 +299,15 @@ class Session:
         self._health.set(self._name, False, reason)
         if not self._away:
             self._away = True
-            self._log.warning("link lost, will go on trying", reason=reason)
+            self._log.warning("link lost, will go on trying", broker=self._broker, reason=reason)
+        nodes = self._settings.addresses
+        self._address = nodes[(nodes.index(self._address) + 1) % len(nodes)]
+
+    @property
+    def _broker(self) -> str:
+        """The node we are at, or try next."""
+        host, port = self._address
+        return f"{host}:{port}"
 
     def _back(self, session_present: bool) -> None:
         again, self._away, self._since = self._away, False, time.monotonic()
@@ -307,7 +316,8 @@ class Session:
             self._log.warning("broker speaks only MQTT 3.1.1, which cannot tell us of messages it refuses")
         self._spoken = True
         self._health.set(self._name, True, f"connected (MQTT {version})")
-        self._log.info("link back" if again else "connected", mqtt=version, session_present=session_present)
+        told = {"broker": self._broker, "mqtt": version, "session_present": session_present}
+        self._log.info("link back" if again else "connected", **told)
 
 
 def pause_s(tries: int, longest_s: float) -> float:

@@ -225,3 +225,14 @@ def test_telemetry_that_does_not_listen_needs_no_token() -> None:
 @pytest.mark.parametrize("name", ["a", "0", "gate-7", "gamma.upper", "a" * 63])
 def test_config_id_takes_what_ids_takes(name: str) -> None:
     assert load(Settings, env={"HUBWATCH_AGENT": name}).agent == name
+
+
+def test_nodes_of_a_broker_are_its_host_and_the_others_in_order() -> None:
+    section = MqttSection(host="a", port=1, other_brokers=("b:2", "c.example.org:65535"))
+    assert section.addresses == (("a", 1), ("b", 2), ("c.example.org", 65535))
+
+
+@pytest.mark.parametrize("node", ["b", "b:", ":1", "b:0", "b:65536", "b:1:2", "b b:1"])
+def test_node_that_is_no_host_and_port_is_refused(tmp_path: Path, node: str) -> None:
+    path = _file(tmp_path, f'agent = "a"\n[mqtt]\nother_brokers = ["{node}"]\n')
+    assert all("other_brokers" in str(problem) for problem in _problems(path))
