@@ -36,6 +36,10 @@ class Watch:
             return None
         return Change(before, value, t - seen)
 
+    def rest(self) -> None:
+        """Take the value for 0 from now on: it has just been written so."""
+        self._before = 0
+
     def _counts(self, before: Plain, value: Plain) -> bool:
         if self._on == "rise":
             return not before and bool(value)

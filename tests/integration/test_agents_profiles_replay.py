@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import math
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 
 import pytest
 
-from hubwatch_agents import drivers
 from hubwatch_agents.config import DeviceSection
-from hubwatch_agents.connections import Connection, MqttWay, SparkplugWay, TcpWay
+from hubwatch_agents.connections import MqttWay, SparkplugWay, TcpWay
 from hubwatch_agents.devices import Device
-from hubwatch_agents.drivers import Tools
 from hubwatch_agents.modbus.client import Client
 from hubwatch_agents.modbus.cycle import Cycle
 from hubwatch_agents.modbus.jobs import Job, jobs_of
 from hubwatch_agents.privacy import raw
-from hubwatch_agents.profiles.library import Library, Profile
+from hubwatch_agents.profiles.library import Profile
 from hubwatch_agents.profiles.modbus_schema import ModbusProfile
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
 from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
@@ -30,7 +26,7 @@ from support import profile_cases
 from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
 from support.profile_cases import Case, Expected, ExpectedEvent, Step
-from support.register_server import RegisterServer
+from support.profile_replay import LIBRARY, Collected, filled, modbus_device, running, served
 
 NOON_US = 1_795_262_400_000_000
 """2026-11-21 12:00 UTC: when the first step of every Modbus fixture is read."""
@@ -44,37 +40,10 @@ MARKER = MqttProfile.model_validate(
 )  # fmt: skip
 
 CASES = profile_cases.cases()
-_library = Library()
-
-
-class Collected:
-    """A sink that keeps everything."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.happenings: list[Happening] = []
-
-    def reading(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def happening(self, happening: Happening) -> None:
-        self.happenings.append(happening)
-
-    def of(self, sensor: str) -> list[Reading]:
-        return [reading for reading in self.readings if reading.sensor == sensor]
-
-    def clear(self) -> None:
-        self.readings.clear()
-        self.happenings.clear()
-
-
-def filled(case: Case) -> Profile:
-    """Give the profile of a case with the parameters the fixture states."""
-    return _library.map(case.profile).fill(case.parameters, str(case), "parameters")
 
 
 def of_protocol(kind: type[Profile]) -> list[Case]:
-    return [case for case in CASES if isinstance(_library.map(case.profile).example(), kind)]
+    return [case for case in CASES if isinstance(LIBRARY.map(case.profile).example(), kind)]
 
 
 def as_expected(reading: Reading, wanted: Expected) -> Expected:
@@ -94,37 +63,6 @@ def check_events(found: list[Happening], wanted: list[ExpectedEvent]) -> None:
     for happening, event in zip(found, wanted, strict=True):
         device = happening.device if event.device is not None else None
         assert ExpectedEvent(happening.type, happening.subject, happening.attrs, device) == event
-
-
-@asynccontextmanager
-async def running(connection: Connection, devices: list[Device], sink: Collected) -> AsyncIterator[None]:
-    """Run the agent's driver of a connection."""
-    stop = asyncio.Event()
-    driver = asyncio.create_task(drivers.make(connection, devices, Tools(sink, raw, "replay")).run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await driver
-
-
-def modbus_device(case: Case, profile: Profile, port: int, *, period_ms: int | None = None) -> Device:
-    assert isinstance(profile, ModbusProfile)
-    way = TcpWay(transport="tcp", name="line", host="127.0.0.1", port=port)
-    section = DeviceSection(
-        sensor="it", zone="here", profile=case.profile, connection="line", unit=case.unit, period_ms=period_ms
-    )
-    return Device(section, profile, way)
-
-
-@asynccontextmanager
-async def served(case: Case) -> AsyncIterator[tuple[RegisterServer, ModbusProfile]]:
-    """Serve the registers of a case's first step; those of later steps must be among them."""
-    profile = filled(case)
-    assert isinstance(profile, ModbusProfile)
-    unit = profile.line.unit if case.unit is None else case.unit
-    async with RegisterServer(unit, case.most, case.steps[0].values).running() as server:
-        yield server, profile
 
 
 async def read_once(cycle: Cycle, jobs: list[Job], at_s: float) -> tuple[list[Reading], list[Happening]]:

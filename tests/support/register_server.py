@@ -26,6 +26,8 @@ class RegisterServer:
         self.port = 0
         self.refused: list[tuple[int, int, int]] = []
         """Requests that were refused: function, wire address, count."""
+        self.writable: set[tuple[int, int]] = set()
+        """What may be written, as (function that reads it, wire address); nothing unless a test says so."""
         self._unit = unit
         self._most = most
         self._asked = (0, 0, 0)
@@ -74,7 +76,9 @@ class RegisterServer:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         if written is not None:
-            return ExcCodes.ILLEGAL_FUNCTION
+            return self._write(function, address, written)
+        if function not in self.values:
+            return None  # pymodbus reads back what it has just written
         has, count = self.values[function], self._asked[2]
         asked = range(address, address + count)
         if any(wire not in has for wire in asked):
@@ -83,6 +87,14 @@ class RegisterServer:
             return ExcCodes.ILLEGAL_VALUE
         for wire in asked:
             _put(registers, function, wire - (start if function in (3, 4) else 16 * start), has[wire])
+        return None
+
+    def _write(self, function: int, address: int, written: list[int] | list[bool]) -> ExcCodes | None:
+        space = 1 if function in (5, 15) else 3
+        wires = range(address, address + len(written))
+        if any((space, wire) not in self.writable for wire in wires):
+            return ExcCodes.ILLEGAL_ADDRESS
+        self.values[space].update(zip(wires, map(int, written), strict=True))
         return None
 
 

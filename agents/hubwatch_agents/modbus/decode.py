@@ -66,6 +66,12 @@ class Decoder:
         due, self._due = self._due, []
         return due
 
+    def acknowledged(self, command: Command) -> None:
+        """Note that a command was taken: the flag it clears may be up again at the next look, for the next event."""
+        for event in self._events:
+            if event.rule.acknowledge == command.name:
+                event.watch.rest()
+
     def failed(self, t: int, reason: str) -> list[Reading]:
         """Give a bad reading of every channel: at `t` there was no answer."""
         return [Reading(self.sensor, channel.name, t, None, Quality.BAD, reason) for channel in self._channels]
@@ -86,17 +92,22 @@ class Decoder:
 
     def _happenings(self, event: _Event, image: Image, t: int) -> Iterator[Happening]:
         try:
-            change = event.watch.see(event.read(image), t)
+            value = event.read(image)
         except Unread:
             return
+        change = event.watch.see(value, t)
+        self._acknowledge(event.rule, told=change is not None, up=bool(value))
         if change is None:
             return
-        if event.rule.acknowledge is not None and event.rule.acknowledge in self._may:
-            self._due.append(self._commands[event.rule.acknowledge])
         attrs = event.attrs(image, change)
         if change.unseen_us > self._unseen_us:
             attrs["unseen_s"] = round(change.unseen_us / SECOND_US, 3)
         yield Happening(self.sensor, t, event.rule.event, event.subject(image), attrs)
+
+    def _acknowledge(self, rule: EventRule, *, told: bool, up: bool) -> None:
+        """Have an event acknowledged; a flag that is still up, or was up at the first look, would block the device."""
+        if rule.acknowledge is not None and rule.acknowledge in self._may and (told or (up and rule.on == "rise")):
+            self._due.append(self._commands[rule.acknowledge])
 
 
 class _Channel:

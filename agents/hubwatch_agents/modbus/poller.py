@@ -32,7 +32,7 @@ class Poller:
 
     def __init__(self, way: ModbusConnection, jobs: list[Job], client: Reader, sink: Sink) -> None:
         self._way = way
-        self._jobs = jobs
+        self.jobs = jobs
         self._client = client
         self._sink = sink
         self._log = get_logger("modbus").bind(connection=way.name)
@@ -44,6 +44,7 @@ class Poller:
         self._tries = 0
         self._silences = 0
         self._away = False
+        self._refusing: set[tuple[int, str]] = set()
         self.reads = 0
         self.connects = 0
 
@@ -54,11 +55,11 @@ class Poller:
     @property
     def units(self) -> list[Unit]:
         """Every unit behind this connection."""
-        return list({id(job.unit): job.unit for job in self._jobs}.values())
+        return list({id(job.unit): job.unit for job in self.jobs}.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set; no outage, however long, ends it."""
-        for job in self._jobs:
+        for job in self.jobs:
             self._schedule.put(next_turn(self.clock(), job.period_s), job)
         try:
             while not stop.is_set():
@@ -143,13 +144,18 @@ class Poller:
         self._schedule.put(next_turn(self.clock(), job.period_s), job)
 
     async def _acknowledge(self, job: Job) -> None:
-        """Write what events ask for; a device that refuses is told of and read on."""
-        for command in (command for decoder in job.decoders for command in decoder.commands_due()):
+        """Write what events ask for; a device that refuses is told of once, asked again and read on."""
+        unit = job.unit
+        for decoder, command in [(each, command) for each in job.decoders for command in each.commands_due()]:
             try:
-                unit = job.unit
                 await self._client.write(command.function, command.wire, command.values, unit.number, unit.timeout_s)
             except Fault as fault:
-                self._log.warning("acknowledgement failed", command=command.name, reason=fault.reason)
+                if (unit.number, command.name) not in self._refusing:
+                    self._refusing.add((unit.number, command.name))
+                    self._log.warning("acknowledgement failed", command=command.name, reason=fault.reason)
+            else:
+                self._refusing.discard((unit.number, command.name))
+                decoder.acknowledged(command)
 
     def _busy(self, job: Job) -> None:
         job.busy_tries += 1
@@ -208,7 +214,7 @@ class Poller:
 
     def _down(self, reason: str) -> None:
         """Everything behind the connection is bad from now on, said again at every try."""
-        for job in self._jobs:
+        for job in self.jobs:
             self._bad(job, reason)
             job.unit.identified = False
         if not self._away:
