@@ -1,0 +1,34 @@
+"""The reference page says of every detector what it finds and how it is set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubwatch_detectors import presence
+from hubwatch_detectors.config import Settings
+from hubwatch_detectors.metrics import _EngineCounts
+from hubwatch_detectors.registry import TABLE
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "detectors.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "types"), [*((spec.name, spec.types) for spec in TABLE), (presence.NAME, presence.TYPES)]
+)
+def test_page_has_a_section_for_every_detector_that_names_all_it_finds(name: str, types: tuple[str, ...]) -> None:
+    _, _, section = PAGE.partition(f"\n## {name}\n")
+    section = section.partition("\n## ")[0]
+    assert section
+    for kind in types:
+        assert kind in section or f"[{name}](#{name}) | " in PAGE
+        assert kind in PAGE
+
+
+def test_keys_that_the_page_names_exist() -> None:
+    keys = {key for spec in TABLE for key in spec.config.model_fields}
+    keys |= {key for field in Settings.model_fields.values() for key in getattr(field.annotation, "model_fields", {})}
+    named = {word for word in PAGE.split("`") if word.isidentifier() and "_" in word}
+    elsewhere = {*(spec.name for spec in TABLE), *_EngineCounts._HELP, *Settings.model_fields, "max_age_s"}
+    assert named - keys - elsewhere == set()
