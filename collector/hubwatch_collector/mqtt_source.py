@@ -1,4 +1,7 @@
-"""Takes messages from an MQTT broker, sharing the frames with the other collectors of the group."""
+"""Takes messages from an MQTT broker, sharing the frames with the other collectors of the group.
+
+Where frames come from JetStream it takes just births and states, which are retained and therefore MQTT's business.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,13 @@ class MqttSource:
 
     def __init__(self, settings: Settings, inbox: Inbox, health: Health) -> None:
         use_lean_properties()
-        group = settings.intake.group
         # Births and states go to every collector: each can then explain gaps, and a broker gives retained
         # messages to none that shares.
-        self._filters = (
-            topics.every(Leaf.BIRTH),
-            topics.every(Leaf.STATE),
-            topics.shared(group, topics.every(Leaf.FRAME)),
-        )
+        self._filters = [topics.every(Leaf.BIRTH), topics.every(Leaf.STATE)]
+        self._check = "announcements"
+        if settings.nats is None:
+            self._filters.append(topics.shared(settings.intake.group, topics.every(Leaf.FRAME)))
+            self._check = "intake"
         self._inbox = inbox
         self._health = health
         self._session = Session(
@@ -57,7 +59,7 @@ class MqttSource:
 
     async def _use(self, stop: asyncio.Event, drained: asyncio.Event, link: Link) -> None:
         await link.subscribe(*self._filters)
-        self._health.set("intake", True, "subscribed")
+        self._health.set(self._check, True, "subscribed")
         try:
             while not stop.is_set():
                 messages = await link.receive(RECEIVE_MOST, RECEIVE_WAIT_S)
@@ -65,7 +67,7 @@ class MqttSource:
                     await self._inbox.put([_arrival(link, each) for each in messages])
             await drained.wait()
         finally:
-            self._health.set("intake", False, "not subscribed")
+            self._health.set(self._check, False, "not subscribed")
 
 
 def _arrival(link: Link, message: Message) -> Arrival:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from hubwatch_collector.config import Settings
 from hubwatch_collector.inbox import Inbox
@@ -10,6 +12,7 @@ from hubwatch_collector.metrics import Metrics
 from hubwatch_collector.mqtt_source import MqttSource
 from hubwatch_collector.pump import Pump
 from hubwatch_core.errors import Permanent
+from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_core.service import Context, Part
 from hubwatch_store import maintenance
@@ -18,6 +21,9 @@ from hubwatch_store.writer import Writer
 
 DRAIN_S = 10.0
 """How long an ordered stop waits for the database; what is not stored by then is delivered again."""
+
+Source = Callable[[asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]
+"""Receives until the first event, keeps its connection for acknowledgements until the second."""
 
 _log = get_logger("collector")
 
@@ -37,13 +43,12 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
     inbox = Inbox(settings.intake.held_bytes)
     await asyncio.to_thread(check_schema, settings.database)
     pump = Pump(settings, inbox, Writer(settings.database), Metrics(context.registry, inbox), context.health)
-    source = MqttSource(settings, inbox, context.health)
     drained = asyncio.Event()
     pumping = asyncio.create_task(pump.run(stop))
-    receiving = asyncio.create_task(source.run(stop, drained))
+    receiving = [asyncio.create_task(run(stop, drained)) for run in _sources(settings, inbox, context.health)]
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([pumping, *receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             done, _ = await asyncio.wait([pumping], timeout=DRAIN_S)
             if not done and inbox.held_messages:
@@ -54,9 +59,18 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
         drained.set()
         stopping.cancel()
         pumping.cancel()
-        results = await asyncio.gather(pumping, receiving, return_exceptions=True)
+        results = await asyncio.gather(pumping, *receiving, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
     if not stop.is_set():
         raise Permanent("the collector ended unasked")
+
+
+def _sources(settings: Settings, inbox: Inbox, health: Health) -> list[Source]:
+    sources: list[Source] = [MqttSource(settings, inbox, health).run]
+    if settings.nats is not None:
+        from hubwatch_collector.jetstream_source import JetStreamSource
+
+        sources.append(JetStreamSource(settings.nats, inbox, health).run)
+    return sources

@@ -9,12 +9,21 @@ import pytest
 from typer.testing import CliRunner
 
 from hubwatch_collector.cli import app
-from hubwatch_collector.config import Settings
+from hubwatch_collector.config import NatsSection, Settings
 from hubwatch_core.config import load
 from hubwatch_core.errors import ConfigError
 
 SAMPLE = (resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8")
-NOT_PLAIN_DEFAULTS = {"username", "password_file", "ca_file", "cert_file", "key_file", "token_file", "client_id"}
+NOT_PLAIN_DEFAULTS = {
+    "username",
+    "password_file",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "token_file",
+    "client_id",
+    "credentials_file",
+}
 """Keys without a default, or with one that depends on the machine; the sample shows an example."""
 
 
@@ -29,7 +38,8 @@ def test_the_sample_as_it_stands_is_the_default(tmp_path: Path) -> None:
 
 def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
     tree = tomllib.loads(uncommented())
-    plain = load(Settings, None, env={}).model_dump()
+    plain = load(Settings, None, env={}).model_dump(mode="json")
+    plain["nats"] = NatsSection().model_dump(mode="json")
     for section, keys in tree.items():
         for key, value in keys.items():
             if key != "tls" and key not in NOT_PLAIN_DEFAULTS and (section, key) != ("telemetry", "port"):
@@ -39,8 +49,9 @@ def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
 def test_the_sample_shows_every_key() -> None:
     tree = tomllib.loads(uncommented())
     for name, field in Settings.model_fields.items():
-        assert field.annotation is not None
-        keys = set(field.annotation.model_fields) - {"password", "token"}
+        section = NatsSection if name == "nats" else field.annotation
+        assert section is not None
+        keys = set(section.model_fields) - {"password", "token"}
         assert keys - {"tls"} <= set(tree[name]), name
 
 
