@@ -43,5 +43,6 @@ def _channels(profile: Profile) -> Iterator[str]:
 def _place(source: Source) -> str:
     bits = f" bits {list(source.any_of_bits)}" if source.any_of_bits else ""
     mask = f" mask {source.mask:#x}" if source.mask is not None else ""
+    codes = f" codes {list(source.one_of)}" if source.one_of else ""
     turned = " inverted" if source.invert else ""
-    return f"function {source.function} wire {source.wire} {source.type}{bits}{mask}{turned}"
+    return f"function {source.function} wire {source.wire} {source.type}{bits}{mask}{codes}{turned}"
