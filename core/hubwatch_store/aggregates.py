@@ -27,6 +27,14 @@ SETTLE = timedelta(seconds=90)
 LATE_HOURS = 500
 """Hours of channels made again in one transaction: a second's work at 5 readings a second and channel."""
 
+LATE_NOTES = 100_000
+"""Notes of writers gathered in one transaction."""
+
+QUIET, PATIENCE = timedelta(seconds=90), timedelta(minutes=10)
+"""While a backlog streams in, an hour is not made again every minute: only when it got nothing for so long, or waits
+so long already.
+"""
+
 HOUR_US = 3_600_000_000
 
 
@@ -78,9 +86,10 @@ def maintained(connection: Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def refresh(connection: Connection[Any], bounds: Bounds) -> Refreshed:
+def refresh(connection: Connection[Any], bounds: Bounds, *, patient: bool = False) -> Refreshed:
     """Bring the aggregates up to a minute and a half ago, in transactions of bounded size, until `bounds` are reached.
 
+    With `patient`, hours that are still getting late readings are left for later (see `PATIENCE`).
     Raises Transient when a writer did not finish in time; what was done until then stays.
     """
     done = Refreshed()
@@ -89,7 +98,9 @@ def refresh(connection: Connection[Any], bounds: Bounds) -> Refreshed:
     minute, hour = _announce(connection)
     for width, until in ((MINUTES, minute), (HOURS, hour)):
         _advance(connection, width, until, bounds, done)
-    _redo_late(connection, bounds, done)
+    _gather_late(connection, bounds)
+    quiet, patience = (QUIET, PATIENCE) if patient else (timedelta(0), timedelta(0))
+    _redo_late(connection, bounds, done, {"quiet": quiet, "patience": patience, "most": LATE_HOURS})
     return done
 
 
@@ -126,14 +137,21 @@ def _windows(connection: Connection[Any], width: Width, until: datetime) -> Iter
             since = step
 
 
-def _redo_late(connection: Connection[Any], bounds: Bounds, done: Refreshed) -> None:
+def _gather_late(connection: Connection[Any], bounds: Bounds) -> None:
+    notes = 1
+    while notes and not bounds.reached():
+        row = connection.execute(queries("aggregates")["gather_late"], {"most": LATE_NOTES}).fetchone()
+        notes = row[0] if row else 0
+
+
+def _redo_late(connection: Connection[Any], bounds: Bounds, done: Refreshed, which: dict[str, object]) -> None:
     sql = queries("aggregates")
     days = [row[0] for row in connection.execute(sql["late_days"])]
     if days:
         connection.execute(sql["partitions"], (days,))
     while days and not bounds.reached():
         with connection.transaction():
-            hours = connection.execute(sql["take_late"], {"days": days, "most": LATE_HOURS}).fetchall()
+            hours = connection.execute(sql["take_late"], which).fetchall()
             if not hours:
                 return
             columns = {"channels": [row[0] for row in hours], "hours": [row[1] for row in hours]}

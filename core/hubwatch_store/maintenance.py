@@ -75,8 +75,9 @@ def maintain(
 ) -> Done | None:
     """Refresh aggregates and apply retention; None when another process is at it.
 
-    With `dry_run` nothing is changed and `deleted` says what would be; with `when_due` retention waits until
-    `RETENTION_EVERY` after the last. Raises Transient when the database is away or a writer blocks us for too long.
+    With `dry_run` nothing is changed and `deleted` says what would be. With `when_due` retention waits until
+    `RETENTION_EVERY` after the last, and late hours until they get no more readings. Raises Transient when the
+    database is away or a writer blocks us for too long.
     """
     with connect_sync(settings, NAME) as connection:
         return maintain_on(connection, bounds or Bounds(), dry_run=dry_run, when_due=when_due)
@@ -92,16 +93,16 @@ def maintain_on(
             return Done(deleted=retention.apply(connection, bounds, dry_run=True))
         if not _one(connection, "try_lock"):
             return None
-        done = Done(_refresh(connection, bounds), unexplained=integrity.tell_unexplained(connection))
+        done = Done(_refresh(connection, bounds, patient=when_due), unexplained=integrity.tell_unexplained(connection))
         done.folded = folding.fold(connection, bounds)
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
     return done
 
 
-def _refresh(connection: Connection[Any], bounds: Bounds) -> Refreshed:
+def _refresh(connection: Connection[Any], bounds: Bounds, *, patient: bool) -> Refreshed:
     with _lock_timeout(connection):
-        refreshed = aggregates.refresh(connection, bounds)
+        refreshed = aggregates.refresh(connection, bounds, patient=patient)
     if refreshed.too_late:
         _log.warning(
             "late readings are in no aggregate: those of their buckets were deleted", buckets=refreshed.too_late

@@ -10,8 +10,9 @@ import pytest
 
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import Transient
-from hubwatch_store.aggregates import SETTLE, maintained
-from hubwatch_store.maintenance import maintain
+from hubwatch_store.aggregates import HOUR_US, SETTLE, maintained, refresh
+from hubwatch_store.bounds import Bounds
+from hubwatch_store.maintenance import maintain, upkeep
 from hubwatch_store.writer import Writer
 from support.kept_database import DAY, HOUR, MINUTE, NOW, Kept, kept_in
 from support.store_examples import frame, offer, series
@@ -110,6 +111,22 @@ async def test_late_frames_come_into_buckets_that_were_made_before(kept: Kept, w
     assert done.late_hours >= 4
     assert done.too_late == 0
     assert kept.one("SELECT count(*) FROM rollup_late") == 0
+    assert_true(kept)
+
+
+async def test_a_backlog_under_way_is_made_again_once_and_not_every_minute(kept: Kept, writer: Writer) -> None:
+    old = to_us(NOW) - 5 * HOUR_US
+    await writer.write([offer(frame(1, series=[series(old, [1.0])]))])
+    kept.maintain()
+    for seq in range(2, 30):
+        await writer.write([offer(frame(seq, series=[series(old + seq * 1_000_000, [2.0])], late=True))])
+    assert kept.one("SELECT count(*) FROM rollup_late") == 28
+    patient = refresh(kept.connection, Bounds(), patient=True)
+    assert patient.late_hours == 0
+    assert kept.rows("SELECT count(*) FROM rollup_late UNION ALL SELECT count(*) FROM rollup_redo") == [(0,), (1,)]
+    assert upkeep(kept.connection).late_hours == 1
+    kept.do("UPDATE rollup_redo SET since = since - INTERVAL '11 minutes'")
+    assert refresh(kept.connection, Bounds(), patient=True).late_hours == 1
     assert_true(kept)
 
 

@@ -33,19 +33,28 @@ WHERE excluded.n >= a.n;
 -- set_mark: remembers how far an aggregate has come
 UPDATE hubwatch.rollup_state SET {mark} = greatest({mark}, %(until)s);
 
+-- gather_late: moves some of what writers noted to where each hour stands once; gives how many notes there were
+WITH taken AS (
+    DELETE FROM hubwatch.rollup_late WHERE ctid = ANY (ARRAY(SELECT ctid FROM hubwatch.rollup_late LIMIT %(most)s))
+    RETURNING channel_id, hour
+), gathered AS (
+    INSERT INTO hubwatch.rollup_redo (channel_id, hour) SELECT channel_id, hour FROM taken GROUP BY 1, 2
+    ON CONFLICT (channel_id, hour) DO UPDATE SET noted = clock_timestamp()
+)
+SELECT count(*) FROM taken;
+
 -- late_days: days that have late readings
-SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM hubwatch.rollup_late;
+SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM hubwatch.rollup_redo;
 
 -- partitions: makes partitions of minutes where the engine does not do so by itself
 SELECT hubwatch.ensure_partitions('reading_1m', %s);
 
--- take_late: takes hours of channels that got late readings
-WITH taken AS (
-    DELETE FROM hubwatch.rollup_late WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM hubwatch.rollup_late WHERE date_trunc('day', hour, 'UTC') = ANY (%(days)s) LIMIT %(most)s))
-    RETURNING channel_id, hour
-)
-SELECT channel_id, hour FROM taken GROUP BY 1, 2;
+-- take_late: takes hours of channels that got late readings: those that get no more just now, or wait for long already
+DELETE FROM hubwatch.rollup_redo WHERE (channel_id, hour) IN (
+    SELECT channel_id, hour FROM hubwatch.rollup_redo
+    WHERE noted <= clock_timestamp() - %(quiet)s OR since <= clock_timestamp() - %(patience)s
+    ORDER BY hour, channel_id LIMIT %(most)s)
+RETURNING channel_id, hour;
 
 -- redo: aggregates hours of channels again; gives how many buckets there were and how many of them were stored.
 -- Of what was deleted as too old nothing is counted again: a bucket never goes down.

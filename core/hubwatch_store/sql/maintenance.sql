@@ -14,6 +14,7 @@ SELECT clock_timestamp();
 -- upkeep: holds in force, seconds that aggregates are behind (null: never made), late hours, last full retention
 SELECT (SELECT count(*) FROM hubwatch.legal_holds WHERE released IS NULL),
     extract(epoch FROM clock_timestamp() - NULLIF(minute_to, '-infinity'))::double precision,
-    (SELECT count(*) FROM hubwatch.rollup_late),
+    (SELECT count(*) FROM (SELECT channel_id, hour FROM hubwatch.rollup_late UNION
+        SELECT channel_id, hour FROM hubwatch.rollup_redo) l),
     (SELECT max(ended) FROM hubwatch.maintenance_journal WHERE what = 'retention' AND complete)
 FROM hubwatch.rollup_state;

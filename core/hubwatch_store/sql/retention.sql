@@ -19,7 +19,8 @@ UPDATE hubwatch.retention_evidence SET (before, after, days) = (%(before)s, %(af
 SELECT kind, clock_timestamp() - {days} * INTERVAL '1 day' FROM hubwatch.retention_rule;
 
 -- complete_until: how far aggregates are complete: readings after it are still needed to make them
-SELECT least(minute_to, hour_to) FROM hubwatch.rollup_state WHERE hour_to > '-infinity';
+SELECT least(minute_to, hour_to, (SELECT min(hour) FROM hubwatch.rollup_redo))
+FROM hubwatch.rollup_state WHERE hour_to > '-infinity';
 
 -- channels_in: channels that have rows in a span, with their sensors' ids and kinds
 SELECT c.id, s.id, coalesce(s.kind, 'unknown') FROM hubwatch.channels c JOIN hubwatch.sensors s ON s.id = c.sensor_id
