@@ -149,7 +149,7 @@ class Saver:
 
     def _lost(self, reason: str) -> None:
         self._metrics.failures.inc()
-        self._health.set("detectors.database", False, reason)
+        self._health.set("detectors-database", False, reason)
         if not self._away:
             self._away = True
             _log.warning("database lost, judging goes on and saving is tried again", reason=reason)
@@ -158,4 +158,4 @@ class Saver:
         if self._away:
             self._away = False
             _log.info("database back")
-        self._health.set("detectors.database", True, "saving")
+        self._health.set("detectors-database", True, "saving")

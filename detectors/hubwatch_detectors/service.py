@@ -47,22 +47,22 @@ def parts(settings: Settings, context: Context) -> list[Part]:
 
 async def _take_up(engine: Engine, settings: Settings, pool: Pool, health: Health, stop: asyncio.Event) -> bool:
     """Restore the saved states, waiting for the database as long as needed; False when stopped meanwhile."""
-    health.set("detectors.database", False, "not asked yet")
-    health.set("detectors.intake", False, "not subscribed yet")
+    health.set("detectors-database", False, "not asked yet")
+    health.set("detectors-intake", False, "not subscribed yet")
     said = False
     while not stop.is_set():
         try:
             await asyncio.to_thread(check_schema, settings.database)
             rows = await load_states(pool, settings.hubs)
         except Transient as error:
-            health.set("detectors.database", False, str(error))
+            health.set("detectors-database", False, str(error))
             if not said:
                 _log.warning("database is away, waiting for it", reason=str(error))
             said = True
             await _wait(stop, settings.database.retry_max_s)
             continue
         taken = engine.restore(map(_saved, rows))
-        health.set("detectors.database", True, "state taken up")
+        health.set("detectors-database", True, "state taken up")
         _log.info("state taken up", states=taken, of=len(rows))
         return True
     return False
@@ -90,7 +90,7 @@ class _Detecting:
         self._session = Session(
             settings.mqtt,
             client_id=f"hubwatch-{settings.name}",
-            name="detectors.mqtt",
+            name="detectors-mqtt",
             persistent=True,
             manual_ack=True,
             health=health,
@@ -116,7 +116,7 @@ class _Detecting:
 
     async def _receive(self, link: Link, done: asyncio.Event) -> None:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
-        self._health.set("detectors.intake", False, "subscribing")
+        self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)
         self._engine.resume(now_us())
         # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
@@ -125,7 +125,7 @@ class _Detecting:
         await link.subscribe(
             *(topics.every(leaf, hub) for leaf in (Leaf.BIRTH, Leaf.STATE, Leaf.FRAME) for hub in hubs)
         )
-        self._health.set("detectors.intake", True, "subscribed")
+        self._health.set("detectors-intake", True, "subscribed")
         while not done.is_set():
             if self._saver.waiting >= self._settings.unsaved_most:
                 await asyncio.sleep(FULL_PAUSE_S)
