@@ -269,7 +269,7 @@ async def test_publish_that_must_be_heard_fails_until_somebody_has_subscribed(mo
     with pytest.raises(Transient, match=f"nobody has subscribed to {topic} yet"):
         await other.publish(topic, b"x", heard=True)
     await other.publish(topic, b"x")  # who does not ask is not told
-    subscriber = Session(reaching(mosquitto), client_id=client_id, persistent=True)
+    subscriber = Session(reaching(mosquitto), client_id=client_id, persistent=True, manual_ack=True)
     async with kept(subscriber) as links:
         await (await links.next()).subscribe(topic)
         await other.publish(topic, b"present", heard=True)

@@ -21,6 +21,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Session
 from hubwatch_core.mqtt_client import Client, Inbox
+from support.eventually import eventually
 from support.fix_mqtt import Address, MakeMosquitto
 from support.kept_link import kept, reaching, unique
 from support.own_mosquitto import OwnMosquitto
@@ -45,12 +46,7 @@ def _sockets() -> list[str]:
 
 async def _settled(sockets: list[str], tasks: int) -> None:
     """Wait until no socket is open and no task runs but those there were; fails when that does not come."""
-    for _ in range(100):
-        if _sockets() == sockets and len(asyncio.all_tasks()) <= tasks:
-            return
-        await asyncio.sleep(0.05)
-    assert _sockets() == sockets
-    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    await eventually(lambda: _sockets() == sockets and len(asyncio.all_tasks()) <= tasks)
 
 
 @pytest.fixture
@@ -143,11 +139,7 @@ async def test_lost_links_leave_nothing(mosquitto: Address, proxy: Proxy, caplog
             publishing.exception()
         await links.next()
     del link, publishing, links
-    for _ in range(100):
-        if len(_sockets()) <= sockets:
-            break
-        await asyncio.sleep(0.05)
-    assert len(_sockets()) <= sockets
+    await eventually(lambda: len(_sockets()) <= sockets)
     gc.collect()
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
