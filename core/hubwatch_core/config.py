@@ -92,6 +92,42 @@ class MqttSection(Section):
         return self
 
 
+class NatsSection(Section):
+    """How to reach a NATS JetStream cluster, to whose MQTT listener agents publish."""
+
+    servers: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        ("nats://localhost:4222",), description="Servers of the cluster, tried in turn; `tls://` demands TLS."
+    )
+    username: str | None = Field(None, description="User name, where the servers want one.")
+    password: Secret | None = Field(None, description="Only from HUBWATCH_NATS__PASSWORD; in TOML use password_file.")
+    password_file: Path | None = Field(None, description="File that holds the password.")
+    credentials_file: Path | None = Field(None, description="Credentials (.creds) of a NATS user, instead of a name.")
+    replicas: Literal[1, 3, 5] = Field(
+        3, description="Copies kept of each message, where we make the stream; one on a server without a cluster."
+    )
+    most_bytes: Annotated[int, Field(ge=1 << 20)] | None = Field(
+        None, description="Size at which the stream takes no more and agents keep their frames; none is the disk's."
+    )
+    ack_wait_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        10.0, description="Seconds after which what somebody took and did not acknowledge goes to another."
+    )
+    most_unacknowledged: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        20_000, description="Messages in flight to all processes that share the work, together."
+    )
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Seconds a connect may take.")
+    reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="Longest pause between tries.")
+    tls: TlsSection | None = Field(None, description="TLS towards the servers; without it the link is in the clear.")
+
+    @model_validator(mode="after")
+    def _who(self) -> NatsSection:
+        named = self.username is not None
+        if not named and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password needs a username: without one it would not be sent")
+        if named and self.credentials_file is not None:
+            raise ValueError("give username or credentials_file, not both")
+        return self
+
+
 class TelemetrySection(Section):
     """Where `/healthz` and `/metrics` listen."""
 

@@ -59,3 +59,8 @@ def every(leaf: Leaf, hub: str = "+") -> str:
 def shared(group: str, pattern: str) -> str:
     """Give the filter by which the members of `group` share what matches `pattern`; no group, no sharing."""
     return f"$share/{group}/{pattern}" if group else pattern
+
+
+def hub_of_filter(pattern: str) -> str:
+    """Give the hub that a filter made by `every` names; `+` when it names all."""
+    return pattern.split("/")[2]

@@ -1,0 +1,273 @@
+"""Messages of agents from a NATS JetStream cluster: durable pull consumers, explicit acknowledgement.
+
+A NATS server confirms a QoS 1 message to the agent after the stream behind its MQTT listener has it, on a majority of
+its replicas. Whoever opens a session under one name shares the work with the others of that name, and takes up where
+they left off. `Link` has what `mqtt.Link` has for receiving, with one difference: it outlives the loss of a server, for
+JetStream knows nothing of connections; what was taken over one is acknowledged through the next.
+
+nats-py is known only here, in `jetstream_pull.py` and in `jetstream_stream.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import AuthorizationError, Error, InvalidUserCredentialsError, NoServersError
+
+from hubwatch_core import jetstream_stream, topics
+from hubwatch_core.clock import now_us
+from hubwatch_core.config import NatsSection, read_secret
+from hubwatch_core.errors import Permanent, Transient
+from hubwatch_core.health import Health
+from hubwatch_core.jetstream_pull import Pull
+from hubwatch_core.jetstream_stream import said
+from hubwatch_core.logs import get_logger
+from hubwatch_core.mqtt import Message, pause_s
+from hubwatch_core.mqtt_subjects import everything_of, topic_of
+from hubwatch_core.tls import client_context
+
+PING_S = 5.0
+"""Two pings without an answer are a lost server; one that closes its connections is noticed at once."""
+RETRY_S = 0.25
+FLUSH_S = 2
+CLOSE_S = 2.0
+
+
+class Link:
+    """What one process takes from the stream; it stays while connections come and go."""
+
+    def __init__(self, settings: NatsSection, durable: str, told: Callable[[str | None], None]) -> None:
+        """Begin without a connection; `told` hears why the stream does not answer, and None when it does again."""
+        self._settings, self._durable, self._told = settings, durable, told
+        self._connection: Client | None = None
+        self._there = asyncio.Event()
+        self._pulls: list[Pull] = []
+        self._waiting: deque[Message] = deque()
+        self._came = asyncio.Event()
+        self._held: dict[int, str] = {}
+        """Where to acknowledge what was taken, by its place in the stream."""
+        self._replies: deque[tuple[str, bytes]] = deque()
+        self._to_reply = asyncio.Event()
+
+    async def subscribe(self, *filters: str) -> None:
+        """Follow the hubs that MQTT topic filters name: births, states and frames in the order they were stored.
+
+        Makes a durable consumer for each hub (one for all when it is `+`), which begins with the oldest message kept.
+        """
+        for hub in dict.fromkeys(topics.hub_of_filter(each) for each in filters):
+            durable = self._durable if hub == "+" else f"{self._durable}-{hub.replace('.', '~')}"
+            pull = Pull(self._settings, durable, everything_of(hub), self._take_in, self._told)
+            await self._begin(pull)
+            self._pulls.append(pull)
+
+    async def receive(self, most: int, wait_s: float) -> list[Message]:
+        """Wait up to `wait_s` for a message, then take what has come, at most `most`; [] when none came."""
+        if len(self._waiting) < most and self._connection is not None:
+            for pull in self._pulls:
+                await pull.ask(most)
+        if not self._waiting:
+            self._came.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), wait_s)
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def ack(self, message: Message) -> None:
+        """Tell the stream that `message` is dealt with; through the next server when this one is lost."""
+        reply = self._held.pop(message.mid, None)
+        if reply is not None:
+            self._reply(reply, b"+ACK")
+
+    async def trim(self) -> None:
+        """Let the stream forget frames that every consumer has acknowledged. Raises Transient."""
+        await self._there.wait()
+        if self._connection is not None:
+            await jetstream_stream.trim(self._connection)
+
+    async def attach(self, connection: Client) -> None:
+        """Go on over a new connection."""
+        for pull in self._pulls:
+            await pull.begin(connection)
+        self._connection = connection
+        self._there.set()
+
+    def detach(self) -> None:
+        """Wait for the next connection: this one is gone."""
+        self._connection = None
+        self._there.clear()
+
+    async def reply(self) -> None:
+        """Send acknowledgements for ever; they wait while no server is there."""
+        while True:
+            await self._to_reply.wait()
+            await self._there.wait()
+            await self._send()
+
+    async def leave(self) -> None:
+        """Send what is left to acknowledge, and give back what was taken and not dealt with, for others to take."""
+        for reply in self._held.values():
+            self._reply(reply, b"-NAK")
+        self._held.clear()
+        connection = self._connection
+        if connection is not None:
+            await self._send()
+            with suppress(Error, TimeoutError, OSError):
+                await connection.flush(FLUSH_S)
+
+    async def _begin(self, pull: Pull) -> None:
+        while True:
+            await self._there.wait()
+            try:
+                if self._connection is not None:
+                    await pull.begin(self._connection)
+                    await pull.make()
+                    return
+            except Transient as error:
+                self._told(str(error))
+            await asyncio.sleep(RETRY_S)
+
+    def _take_in(self, message: Msg) -> None:
+        """Take a message that has come; one that we hold already is from now on acknowledged as it came last."""
+        place = int(message.reply.split(".")[5])  # $JS.ACK.STREAM.CONSUMER.DELIVERIES.PLACE.…
+        known = place in self._held
+        self._held[place] = message.reply
+        if not known:
+            self._waiting.append(Message(topic_of(message.subject), message.data, 1, False, place, now_us()))
+            self._came.set()
+
+    def _reply(self, reply: str, word: bytes) -> None:
+        self._replies.append((reply, word))
+        self._to_reply.set()
+
+    async def _send(self) -> None:
+        while self._replies and self._connection is not None:
+            reply, word = self._replies[0]
+            try:
+                await self._connection.publish(reply, word)
+            except (Error, OSError):
+                self.detach()
+                return
+            self._replies.popleft()
+        self._to_reply.clear()
+
+
+class Session:
+    """Keeps a link to the stream for as long as it is used."""
+
+    def __init__(
+        self, settings: NatsSection, *, durable: str, name: str = "nats", health: Health | None = None
+    ) -> None:
+        """Prepare, without connecting. Sessions of one `durable` share the work; `name` is for logs and health."""
+        self._settings, self._durable, self._name = settings, durable, name
+        self._health = health or Health()
+        self._log = get_logger(name).bind(durable=durable)
+        self._turn = 0
+        self._was_there, self._away = False, False
+
+    async def run(self, use: Callable[[Link], Awaitable[None]]) -> None:
+        """Connect, see that the stream is there and call `use(link)`, until it returns.
+
+        Raises what `use` raises, and Permanent when the servers refuse our credentials.
+        """
+        self._health.set(self._name, False, "not connected yet")
+        link = Link(self._settings, self._durable, self._tell)
+        keeping = asyncio.ensure_future(self._keep(link))
+        using, replying = asyncio.ensure_future(use(link)), asyncio.ensure_future(link.reply())
+        try:
+            done, _ = await asyncio.wait([using, keeping, replying], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await _end(using, replying)
+            await link.leave()
+            await _end(keeping)
+
+    async def _keep(self, link: Link) -> None:
+        """Keep a connection below the link, from server to server."""
+        tries = 0
+        while True:
+            try:
+                await self._once(link)
+                tries = 0
+            except Transient as error:
+                self._tell(str(error))
+                tries += 1
+            self._turn += 1
+            await asyncio.sleep(pause_s(tries, self._settings.reconnect_max_s))
+
+    async def _once(self, link: Link) -> None:
+        """Use one connection until it is lost."""
+        lost = asyncio.Event()
+        server = self._settings.servers[self._turn % len(self._settings.servers)]
+        connection = await self._connect(server, lost)
+        try:
+            await jetstream_stream.ensure(connection, self._settings)
+            await link.attach(connection)
+            self._tell(None)
+            await lost.wait()
+            self._tell(f"connection to {_place(server)} lost")
+        finally:
+            link.detach()
+            with suppress(Error, TimeoutError, OSError):
+                async with asyncio.timeout(CLOSE_S):
+                    await connection.close()
+
+    async def _connect(self, server: str, lost: asyncio.Event) -> Client:
+        settings = self._settings
+
+        async def closed() -> None:
+            lost.set()
+
+        try:
+            async with asyncio.timeout(settings.connect_timeout_s):
+                return await nats.connect(
+                    server,
+                    name=f"hubwatch {self._durable}",
+                    user=settings.username,
+                    password=read_secret(settings.password, settings.password_file),
+                    user_credentials=str(settings.credentials_file) if settings.credentials_file else None,
+                    tls=client_context(settings.tls) if settings.tls else None,
+                    allow_reconnect=False,  # we go to the next server ourselves, and tell of it once
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    closed_cb=closed,
+                    error_cb=_quiet,
+                    ping_interval=int(PING_S),
+                )
+        except (AuthorizationError, InvalidUserCredentialsError) as error:
+            raise Permanent(f"NATS server {_place(server)} refuses us: {error}") from None
+        except (NoServersError, Error, OSError, TimeoutError) as error:
+            raise Transient(f"cannot connect to NATS server {_place(server)}: {said(error)}") from None
+
+    def _tell(self, reason: str | None) -> None:
+        """Say once that the stream is lost, and once that it is back."""
+        if reason is not None:
+            self._health.set(self._name, False, reason)
+            if not self._away:
+                self._away = True
+                self._log.warning("stream lost, will go on trying", reason=reason)
+        elif self._away or not self._was_there:
+            self._health.set(self._name, True, "connected")
+            self._log.info("stream back" if self._was_there else "connected")
+            self._away, self._was_there = False, True
+
+
+async def _end(*tasks: asyncio.Future[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _quiet(_: Exception) -> None:
+    """Every error that matters comes to us as an exception, or as the end of the connection."""
+
+
+def _place(server: str) -> str:
+    parts = urlsplit(server)
+    return f"{parts.hostname}:{parts.port or 4222}"  # without a name and password in it

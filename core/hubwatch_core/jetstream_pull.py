@@ -1,0 +1,110 @@
+"""One durable consumer, asked for messages again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+
+from hubwatch_core import jetstream_stream
+from hubwatch_core.config import NatsSection
+from hubwatch_core.errors import Transient
+from hubwatch_core.jetstream_stream import STREAM
+
+EXPIRES_S = 2.0
+"""How long a server holds a request for messages. One that is lost with a leader costs as much, and `GRACE_S`."""
+GRACE_S = 0.5
+REFUSED_PAUSE_S = 0.25
+REQUEST_BYTES = 8 << 20
+"""Most payload one request brings: 500 messages of the largest size would be 125 MiB."""
+
+_NOTHING = {"404", "408"}
+"""Statuses that end a request: no messages, request timeout. Ref: NATS ADR-13, Pull Subscribe internals."""
+
+
+class _Request(msgspec.Struct, frozen=True):
+    batch: int
+    expires: int
+    max_bytes: int
+
+
+class Pull:
+    """Has a request for messages standing; what comes goes to `take`."""
+
+    def __init__(
+        self,
+        settings: NatsSection,
+        durable: str,
+        subjects: str,
+        take: Callable[[Msg], None],
+        told: Callable[[str | None], None],
+    ) -> None:
+        """Prepare; `told` hears why the consumer does not answer, and None when it does."""
+        self._settings, self._durable, self._subjects = settings, durable, subjects
+        self._take, self._told = take, told
+        self._connection: Client | None = None
+        self._inbox = ""
+        self._due = 0
+        """Messages asked for that have not come."""
+        self._until = 0.0
+        """When we stop waiting for them."""
+        self._answered = True
+
+    async def begin(self, connection: Client) -> None:
+        """Go on over a new connection."""
+        self._connection = connection
+        self._inbox = connection.new_inbox()
+        self._due, self._until, self._answered = 0, 0.0, True
+        with jetstream_stream.translated("cannot subscribe"):
+            await connection.subscribe(self._inbox, cb=self._received)
+
+    async def make(self) -> None:
+        """Make the consumer, or find it. Raises Transient when the cluster cannot do it now."""
+        if self._connection is not None:
+            await jetstream_stream.consumer(self._connection, self._settings, self._durable, self._subjects)
+
+    async def ask(self, most: int) -> None:
+        """Ask for up to `most` messages, unless that has been done and the answer may still come."""
+        if self._connection is None or (self._due > 0 and time.monotonic() < self._until):
+            return
+        try:
+            if not self._answered:
+                await self._look_after()
+            self._due, self._until, self._answered = most, time.monotonic() + EXPIRES_S + GRACE_S, False
+            request = msgspec.json.encode(_Request(most, int(EXPIRES_S * 1e9), REQUEST_BYTES))
+            await self._connection.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._durable}", request, reply=self._inbox
+            )
+        except Transient as error:
+            self._told(str(error))
+        except (Error, OSError):
+            return  # the connection is lost, and asking begins anew over the next
+
+    async def _look_after(self) -> None:
+        """See why there was no answer: the consumer is gone, or nobody leads it just now."""
+        self._told(f"consumer {self._durable} does not answer")
+        await self.make()
+
+    async def _received(self, message: Msg) -> None:
+        headers = message.headers or {}
+        status = headers.get("Status")
+        if status is None:
+            self._due -= 1
+            self._answer()
+            self._take(message)
+        elif status in _NOTHING:
+            self._due = 0
+            self._answer()
+        elif "MaxAckPending" in headers.get("Description", "").replace(" ", ""):
+            self._until = time.monotonic() + REFUSED_PAUSE_S
+            self._answer()
+        else:  # 409: the leader has changed, the consumer is gone; 503: nobody is there to answer
+            self._until = time.monotonic() + REFUSED_PAUSE_S
+
+    def _answer(self) -> None:
+        self._answered = True
+        self._told(None)

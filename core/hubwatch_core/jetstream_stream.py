@@ -1,0 +1,142 @@
+"""The stream in which NATS servers keep MQTT messages, and the durable consumers on it.
+
+Left to itself a server makes this stream when the first MQTT client connects, with retention by interest: what comes
+before the first consumer is confirmed and thrown away, and a consumer that comes later finds no inventories. Made by us
+it keeps everything; `trim` removes frames, and only those that every consumer has acknowledged. When it is full it
+takes nothing more, which the agents' spools bear; it never drops what is old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nats.aio.client import Client
+from nats.errors import Error
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    ConsumerInfo,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
+from nats.js.errors import APIError, NotFoundError
+
+from hubwatch_core.config import NatsSection
+from hubwatch_core.errors import Transient
+from hubwatch_core.logs import get_logger
+from hubwatch_core.mqtt_subjects import PREFIX, frames_of_all
+
+STREAM = "$MQTT_msgs"
+"""Ref: nats-server, server/mqtt.go, mqttStreamName."""
+API_TIMEOUT_S = 2.0
+_NO_CLUSTER = 10074
+"""Ref: nats-server, server/errors.json: replicas > 1 not supported in non-clustered mode."""
+
+_log = get_logger("nats")
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Tell whatever goes wrong with JetStream as Transient: a leader is being chosen, a server is away."""
+    try:
+        yield
+    except (Error, TimeoutError, OSError) as error:
+        raise Transient(f"{what}: {said(error)}") from None
+
+
+def said(error: Exception) -> str:
+    """Give what an error says, or what it is when it says nothing: timeouts have no text."""
+    return str(error) or type(error).__name__
+
+
+async def ensure(connection: Client, settings: NatsSection) -> None:
+    """Make the stream where there is none, or only a server's own with nothing in it and nobody on it.
+
+    Raises Transient when the cluster cannot do it now.
+    """
+    with translated("the stream cannot be made"):
+        api = connection.jetstream(timeout=API_TIMEOUT_S)
+        found = await _info(api)
+        if found is not None and _by_interest(found):
+            if found.state.messages or found.state.consumer_count:
+                _log.warning("stream keeps only what somebody has asked for; see the page on JetStream", stream=STREAM)
+                return
+            # Nothing is in it and nothing stays in it; agents publish again until there is a stream.
+            await api.delete_stream(STREAM)
+            found = None
+        if found is None:
+            await _make(api, settings)
+
+
+async def consumer(connection: Client, settings: NatsSection, durable: str, subjects: str) -> None:
+    """Make a durable pull consumer, or find it. Raises Transient when the cluster cannot do it now."""
+    wanted = ConsumerConfig(
+        durable_name=durable,
+        filter_subject=subjects,
+        ack_policy=AckPolicy.EXPLICIT,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_wait=settings.ack_wait_s,
+        max_ack_pending=settings.most_unacknowledged,
+    )
+    with translated(f"consumer {durable} cannot be made"):
+        await connection.jetstream(timeout=API_TIMEOUT_S).add_consumer(STREAM, wanted)
+
+
+async def trim(connection: Client) -> None:
+    """Remove the frames that every consumer has acknowledged; births and states stay for who comes later.
+
+    Raises Transient when the cluster cannot do it now.
+    """
+    with translated("the stream cannot be trimmed"):
+        api = connection.jetstream(timeout=API_TIMEOUT_S)
+        info = await _info(api)
+        if info is None or _by_interest(info):
+            return
+        consumers = await api.consumers_info(STREAM)
+        settled = min((_settled(each, info.state.last_seq) for each in consumers), default=0)
+        if settled > info.state.first_seq:
+            await api.purge_stream(STREAM, seq=settled + 1, subject=frames_of_all())
+
+
+def _settled(consumer: ConsumerInfo, last_seq: int) -> int:
+    """Give the place up to which a consumer has no more use for the stream; `last_seq` is older than `consumer`."""
+    floor = consumer.ack_floor.stream_seq if consumer.ack_floor is not None else 0
+    idle = not consumer.num_pending and not consumer.num_ack_pending
+    return last_seq if idle else floor
+
+
+def _by_interest(info: StreamInfo) -> bool:
+    return info.config.retention == RetentionPolicy.INTEREST
+
+
+async def _info(api: JetStreamContext) -> StreamInfo | None:
+    try:
+        return await api.stream_info(STREAM)
+    except NotFoundError:
+        return None
+
+
+async def _make(api: JetStreamContext, settings: NatsSection) -> None:
+    config = StreamConfig(
+        name=STREAM,
+        subjects=[f"{PREFIX}>"],
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        max_bytes=settings.most_bytes or -1,
+        num_replicas=settings.replicas,
+    )
+    try:
+        await api.add_stream(config)
+    except APIError as error:
+        if error.err_code != _NO_CLUSTER:
+            raise
+        config.num_replicas = 1
+        await api.add_stream(config)
+    _log.info("stream made", stream=STREAM, replicas=config.num_replicas)
