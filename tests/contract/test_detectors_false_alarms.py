@@ -33,7 +33,7 @@ def test_clean_vehicles_alarm_less_often_than_once_in_a_thousand() -> None:
 
 def test_lower_threshold_gives_the_false_alarms_it_stands_for() -> None:
     # 3.5 sigma is about 1 % an occupancy, 4.20 would be 0.1 % (reference table, k-sigma of 1 s, known background).
-    result = passages(2500, gamma_sigma=3.5, neutron_chance=1e-3, seed=12)
+    result = passages(1500, gamma_sigma=3.5, neutron_chance=1e-3, seed=12)
     assert 0.004 < result.gamma_share() < 0.02
     assert 0.002 < result.neutron / result.occupancies < 0.03
 

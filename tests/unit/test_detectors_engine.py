@@ -21,7 +21,7 @@ def door_frames(bench: EngineBench, first: float, last: float, *, is_open: bool 
 def test_frame_that_comes_twice_counts_once() -> None:
     bench = EngineBench()
     bench.birth(inventory=(DOOR,))
-    denied = [event("door-1", 10 + i, "access.denied", f"badge:{i}", reader="in") for i in range(3)]
+    denied = [event("door-1", 5 + 4 * i, "access.denied", f"badge:{i}", reader="in") for i in range(3)]
     for _ in range(3):
         bench.send(14, *denied, seq=1)
     assert bench.found == []
