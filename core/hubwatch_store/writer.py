@@ -109,14 +109,16 @@ class Writer:
         assert self._connection is not None, "write() connects"
         connection, frames = self._connection, [each.content for each in offers if isinstance(each.content, Frame)]
         with translated():
+            dead = await self._announce(connection, offers)
             columns = await self._prepare(connection, frames)
             latest = self._latest.plus(columns, frames)
             async with connection.transaction():
-                written = await self._store(connection, offers, frames, columns)
+                written = await self._store(connection, frames, columns)
                 due = latest.due(monotonic())
                 if due:
                     await latest.write(connection)
         self._latest = Latest(monotonic()) if due else latest
+        written.dead = dead
         return written
 
     async def _prepare(self, connection: Connection, frames: Sequence[Frame]) -> Columns:
@@ -128,22 +130,23 @@ class Writer:
         await self._identities.prepare_days(connection, "event", moments)
         return columns
 
-    async def _store(
-        self, connection: Connection, offers: Sequence[Offer], frames: Sequence[Frame], columns: Columns
-    ) -> Written:
-        for each in offers:
-            if isinstance(each.content, Birth):
-                await inventory.record_birth(connection, each.content)
-            elif isinstance(each.content, State):
-                await inventory.record_state(connection, each.content, each.received)
+    async def _announce(self, connection: Connection, offers: Sequence[Offer]) -> list[Letter]:
+        """Store what is not a frame, in a transaction of its own: two collectors then lock agents in one order."""
         letters = [(each, each.content) for each in offers if isinstance(each.content, Letter)]
-        await dead_letters.record(connection, letters)
-        written = Written(dead=[letter for _, letter in letters])
-        if frames:
-            written.add(await self._store_frames(connection, frames, columns))
-        return written
+        said = [each for each in offers if isinstance(each.content, Birth | State)]
+        if letters or said:
+            async with connection.transaction():
+                for each in sorted(said, key=_sender):
+                    if isinstance(each.content, Birth):
+                        await inventory.record_birth(connection, each.content)
+                    elif isinstance(each.content, State):
+                        await inventory.record_state(connection, each.content, each.received)
+                await dead_letters.record(connection, letters)
+        return [letter for _, letter in letters]
 
-    async def _store_frames(self, connection: Connection, frames: Sequence[Frame], columns: Columns) -> Written:
+    async def _store(self, connection: Connection, frames: Sequence[Frame], columns: Columns) -> Written:
+        if not frames:
+            return Written()
         claimed = await ledger.claim(connection, frames, self._identities.epochs)
         new = claimed.new
         fresh = columns if len(new) == len(frames) else columns_of(new, self._identities.channels)
@@ -157,6 +160,11 @@ class Writer:
         await ledger.stamp(connection, claimed)
         count = sum(len(frame.events) for frame in new)
         return Written(len(new), len(frames) - len(new), len(fresh), count)
+
+
+def _sender(offer: Offer) -> tuple[str, str]:
+    content = offer.content
+    return content.hub or "", content.agent or ""
 
 
 def _refused(offer: Offer, error: Refused) -> Offer:
