@@ -21,11 +21,11 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.config import Section
 from hubwatch_core.logs import get_logger
-from hubwatch_core.wire import LATEST_US, Birth, Clear, Frame, Sensor
+from hubwatch_core.wire import LATEST_US, Birth, Clear, Detection, Frame, Sensor
 from hubwatch_detectors.agents import Agent, AgentMemory
 from hubwatch_detectors.chunk import Chunk, cut
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Specs
-from hubwatch_detectors.instances import LATE, LIVE, Instance, Instances, Key, Saved
+from hubwatch_detectors.instances import FAILED, LATE, LIVE, Instance, Instances, Key, Saved
 from hubwatch_detectors.presence import NAME, VERSION, Presence, PresenceConfig
 
 TICK_US = 200_000
@@ -78,6 +78,8 @@ class Counts:
     """Readings and events from the future."""
     blind: int = 0
     """Times that sight of an agent was lost."""
+    failed: int = 0
+    """Detectors that failed and began anew."""
 
 
 class Engine:
@@ -262,14 +264,18 @@ class Engine:
 
     def _feed(self, instance: Instance, chunk: Chunk) -> list[Finding]:
         self._instances.changed.add(instance.key)
-        return instance.note(instance.detector.update(chunk))
+        return self._counted(instance.update(chunk))
+
+    def _counted(self, found: list[Finding]) -> list[Finding]:
+        self.counts.failed += sum(isinstance(each, Detection) and each.type == FAILED for each in found)
+        return found
 
     def _advance_sensors(self, agent: Agent) -> list[Finding]:
         found: list[Finding] = []
         for entry in agent.sensors.values():
             for instance in self._route(agent, entry):
                 if instance.spec.scope is Scope.SENSOR:
-                    found += instance.note(instance.detector.advance(agent.memory.clock))
+                    found += self._counted(instance.advance(agent.memory.clock))
         return found
 
     def _absence(self, hub: str, now: int) -> list[Finding]:
@@ -283,13 +289,13 @@ class Engine:
             if instance.key.lane == LATE:
                 found += self._close_if_idle(instance, now)
             else:
-                found += instance.note(instance.detector.advance(now))
+                found += self._counted(instance.advance(now))
         return found
 
     def _close_if_idle(self, late: Instance, now: int) -> list[Finding]:
         if now - late.fed <= self._rules.engine.late_idle_s * SECOND_US:
             return []
-        return late.note(late.detector.advance(late.until)) + self._close(late, late.until)
+        return self._counted(late.advance(late.until)) + self._close(late, late.until)
 
     def _close(self, instance: Instance, end: int) -> list[Finding]:
         """Let an instance go and end what is open in it."""

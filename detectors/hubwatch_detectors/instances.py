@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from hubwatch_core.errors import Poison
 from hubwatch_core.logs import get_logger
-from hubwatch_core.wire import Detection, Sensor
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Scope, Site, Spec
+from hubwatch_core.wire import Clear, Detection, Sensor
+from hubwatch_core.words import Priority
+from hubwatch_detectors.chunk import Chunk
+from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 LIVE, LATE = "live", "late"
+FAILED = "integrity.detector_failed"
 
 _log = get_logger("detectors")
 
@@ -50,12 +54,47 @@ class Instance:
 
     key: Key
     spec: Spec[Any]
+    build: Callable[[], Detector[Any]]
     detector: Detector[Any]
     open: dict[str, None] = field(default_factory=dict)
     fed: int = 0
     """Late lane: when it was last fed, by the hub's clock (µs)."""
     until: int = 0
     """Late lane: up to where it is to judge (µs, event time)."""
+
+    def update(self, chunk: Chunk) -> list[Finding]:
+        """Let the detector take what a sensor said."""
+        last = max(each[-1].t for each in (chunk.readings, chunk.events) if each)
+        return self._guarded(partial(self.detector.update, chunk), chunk.sensor.sensor, last)
+
+    def advance(self, now: int) -> list[Finding]:
+        """Let the detector judge what did not come up to `now` (µs, event time)."""
+        return self._guarded(partial(self.detector.advance, now), self.key.sensor or self.key.hub, now)
+
+    def _guarded(self, judge: Callable[[], list[Finding]], sensor: str, now: int) -> list[Finding]:
+        try:
+            return self.note(judge())
+        except Exception as error:  # noqa: BLE001 - a fault in one detector must not blind all the others
+            _log.error("detector failed, begins anew", **self.key._asdict(), exc_info=error)
+            return self._begin_anew(error, sensor, now)
+
+    def _begin_anew(self, error: Exception, sensor: str, now: int) -> list[Finding]:
+        """Forget everything, end what was open, and tell people that something may have been missed."""
+        self.detector = self.build()
+        ended = [Clear(each, now, now) for each in self.open]
+        self.open.clear()
+        origin = Origin(self.key.detector, self.spec.version, self.key.hub, sensor, self.key.lane == LATE)
+        failed = origin.detection(
+            FAILED,
+            start=now,
+            end=now,
+            detected=now,
+            score=1.0,
+            priority=Priority.HIGH,
+            why=f"detector {self.key.detector} failed here and began anew: what just happened may be unjudged",
+            evidence={"error": f"{type(error).__name__}: {error}"[:500]},
+        )
+        return [*ended, failed]
 
     def note(self, found: list[Finding]) -> list[Finding]:
         """Keep account of what is open, and pass the findings on."""
@@ -173,6 +212,6 @@ class Instances:
         return instance
 
     def _build(self, key: Key) -> Instance:
-        spec = self._specs[key.detector]
-        detector = spec.build(self._configs[key.detector], key.hub, key.sensor, self._site, late=key.lane == LATE)
-        return Instance(key, spec, detector)
+        spec, config = self._specs[key.detector], self._configs[key.detector]
+        build = partial(spec.build, config, key.hub, key.sensor, self._site, late=key.lane == LATE)
+        return Instance(key, spec, build, build())

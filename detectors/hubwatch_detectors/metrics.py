@@ -57,6 +57,7 @@ class _EngineCounts(Collector):
         "unknown": "Readings and events of sensors that are in no inventory, not judged.",
         "ahead": "Readings and events from the future, not judged.",
         "blind": "Times that sight of an agent was lost.",
+        "failed": "Detectors that failed and began anew.",
     }
 
     def __init__(self, counts: Counts) -> None:

@@ -93,7 +93,7 @@ async def test_detection_is_stored_within_tens_of_milliseconds_of_its_frame(
             await asyncio.sleep(0.005)
         await eventually(lambda: len(stored(migrated_database)) == 2)
         mean_s = figure(context, "latency_seconds_sum") / figure(context, "latency_seconds_count")
-    assert mean_s < 0.25  # measured 5–15 ms; the bound leaves room for a busy machine
+    assert mean_s < 0.25  # well under a second, on a busy machine too
 
 
 async def test_crash_at_any_moment_loses_no_finding_and_makes_none_twice(

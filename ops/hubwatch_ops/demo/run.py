@@ -36,7 +36,7 @@ DRAIN_S = 15.0
 SETTLE_S = 1.0
 """From the last word of a device to its frame, with room to spare."""
 AGENTS = ("quay", "gate")
-SESSIONS = ("mqtt", "detectors-mqtt")
+SESSIONS = ("mqtt", "detectors-intake")
 """The health checks of the collector's and the detectors' sessions at the broker."""
 
 
