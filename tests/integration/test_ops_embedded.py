@@ -101,7 +101,7 @@ def test_postgres_installed_where_only_its_owner_can_look_is_run_all_the_same(
     for folder in package.parent.glob(f"{package.name}*"):
         shutil.copytree(folder, private / folder.name)
     hidden = private / postgres_bin().relative_to(package.parent)
-    monkeypatch.setattr("hubwatch_ops.embedded.postgres.postgres_bin", lambda: hidden)
+    monkeypatch.setattr("hubwatch_ops.embedded.postgres.postgres_bin", lambda _version: hidden)
     with running_postgres() as dsn, psycopg.connect(dsn) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert private.stat().st_mode & 0o777 == 0o700

@@ -10,6 +10,8 @@ import aiomqtt
 import psycopg
 import pytest
 
+from hubwatch_store.config import DatabaseSection
+from hubwatch_store.migrate import migrate
 from support.databases import fresh_database
 from support.eventually import eventually
 from support.fix_mqtt import Address
@@ -29,6 +31,14 @@ def test_timescale_database_can_make_hypertables(timescale_dsn: str) -> None:
         connection.execute("CREATE EXTENSION timescaledb")
         connection.execute("CREATE TABLE r (time timestamptz NOT NULL)")
         assert connection.execute("SELECT create_hypertable('r', 'time') IS NOT NULL").fetchone() == (True,)
+
+
+def test_oldest_database_takes_every_migration(oldest_dsn: str) -> None:
+    applied = migrate(DatabaseSection(dsn=oldest_dsn))
+    assert applied
+    with psycopg.connect(oldest_dsn) as connection:
+        assert connection.info.server_version // 10_000 == 16
+        assert connection.execute("SELECT count(*) FROM hubwatch.readings_1m").fetchone() == (0,)
 
 
 def test_plain_database_has_no_timescale(plain_dsn: str) -> None:

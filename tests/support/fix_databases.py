@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from hubwatch_ops.embedded import running_postgres
+from hubwatch_ops.embedded.wheel import OLDEST
 from support import services
 from support.databases import fresh_database, migrated_template
 from support.ports import free_port
@@ -22,6 +23,20 @@ def timescale_server() -> str:
 def plain_server() -> Iterator[str]:
     """DSN of a plain PostgreSQL server's maintenance database, over TCP so that a proxy can stand before it."""
     with running_postgres(port=free_port()) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def oldest_server() -> Iterator[str]:
+    """DSN of a server of the oldest PostgreSQL the wheel brings (16), for tests of the schema."""
+    with running_postgres(port=free_port(), version=OLDEST) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def oldest_dsn(oldest_server: str) -> Iterator[str]:
+    """DSN of an empty database on the oldest plain PostgreSQL at hand (16)."""
+    with fresh_database(oldest_server) as dsn:
         yield dsn
 
 

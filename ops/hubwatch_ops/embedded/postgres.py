@@ -17,7 +17,7 @@ from urllib.parse import quote
 from hubwatch_core.errors import Permanent
 from hubwatch_ops.embedded.kept import Kept, kept
 from hubwatch_ops.embedded.threaded import threaded
-from hubwatch_ops.embedded.wheel import postgres_bin
+from hubwatch_ops.embedded.wheel import NEWEST, OLDEST, postgres_bin
 
 READY_WITHIN_S = 30.0
 STATUS_LINE = 7
@@ -38,6 +38,12 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
+LOCALES = {
+    # Sorts by code point, knows the letters of all languages, and needs nothing of the operating system.
+    NEWEST: ["--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"],
+    OLDEST: ["--encoding", "UTF8", "--locale", "C"],
+}
+
 
 def embedded_postgres(port: int | None = None) -> AbstractAsyncContextManager[str]:
     """Run PostgreSQL until the block ends, data and all in a temporary folder; gives its DSN.
@@ -49,16 +55,16 @@ def embedded_postgres(port: int | None = None) -> AbstractAsyncContextManager[st
 
 
 @contextlib.contextmanager
-def running_postgres(port: int | None = None) -> Iterator[str]:
-    """Do the same for code that may block."""
-    programs = postgres_bin()
+def running_postgres(port: int | None = None, *, version: int = NEWEST) -> Iterator[str]:
+    """Do the same for code that may block; an older major version for tests of the schema."""
+    programs = postgres_bin(version)
     user = _unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="hubwatch-pg-"))
     try:
         if user is not None:
             os.chown(folder, user, user)
             programs = _reachable(programs, folder, user)
-        _initialise(programs, folder, user)
+        _initialise(programs, folder, user, version)
         with kept(_command(programs, folder, port), log=folder / "log", user=user, remove=folder) as server:
             _await_ready(server, folder / "data" / "postmaster.pid")
             yield _dsn(folder, port)
@@ -90,12 +96,10 @@ def _copied(programs: Path, to: Path) -> Path:
     return to / programs.relative_to(package.parent)
 
 
-def _initialise(programs: Path, folder: Path, user: int | None) -> None:
+def _initialise(programs: Path, folder: Path, user: int | None, version: int) -> None:
     where = ["--pgdata", str(folder / "data")]
     who = ["--username", "postgres", "--auth", "trust"]
-    # The built-in locale sorts by code point and needs nothing of the operating system.
-    locale = ["--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
-    done = _run([str(programs / "initdb"), *where, *who, *locale, "--no-sync", "--no-instructions"], user)
+    done = _run([str(programs / "initdb"), *where, *who, *LOCALES[version], "--no-sync", "--no-instructions"], user)
     if done.returncode:
         raise Permanent(f"the embedded PostgreSQL could not be set up: {done.stderr.strip().splitlines()[-1:]}")
 

