@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,9 +34,8 @@ def judge(measure: Measure) -> Callable[[float], Measured]:
     if measure.loop is not None:
         return _judge_loop(measure.loop, frozenset(measure.invalid))
     invalid, suspect = frozenset(measure.invalid), frozenset(measure.suspect)
-    factor, offset = measure.scale / measure.divisor, measure.offset
-    plain = factor == 1.0 and offset == 0.0
-    low, high = measure.plausible or (-math.inf, math.inf)
+    convert = _converter(measure)
+    low, high = measure.plausible or (-sys.float_info.max, sys.float_info.max)
     codes = {float(code) for code in measure.states}
     turns = Turns(measure.rolls_at) if measure.rolls_at is not None else None
 
@@ -44,8 +44,7 @@ def judge(measure: Measure) -> Callable[[float], Measured]:
             return bad(f"the device says that it has no value (raw {raw:g})")
         if turns is not None:
             raw = turns.count(raw)
-        # Rounded to 12 digits: a decimal scale must not leave 0.30000000000000004.
-        x = raw if plain else float(f"{raw * factor + offset:.12g}")
+        x = convert(raw)
         if not low <= x <= high:
             return Measured(x, Quality.BAD, f"{x:g} {measure.unit} is outside {low:g} to {high:g}")
         if raw in suspect:
@@ -54,7 +53,25 @@ def judge(measure: Measure) -> Callable[[float], Measured]:
             return Measured(x, Quality.UNCERTAIN, f"code {raw:g} is not in the profile")
         return Measured(x)
 
-    return judged
+    if invalid or suspect or codes or turns is not None:
+        return judged
+
+    def quickly(raw: float) -> Measured:
+        x = convert(raw)  # NaN and infinity are in no range
+        return Measured(x) if low <= x <= high else judged(raw)
+
+    return quickly
+
+
+def _converter(measure: Measure) -> Callable[[float], float]:
+    """Give raw to published value. A decimal scale must not leave 0.30000000000000004: it divides, or is rounded."""
+    factor, offset = measure.scale / measure.divisor, measure.offset
+    if offset == 0.0 and factor == 1.0:
+        return lambda raw: raw
+    tenth = next((10**n for n in range(1, 10) if factor == 1 / 10**n), None)
+    if offset == 0.0 and tenth is not None:
+        return lambda raw: raw / tenth
+    return lambda raw: float(f"{raw * factor + offset:.12g}")
 
 
 def _judge_loop(loop: CurrentLoop, invalid: frozenset[float]) -> Callable[[float], Measured]:

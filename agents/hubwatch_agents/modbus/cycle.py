@@ -70,6 +70,8 @@ class Cycle:
 
     def _awake(self, job: Job, image: Image) -> list[Request]:
         """Give the requests to make now; a probe of a silent unit begins with another one each time."""
+        if not job.asleep and not job.probes:
+            return list(job.requests)
         now = self._clock()
         for request, (until, reason) in list(job.asleep.items()):
             if now < until:

@@ -55,10 +55,12 @@ class Decoder:
         """Give what the image read at `t` (µs) says; nothing in it is older than the cycle."""
         doubts = self._doubts(image, t)
         device = self._own_time(image)
-        readings = [
-            Reading(self.sensor, channel.name, t, *_worse(channel.read(image), doubts, channel.name), device)
-            for channel in self._channels
-        ]
+        readings = []
+        for channel in self._channels:
+            x, quality, reason = channel.read(image)
+            if doubts:
+                x, quality, reason = _worse(Measured(x, quality, reason), doubts, channel.name)
+            readings.append(Reading(self.sensor, channel.name, t, x, quality, reason, device))
         return readings, [happening for event in self._events for happening in self._happenings(event, image, t)]
 
     def commands_due(self) -> list[Command]:

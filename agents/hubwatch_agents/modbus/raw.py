@@ -53,7 +53,13 @@ def reader(source: Source) -> Callable[[Image], Raw]:
             raise Unread(f"the device says that it has no value (raw {raw})")
         return raw if narrow is None else narrow(raw)
 
-    return read
+    def read_plainly(image: Image) -> Raw:
+        try:
+            return take(image.words[function])
+        except KeyError:
+            raise Unread(_why(image, function, wires)) from None
+
+    return read if absent or narrow is not None else read_plainly
 
 
 def _why(image: Image, function: int, wires: range) -> str:

@@ -1,0 +1,120 @@
+"""Keeping and sending: the spool under its sync rule, and live frames beside a backlog of 1 GiB."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from pathlib import Path
+
+from benchmarks.agent_devices import serve_devices
+from benchmarks.result import Progress
+from hubwatch_agents.config import Settings
+from hubwatch_agents.frames import Cutter
+from hubwatch_agents.readings import Reading
+from hubwatch_agents.spool.disk import Disk
+from hubwatch_agents.spool.record import Lane
+from hubwatch_agents.spool.spool import Spool
+from hubwatch_agents.store import Store
+from hubwatch_core import wire
+from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.health import Health
+from support.agents_process import AgentProcess, Listener, config_text, listening
+from support.own_mosquitto import OwnMosquitto
+
+SPOOL_SECONDS = 6.0
+CHANNELS = 200
+READINGS_A_CUT = 10_000
+BACKLOG_BYTES = 1 << 30
+BACKLOG_FRAME_BYTES = 64 * 1024
+LIVE_SECONDS = 45.0
+
+
+def spool_rate(folder: Path) -> float:
+    """Give readings/s from the driver's hand to the medium: gathered, cut, encoded, appended, synced, acknowledged.
+
+    The rule: no frame leaves before a sync covers it, so every cut is synced before the next one begins.
+    """
+    settings = Settings.model_validate({"hub": "bench", "agent": "box", "spool": {"directory": folder}})
+    store, cutter = Store(settings, Health()), Cutter()
+    readings, began = 0, time.perf_counter()
+    while time.perf_counter() - began < SPOOL_SECONDS:
+        t = now_us()
+        for i in range(READINGS_A_CUT):
+            cutter.reading(Reading("sensor", f"channel.{i % CHANNELS}", t + i, 20.0 + i % 7))
+        entries = [entry for draft in cutter.cut_readings() for entry in store.keep(draft)]
+        store.spool.sync()
+        for entry in entries:
+            store.spool.ack(entry)
+        readings += READINGS_A_CUT
+    rate = readings / (time.perf_counter() - began)
+    store.spool.close()
+    return rate
+
+
+async def backlog_growth(folder: Path, progress: Progress) -> tuple[float, float, int]:
+    """Give the p99 (ms) from reading to arrival at a subscriber, idle and while 1 GiB drains, and frames drained."""
+    broker = OwnMosquitto(folder / "broker")
+    broker.start()
+    try:
+        with serve_devices(1) as (port,):
+            idle, _ = await _live(folder / "idle", broker, port)
+            progress(f"without backlog {idle:.1f} ms; writing 1 GiB")
+            _fill(folder / "full" / "spool")
+            progress("draining")
+            busy, drained = await _live(folder / "full", broker, port)
+    finally:
+        broker.stop()
+    return idle, busy, drained
+
+
+async def _live(folder: Path, broker: OwnMosquitto, port: int) -> tuple[float, int]:
+    hub = f"bench-{time.time_ns():x}"
+    config = _config(folder, hub, broker, port)
+    async with listening((broker.host, broker.port), hub) as listener:
+        agent = AgentProcess(config)
+        try:
+            await listener.until(lambda heard: heard.values("probe-1", "a"), 60)
+            await asyncio.sleep(3)
+            first = len(listener.frames)
+            await asyncio.sleep(LIVE_SECONDS)
+        finally:
+            await agent.stop()
+        return _p99_ms(listener, first), sum(frame.late for frame in listener.frames)
+
+
+def _config(folder: Path, hub: str, broker: OwnMosquitto, port: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = config_text(hub, (broker.host, broker.port), folder / "spool", port)
+    config = folder / "agent.toml"
+    config.write_text(text.replace("[spool]", f"[spool]\nmax_bytes = {4 * BACKLOG_BYTES}"), encoding="utf-8")
+    return config
+
+
+def _p99_ms(listener: Listener, first: int) -> float:
+    waits = [
+        1000 * (arrived - (series.t0 + series.dt[-1]) / SECOND_US)
+        for frame, arrived in list(zip(listener.frames, listener.arrived, strict=True))[first:]
+        if not frame.late
+        for series in frame.series
+        if series.sensor == "probe-1"
+    ]
+    return statistics.quantiles(waits, n=100)[98]
+
+
+def _fill(folder: Path) -> None:
+    """Write a backlog of ordinary frames: 1 GiB that nobody has taken."""
+    spool = Spool(Disk(folder), max_bytes=2 * BACKLOG_BYTES, segment_bytes=4 << 20)
+    cutter, t = Cutter(), now_us() - 86_400 * SECOND_US
+    count = BACKLOG_FRAME_BYTES // 8
+    for i in range(count // CHANNELS):
+        for channel in range(CHANNELS):
+            cutter.reading(Reading("old", f"channel.{channel}", t + i * SECOND_US, 21.5))
+    draft = cutter.cut_readings()[0]
+
+    def build(epoch: str, seq: int) -> bytes:
+        return wire.encode(draft.frame("bench", "box", epoch, seq, t))
+
+    while spool.used_bytes < BACKLOG_BYTES:
+        spool.append(Lane.BULK, build, draft.readings, 0)
+    spool.close()

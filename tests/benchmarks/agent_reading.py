@@ -1,0 +1,175 @@
+"""Reading: as fast as a bare pymodbus loop, and what one dead device costs the others."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from pymodbus.client import AsyncModbusTcpClient
+
+from benchmarks.agent_devices import serve_devices
+from hubwatch_agents.config import Settings
+from hubwatch_agents.devices import resolve
+from hubwatch_agents.drivers import Tools
+from hubwatch_agents.frames import Cutter
+from hubwatch_agents.modbus.driver import ModbusDriver
+from hubwatch_agents.privacy import raw
+from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.store import Store
+from hubwatch_core.health import Health
+from support.agents_rig import MAPS
+
+DEVICES = 50
+REGISTERS = 20
+SECONDS = 4.0
+ROUNDS = 3
+LINE_DEVICES = 30
+LINE_REPLY_S = 0.01
+"""What 20 registers take on a fast serial line behind a gateway."""
+LINE_PERIOD_MS = 1000
+LINE_SECONDS = 40.0
+
+
+class Kept:
+    """The sink of a real agent: readings go into frames, frames into a spool on disk."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.cutter = Cutter()
+        self.store = Store(settings, Health())
+        self.times: dict[str, list[int]] = {}
+
+    def reading(self, reading: Reading) -> None:
+        self.cutter.reading(reading)
+
+    def happening(self, happening: Happening) -> None:
+        self.cutter.happening(happening)
+
+    async def keep_for_ever(self) -> None:
+        """Cut and sync five times a second, as the agent does; what was kept is taken at once."""
+        while True:
+            await asyncio.sleep(0.2)
+            entries = [entry for draft in self.cutter.cut_readings() for entry in self.store.keep(draft)]
+            await self.store.spool.sync_in_thread()
+            for entry in entries:
+                self.store.spool.ack(entry)
+
+
+class Times:
+    """A sink that keeps when each sensor was read."""
+
+    def __init__(self) -> None:
+        self.good: dict[str, list[int]] = {}
+
+    def reading(self, reading: Reading) -> None:
+        if reading.x is not None:
+            self.good.setdefault(reading.sensor, []).append(reading.t)
+
+    def happening(self, happening: Happening) -> None:
+        return
+
+
+async def read_ratio(folder: Path) -> tuple[float, float]:
+    """Give reads/s of a bare pymodbus loop and of the agent, the medians of interleaved rounds."""
+    bare, ours = [], []
+    with serve_devices(DEVICES) as ports:
+        for turn in range(ROUNDS):
+            bare.append(await _bare(ports))
+            ours.append(await _agent(ports, folder / f"spool-{turn}"))
+    return statistics.median(bare), statistics.median(ours)
+
+
+async def _bare(ports: list[int]) -> float:
+    clients = [AsyncModbusTcpClient("127.0.0.1", port=port) for port in ports]
+    for client in clients:
+        await client.connect()
+    count, until = 0, time.perf_counter() + SECONDS
+
+    async def loop(client: AsyncModbusTcpClient) -> None:
+        nonlocal count
+        while time.perf_counter() < until:
+            reply = await client.read_holding_registers(0, count=REGISTERS, device_id=1)
+            assert len(reply.registers) == REGISTERS
+            count += 1
+
+    await asyncio.gather(*(loop(client) for client in clients))
+    for client in clients:
+        client.close()
+    return count / SECONDS
+
+
+async def _agent(ports: list[int], folder: Path) -> float:
+    settings = _settings(folder, [(port, 1) for port in ports], 10)
+    sink = Kept(settings)
+    made = _drivers(settings, sink)
+    for driver in made:
+        for job in driver.poller.jobs:
+            job.period_s = 1e-6  # no pause between reads: the bare loop has none either
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(driver.run(stop)) for driver in made]
+    keeping = asyncio.create_task(sink.keep_for_ever())
+    await asyncio.sleep(0.5)
+    before, began = sum(driver.poller.reads for driver in made), time.perf_counter()
+    await asyncio.sleep(SECONDS)
+    rate = (sum(driver.poller.reads for driver in made) - before) / (time.perf_counter() - began)
+    stop.set()
+    keeping.cancel()
+    await asyncio.gather(keeping, *tasks, return_exceptions=True)
+    sink.store.spool.close()
+    return rate
+
+
+async def dead_device_growth(folder: Path) -> tuple[float, float]:
+    """Give the p99 of the others' cycle (ms), with all alive and with one of them dead, on one line of 30."""
+    alive = await _line(folder / "alive", frozenset())
+    dead = await _line(folder / "dead", frozenset({7}))
+    return alive, dead
+
+
+async def _line(folder: Path, dead: frozenset[int]) -> float:
+    with serve_devices(1, LINE_REPLY_S, dead) as (port,):
+        settings = _settings(folder, [(port, unit) for unit in range(1, LINE_DEVICES + 1)], LINE_PERIOD_MS)
+        sink, stop = Times(), asyncio.Event()
+        tasks = [asyncio.create_task(driver.run(stop)) for driver in _drivers(settings, sink)]
+        await asyncio.sleep(LINE_SECONDS)
+        stop.set()
+        await asyncio.gather(*tasks)
+    cycles = [(after - before) / 1000 for times in sink.good.values() for before, after in pairwise(times)]
+    return statistics.quantiles(cycles, n=100)[98]
+
+
+def _drivers(settings: Settings, sink: Kept | Times) -> list[ModbusDriver]:
+    devices = resolve(settings, "benchmark")
+    tools = Tools(sink, raw, "benchmark")
+    return [
+        ModbusDriver(way, [device for device in devices if device.connection.name == way.name], tools)
+        for way in settings.connections
+    ]
+
+
+def _settings(folder: Path, places: list[tuple[int, int]], period_ms: int) -> Settings:
+    ports = sorted({port for port, _ in places})
+    return Settings.model_validate(
+        {
+            "hub": "bench",
+            "agent": "box",
+            "profile_folders": [MAPS],
+            "spool": {"directory": folder},
+            "connections": [
+                {"name": f"line-{port}", "transport": "tcp", "host": "127.0.0.1", "port": port} for port in ports
+            ],
+            "devices": [
+                {
+                    "sensor": f"sensor-{port}-{unit}",
+                    "zone": "bench",
+                    "profile": "bench-meter",
+                    "connection": f"line-{port}",
+                    "unit": unit,
+                    "period_ms": period_ms,
+                }
+                for port, unit in places
+            ],
+        }
+    )

@@ -1,0 +1,253 @@
+"""The configuration: every mistake at once, each with its place; the sample; what fits together."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from hubwatch_agents import checked
+from hubwatch_agents.agent import digest
+from hubwatch_agents.config import Settings, load
+from hubwatch_agents.devices import Device, inventory, resolve
+from hubwatch_core.errors import ConfigError
+
+SAMPLE = (resources.files("hubwatch_agents") / "sample.toml").read_text(encoding="utf-8")
+
+SMALL = """
+hub = "rotterdam"
+agent = "gate-7"
+[privacy]
+subjects = "raw"
+[[connections]]
+name = "io"
+transport = "tcp"
+host = "10.0.0.1"
+[[connections]]
+name = "broker"
+transport = "mqtt"
+host = "10.0.0.2"
+[[devices]]
+sensor = "door-1"
+zone = "office"
+profile = "moxa-e1210-door"
+connection = "io"
+parameters = { position_bit = 3 }
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "agent.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        checked.read(write(folder, text))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def devices_of(folder: Path, text: str) -> list[Device]:
+    return resolve(load(write(folder, text)), "agent.toml")
+
+
+def test_sample_is_a_configuration_without_mistakes(tmp_path: Path) -> None:
+    whole = checked.read(write(tmp_path, SAMPLE))
+    assert [device.sensor for device in whole.devices] == ["rpm-2", "door-1", "fence-1", "door-1", "area-1"]
+
+
+def test_sample_explains_every_key() -> None:
+    for key in Settings.model_fields:
+        assert key in SAMPLE, key
+
+
+def test_five_mistakes_are_five_lines_with_file_and_key(tmp_path: Path) -> None:
+    text = SMALL.replace('agent = "gate-7"', 'agent = "Gate 7"')
+    text = text.replace('host = "10.0.0.1"', 'host = "10.0.0.1"\nport = 99999')
+    text = text.replace('zone = "office"', 'zone = "office"\ncolour = "red"')
+    text += '[spool]\nmax_bytes = 5\n[log]\nlevel = "loud"\n'
+    found = problems(tmp_path, text)
+    assert len(found) == 5
+    assert all("agent.toml" in line for line in found)
+    keys = ("agent", "connections[0].port", "devices[0].colour", "spool.max_bytes", "log.level")
+    for key in keys:
+        assert any(f": {key}: " in line for line in found), key
+
+
+def test_mistakes_against_profiles_are_told_at_once(tmp_path: Path) -> None:
+    text = SMALL.replace("position_bit = 3", "position_bit = 77, colour = 1")
+    text += """
+[[devices]]
+sensor = "a"
+zone = "z"
+profile = "no-such-profile"
+connection = "nowhere"
+[[devices]]
+sensor = "b"
+zone = "z"
+profile = "espgeiger"
+connection = "io"
+parameters = { root = "x" }
+[[devices]]
+sensor = "c"
+zone = "z"
+profile = "aspect-rpm"
+connection = "io"
+allow_commands = ["open"]
+report = [{ channel = "nothing", deadband = 1 }]
+"""
+    found = "\n".join(problems(tmp_path, text))
+    for part in (
+        "devices[0].parameters.position_bit: must be from 0 to 15",
+        "devices[0].parameters.colour: unknown",
+        "devices[1].connection: there is no connection nowhere",
+        "devices[1].profile: there is no profile no-such-profile",
+        "devices[2].connection: profile espgeiger speaks mqtt, connection io is tcp",
+        "devices[3].report[0].channel: profile aspect-rpm has no channel nothing",
+        "devices[3].allow_commands: profile aspect-rpm has no command open",
+    ):
+        assert part in found
+
+
+def test_missing_parameter_is_named_with_what_it_is_for(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, SMALL.replace("parameters = { position_bit = 3 }", ""))
+    assert "devices[0].parameters.position_bit: is required" in line
+    assert "Input of the door contact" in line
+
+
+def test_badges_need_a_key_or_a_word(tmp_path: Path) -> None:
+    text = SMALL.replace('[privacy]\nsubjects = "raw"\n', "")
+    text += """
+[[devices]]
+sensor = "door-1"
+zone = "office"
+profile = "uhppoted-door"
+connection = "broker"
+parameters = { device = 1, door = 1 }
+"""
+    (line,) = problems(tmp_path, text)
+    assert "privacy.key_file: is required, as door-1 reads badges" in line
+    assert devices_of(tmp_path, text.replace("[[connections]]", '[privacy]\nkey_file = "k"\n[[connections]]', 1))
+
+
+@pytest.mark.parametrize(
+    ("zone", "profile", "more", "message"),
+    [
+        ("cellar", "uhppoted-door", "device = 1, door = 1", "stands in two zones"),
+        ("office", "espgeiger", 'root = "x"', "profiles of two kinds"),
+    ],
+)
+def test_devices_that_cannot_be_one_sensor_are_refused(
+    tmp_path: Path, zone: str, profile: str, more: str, message: str
+) -> None:
+    text = (
+        SMALL
+        + f"""
+[[devices]]
+sensor = "door-1"
+zone = "{zone}"
+profile = "{profile}"
+connection = "broker"
+parameters = {{ {more} }}
+"""
+    )
+    assert any(message in line for line in problems(tmp_path, text))
+
+
+def test_same_channel_twice_in_one_sensor_is_refused(tmp_path: Path) -> None:
+    device = SMALL[SMALL.index("[[devices]]") :]
+    assert any("has the channel openings twice" in line for line in problems(tmp_path, SMALL + device))
+
+
+def test_two_devices_make_one_sensor_of_the_birth(tmp_path: Path) -> None:
+    text = (
+        SMALL
+        + """
+[[devices]]
+sensor = "door-1"
+zone = "office"
+profile = "uhppoted-door"
+connection = "broker"
+parameters = { device = 1, door = 1 }
+"""
+    )
+    (sensor,) = inventory(devices_of(tmp_path, text))
+    assert (sensor.sensor, sensor.kind, sensor.profile) == ("door-1", "access", "moxa-e1210-door+uhppoted-door")
+    assert [channel.name for channel in sensor.channels] == ["position", "openings"]
+    assert sensor.channels[0].period_us == 100_000
+    assert sensor.max_age_s == 5
+
+
+def test_connection_names_are_unique_and_the_agents_own_name_is_taken(tmp_path: Path) -> None:
+    assert "connection io is there twice" in problems(tmp_path, SMALL.replace('"broker"', '"io"'))[0]
+    assert "is the agent's own" in problems(tmp_path, SMALL.replace('sensor = "door-1"', 'sensor = "gate-7"'))[0]
+
+
+def test_own_profiles_come_before_the_shipped_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    (folder / "xy-md02.toml").write_text(
+        'id = "xy-md02"\ntitle = "mine"\nkind = "environment"\nprotocol = "modbus"\nsource = ["me"]\n'
+        'confidence = "C"\n[[channels]]\nname = "temperature"\nunit = "°C"\nwire = 1\n',
+        encoding="utf-8",
+    )
+    text = SMALL.replace('agent = "gate-7"', f'agent = "gate-7"\nprofile_folders = ["{folder}"]')
+    text += '[[devices]]\nsensor = "t"\nzone = "z"\nprofile = "xy-md02"\nconnection = "io"\n'
+    assert devices_of(tmp_path, text)[1].profile.title == "mine"
+
+
+def test_folder_of_profiles_that_is_none_is_a_mistake(tmp_path: Path) -> None:
+    text = SMALL.replace('agent = "gate-7"', 'agent = "gate-7"\nprofile_folders = ["/no/such/folder"]')
+    assert "is no folder of profiles" in problems(tmp_path, text)[0]
+
+
+def test_flags_come_over_the_file(tmp_path: Path) -> None:
+    assert load(write(tmp_path, SMALL), {"mqtt.host": "elsewhere", "mqtt.port": None}).mqtt.host == "elsewhere"
+
+
+def test_digest_follows_what_decides_how_devices_are_read(tmp_path: Path) -> None:
+    before = checked.read(write(tmp_path, SMALL))
+    after = checked.read(write(tmp_path, SMALL.replace("position_bit = 3", "position_bit = 4")))
+    assert digest(before.settings, before.devices) == digest(before.settings, before.devices)
+    assert digest(before.settings, before.devices) != digest(after.settings, after.devices)
+
+
+LINE = """
+hub = "h"
+agent = "a"
+[[connections]]
+name = "line"
+transport = "rtu"
+port = "/dev/ttyUSB0"
+baudrate = {baudrate}
+"""
+
+
+def meters(count: int, period_ms: int, more: str = "") -> str:
+    return "".join(
+        f'[[devices]]\nsensor = "m{unit}"\nzone = "z"\nprofile = "eastron-sdm630"\nconnection = "line"\n'
+        f"unit = {unit}\nperiod_ms = {period_ms}\n{more}"
+        for unit in range(1, count + 1)
+    )
+
+
+def test_plan_that_does_not_fit_the_line_is_refused_and_says_what_would(tmp_path: Path) -> None:
+    found = problems(tmp_path, LINE.format(baudrate=9600) + meters(15, 1000))
+    assert any("keeps the line busy" in line and "periods" in line and "would fit" in line for line in found)
+    assert all("connections[0] (line)" in line for line in found)
+
+
+def test_plan_that_fits_at_a_higher_speed_says_which(tmp_path: Path) -> None:
+    found = problems(tmp_path, LINE.format(baudrate=9600) + meters(8, 2000))
+    assert any("baud instead of 9600" in line for line in found)
+
+
+def test_plan_that_fits_is_taken(tmp_path: Path) -> None:
+    assert len(checked.read(write(tmp_path, LINE.format(baudrate=9600) + meters(4, 30_000))).devices) == 4
+
+
+def test_timeout_shorter_than_the_longest_reply_is_refused(tmp_path: Path) -> None:
+    found = problems(tmp_path, LINE.format(baudrate=4800) + meters(1, 60_000, "timeout_ms = 50\n"))
+    assert any("is shorter than its longest reply takes" in line for line in found)

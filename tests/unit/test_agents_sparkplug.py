@@ -1,0 +1,221 @@
+"""Sparkplug B: payloads, order of messages, births and deaths."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubwatch_agents.devices import resolve
+from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
+from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.sparkplug.node import REBIRTH_PAUSE_US, Found, MetricSensor, Node, Told
+from hubwatch_agents.sparkplug.payload import Malformed, Metric, Payload, decode, rebirth_command
+from hubwatch_agents.sparkplug.sequence import Sequence
+from hubwatch_core.words import Quality
+from support.agents_rig import settings_of
+from support.agents_transports import sparkplug_metric, sparkplug_payload
+
+T = 1_795_284_000_000_000
+
+
+def test_payload_of_the_specification_is_read() -> None:
+    # Written by hand after sparkplug_b.proto: timestamp 1, one metric (name "T", Int32, value 21), seq 5.
+    data = bytes.fromhex("0801 1207 0a0154 2003 5015 1805".replace(" ", ""))
+    payload = decode(data)
+    assert (payload.timestamp_ms, payload.seq) == (1, 5)
+    assert payload.metrics == (Metric(name="T", datatype=3, raw=21),)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "raw", "value"),
+    [
+        (1, 0xFF, -1),
+        (2, 0xFFFE, -2),
+        (3, 0xFFFFFFFF, -1),
+        (4, 2**64 - 5, -5),
+        (5, 0xFF, 255),
+        (7, 2**32 - 1, 2**32 - 1),
+    ],
+)
+def test_signed_values_travel_unsigned_and_are_turned_back(datatype: int, raw: int, value: int) -> None:
+    assert Metric(raw=raw).value(datatype) == value
+
+
+def test_boolean_and_text_keep_their_meaning() -> None:
+    assert Metric(raw=1).value(11) is True
+    assert Metric(raw="on").value(12) == "on"
+
+
+def test_double_and_historical_flag_and_quality_property() -> None:
+    quality = b"\x0a\x07Quality\x12\x04\x08\x03\x18\x00"
+    metric = sparkplug_metric(name="X", double=2.5, historical=True, timestamp_ms=7)
+    metric += b"\x4a" + bytes([len(quality)]) + quality
+    (read,) = decode(sparkplug_payload(1, [metric])).metrics
+    assert (read.raw, read.historical, read.timestamp_ms, read.quality) == (2.5, True, 7, 0)
+
+
+def test_rebirth_command_is_read_by_our_own_reader() -> None:
+    (metric,) = decode(rebirth_command(99)).metrics
+    assert (metric.name, metric.value(metric.datatype)) == ("Node Control/Rebirth", True)
+
+
+@pytest.mark.parametrize("data", [b"\x12\x05abc", b"\x08", b"\x0b", b"\x08" + b"\xff" * 11, b"\x12\x02\x65\x00"])
+def test_broken_payload_is_malformed(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_read_or_malformed(data: bytes) -> None:
+    try:
+        decode(data)
+    except Malformed:
+        return
+
+
+def test_messages_out_of_order_are_put_right() -> None:
+    sequence: Sequence[str] = Sequence(1000)
+    sequence.begin(0)
+    assert sequence.take(2, "b", 10) == []
+    assert sequence.take(1, "a", 20) == ["a", "b"]
+    assert sequence.overdue(5000) is None
+
+
+def test_sequence_wraps_from_255_to_0() -> None:
+    sequence: Sequence[int] = Sequence(1000)
+    sequence.begin(253)
+    assert [sequence.take(seq, seq, 0) for seq in (254, 255, 0, 1)] == [[254], [255], [0], [1]]
+
+
+def test_missing_message_is_given_up_after_the_reorder_time() -> None:
+    sequence: Sequence[str] = Sequence(1000)
+    sequence.begin(0)
+    assert sequence.take(3, "c", 100) == []
+    assert sequence.take(2, "b", 200) == []
+    assert sequence.overdue(1000) is None
+    assert sequence.overdue(1100) == ["b", "c"]
+    assert sequence.take(4, "d", 1200) == ["d"]
+
+
+def node(**more: object) -> Node:
+    devices = [
+        {
+            "sensor": "climate",
+            "profile": "generic.sparkplug-environment",
+            "parameters": {"group": "g", "node": "n", "device": "d", "door": "Open", **more},
+        }
+    ]
+    (device,) = resolve(settings_of({"name": "b", "transport": "sparkplug", "host": "h"}, devices), "test")
+    assert isinstance(device.profile, SparkplugProfile)
+    return Node([MetricSensor(device, device.profile)], reorder_us=1000)
+
+
+def metrics(*given_: Metric) -> tuple[Metric, ...]:
+    return given_
+
+
+BORN = metrics(
+    Metric(name="Temperature", alias=1, datatype=9, raw=20.5),
+    Metric(name="Humidity", alias=2, datatype=9, raw=40.0),
+    Metric(name="Open", alias=3, datatype=11, raw=False),
+)
+
+
+def born(one: Node, bd_seq: int = 1) -> list[Found]:
+    found = one.hear(Told("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=bd_seq),)), T))
+    return found + one.hear(Told("DBIRTH", "d", Payload(1, 1, BORN), T))
+
+
+def data(one: Node, seq: int, *given_: Metric, t: int = T) -> list[Found]:
+    return one.hear(Told("DDATA", "d", Payload(5, seq, given_), t))
+
+
+def readings(found: list[Found]) -> list[tuple[str, float | None, Quality]]:
+    return [(each.channel, each.x, each.quality) for each in found if isinstance(each, Reading)]
+
+
+def test_birth_gives_values_and_teaches_aliases_and_types() -> None:
+    one = node()
+    assert readings(born(one)) == [("temperature", 20.5, Quality.GOOD), ("humidity", 40.0, Quality.GOOD)]
+    assert readings(data(one, 2, Metric(alias=1, raw=21.0))) == [("temperature", 21.0, Quality.GOOD)]
+    assert not one.wants_rebirth
+
+
+def test_data_before_the_birth_asks_for_it() -> None:
+    one = node()
+    one.wants_rebirth = False
+    assert data(one, 2, Metric(alias=1, raw=21.0)) == []
+    assert one.wants_rebirth
+    assert one.ask(T)
+    assert not one.ask(T + REBIRTH_PAUSE_US - 1)
+    assert one.ask(T + REBIRTH_PAUSE_US)
+
+
+def test_unknown_alias_asks_for_a_rebirth_and_loses_nothing_else() -> None:
+    one = node()
+    born(one)
+    found = data(one, 2, Metric(alias=9, raw=1.0), Metric(alias=1, raw=22.0))
+    assert readings(found) == [("temperature", 22.0, Quality.GOOD)]
+    assert one.wants_rebirth
+
+
+def test_gap_in_the_sequence_is_waited_for_and_then_asks_for_a_rebirth() -> None:
+    one = node()
+    born(one)
+    assert data(one, 4, Metric(alias=1, raw=23.0)) == []
+    assert one.tick(T + 999) == []
+    assert readings(one.tick(T + 1000)) == [("temperature", 23.0, Quality.GOOD)]
+    assert one.wants_rebirth
+
+
+def test_dead_device_is_bad_with_everything_it_has() -> None:
+    one = node()
+    born(one)
+    found = one.hear(Told("DDEATH", "d", Payload(1, 2), T))
+    assert readings(found) == [("temperature", None, Quality.BAD), ("humidity", None, Quality.BAD)]
+
+
+def test_dead_node_takes_its_devices_along_and_a_late_will_of_an_old_session_nothing() -> None:
+    one = node()
+    born(one, bd_seq=8)
+    old = Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=7),))
+    assert one.hear(Told("NDEATH", None, old, T)) == []
+    now = Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=8),))
+    assert [quality for _, _, quality in readings(one.hear(Told("NDEATH", None, now, T)))] == [Quality.BAD] * 2
+
+
+def test_historical_value_keeps_the_devices_time_and_is_late() -> None:
+    one = node()
+    born(one)
+    (found,) = data(one, 2, Metric(alias=1, raw=19.0, historical=True, timestamp_ms=1_795_283_000_000))
+    assert isinstance(found, Reading)
+    assert (found.t, found.late) == (1_795_283_000_000_000, True)
+
+
+@pytest.mark.parametrize(("quality", "judged"), [(192, Quality.GOOD), (0, Quality.BAD), (500, Quality.BAD)])
+def test_quality_the_device_states_is_taken_over(quality: int, judged: Quality) -> None:
+    one = node()
+    born(one)
+    assert readings(data(one, 2, Metric(alias=1, raw=19.0, quality=quality))) == [("temperature", 19.0, judged)]
+
+
+def test_null_is_no_value() -> None:
+    one = node()
+    born(one)
+    assert readings(data(one, 2, Metric(alias=1, null=True))) == [("temperature", None, Quality.BAD)]
+
+
+def test_edge_of_a_metric_is_an_event_and_the_birth_its_baseline() -> None:
+    one = node()
+    assert not [each for each in born(one) if isinstance(each, Happening)]
+    (event,) = data(one, 2, Metric(alias=3, raw=True))
+    assert isinstance(event, Happening)
+    assert event.type == "device.tamper"
+
+
+def test_float_of_the_wrong_length_is_malformed() -> None:
+    with pytest.raises(Malformed, match="wrong length"):
+        decode(b"\x12" + bytes([10]) + b"\x62\x08" + struct.pack("<d", 1.0))
