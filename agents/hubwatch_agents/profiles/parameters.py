@@ -17,7 +17,8 @@ Value = str | int | float | bool | list[int] | list[str]
 _REFERENCE = re.compile(r"\$([a-z][a-z0-9_]*)\Z")
 _SUM = re.compile(r"\$[a-z][a-z0-9_]*(\*\d+)?([+-](\$[a-z][a-z0-9_]*(\*\d+)?|\d+))*\Z")
 _TERM = re.compile(r"([+-]?)(?:\$([a-z][a-z0-9_]*)(?:\*(\d+))?|(\d+))")
-_PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_PLACE = re.compile(r"\{(?!value\})([a-z][a-z0-9_]*)\}")
+"""`{value}` is no parameter: a quality rule puts the value it found there."""
 
 ABSENT = object()
 """What an optional parameter that is not given becomes; the key that holds it is left out."""
