@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_core.config import LogSection, MqttSection, Section, TelemetrySection, TlsSection
+from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
 from hubwatch_store.config import DatabaseSection
 
 
@@ -43,33 +42,11 @@ class IntakeSection(Section):
     )
 
 
-class NatsSection(Section):
-    """Frames from a NATS JetStream cluster; births and states still come from [mqtt], its MQTT listener."""
-
-    servers: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        ("nats://localhost:4222",), description="Addresses of the cluster's servers; any of them will do."
-    )
-    durable: str = Field(
-        "hubwatch-collector",
-        pattern=r"^[A-Za-z0-9_-]+$",
-        description="Name of the consumer that collectors share; one name, one share of every frame.",
-    )
-    batch: Annotated[int, Field(ge=1, le=10_000)] = Field(500, description="Messages asked for at a time.")
-    ack_wait_s: Annotated[float, Field(ge=5, le=3600)] = Field(
-        60.0, description="Seconds after which a message without acknowledgement goes to another collector."
-    )
-    most_unacknowledged: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        20_000, description="Messages in flight to all collectors together."
-    )
-    credentials_file: Path | None = Field(None, description="Credentials file of a NATS user.")
-    tls: TlsSection | None = Field(None, description="TLS towards the cluster; without it the link is in the clear.")
-
-
 class Settings(Section):
     """Everything a collector can be told."""
 
     mqtt: MqttSection = MqttSection()
-    nats: NatsSection | None = None
+    nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")
     database: DatabaseSection = DatabaseSection()
     intake: IntakeSection = Field(default_factory=IntakeSection)
     telemetry: TelemetrySection = TelemetrySection()

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from hubwatch_collector.config import IntakeSection
-from hubwatch_core import topics, wire
+from hubwatch_core import incoming, topics, wire
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Poison
+from hubwatch_core.incoming import AgentState
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_store.offer import Letter, Offer, State
 
@@ -57,13 +58,9 @@ def offer_of(topic: str, payload: bytes, received: int, limits: Limits) -> Offer
 
 
 def _content(where: Topic, payload: bytes) -> wire.Frame | wire.Birth | State:
-    if where.leaf is Leaf.STATE:
-        if payload not in {wire.ONLINE, wire.OFFLINE}:
-            raise Poison(f"state is neither online nor offline but {payload[:20]!r}")
-        return State(where.hub, where.agent, payload == wire.ONLINE)
-    content = wire.decode_frame(payload) if where.leaf is Leaf.FRAME else wire.decode_birth(payload)
-    if (content.hub, content.agent) != (where.hub, where.agent):
-        raise Poison(f"came on the topic of {where.hub}/{where.agent} but says {content.hub}/{content.agent}")
+    content = incoming.read(where, payload)
+    if isinstance(content, AgentState):
+        return State(where.hub, where.agent, content is AgentState.ONLINE)
     return content
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from hubwatch_collector.config import Settings
 from hubwatch_collector.inbox import Inbox
 from hubwatch_collector.metrics import Metrics
-from hubwatch_collector.mqtt_source import MqttSource
+from hubwatch_collector.mqtt_source import mqtt_source
 from hubwatch_collector.pump import Pump
+from hubwatch_collector.source import Source
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
@@ -21,9 +20,6 @@ from hubwatch_store.writer import Writer
 
 DRAIN_S = 10.0
 """How long an ordered stop waits for the database; what is not stored by then is delivered again."""
-
-Source = Callable[[asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]
-"""Receives until the first event, keeps its connection for acknowledgements until the second."""
 
 _log = get_logger("collector")
 
@@ -45,10 +41,10 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
     pump = Pump(settings, inbox, Writer(settings.database), Metrics(context.registry, inbox), context.health)
     drained = asyncio.Event()
     pumping = asyncio.create_task(pump.run(stop))
-    receiving = [asyncio.create_task(run(stop, drained)) for run in _sources(settings, inbox, context.health)]
+    receiving = asyncio.create_task(_source(settings, inbox, context.health).run(stop, drained))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait([pumping, *receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             done, _ = await asyncio.wait([pumping], timeout=DRAIN_S)
             if not done and inbox.held_messages:
@@ -59,7 +55,7 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
         drained.set()
         stopping.cancel()
         pumping.cancel()
-        results = await asyncio.gather(pumping, *receiving, return_exceptions=True)
+        results = await asyncio.gather(pumping, receiving, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
@@ -67,10 +63,9 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
         raise Permanent("the collector ended unasked")
 
 
-def _sources(settings: Settings, inbox: Inbox, health: Health) -> list[Source]:
-    sources: list[Source] = [MqttSource(settings, inbox, health).run]
-    if settings.nats is not None:
-        from hubwatch_collector.jetstream_source import JetStreamSource
+def _source(settings: Settings, inbox: Inbox, health: Health) -> Source:
+    if settings.nats is None:
+        return mqtt_source(settings, inbox, health)
+    from hubwatch_collector.jetstream_source import jetstream_source  # nats-py is needed only then
 
-        sources.append(JetStreamSource(settings.nats, inbox, health).run)
-    return sources
+    return jetstream_source(settings.nats, settings.intake.group, inbox, health)

@@ -38,6 +38,7 @@ PING_S = 5.0
 RETRY_S = 0.25
 FLUSH_S = 2
 CLOSE_S = 2.0
+TRIM_EVERY_S = 10.0
 
 
 class Link:
@@ -83,12 +84,6 @@ class Link:
         reply = self._held.pop(message.mid, None)
         if reply is not None:
             self._reply(reply, b"+ACK")
-
-    async def trim(self) -> None:
-        """Let the stream forget frames that every consumer has acknowledged. Raises Transient."""
-        await self._there.wait()
-        if self._connection is not None:
-            await jetstream_stream.trim(self._connection)
 
     async def attach(self, connection: Client) -> None:
         """Go on over a new connection."""
@@ -210,13 +205,22 @@ class Session:
             await jetstream_stream.ensure(connection, self._settings)
             await link.attach(connection)
             self._tell(None)
-            await lost.wait()
+            await self._tend(connection, lost)
             self._tell(f"connection to {_place(server)} lost")
         finally:
             link.detach()
             with suppress(Error, TimeoutError, OSError):
                 async with asyncio.timeout(CLOSE_S):
                     await connection.close()
+
+    async def _tend(self, connection: Client, lost: asyncio.Event) -> None:
+        """Keep the stream from growing, until the connection is lost."""
+        trimmed = 0
+        while not lost.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), TRIM_EVERY_S)
+            with suppress(Transient):  # a leader is being chosen; the next time will do
+                trimmed = await jetstream_stream.trim(connection, trimmed)
 
     async def _connect(self, server: str, lost: asyncio.Event) -> Client:
         settings = self._settings

@@ -30,11 +30,14 @@ from nats.js.errors import APIError, NotFoundError
 from hubwatch_core.config import NatsSection
 from hubwatch_core.errors import Transient
 from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt_subjects import PREFIX, frames_of_all
+from hubwatch_core.mqtt_subjects import PREFIX, all_of
+from hubwatch_core.topics import Leaf
 
 STREAM = "$MQTT_msgs"
 """Ref: nats-server, server/mqtt.go, mqttStreamName."""
 API_TIMEOUT_S = 2.0
+ANNOUNCEMENTS = 16
+"""Births, and states, kept of one agent: enough for one that reconnects often while nobody listens."""
 _NO_CLUSTER = 10074
 """Ref: nats-server, server/errors.json: replicas > 1 not supported in non-clustered mode."""
 
@@ -88,20 +91,32 @@ async def consumer(connection: Client, settings: NatsSection, durable: str, subj
         await connection.jetstream(timeout=API_TIMEOUT_S).add_consumer(STREAM, wanted)
 
 
-async def trim(connection: Client) -> None:
-    """Remove the frames that every consumer has acknowledged; births and states stay for who comes later.
+async def trim(connection: Client, before: int = 0) -> int:
+    """Remove the frames that every consumer has acknowledged, and old births and states; gives the place of the last.
 
-    Raises Transient when the cluster cannot do it now.
+    The newest births and states stay for who comes later. `before` is what the last call gave. Raises Transient when
+    the cluster cannot do it now.
     """
     with translated("the stream cannot be trimmed"):
         api = connection.jetstream(timeout=API_TIMEOUT_S)
         info = await _info(api)
         if info is None or _by_interest(info):
-            return
+            return before
         consumers = await api.consumers_info(STREAM)
         settled = min((_settled(each, info.state.last_seq) for each in consumers), default=0)
-        if settled > info.state.first_seq:
-            await api.purge_stream(STREAM, seq=settled + 1, subject=frames_of_all())
+        if settled > before:
+            await api.purge_stream(STREAM, seq=settled + 1, subject=all_of(Leaf.FRAME))
+            for leaf in (Leaf.BIRTH, Leaf.STATE):
+                await _thin_out(api, leaf)
+        return max(settled, before)
+
+
+async def _thin_out(api: JetStreamContext, leaf: Leaf) -> None:
+    """Keep the newest of what each agent has said of itself."""
+    info = await api.stream_info(STREAM, subjects_filter=all_of(leaf))
+    for subject, count in (info.state.subjects or {}).items():
+        if count > ANNOUNCEMENTS:
+            await api.purge_stream(STREAM, subject=subject, keep=ANNOUNCEMENTS)
 
 
 def _settled(consumer: ConsumerInfo, last_seq: int) -> int:

@@ -5,7 +5,7 @@ Ref: https://docs.nats.io/learn/mqtt/topics-and-subjects and nats-server's serve
 
 from __future__ import annotations
 
-from hubwatch_core.topics import ROOT
+from hubwatch_core.topics import ROOT, Leaf
 
 PREFIX = "$MQTT.msgs."
 _DOT = "//"
@@ -25,9 +25,9 @@ def everything_of(hub: str) -> str:
     return f"{PREFIX}{ROOT.replace('/', '.')}.{_token(hub)}.>"
 
 
-def frames_of_all() -> str:
-    """Give the subject filter for the frames of all hubs, without births and states."""
-    return f"{PREFIX}{ROOT.replace('/', '.')}.*.*.frame"
+def all_of(leaf: Leaf) -> str:
+    """Give the subject filter for one kind of message of all hubs."""
+    return f"{PREFIX}{ROOT.replace('/', '.')}.*.*.{leaf}"
 
 
 def _token(level: str) -> str:

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hubwatch_collector.cli import app
-from hubwatch_collector.config import NatsSection, Settings
-from hubwatch_core.config import load
+from hubwatch_collector.config import Settings
+from hubwatch_core.config import NatsSection, load
 from hubwatch_core.errors import ConfigError
 
 SAMPLE = (resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8")
@@ -23,6 +23,7 @@ NOT_PLAIN_DEFAULTS = {
     "token_file",
     "client_id",
     "credentials_file",
+    "most_bytes",
 }
 """Keys without a default, or with one that depends on the machine; the sample shows an example."""
 
