@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from hubwatch_core.errors import HubwatchError
 from hubwatch_core.logs import get_logger
 from hubwatch_core.service import Context, Part
-from hubwatch_store import aggregates, folding, integrity, retention
+from hubwatch_store import aggregates, dead_letter_bounds, folding, integrity, retention
 from hubwatch_store.aggregates import Refreshed
 from hubwatch_store.bounds import Bounds
 from hubwatch_store.config import DatabaseSection
@@ -49,6 +49,7 @@ class Done:
     deleted: Deleted | None = None
     folded: int = 0
     unexplained: int = 0
+    trimmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def maintain_on(
             return None
         done = Done(_refresh(connection, bounds, patient=when_due), unexplained=integrity.tell_unexplained(connection))
         done.folded = folding.fold(connection, bounds)
+        done.trimmed = _trim(connection)
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
     return done
@@ -111,6 +113,15 @@ def _refresh(connection: Connection[Any], bounds: Bounds, *, patient: bool) -> R
         detail = Jsonb({"too_late": refreshed.too_late})
         connection.execute(queries("maintenance")["record"], (began, "too_late", True, detail))
     return refreshed
+
+
+def _trim(connection: Connection[Any]) -> int:
+    began = _one(connection, "now")
+    trimmed = dead_letter_bounds.trim(connection)
+    if trimmed:
+        _log.warning("dead letters beyond their bounds were deleted", letters=trimmed)
+        connection.execute(queries("maintenance")["record"], (began, "dead_letters", True, Jsonb({"letters": trimmed})))
+    return trimmed
 
 
 def _delete(connection: Connection[Any], bounds: Bounds) -> Deleted:
@@ -154,6 +165,7 @@ class _Keeper:
             "hubwatch_store_too_late_buckets", "Buckets late readings could not be counted in", registry=registry
         )
         self._folded = Counter("hubwatch_store_folded_frames", "Frames folded in the ledger", registry=registry)
+        self._trimmed = Counter("hubwatch_store_deleted_dead_letters", "Dead letters deleted", registry=registry)
         self._unexplained = Gauge(
             "hubwatch_store_unexplained_frames", "Frames missing that nothing explains", registry=registry
         )
@@ -200,6 +212,7 @@ class _Keeper:
     def _tell(self, done: Done) -> None:
         self._last.set_to_current_time()
         self._folded.inc(done.folded)
+        self._trimmed.inc(done.trimmed)
         self._unexplained.set(done.unexplained)
         self._too_late.inc(done.refreshed.too_late)
         if done.deleted is None:

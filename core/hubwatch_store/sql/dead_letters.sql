@@ -22,3 +22,19 @@ WHERE replayed IS NULL AND (%(contains)s::text IS NULL OR strpos(reason, %(conta
 
 -- replayed: remembers that a dead letter was stored after all
 UPDATE hubwatch.dead_letters SET replayed = clock_timestamp() WHERE id = %s;
+
+-- trim: deletes dead letters beyond their bounds, remembers which frames they were; gives how many
+WITH ranked AS (
+    SELECT id, last_seen, row_number() OVER newest AS place, sum(octet_length(payload)) OVER newest AS bytes
+    FROM hubwatch.dead_letters WINDOW newest AS (ORDER BY last_seen DESC, id DESC)
+), gone AS (
+    DELETE FROM hubwatch.dead_letters d USING ranked r, hubwatch.dead_letter_bounds b
+    WHERE d.id = r.id
+        AND (r.last_seen < clock_timestamp() - b.keep OR r.place > b.most_letters OR r.bytes > b.most_bytes)
+    RETURNING d.hub, d.agent, d.epoch, d.seq
+), remembered AS (
+    INSERT INTO hubwatch.dead_frame (epoch_id, seq)
+    SELECT DISTINCT e.id, g.seq FROM gone g JOIN hubwatch.epoch e USING (hub, agent, epoch) WHERE g.seq IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM gone;
