@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from hubwatch_core import topics
+from hubwatch_core import incoming, topics
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Poison, Transient
 from hubwatch_core.health import Health
+from hubwatch_core.incoming import AgentState
 from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt import Link, Message, Session
 from hubwatch_core.service import Context, Part
 from hubwatch_core.topics import Leaf
-from hubwatch_core.wire import OFFLINE, decode_birth, decode_frame
+from hubwatch_core.wire import Birth, Frame
 from hubwatch_detectors.config import Settings
 from hubwatch_detectors.contract import Finding
 from hubwatch_detectors.engine import Engine
@@ -140,14 +141,15 @@ class _Detecting:
     def _judge(self, message: Message) -> list[Finding]:
         try:
             topic = topics.parse(message.topic)
-            if topic.leaf is Leaf.FRAME:
-                return self._engine.frame(decode_frame(message.payload), message.received)
-            if not message.payload:
+            if not message.payload and topic.leaf is not Leaf.FRAME:
                 return []  # a retained message that somebody removed
-            if topic.leaf is Leaf.BIRTH:
-                return self._engine.birth(decode_birth(message.payload), message.received)
-            online = message.payload != OFFLINE
-            return self._engine.agent_state(topic.hub, topic.agent, online=online, at=message.received)
+            content, received = incoming.read(topic, message.payload), message.received
+            if isinstance(content, Frame):
+                return self._engine.frame(content, received)
+            if isinstance(content, Birth):
+                return self._engine.birth(content, received)
+            online = content is AgentState.ONLINE
+            return self._engine.agent_state(topic.hub, topic.agent, online=online, at=received)
         except Poison as error:
             # The collector keeps the whole message in dead_letters.
             self._metrics.poison.inc()
