@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from hubwatch_core.config import ConfigId, LogSection, MqttSection, Section, TelemetrySection
+from hubwatch_core.config import ConfigId, LogSection, MqttSection, NatsSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_detectors.access import AccessConfig
 from hubwatch_detectors.contract import DetectorConfig, Neighbour, Site, Spec
@@ -82,6 +82,7 @@ class Settings(RulesSection):
         4000, description="Messages taken ahead while the database is away; keep it below mqtt.receive_maximum."
     )
     mqtt: MqttSection = MqttSection()
+    nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")
     database: DatabaseSection = DatabaseSection()
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Transient
+from hubwatch_core.feed import Feed
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt import Link, Message
+from hubwatch_core.mqtt import Message
 from hubwatch_detectors.contract import Finding
 from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.metrics import Metrics
@@ -50,7 +51,7 @@ class Saver:
         self._every_s, self._pause_max_s = every_s, pause_max_s
         self._load = _Load()
         self._under_way = 0
-        self._link: Link | None = None
+        self._link: Feed | None = None
         self._urgent = asyncio.Event()
         self._away = False
         metrics.unsaved.set_function(lambda: self.waiting)
@@ -60,7 +61,7 @@ class Saver:
         """Messages that are judged but not acknowledged."""
         return len(self._load.messages) + self._under_way
 
-    def linked(self, link: Link) -> None:
+    def linked(self, link: Feed) -> None:
         """Take a new link; what came over the one before is delivered again, so it is not acknowledged here."""
         self._link = link
         self._load.messages = []
@@ -137,12 +138,12 @@ class Saver:
                 await asyncio.wait_for(self._urgent.wait(), self._every_s)
         self._urgent.clear()
 
-    def _put_back(self, load: _Load, link: Link | None) -> None:
+    def _put_back(self, load: _Load, link: Feed | None) -> None:
         self._load.findings[:0] = load.findings
         if link is self._link:
             self._load.messages[:0] = load.messages
 
-    def _acknowledge(self, messages: Sequence[Message], link: Link | None) -> None:
+    def _acknowledge(self, messages: Sequence[Message], link: Feed | None) -> None:
         if link is not None and link is self._link:
             for message in messages:
                 link.ack(message)

@@ -1,4 +1,4 @@
-"""The detectors as a part of a process: frames come in over MQTT, findings go to the database."""
+"""The detectors as a part of a process: frames come in over MQTT or JetStream, findings go to the database."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import asyncio
 from hubwatch_core import incoming, topics
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Poison, Transient
+from hubwatch_core.feed import Feed, FeedSession
 from hubwatch_core.health import Health
 from hubwatch_core.incoming import AgentState
 from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt import Link, Message, Session
+from hubwatch_core.mqtt import Message, Session
 from hubwatch_core.service import Context, Part
 from hubwatch_core.topics import Leaf
 from hubwatch_core.wire import Birth, Frame
@@ -80,6 +81,18 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
+def _session(settings: Settings, health: Health) -> FeedSession:
+    """Give the session that takes what the configured hubs send."""
+    name = f"hubwatch-{settings.name}"
+    if settings.nats is not None:
+        from hubwatch_core import jetstream  # nats-py is needed only then
+
+        return jetstream.Session(settings.nats, durable=name, name="detectors-nats", health=health)
+    return Session(
+        settings.mqtt, client_id=name, name="detectors-mqtt", persistent=True, manual_ack=True, health=health
+    )
+
+
 class _Detecting:
     """One process's detectors at work."""
 
@@ -88,14 +101,7 @@ class _Detecting:
         self._saver = Saver(
             engine, pool, metrics, health, every_s=settings.save_every_s, pause_max_s=settings.database.retry_max_s
         )
-        self._session = Session(
-            settings.mqtt,
-            client_id=f"hubwatch-{settings.name}",
-            name="detectors-mqtt",
-            persistent=True,
-            manual_ack=True,
-            health=health,
-        )
+        self._session = _session(settings, health)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then save what was judged and acknowledge it."""
@@ -115,7 +121,7 @@ class _Detecting:
             if isinstance(result, Exception):
                 raise result
 
-    async def _receive(self, link: Link, done: asyncio.Event) -> None:
+    async def _receive(self, link: Feed, done: asyncio.Event) -> None:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
         self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)

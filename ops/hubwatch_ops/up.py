@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError, create_model
 
 from hubwatch_core import config
 from hubwatch_core.cli_border import border
-from hubwatch_core.config import LogSection, MqttSection, Section, TelemetrySection
+from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_core.service import Context, Part, serve
 
-SHARED = ("mqtt", "database", "telemetry", "log")
+SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
 
 
@@ -85,6 +85,7 @@ def _file_model(models: dict[str, type[Section]]) -> type[Section]:
         "log": LogSection,
     }
     fields: dict[str, Any] = {name: (model, Field(default_factory=model)) for name, model in {**shared, **own}.items()}
+    fields["nats"] = (NatsSection | None, None)  # only where messages come from JetStream
     return create_model("HubFile", __base__=Section, **fields)
 
 

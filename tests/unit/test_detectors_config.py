@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hubwatch_core.config import load
+from hubwatch_core.config import NatsSection, load
 from hubwatch_core.errors import ConfigError, Permanent
 from hubwatch_detectors import perimeter, registry
 from hubwatch_detectors.cli import app
@@ -20,6 +20,7 @@ from support.detectors_hub import HUB
 
 SAMPLE = (resources.files("hubwatch_detectors") / "sample.toml").read_text(encoding="utf-8")
 NOT_PLAIN_DEFAULTS = {"username", "password_file", "ca_file", "cert_file", "key_file", "token_file", "port"}
+NOT_PLAIN_DEFAULTS |= {"credentials_file", "most_bytes"}
 """Keys without a default; the sample shows an example."""
 EXAMPLES = {"neighbours", "plugins"}
 
@@ -36,6 +37,7 @@ def test_the_sample_as_it_stands_is_the_default(tmp_path: Path) -> None:
 def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
     tree = tomllib.loads(uncommented())
     plain = load(Settings, None, env={}).model_dump(mode="json")
+    plain["nats"] = NatsSection().model_dump(mode="json")
     for name, value in tree.items():
         if name in EXAMPLES:
             continue
@@ -48,7 +50,7 @@ def test_the_sample_shows_every_key() -> None:
     tree = tomllib.loads(uncommented())
     assert set(Settings.model_fields) <= set(tree)
     for name, field in Settings.model_fields.items():
-        inner = getattr(field.annotation, "model_fields", None)
+        inner = getattr(NatsSection if name == "nats" else field.annotation, "model_fields", None)
         if inner is not None:
             assert set(inner) - {"password", "token", "tls"} <= set(tree[name]), name
 
