@@ -228,7 +228,7 @@ class Agent:
         self._bytes_seen = store.kept_bytes
         delays = {sensor: delay for each in self._running.values() for sensor, delay in each.driver.delays_s().items()}
         return Pulse(
-            spool.waiting, spool.used_bytes, store.hours_left(rate), self._clock.offset_ms,
+            spool.waiting - self._publisher.unsettled, spool.used_bytes, store.hours_left(rate), self._clock.offset_ms,
             store.kept_readings, store.lost_readings, spool.evicted_readings, delays,
         )  # fmt: skip
 
@@ -241,7 +241,7 @@ class Agent:
 
     def _metrics(self, context: Context) -> None:
         figures = {
-            "frames_waiting": lambda: self.store.spool.waiting,
+            "frames_waiting": lambda: self.store.spool.waiting - self._publisher.unsettled,
             "spool_bytes": lambda: self.store.spool.used_bytes,
             "readings_total": lambda: self.store.kept_readings,
             "frames_sent_total": lambda: self._publisher.sent,

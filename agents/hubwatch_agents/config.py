@@ -29,6 +29,11 @@ class SpoolSection(Section):
         4 << 20, description="Size of one file; what is evicted goes by whole files."
     )
     window: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="Live frames in flight to the broker.")
+    confirm_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        10.0,
+        description="How long a frame stays after the broker has taken it, to be sent again should the broker die; "
+        "longer than the broker takes to save (Mosquitto: autosave_interval).",
+    )
     backlog_bytes_per_s: Annotated[int, Field(ge=1024)] = Field(
         1 << 20, description="How fast a backlog is sent, so that it never holds up what is live."
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from hubwatch_agents.config import Settings
 from hubwatch_agents.frames import late_copy
+from hubwatch_agents.settling import Settling
 from hubwatch_agents.spool.spool import Entry, Spool
 from hubwatch_agents.tasks import end, raise_first
 from hubwatch_core import wire
@@ -52,6 +53,7 @@ class Publisher:
             will=Will(self._state_topic, wire.OFFLINE),
             health=health,
         )
+        self._settling = Settling(spool, settings.spool.confirm_s)
         self._unsynced: deque[Held] = deque()
         self._ready: deque[Held] = deque()
         self._more = asyncio.Event()
@@ -66,6 +68,11 @@ class Publisher:
     def up(self) -> bool:
         """Whether the broker is there."""
         return self._up
+
+    @property
+    def unsettled(self) -> int:
+        """How many frames the broker has taken that are kept a while longer."""
+        return len(self._settling)
 
     def offer(self, entries: Iterable[Entry]) -> None:
         """Hand over frames that were just kept: sent as soon as they are on the medium, or later as backlog."""
@@ -137,9 +144,12 @@ class Publisher:
                 self._live(link),
                 self._send_backlog(link),
                 self._announce_again(link),
+                self._settling.settle_for_ever(),
             )
             await link.publish(self._state_topic, wire.OFFLINE, retain=True)
+            self._settling.settle_all()
         finally:
+            self._settling.doubt()
             self._up = False
 
     async def _hello(self, link: Link) -> None:
@@ -176,7 +186,7 @@ class Publisher:
                 # Nobody knows whether it arrived: sent again in the next seconds as live, else as backlog.
                 self._ready.appendleft(held)
                 raise
-            self._spool.ack(entry)
+            self._settling.taken(entry)
             self.sent += 1
 
     async def _send_backlog(self, link: Link) -> None:
@@ -186,7 +196,7 @@ class Publisher:
             for entry in self._spool.backlog():
                 began = asyncio.get_running_loop().time()
                 await link.publish(self._frame_topic, late_copy(entry.payload, now_us()), heard=True)
-                self._spool.ack(entry)
+                self._settling.taken(entry)
                 self.sent_late += 1
                 took = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.0, len(entry.payload) / pace - took))

@@ -68,6 +68,7 @@ class CountingAgent:
             directory=Path(orders.spool),
             max_bytes=orders.spool_bytes,
             segment_bytes=1 << 16,
+            confirm_s=2.0,
             backlog_bytes_per_s=1 << 24,
         )
         mqtt = MqttSection(host="127.0.0.1", port=orders.port, protocol="5", reconnect_max_s=0.5, keepalive_s=5)
