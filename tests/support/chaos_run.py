@@ -20,7 +20,7 @@ async def chaos(seed: int, seconds: float, outage_s: float = 0.0) -> Verdict:
     """Run with one seed; `outage_s` adds a database outage of that length at a random moment."""
     dice = random.Random(seed)
     async with running_scene() as scene:
-        await _under_way(scene)
+        await _under_way(scene, seed)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             mishap = dice.choice(MISHAPS)
@@ -38,12 +38,14 @@ async def chaos(seed: int, seconds: float, outage_s: float = 0.0) -> Verdict:
         return verdict
 
 
-async def _under_way(scene: Scene) -> None:
+async def _under_way(scene: Scene, seed: int) -> None:
     """Wait until what both devices count is being stored."""
     deadline = time.monotonic() + START_S
     journals = [scene.journal(name) for name in AGENTS]
     while not all(journal.exists() for journal in journals) or not scene.stored():
-        assert time.monotonic() < deadline, "nothing was stored before the first mishap"
+        if time.monotonic() > deadline:
+            await asyncio.to_thread(_keep_logs, scene, seed)
+            raise AssertionError("nothing was stored before the first mishap")
         await asyncio.sleep(0.2)
 
 
