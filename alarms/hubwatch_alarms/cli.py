@@ -19,7 +19,7 @@ app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, she
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("-c", "--config", help="TOML file with a [database] section; HUBWATCH_DATABASE__* goes over it."),
+    typer.Option("-c", "--config", help="TOML file with a section `database`; HUBWATCH_DATABASE__* goes over it."),
 ]
 AlarmId = Annotated[str, typer.Argument(metavar="ID", help="The alarm's number, as `hubwatch alarms list` shows it.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; stands in the journal.")]

@@ -21,7 +21,7 @@ retention_cli.register(app)
 backup_cli.register(app)
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("-c", "--config", help="TOML file with a [database] section; other sections are skipped.")
+    Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`; others are skipped.")
 ]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
 

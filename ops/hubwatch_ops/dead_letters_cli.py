@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="dead-letters", help="Messages that could not be processed.", no_args_is_help=True)
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("-c", "--config", help="TOML file of the collector; only [database] and [intake] count.")
+    Path | None, typer.Option("-c", "--config", help="TOML file of the collector; only `database` and `intake` count.")
 ]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
 Contains = Annotated[str | None, typer.Option("--reason", help="Only those whose reason contains this text.")]

@@ -29,7 +29,7 @@ def _commands() -> None:
 @app.command()
 @border
 def report(
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="TOML file with a [database] section.")] = None,
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`.")] = None,
     dsn: Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")] = None,
     hub: Annotated[str | None, typer.Option(help="Only this hub.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -20,7 +20,7 @@ retention_app = typer.Typer(name="retention", help="How long what is kept.", no_
 hold_app = typer.Typer(name="hold", help="Legal holds: what must not be deleted.", no_args_is_help=True)
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("-c", "--config", help="TOML file with a [database] section; other sections are skipped.")
+    Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`; others are skipped.")
 ]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
 Days = Annotated[str | None, typer.Option(help="Days, or 'forever'; left as it is when not given.")]
