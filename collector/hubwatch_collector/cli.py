@@ -37,6 +37,28 @@ def run(
 
 @app.command()
 @border
+def retire(
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="The collector's TOML file.")] = None,
+    client_id: Annotated[
+        str | None, typer.Option(help="Client id of the one to retire, if not that of the file.")
+    ] = None,
+) -> None:
+    """Take a collector out of its group for good: stop it first. Stores what the broker still holds for it."""
+    import asyncio
+
+    from hubwatch_collector.config import Settings
+    from hubwatch_collector.retirement import retire as retire_it
+    from hubwatch_core.config import load
+    from hubwatch_core.logs import configure
+
+    settings = load(Settings, config, flags={"intake.client_id": client_id})
+    configure(settings.log)
+    left = asyncio.run(retire_it(settings))
+    typer.echo(f"{settings.intake.client_id} is retired; {left} messages were left and are stored")
+
+
+@app.command()
+@border
 def check_config(config: Annotated[Path, typer.Argument(help="TOML file to check.")]) -> None:
     """Check a configuration and list every mistake; exit code 2 when there are any."""
     from hubwatch_collector.config import Settings

@@ -15,14 +15,12 @@ from hubwatch_core.topics import Leaf
 def mqtt_source(settings: Settings, inbox: Inbox, health: Health) -> Source:
     """Make the source that `[mqtt]` describes."""
     use_lean_properties()
-    # Births and states go to every collector: each can then explain gaps, and a broker gives retained messages to
-    # none that shares.
-    filters = (
-        topics.every(Leaf.BIRTH),
-        topics.every(Leaf.STATE),
-        topics.shared(settings.intake.group, topics.every(Leaf.FRAME)),
-    )
-    session = Session(
+    return Source(mqtt_session(settings, health), filters_of(settings), inbox, health)
+
+
+def mqtt_session(settings: Settings, health: Health) -> Session:
+    """Make the session that this collector has at the broker."""
+    return Session(
         settings.mqtt,
         client_id=settings.intake.client_id,
         name="mqtt",
@@ -30,4 +28,16 @@ def mqtt_source(settings: Settings, inbox: Inbox, health: Health) -> Source:
         manual_ack=True,
         health=health,
     )
-    return Source(session, filters, inbox, health)
+
+
+def filters_of(settings: Settings) -> tuple[str, ...]:
+    """Give what a collector subscribes to.
+
+    Births and states go to every collector: each can then explain gaps, and a broker gives retained messages to none
+    that shares.
+    """
+    return (
+        topics.every(Leaf.BIRTH),
+        topics.every(Leaf.STATE),
+        topics.shared(settings.intake.group, topics.every(Leaf.FRAME)),
+    )

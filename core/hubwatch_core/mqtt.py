@@ -122,6 +122,14 @@ class Link:
             if value >= 0x80:
                 raise Permanent(f"broker refuses the subscription to {each} (code {value:#x}); check its ACL")
 
+    async def unsubscribe(self, *filters: str) -> None:
+        """Take subscriptions back; what the broker had queued for them still comes. Raises Transient when lost."""
+        self._still_there()
+        try:
+            await self._client.unsubscribe(list(filters))
+        except aiomqtt.MqttError as error:
+            raise Transient(f"unsubscribing failed: {error}") from None
+
     async def receive(self, most: int, wait_s: float) -> list[Message]:
         """Wait up to `wait_s` for a message, then take what has come, at most `most`; [] when none came.
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hubwatch_collector.retirement import retire
 from hubwatch_collector.service import parts
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
@@ -216,3 +217,22 @@ async def test_a_stop_without_a_database_leaves_everything_with_the_broker(
         await asyncio.sleep(0.2)
     async with running_collector(settings_for(address, dsn)):
         await eventually(lambda: seqs(dsn) == [1, 2])
+
+
+async def test_one_that_is_gone_for_good_keeps_nothing_back_once_retired(address: tuple[str, int], dsn: str) -> None:
+    gone, stays = (settings_for(address, dsn, f"collector-{name}") for name in ("gone", "stays"))
+    async with running_collector(stays), publisher(address) as link:
+        async with running_collector(gone):
+            pass
+        await send(link, *(frame(seq) for seq in range(1, 101)))
+        await asyncio.sleep(1)
+        waiting = 100 - count(dsn, "frames")
+        assert waiting > 0, "the broker goes on giving the other its share"
+        assert await retire(gone) >= waiting
+        assert seqs(dsn) == list(range(1, 101))
+        await send(link, *(frame(seq) for seq in range(101, 151)))
+        await eventually(lambda: seqs(dsn) == list(range(1, 151)))
+
+
+async def test_retiring_one_that_never_was_finds_nothing(address: tuple[str, int], dsn: str) -> None:
+    assert await retire(settings_for(address, dsn, "collector-nobody")) == 0
