@@ -135,3 +135,11 @@ def check_profiles(
     if problems:
         raise ConfigError(problems)
     typer.echo(f"{len(chosen)} profiles, no mistakes")
+
+
+@profiles_app.command("schema")
+def show_schema() -> None:
+    """Print the schema of profiles as a page (Markdown)."""
+    from hubwatch_agents.profiles.schema_doc import page
+
+    typer.echo(page(), nl=False)

@@ -139,9 +139,9 @@ class Block(Section):
 class Command(Section):
     """A named write. Never given unless an installation allows it by name."""
 
-    name: ConfigId
+    name: ConfigId = Field(description="What the command is called.")
     function: Literal[5, 6, 15, 16] = Field(description="Function that writes it.")
-    wire: Wire
+    wire: Wire = Field(description="First address on the wire.")
     values: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = Field(min_length=1, description="Exactly these.")
     role: str = Field("technician", description="Who may give it.")
     confirm: str = Field(min_length=1, description="What the person is asked to confirm.")
@@ -170,7 +170,7 @@ class Line(Section):
 class ModbusProfile(Provenance):
     """The profile of a Modbus device."""
 
-    protocol: Literal["modbus"]
+    protocol: Literal["modbus"] = Field(description="What the device speaks.")
     period_ms: Annotated[int, Field(ge=10)] = Field(1000, description="How often it is read.")
     line: Line = Field(Line(), description="How the device wants to be spoken to.")
     identity: tuple[IdentityRule, ...] = Field((), description="Checked after each connect, before anything is read.")

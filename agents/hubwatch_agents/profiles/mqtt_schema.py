@@ -84,7 +84,7 @@ class MessageRule(Section):
 class Availability(Section):
     """The topic on which the device, or its last will, says whether it is there."""
 
-    topic: str = Field(min_length=1)
+    topic: str = Field(min_length=1, description="Where it says so.")
     path: str = Field("", description="Where in a JSON payload; empty for the whole payload.")
     online: tuple[str, ...] = Field(("online",), description="Payloads that mean it is there.")
     offline: tuple[str, ...] = Field(("offline",), description="Payloads that mean it is gone.")
@@ -93,7 +93,7 @@ class Availability(Section):
 class MqttProfile(Provenance):
     """The profile of a device that talks MQTT."""
 
-    protocol: Literal["mqtt"]
+    protocol: Literal["mqtt"] = Field(description="What the device speaks.")
     period_ms: Annotated[int, Field(ge=10)] | None = Field(None, description="How often it publishes; unset: unknown.")
     availability: Availability | None = Field(None, description="How it says that it is there.")
     silent_after_s: Annotated[float, Field(gt=0)] | None = Field(

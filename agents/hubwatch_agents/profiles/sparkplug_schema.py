@@ -30,7 +30,7 @@ class MetricEvent(Section):
 class SparkplugProfile(Provenance):
     """The profile of a device behind a Sparkplug B edge node."""
 
-    protocol: Literal["sparkplug"]
+    protocol: Literal["sparkplug"] = Field(description="What the device speaks.")
     period_ms: Annotated[int, Field(ge=10)] | None = Field(None, description="How often it publishes; unset: unknown.")
     group: str = Field(min_length=1, description="Sparkplug group id.")
     node: str = Field(min_length=1, description="Edge node id.")
