@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import AuthorizationError, Error, InvalidUserCredentialsError, NoServersError
+from nats.errors import Error
 
 from hubwatch_core import jetstream_stream, topics
 from hubwatch_core.clock import now_us
@@ -39,6 +39,8 @@ RETRY_S = 0.25
 FLUSH_S = 2
 CLOSE_S = 2.0
 TRIM_EVERY_S = 10.0
+_REFUSAL = "authorization violation"
+"""What nats-py says of a server that does not want us, as an error of no class of its own."""
 
 
 class Link:
@@ -106,14 +108,18 @@ class Link:
 
     async def leave(self) -> None:
         """Send what is left to acknowledge, and give back what was taken and not dealt with, for others to take."""
-        for reply in self._held.values():
-            self._reply(reply, b"-NAK")
-        self._held.clear()
         connection = self._connection
-        if connection is not None:
+        if connection is None:
+            return
+        with suppress(Error, TimeoutError, OSError):
+            for pull in self._pulls:
+                await pull.end()
+            await connection.flush(FLUSH_S)
+            for reply in self._held.values():
+                self._reply(reply, b"-NAK")
+            self._held.clear()
             await self._send()
-            with suppress(Error, TimeoutError, OSError):
-                await connection.flush(FLUSH_S)
+            await connection.flush(FLUSH_S)
 
     async def _begin(self, pull: Pull) -> None:
         while True:
@@ -244,9 +250,9 @@ class Session:
                     error_cb=_quiet,
                     ping_interval=int(PING_S),
                 )
-        except (AuthorizationError, InvalidUserCredentialsError) as error:
-            raise Permanent(f"NATS server {_place(server)} refuses us: {error}") from None
-        except (NoServersError, Error, OSError, TimeoutError) as error:
+        except (Error, OSError, TimeoutError) as error:
+            if _REFUSAL in str(error).lower():
+                raise Permanent(f"NATS server {_place(server)} refuses us: {said(error)}") from None
             raise Transient(f"cannot connect to NATS server {_place(server)}: {said(error)}") from None
 
     def _tell(self, reason: str | None) -> None:

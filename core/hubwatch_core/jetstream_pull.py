@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error
 
 from hubwatch_core import jetstream_stream
@@ -47,6 +48,7 @@ class Pull:
         self._settings, self._durable, self._subjects = settings, durable, subjects
         self._take, self._told = take, told
         self._connection: Client | None = None
+        self._subscription: Subscription | None = None
         self._inbox = ""
         self._due = 0
         """Messages asked for that have not come."""
@@ -60,7 +62,12 @@ class Pull:
         self._inbox = connection.new_inbox()
         self._due, self._until, self._answered = 0, 0.0, True
         with jetstream_stream.translated("cannot subscribe"):
-            await connection.subscribe(self._inbox, cb=self._received)
+            self._subscription = await connection.subscribe(self._inbox, cb=self._received)
+
+    async def end(self) -> None:
+        """Take nothing more: what is given back must not come to the request that still stands."""
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
 
     async def make(self) -> None:
         """Make the consumer, or find it. Raises Transient when the cluster cannot do it now."""

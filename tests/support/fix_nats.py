@@ -28,3 +28,14 @@ def nats_cluster(tmp_path: Path) -> Iterator[list[OwnNats]]:
     finally:
         for member in members:
             member.stop()
+
+
+@pytest.fixture
+def own_nats(tmp_path: Path) -> Iterator[OwnNats]:
+    """A private NATS server with JetStream and without a stream, which the test may `kill()` and `start()`."""
+    (server,) = make_cluster(tmp_path, 1)
+    try:
+        server.await_healthy(1)
+        yield server
+    finally:
+        server.stop()

@@ -52,9 +52,10 @@ class OwnNats:
         return self._process is not None and self._process.poll() is None
 
     def configure(self, cluster: Sequence[OwnNats]) -> None:
-        """Write its configuration, as a member of this cluster."""
+        """Write its configuration, as a member of this cluster; a cluster of one is a server by itself."""
         self.folder.mkdir(parents=True, exist_ok=True)
         routes = ", ".join(f'"nats://127.0.0.1:{other.route_port}"' for other in cluster if other is not self)
+        clustered = f'cluster {{ name: "test", listen: "127.0.0.1:{self.route_port}", routes: [{routes}] }}'
         (self.folder / "nats.conf").write_text(
             f"""
             server_name: "{self.name}"
@@ -62,7 +63,7 @@ class OwnNats:
             http: "127.0.0.1:{self.monitor_port}"
             jetstream {{ store_dir: "{self.folder / "jetstream"}" }}
             mqtt {{ listen: "127.0.0.1:{self.mqtt_port}", stream_replicas: {len(cluster)} }}
-            cluster {{ name: "test", listen: "127.0.0.1:{self.route_port}", routes: [{routes}] }}
+            {clustered if len(cluster) > 1 else ""}
             """,
             encoding="utf-8",
         )
@@ -75,9 +76,9 @@ class OwnNats:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def await_healthy(self, size: int = 3) -> None:
-        """Wait until its health check is content and it knows a leader of a cluster of that size."""
+        """Wait until its health check is content and, in a cluster, it knows a leader of one of that size."""
         deadline = time.monotonic() + READY_WITHIN_S
-        while not (self._ask("healthz").get("status") == "ok" and self.leader() and self._cluster_size() == size):
+        while not (self._ask("healthz").get("status") == "ok" and (size == 1 or self._clustered(size))):
             if not self.running or time.monotonic() > deadline:
                 raise AssertionError(f"{self.name}: {(self.folder / 'log').read_text(encoding='utf-8')[-2000:]}")
             time.sleep(0.05)
@@ -86,8 +87,8 @@ class OwnNats:
         """Give the name of JetStream's leader as this member knows it; empty when it knows none."""
         return str(self._ask("jsz").get("meta_cluster", {}).get("leader", ""))
 
-    def _cluster_size(self) -> int:
-        return int(self._ask("jsz").get("meta_cluster", {}).get("cluster_size", 0))
+    def _clustered(self, size: int) -> bool:
+        return bool(self.leader()) and int(self._ask("jsz").get("meta_cluster", {}).get("cluster_size", 0)) == size
 
     def _ask(self, page: str) -> dict[str, Any]:
         try:

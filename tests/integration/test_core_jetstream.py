@@ -1,0 +1,280 @@
+"""The session on JetStream against a real server: what is kept, shared, given back, trimmed and survived."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import nats
+import pytest
+from nats.js.api import StreamInfo
+
+from hubwatch_core import jetstream, jetstream_stream, topics
+from hubwatch_core.config import MqttSection, NatsSection
+from hubwatch_core.errors import Permanent
+from hubwatch_core.health import Health
+from hubwatch_core.jetstream import Link, Session
+from hubwatch_core.jetstream_stream import ANNOUNCEMENTS, STREAM
+from hubwatch_core.mqtt import Link as MqttLink
+from hubwatch_core.mqtt import Message
+from hubwatch_core.mqtt import Session as MqttSession
+from hubwatch_core.topics import Leaf
+from support.eventually import eventually
+from support.own_nats import OwnNats
+from support.ports import free_port
+
+ALL = tuple(topics.every(leaf) for leaf in Leaf)
+FRAME = "hubwatch/1/{hub}/gate-7/frame"
+
+
+def section(server: OwnNats, **more: object) -> NatsSection:
+    return NatsSection.model_validate({"servers": (server.url,), "ack_wait_s": 2, "reconnect_max_s": 0.3} | more)
+
+
+@asynccontextmanager
+async def linked(settings: NatsSection, *filters: str, durable: str = "test", **more: Any) -> AsyncIterator[Link]:
+    """A link that has subscribed."""
+    ready: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def use(link: Link) -> None:
+        await link.subscribe(*(filters or ALL))
+        ready.set_result(link)
+        await done.wait()
+
+    task = asyncio.create_task(Session(settings, durable=durable, **more).run(use))
+    either: list[asyncio.Future[Any]] = [task, ready]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    if task.done():
+        task.result()
+    try:
+        yield ready.result()
+    finally:
+        done.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def publish(server: OwnNats, *messages: tuple[str, bytes], retain: bool = False) -> None:
+    """Publish as an agent does; returns when all are confirmed."""
+
+    async def use(link: MqttLink) -> None:
+        for topic, payload in messages:
+            await link.publish(topic, payload, retain=retain)
+
+    mqtt = MqttSection(host="127.0.0.1", port=server.mqtt_port, protocol="3.1.1")
+    await asyncio.wait_for(MqttSession(mqtt, client_id="agent").run(use), 20)
+
+
+def frames(first: int, last: int, hub: str = "harbour") -> list[tuple[str, bytes]]:
+    return [(FRAME.format(hub=hub), b"%d" % number) for number in range(first, last + 1)]
+
+
+async def taken(link: Link, count: int, within_s: float = 10.0) -> list[Message]:
+    """Receive so many messages."""
+    messages: list[Message] = []
+    async with asyncio.timeout(within_s):
+        while len(messages) < count:
+            messages += await link.receive(100, 0.1)
+    return messages
+
+
+async def ask(server: OwnNats, question: Callable[[Any], Awaitable[StreamInfo]]) -> StreamInfo:
+    """Ask a server over a connection of the test's own."""
+    connection = await nats.connect(server.url)
+    try:
+        return await question(connection.jetstream())
+    finally:
+        await connection.close()
+
+
+async def kept(server: OwnNats) -> int:
+    return (await ask(server, lambda api: api.stream_info(STREAM))).state.messages
+
+
+async def test_births_states_and_frames_come_in_the_order_they_were_confirmed(own_nats: OwnNats) -> None:
+    async with linked(section(own_nats)) as link:
+        sent = [("hubwatch/1/harbour/gate-7/birth", b"b"), ("hubwatch/1/harbour/gate-7/state", b"s"), *frames(1, 300)]
+        await publish(own_nats, *sent)
+        assert [(each.topic, each.payload) for each in await taken(link, 302)] == sent
+
+
+async def test_what_comes_before_the_first_consumer_is_kept_for_it(own_nats: OwnNats) -> None:
+    async with linked(section(own_nats), durable="other"):
+        pass
+    await publish(own_nats, *frames(1, 20))
+    async with linked(section(own_nats)) as link:
+        assert [each.payload for each in await taken(link, 20)] == [b"%d" % n for n in range(1, 21)]
+
+
+async def test_stream_a_server_made_with_nobody_on_it_is_made_anew_under_connected_agents(own_nats: OwnNats) -> None:
+    await publish(own_nats, *frames(1, 1))  # confirmed and thrown away: retention by interest
+    assert await kept(own_nats) == 0
+    async with linked(section(own_nats)) as link:
+        await publish(own_nats, *frames(2, 3))
+        assert [each.payload for each in await taken(link, 2)] == [b"2", b"3"]
+    info = await ask(own_nats, lambda api: api.stream_info(STREAM))
+    assert (info.config.retention, info.config.discard) == ("limits", "new")
+
+
+async def test_only_what_was_not_acknowledged_goes_to_another_and_at_once(own_nats: OwnNats) -> None:
+    patient = section(own_nats, ack_wait_s=60)
+    async with linked(patient) as two:
+        async with linked(patient) as one:
+            await publish(own_nats, *frames(1, 10))
+            for message in (await taken(one, 10))[:4]:
+                one.ack(message)
+            assert await two.receive(10, 0.3) == []  # asks, so that what is given back finds somebody waiting
+        assert {each.payload for each in await taken(two, 6, within_s=3)} == {b"%d" % n for n in range(5, 11)}
+
+
+async def test_what_a_dead_process_held_goes_to_another_after_a_while(own_nats: OwnNats) -> None:
+    async with linked(section(own_nats)) as one:
+        await publish(own_nats, *frames(1, 10))
+        await taken(one, 10)
+        async with linked(section(own_nats)) as two:
+            began = asyncio.get_running_loop().time()
+            one.receive = None  # type: ignore[method-assign,assignment]  # it takes nothing more, as a dead one
+            again = await taken(two, 10)
+            assert asyncio.get_running_loop().time() - began > 1
+            for message in again:
+                two.ack(message)
+
+
+async def test_message_that_is_held_and_comes_again_is_not_given_twice(own_nats: OwnNats) -> None:
+    async with linked(section(own_nats, ack_wait_s=1)) as link:
+        await publish(own_nats, *frames(1, 5))
+        held = await taken(link, 5)
+        with pytest.raises(TimeoutError):
+            await taken(link, 1, within_s=3)
+        for message in held:
+            link.ack(message)
+        await asyncio.sleep(1.5)
+        assert await link.receive(10, 0.5) == []
+
+
+async def test_two_of_one_name_share_and_another_name_gets_everything(own_nats: OwnNats) -> None:
+    async with (
+        linked(section(own_nats)) as one,
+        linked(section(own_nats)) as two,
+        linked(section(own_nats), durable="detectors") as other,
+    ):
+        got: dict[Link, list[Message]] = {one: [], two: [], other: []}
+
+        async def take(link: Link) -> None:
+            while True:
+                got[link] += await link.receive(20, 0.1)
+
+        taking = [asyncio.create_task(take(each)) for each in got]
+        await publish(own_nats, *frames(1, 200))
+        await eventually(lambda: len(got[one]) + len(got[two]) == 200 and len(got[other]) == 200)
+        for task in taking:
+            task.cancel()
+        assert got[one]
+        assert got[two]
+
+
+async def test_hubs_are_partitions_each_with_a_consumer(own_nats: OwnNats) -> None:
+    north, south = topics.every(Leaf.FRAME, "north"), topics.every(Leaf.FRAME, "south")
+    async with (
+        linked(section(own_nats), north, topics.every(Leaf.BIRTH, "north"), durable="a") as first,
+        linked(section(own_nats), south, topics.every(Leaf.FRAME, "west"), durable="b") as second,
+    ):
+        await publish(own_nats, *frames(1, 3, "north"), *frames(4, 6, "south"), *frames(7, 9, "west"))
+        assert [each.payload for each in await taken(first, 3)] == [b"1", b"2", b"3"]
+        assert {each.payload for each in await taken(second, 6)} == {b"%d" % n for n in range(4, 10)}
+        assert await first.receive(10, 0.3) == []
+
+
+async def test_server_killed_is_come_back_to_and_what_was_taken_before_is_acknowledged(own_nats: OwnNats) -> None:
+    health = Health()
+    async with linked(section(own_nats, ack_wait_s=30), health=health) as link:
+        await publish(own_nats, *frames(1, 10))
+        before = await taken(link, 10)
+        own_nats.kill()
+        await eventually(lambda: not health.ok)
+        for message in before:
+            link.ack(message)
+        own_nats.start()
+        await asyncio.to_thread(own_nats.await_healthy, 1)
+        await eventually(lambda: health.ok)
+        await publish(own_nats, *frames(11, 12))
+        assert [each.payload for each in await taken(link, 2)] == [b"11", b"12"]
+    async with linked(section(own_nats)) as link:  # 1 to 10 are acknowledged, though the connection was another
+        assert {each.payload for each in await taken(link, 2)} == {b"11", b"12"}
+        assert await link.receive(10, 0.5) == []
+
+
+async def test_frames_go_when_every_consumer_is_done_with_them_and_births_stay(
+    own_nats: OwnNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jetstream, "TRIM_EVERY_S", 0.2)
+    async with linked(section(own_nats)) as one, linked(section(own_nats, ack_wait_s=60), durable="slow") as slow:
+        await publish(own_nats, ("hubwatch/1/harbour/gate-7/birth", b"b"), *frames(1, 50), retain=True)
+        for message in await taken(one, 51):
+            one.ack(message)
+        held = await taken(slow, 51)
+        await asyncio.sleep(0.6)
+        assert await kept(own_nats) == 51  # one consumer still needs them
+        for message in held:
+            slow.ack(message)
+        await eventually(lambda: _is_kept(own_nats, 1))
+    async with linked(section(own_nats), durable="newcomer") as link:
+        assert [each.payload for each in await taken(link, 1)] == [b"b"]
+
+
+async def _is_kept(server: OwnNats, count: int) -> bool:
+    return await kept(server) == count
+
+
+async def test_of_births_the_newest_of_each_agent_stay(own_nats: OwnNats) -> None:
+    births = [(f"hubwatch/1/harbour/gate-{i % 2}/birth", b"%d" % i) for i in range(4 * ANNOUNCEMENTS)]
+    async with linked(section(own_nats)) as link:
+        await publish(own_nats, *births)
+        for message in await taken(link, len(births)):
+            link.ack(message)
+        connection = await nats.connect(own_nats.url)
+        await eventually(lambda: _trimmed(connection, own_nats))
+        await connection.close()
+    async with linked(section(own_nats), durable="newcomer") as link:
+        left = [each.payload for each in await taken(link, 2 * ANNOUNCEMENTS)]
+    assert left == [b"%d" % i for i in range(2 * ANNOUNCEMENTS, 4 * ANNOUNCEMENTS)]
+
+
+async def _trimmed(connection: Any, server: OwnNats) -> bool:
+    await jetstream_stream.trim(connection)
+    return await kept(server) == 2 * ANNOUNCEMENTS
+
+
+async def test_full_stream_takes_nothing_more_and_loses_nothing(own_nats: OwnNats) -> None:
+    big = [(FRAME.format(hub="harbour"), bytes(100_000)) for _ in range(30)]
+    async with linked(section(own_nats, most_bytes=1 << 20)) as link:
+        sending = asyncio.create_task(publish(own_nats, *big))
+        await eventually(lambda: _is_kept(own_nats, 10))
+        await asyncio.sleep(0.5)
+        assert not sending.done()  # the agent keeps what is not confirmed
+        assert len(await taken(link, 10)) == 10
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_server_away_at_the_start_is_waited_for_and_said(own_nats: OwnNats) -> None:
+    health = Health()
+    gone = f"nats://127.0.0.1:{free_port()}"
+    settings = section(own_nats, servers=(gone, own_nats.url))
+    async with linked(settings, health=health):
+        assert health.ok
+
+
+@pytest.mark.parametrize("server", ["nobody", "wrong"])
+async def test_refused_credentials_end_the_session_with_one_line(own_nats: OwnNats, server: str) -> None:
+    config = own_nats.folder / "nats.conf"
+    own_nats.stop()
+    config.write_text(config.read_text() + 'authorization { user: "u", password: "right" }\n')
+    own_nats.start()
+    await asyncio.to_thread(own_nats.await_healthy, 1)
+    who = {} if server == "nobody" else {"username": "u", "password": "wrong"}
+    with pytest.raises(Permanent, match="refuses us"):
+        async with linked(section(own_nats, **who)):
+            pass
