@@ -16,7 +16,7 @@ from support.own_nats import OwnNats
 SEEDS = (1, 2, 3)
 AGENTS = 4
 PER_S = 30.0
-TORMENT_S = 13.0
+TORMENT_S = 10.0
 """A killed leader is followed after 4 to 9 s (NATS 2.9), in which nothing is confirmed."""
 
 

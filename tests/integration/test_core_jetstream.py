@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import nats
@@ -185,6 +186,24 @@ async def test_hubs_are_partitions_each_with_a_consumer(own_nats: OwnNats) -> No
         assert [each.payload for each in await taken(first, 3)] == [b"1", b"2", b"3"]
         assert {each.payload for each in await taken(second, 6)} == {b"%d" % n for n in range(4, 10)}
         assert await first.receive(10, 0.3) == []
+
+
+async def test_message_confirmed_by_a_server_killed_that_moment_is_there(own_nats: OwnNats) -> None:
+    async with linked(section(own_nats)):
+        pass
+    mqtt = MqttSection(host="127.0.0.1", port=own_nats.mqtt_port, protocol="3.1.1", reconnect_max_s=0.3)
+    for number in range(1, 9):
+
+        async def use(link: MqttLink, topic: str, payload: bytes) -> None:
+            await link.publish(topic, payload)
+            own_nats.kill()
+
+        ((topic, payload),) = frames(number, number)
+        await asyncio.wait_for(MqttSession(mqtt, client_id="agent").run(partial(use, topic=topic, payload=payload)), 20)
+        own_nats.start()
+        await asyncio.to_thread(own_nats.await_healthy, 1)
+    async with linked(section(own_nats)) as link:
+        assert {each.payload for each in await taken(link, 8)} == {b"%d" % n for n in range(1, 9)}
 
 
 async def test_server_killed_is_come_back_to_and_what_was_taken_before_is_acknowledged(own_nats: OwnNats) -> None:
