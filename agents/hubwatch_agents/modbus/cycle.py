@@ -136,4 +136,4 @@ def _compare(identity: Identity, image: Image) -> None:
 
 
 def _mismatch(identity: Identity, what: str) -> str:
-    return f"not a {identity.title}: register {identity.request.wire} {what}"
+    return f"another device than {identity.title}: register {identity.request.wire} {what}"
