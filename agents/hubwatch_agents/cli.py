@@ -76,6 +76,31 @@ def check(
     raise typer.Exit(0 if all_good else 1)
 
 
+@app.command()
+@border
+def probe(
+    host: Annotated[str, typer.Argument(help="Address of a Modbus TCP device or gateway.")],
+    port: Annotated[int, typer.Option(help="Its port.", min=1, max=65535)] = 502,
+    first: Annotated[int, typer.Option(help="First unit id to ask.", min=0, max=255)] = 1,
+    last: Annotated[int, typer.Option(help="Last unit id to ask.", min=0, max=255)] = 32,
+    timeout_ms: Annotated[int, typer.Option(help="How long each unit may take.", min=10, max=60_000)] = 300,
+    folder: FolderOption = None,
+) -> None:
+    """Ask a range of unit ids who is there, and which profiles know them. Only reads."""
+    from hubwatch_agents import probe as probing
+    from hubwatch_agents.connections import TcpWay
+    from hubwatch_agents.profiles.library import Library
+
+    way = TcpWay(name="probe", transport="tcp", host=host, port=port)
+    found = probing.probe(way, range(first, last + 1), Library(folder or ()), timeout_ms / 1000)
+    for each in found:
+        known = ", ".join(each.profiles) or "no profile knows it by its registers"
+        typer.echo(f"unit {each.unit}: {known} ({each.answer})")
+    if not found:
+        typer.echo(f"no unit from {first} to {last} answers at {host}:{port}")
+        raise typer.Exit(1)
+
+
 @app.command("sample-config")
 def sample_config() -> None:
     """Print a configuration with every key explained."""
