@@ -19,18 +19,12 @@ def run(
     client_id: Annotated[str | None, typer.Option(help="Goes before intake.client_id of the file.")] = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. Any number may run side by side, each with its own client id."""
-    import asyncio
-
-    import uvloop
-
     from hubwatch_collector.config import Settings
     from hubwatch_collector.service import parts
     from hubwatch_core.config import load
     from hubwatch_core.service import serve
 
     settings = load(Settings, config, flags={"intake.client_id": client_id})
-    # Receiving is most of a collector's work; uvloop does it with a third less CPU (docs/reference/scaling.md).
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     code = serve("collector", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
     raise typer.Exit(code)
 

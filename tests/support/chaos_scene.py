@@ -26,6 +26,7 @@ from hubwatch_store.config import DatabaseSection
 from hubwatch_store.migrate import migrate
 from support.chaos_agent import Orders
 from support.children import Children
+from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 from support.own_postgres import OwnPostgres
 from support.proxy import Proxy
@@ -54,6 +55,10 @@ class Scene:
         """Where the device of an agent keeps its own account."""
         return self.folder / f"{agent}.journal"
 
+    def lives(self, agent: str) -> int:
+        """How often the device of an agent has begun to count."""
+        return self.journal(agent).read_text().count("life")
+
     def start_agent(self, name: str) -> None:
         """Start an agent (again)."""
         orders = Orders(name, self.uplink.address[1], str(self.folder / "spools" / name), str(self.journal(name)))
@@ -81,7 +86,9 @@ class Scene:
         self.agents[name].kill()
         self.agents[name].wait()
         await asyncio.sleep(dice.uniform(0.1, 1))
+        lives = self.lives(name)
         self.start_agent(name)
+        await eventually(lambda: self.lives(name) > lives, 30)  # until then SIGTERM would kill it
 
     async def kill_collector(self, dice: random.Random) -> None:
         """SIGKILL a collector and start it again."""
