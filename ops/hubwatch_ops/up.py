@@ -14,6 +14,7 @@ from hubwatch_core.cli_border import border
 from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_core.service import Context, Part, serve
+from hubwatch_ops.hub_sample import hub_sample
 
 SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
@@ -43,10 +44,20 @@ class Hub(NamedTuple):
 
 @border
 def up(
-    file: Annotated[Path, typer.Option("-c", "--config", help="The hub's configuration (TOML).")],
+    file: Annotated[Path | None, typer.Option("-c", "--config", help="The hub's configuration (TOML).")] = None,
+    check_config: Annotated[bool, typer.Option("--check-config", help="Check the configuration and exit.")] = False,
+    sample_config: Annotated[bool, typer.Option("--sample-config", help="Print a configuration and exit.")] = False,
 ) -> None:
     """Run collector, detectors and alarms in one process."""
+    if sample_config:
+        typer.echo(hub_sample(SHARED), nl=False)
+        return
+    if file is None:
+        raise ConfigError([Problem("-c", "", "is required: the hub's configuration; --sample-config prints one")])
     hub = load(file)
+    if check_config:
+        typer.echo(f"{file} is a valid hub configuration")
+        return
     raise SystemExit(serve("up", hub.parts, telemetry=hub.telemetry, log=hub.log))
 
 
@@ -78,13 +89,14 @@ def _file_model(models: dict[str, type[Section]]) -> type[Section]:
         return create_model(f"{name.title()}Table", __base__=Section, **cast("dict[str, Any]", fields))
 
     own = {name: table(name, model) for name, model in models.items()}
-    shared: dict[str, type[Section]] = {
+    sections: dict[str, type[Section]] = {
         "mqtt": MqttSection,
         "database": DatabaseSection,
         "telemetry": TelemetrySection,
         "log": LogSection,
+        **own,
     }
-    fields: dict[str, Any] = {name: (model, Field(default_factory=model)) for name, model in {**shared, **own}.items()}
+    fields: dict[str, Any] = {name: (model, Field(default_factory=model)) for name, model in sections.items()}
     fields["nats"] = (NatsSection | None, None)  # only where messages come from JetStream
     return create_model("HubFile", __base__=Section, **fields)
 

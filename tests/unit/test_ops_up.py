@@ -1,0 +1,82 @@
+"""`hubwatch up`: one file for three components."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hubwatch_alarms.config import Settings as AlarmSettings
+from hubwatch_collector.config import Settings as CollectorSettings
+from hubwatch_core.errors import ConfigError
+from hubwatch_detectors.config import Settings as DetectorSettings
+from hubwatch_ops.hub_sample import hub_sample
+from hubwatch_ops.up import SHARED, load
+from support.children import run
+
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "run-one-hub.md"
+
+
+def file(folder: Path, text: str) -> Path:
+    path = folder / "hub.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_shared_sections_reach_every_component(tmp_path: Path) -> None:
+    hub = load(file(tmp_path, '[mqtt]\nport = 1999\n[database]\npool_max = 9\n[collector.intake]\ngroup = ""\n'))
+    assert hub.collector.mqtt.port == hub.detectors.mqtt.port == 1999
+    assert hub.collector.database.pool_max == hub.detectors.database.pool_max == hub.alarms.database.pool_max == 9
+    assert hub.collector.intake.group == ""
+
+
+def test_mistakes_of_all_components_are_told_at_once_with_their_keys(tmp_path: Path) -> None:
+    text = (
+        "[mqtt]\nport = 0\n[collector.intake]\nbatch = 1\n[detectors.access]\nheld_s = -1\n[alarms]\nnope = 1\n[nix]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file(tmp_path, text))
+    keys = {problem.key for problem in caught.value.problems}
+    assert keys == {"mqtt.port", "collector.intake.batch", "detectors.access.held_s", "alarms.nope", "nix"}
+
+
+def test_sample_is_a_valid_configuration(tmp_path: Path) -> None:
+    sample = run("up", "--sample-config")
+    assert sample.returncode == 0
+    path = file(tmp_path, sample.stdout)
+    checked = run("up", "-c", str(path), "--check-config")
+    assert checked.returncode == 0, checked.stderr
+    assert "valid hub configuration" in checked.stdout
+
+
+def test_sample_names_every_key_of_every_component() -> None:
+    sample = hub_sample(SHARED)
+    for component, model in (
+        ("collector", CollectorSettings),
+        ("detectors", DetectorSettings),
+        ("alarms", AlarmSettings),
+    ):
+        for key in model.model_fields:
+            table = key if key in SHARED else f"{component}.{key}"
+            assert re.search(rf"^(# )?(\[+{re.escape(table)}\b|{key} = )", sample, re.MULTILINE), (component, key)
+
+
+def test_sample_explains_what_is_shared_once() -> None:
+    headers = re.findall(r"^(?:# )?\[([a-z.]+)\]", hub_sample(SHARED), re.MULTILINE)
+    assert len(headers) == len(set(headers))
+    assert not any(header.startswith(("collector.mqtt", "detectors.database", "alarms.log")) for header in headers)
+
+
+def test_without_a_file_it_says_how_to_get_one() -> None:
+    done = run("up")
+    assert done.returncode == 2
+    assert "--sample-config" in done.stderr
+
+
+def test_configuration_in_the_howto_is_valid(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line.strip() for line in block.splitlines()]
+    assert tomllib.loads("\n".join(lines))
+    load(file(tmp_path, "\n".join(lines)))
