@@ -91,7 +91,7 @@ class Agent:
             self._cut_readings()
             inner.set()
             await uplink
-            self.store.spool.close()
+            self.store.close()
         for result in ended:
             if isinstance(result, Exception):
                 raise result
@@ -112,6 +112,8 @@ class Agent:
         Raises Permanent where files cannot be used; then everything stays as it was.
         """
         planned = self._plan(checked)
+        if checked.settings.clock != self._settings.clock:
+            self._clock = ClockCheck(checked.settings.clock)
         self._settings, self._devices = checked.settings, checked.devices
         self._reports = Reports(bands_of(checked.devices))
         self._planned = planned

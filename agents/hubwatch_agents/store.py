@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from hubwatch_agents.config import Settings
 from hubwatch_agents.frames import Draft
@@ -13,23 +16,27 @@ from hubwatch_agents.spool.record import Lane
 from hubwatch_agents.spool.spool import Build, Entry, NoRoom, Spool
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
+from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 
 EVICTED = "agent.evicted"
 LOST = "agent.lost"
+LOCK = "lock"
 
 
 class Store:
     """The spool, filled."""
 
     def __init__(self, settings: Settings, health: Health, disk: Disk | None = None) -> None:
-        """Open the spool. Raises OSError when its folder cannot be used."""
+        """Open the spool. Raises OSError when its folder cannot be used, Permanent when another agent uses it."""
         self._settings = settings
         self._health = health
         self._log = get_logger("spool")
+        disk = disk or Disk(settings.spool.directory)
+        self._lock = _locked(settings.spool.directory / LOCK)
         self.spool = Spool(
-            disk or Disk(settings.spool.directory),
+            disk,
             max_bytes=settings.spool.max_bytes,
             segment_bytes=settings.spool.segment_bytes,
             declare=self._declaration,
@@ -56,6 +63,11 @@ class Store:
         self.kept_readings += draft.readings
         self.kept_bytes += len(entry.payload)
         return [entry, *self._room_again()]
+
+    def close(self) -> None:
+        """Sync and close the spool, and give its folder free."""
+        self.spool.close()
+        os.close(self._lock)
 
     def notices(self) -> list[Happening]:
         """Give what the spool itself has to report since the last call: damage found, ranges that are gone."""
@@ -121,6 +133,17 @@ class Store:
 
     def _evicted(self, loss: Loss, t: int) -> Happening:
         return Happening(self._settings.agent, t, EVICTED, attrs=loss._asdict())
+
+
+def _locked(path: Path) -> int:
+    """Take the folder for this process, for as long as the descriptor is open. Raises Permanent when it is taken."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise Permanent(f"spool {path.parent} is in use by another agent; each needs a folder of its own") from None
+    return fd
 
 
 class TooLong(Exception):

@@ -54,7 +54,7 @@ def spool_rate(folder: Path) -> float:
             store.spool.ack(entry)
         readings += READINGS_A_CUT
     rate = readings / (time.perf_counter() - began)
-    store.spool.close()
+    store.close()
     return rate
 
 

@@ -117,7 +117,7 @@ async def _agent(ports: list[int], folder: Path) -> float:
     stop.set()
     keeping.cancel()
     await asyncio.gather(keeping, *tasks, return_exceptions=True)
-    sink.store.spool.close()
+    sink.store.close()
     return rate
 
 

@@ -20,6 +20,7 @@ from hubwatch_agents.readings import Reading
 from hubwatch_agents.spool.disk import Disk
 from hubwatch_agents.store import Store
 from hubwatch_core import wire
+from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.words import Quality
 
@@ -96,6 +97,14 @@ def test_eviction_is_declared_as_an_event_of_the_agent(tmp_path: Path) -> None:
     assert sum(event.attrs["readings"] for event in events) == store.spool.evicted_readings
 
 
+def test_second_agent_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    first = Store(settings(tmp_path), Health())
+    with pytest.raises(Permanent, match="in use by another agent"):
+        Store(settings(tmp_path), Health())
+    first.close()
+    Store(settings(tmp_path), Health()).close()
+
+
 def test_hours_of_outage_follow_from_room_and_rate(tmp_path: Path) -> None:
     store = Store(settings(tmp_path, max_bytes=3_600_000), Health())
     assert store.hours_left(1000.0) == pytest.approx(1.0, abs=0.01)
@@ -150,15 +159,14 @@ async def serve(server: TimeServer) -> tuple[asyncio.DatagramTransport, int]:
     return transport, int(transport.get_extra_info("sockname")[1])
 
 
-@pytest.mark.parametrize(
-    ("ahead_s", "doubt"), [(0.0, None), (-9.0, "clock off by 9000 ms"), (5.0, "clock off by -5000 ms")]
-)
-async def test_clock_is_compared_with_a_time_server(ahead_s: float, doubt: str | None) -> None:
+@pytest.mark.parametrize("ahead_s", [0.0, -9.0, 5.0])
+async def test_clock_is_compared_with_a_time_server(ahead_s: float) -> None:
     transport, port = await serve(TimeServer(ahead_s))
     try:
         check = ClockCheck(ClockSection(server="127.0.0.1", port=port))
-        assert await check.check() == doubt
-        assert check.offset_ms == pytest.approx(-1000 * ahead_s, abs=100)
+        doubt = await check.check()
+        assert check.offset_ms == pytest.approx(-1000 * ahead_s, abs=200)
+        assert doubt == (f"clock off by {check.offset_ms:.0f} ms" if ahead_s else None)
     finally:
         transport.close()
 
