@@ -72,6 +72,8 @@ class _Service:
         self._instructions = Instructions.load(settings.instructions_file)
         self._metrics = Metrics(context.registry)
         self._routes: dict[str, Route] = {section.name: make_route(section) for section in settings.routes}
+        if not self._routes:
+            _log.warning("no route is configured, so nobody is told of an alarm; add [[routes]]")
         self._bells = _Bells()
 
     def _outage(self, check: str) -> Outage:

@@ -40,6 +40,8 @@ def test_demo_finds_everything_and_loses_nothing(tmp_path: Path) -> None:
         command("--seconds", "45", "--report", str(file)), capture_output=True, text=True, timeout=220, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert ">>>>>" not in done.stdout
     report = json.loads(file.read_text(encoding="utf-8"))
     assert report.keys() >= KEYS
     assert (report["lost"], report["duplicated"], report["unexplained_gaps"], report["false_alarms"]) == (0, 0, 0, 0)
@@ -76,5 +78,5 @@ def test_demo_refuses_what_it_could_not_do_before_it_starts(tmp_path: Path) -> N
     assert short.returncode == 2
     assert "45" in short.stderr
     nowhere = run("demo", "--report", str(tmp_path / "missing" / "report.json"))
-    assert nowhere.returncode == 2
+    assert nowhere.returncode == 1
     assert "folder does not exist" in nowhere.stderr

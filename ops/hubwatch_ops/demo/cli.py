@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from hubwatch_core.cli_border import EXIT_FAILED, border
-from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.errors import Permanent
 
 
 @border
@@ -35,4 +35,4 @@ def demo(
 def _writable(report: Path | None) -> None:
     """Refuse a report that could not be written before the hub is watched for an hour."""
     if report is not None and not report.absolute().parent.is_dir():
-        raise ConfigError([Problem("--report", str(report), "its folder does not exist")])
+        raise Permanent(f"--report {report}: its folder does not exist")
