@@ -28,7 +28,7 @@ class Metrics:
         self.failures = counter("database_failures", "Transactions that failed and were tried again.")
         self._delay = Histogram(
             "hubwatch_collector_delay_seconds",
-            "From the sending of a live frame to its commit.",
+            "From the sending of the oldest live frame of a transaction to its commit.",
             buckets=_DELAYS_S,
             registry=registry,
         )
@@ -45,6 +45,6 @@ class Metrics:
         self._readings.inc(written.readings)
         self._events.inc(written.events)
         self._dead.inc(len(written.dead))
-        for offer in offers:
-            if isinstance(offer.content, Frame) and not offer.content.late:
-                self._delay.observe(max(0, now_us - offer.content.sent) / 1e6)
+        sent = [each.content.sent for each in offers if isinstance(each.content, Frame) and not each.content.late]
+        if sent:
+            self._delay.observe(max(0, now_us - min(sent)) / 1e6)
