@@ -15,6 +15,7 @@ from hubwatch_alarms.notify.table import make_route
 from hubwatch_alarms.outage import Outage, wait_for
 from hubwatch_alarms.sender import Desk, Sender, give_up_overdue
 from hubwatch_core.clock import now_us
+from hubwatch_core.logs import get_logger
 from hubwatch_core.service import Context, Part
 from hubwatch_store import alarms, notifications
 from hubwatch_store.errors import translated
@@ -25,6 +26,9 @@ POLL_S = 1.0
 """How often everything is looked at without being told; NOTIFY is quicker, but a lost one must not matter."""
 
 CHANNELS = ("hubwatch_detections", "hubwatch_alarms")
+
+
+_log = get_logger("alarms")
 
 
 def parts(settings: Settings, context: Context) -> list[Part]:
