@@ -18,6 +18,7 @@ from hubwatch_store import maintenance
 from hubwatch_store.migrate import check_schema
 from hubwatch_store.writer import Writer
 
+IDLE_S = 1.0
 DRAIN_S = 10.0
 """How long an ordered stop waits for the database; what is not stored by then is delivered again."""
 
@@ -46,7 +47,8 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
     try:
         await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
-            done, _ = await asyncio.wait([pumping], timeout=DRAIN_S)
+            # With nothing held there is nothing to wait for but a database that may be away.
+            done, _ = await asyncio.wait([pumping], timeout=DRAIN_S if inbox.held_messages else IDLE_S)
             if not done and inbox.held_messages:
                 _log.warning(
                     "stopped before all was stored; the broker will deliver it again", held=inbox.held_messages
