@@ -46,9 +46,9 @@ _REFUSAL = "authorization violation"
 class Link:
     """What one process takes from the stream; it stays while connections come and go."""
 
-    def __init__(self, settings: NatsSection, durable: str, told: Callable[[str | None], None]) -> None:
+    def __init__(self, settings: NatsSection, durable: str, alone: bool, told: Callable[[str | None], None]) -> None:
         """Begin without a connection; `told` hears why the stream does not answer, and None when it does again."""
-        self._settings, self._durable, self._told = settings, durable, told
+        self._settings, self._durable, self._alone, self._told = settings, durable, alone, told
         self._connection: Client | None = None
         self._there = asyncio.Event()
         self._pulls: list[Pull] = []
@@ -66,7 +66,7 @@ class Link:
         """
         for hub in dict.fromkeys(topics.hub_of_filter(each) for each in filters):
             durable = self._durable if hub == "+" else f"{self._durable}-{hub.replace('.', '~')}"
-            pull = Pull(self._settings, durable, everything_of(hub), self._take_in, self._told)
+            pull = Pull(self._settings, durable, everything_of(hub), self._alone, self._take_in, self._told)
             await self._begin(pull)
             self._pulls.append(pull)
 
@@ -162,10 +162,21 @@ class Session:
     """Keeps a link to the stream for as long as it is used."""
 
     def __init__(
-        self, settings: NatsSection, *, durable: str, name: str = "nats", health: Health | None = None
+        self,
+        settings: NatsSection,
+        *,
+        durable: str,
+        name: str = "nats",
+        alone: bool = False,
+        health: Health | None = None,
     ) -> None:
-        """Prepare, without connecting. Sessions of one `durable` share the work; `name` is for logs and health."""
-        self._settings, self._durable, self._name = settings, durable, name
+        """Prepare, without connecting.
+
+        Sessions of one `durable` share the work, and what one leaves behind goes to the others as it comes. `alone`
+        says that there is never but one: it gets what it left behind again in order, before what is newer, and also
+        some of what it had acknowledged. `name` is for logs and health.
+        """
+        self._settings, self._durable, self._name, self._alone = settings, durable, name, alone
         self._health = health or Health()
         self._log = get_logger(name).bind(durable=durable)
         self._turn = 0
@@ -177,7 +188,7 @@ class Session:
         Raises what `use` raises, and Permanent when the servers refuse our credentials.
         """
         self._health.set(self._name, False, "not connected yet")
-        link = Link(self._settings, self._durable, self._tell)
+        link = Link(self._settings, self._durable, self._alone, self._tell)
         keeping = asyncio.ensure_future(self._keep(link))
         using, replying = asyncio.ensure_future(use(link)), asyncio.ensure_future(link.reply())
         try:
@@ -269,9 +280,12 @@ class Session:
 
 
 async def _end(*tasks: asyncio.Future[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """End tasks, however often that takes: before Python 3.12 `wait_for` may swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 async def _quiet(_: Exception) -> None:

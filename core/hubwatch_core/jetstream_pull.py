@@ -41,11 +41,14 @@ class Pull:
         settings: NatsSection,
         durable: str,
         subjects: str,
+        alone: bool,
         take: Callable[[Msg], None],
         told: Callable[[str | None], None],
     ) -> None:
-        """Prepare; `told` hears why the consumer does not answer, and None when it does."""
-        self._settings, self._durable, self._subjects = settings, durable, subjects
+        """Prepare; `alone` is `Session`'s; `told` hears why the consumer does not answer, and None when it does."""
+        self._settings, self._durable, self._subjects, self._alone = settings, durable, subjects, alone
+        self._name = ""
+        """What the consumer is called; empty while that has to be found out."""
         self._take, self._told = take, told
         self._connection: Client | None = None
         self._subscription: Subscription | None = None
@@ -59,6 +62,7 @@ class Pull:
     async def begin(self, connection: Client) -> None:
         """Go on over a new connection."""
         self._connection = connection
+        self._name = "" if self._alone else self._name
         self._inbox = connection.new_inbox()
         self._due, self._until, self._answered = 0, 0.0, True
         with jetstream_stream.translated("cannot subscribe"):
@@ -72,29 +76,27 @@ class Pull:
     async def make(self) -> None:
         """Make the consumer, or find it. Raises Transient when the cluster cannot do it now."""
         if self._connection is not None:
-            await jetstream_stream.consumer(self._connection, self._settings, self._durable, self._subjects)
+            make = jetstream_stream.own_consumer if self._alone else jetstream_stream.consumer
+            self._name = await make(self._connection, self._settings, self._durable, self._subjects)
 
     async def ask(self, most: int) -> None:
         """Ask for up to `most` messages, unless that has been done and the answer may still come."""
         if self._connection is None or (self._due > 0 and time.monotonic() < self._until):
             return
         try:
-            if not self._answered:
-                await self._look_after()
+            if not self._answered:  # the consumer is gone, or nobody leads it just now
+                self._told(f"consumer {self._durable} does not answer")
+            if not self._answered or not self._name:
+                await self.make()
             self._due, self._until, self._answered = most, time.monotonic() + EXPIRES_S + GRACE_S, False
             request = msgspec.json.encode(_Request(most, int(EXPIRES_S * 1e9), REQUEST_BYTES))
             await self._connection.publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._durable}", request, reply=self._inbox
+                f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._name}", request, reply=self._inbox
             )
         except Transient as error:
             self._told(str(error))
         except (Error, OSError):
             return  # the connection is lost, and asking begins anew over the next
-
-    async def _look_after(self) -> None:
-        """See why there was no answer: the consumer is gone, or nobody leads it just now."""
-        self._told(f"consumer {self._durable} does not answer")
-        await self.make()
 
     async def _received(self, message: Msg) -> None:
         headers = message.headers or {}

@@ -77,18 +77,62 @@ async def ensure(connection: Client, settings: NatsSection) -> None:
             await _make(api, settings)
 
 
-async def consumer(connection: Client, settings: NatsSection, durable: str, subjects: str) -> None:
-    """Make a durable pull consumer, or find it. Raises Transient when the cluster cannot do it now."""
+async def consumer(connection: Client, settings: NatsSection, durable: str, subjects: str) -> str:
+    """Make a durable pull consumer for many processes, or find it; gives its name.
+
+    Raises Transient when the cluster cannot do it now.
+    """
+    with translated(f"consumer {durable} cannot be made"):
+        await _add(connection.jetstream(timeout=API_TIMEOUT_S), settings, durable, subjects)
+    return durable
+
+
+async def own_consumer(connection: Client, settings: NatsSection, durable: str, subjects: str) -> str:
+    """Make a durable pull consumer for one process, or go on where it was, in order; gives its name.
+
+    A consumer delivers again what was not acknowledged only after a while, behind what is newer. So where there is
+    such a thing a new one begins at it, under the other of two names; the old one goes when the new one is there, for
+    without either the stream would be trimmed. Raises Transient when the cluster cannot do it now.
+    """
+    names = (f"{durable}_a", f"{durable}_b")
+    with translated(f"consumer {durable} cannot be made"):
+        api = connection.jetstream(timeout=API_TIMEOUT_S)
+        there = {name: info for name in names if (info := await _consumer_info(api, name)) is not None}
+        if not there:
+            await _add(api, settings, names[0], subjects)
+            return names[0]
+        oldest = min(there, key=lambda name: _floor(there[name]))
+        newer = names[1] if oldest == names[0] else names[0]
+        if newer in there:  # we ended between making one and removing the other
+            await api.delete_consumer(STREAM, newer)
+        if not there[oldest].num_ack_pending:
+            return oldest
+        await _add(api, settings, newer, subjects, first=_floor(there[oldest]) + 1)
+        await api.delete_consumer(STREAM, oldest)
+        return newer
+
+
+async def _add(
+    api: JetStreamContext, settings: NatsSection, name: str, subjects: str, first: int | None = None
+) -> None:
     wanted = ConsumerConfig(
-        durable_name=durable,
+        durable_name=name,
         filter_subject=subjects,
         ack_policy=AckPolicy.EXPLICIT,
-        deliver_policy=DeliverPolicy.ALL,
+        deliver_policy=DeliverPolicy.ALL if first is None else DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=first,
         ack_wait=settings.ack_wait_s,
         max_ack_pending=settings.most_unacknowledged,
     )
-    with translated(f"consumer {durable} cannot be made"):
-        await connection.jetstream(timeout=API_TIMEOUT_S).add_consumer(STREAM, wanted)
+    await api.add_consumer(STREAM, wanted)
+
+
+async def _consumer_info(api: JetStreamContext, name: str) -> ConsumerInfo | None:
+    try:
+        info: ConsumerInfo = await api.consumer_info(STREAM, name)
+    except NotFoundError:
+        return None
+    return info
 
 
 async def trim(connection: Client, before: int = 0) -> int:
@@ -121,9 +165,13 @@ async def _thin_out(api: JetStreamContext, leaf: Leaf) -> None:
 
 def _settled(consumer: ConsumerInfo, last_seq: int) -> int:
     """Give the place up to which a consumer has no more use for the stream; `last_seq` is older than `consumer`."""
-    floor = consumer.ack_floor.stream_seq if consumer.ack_floor is not None else 0
     idle = not consumer.num_pending and not consumer.num_ack_pending
-    return last_seq if idle else floor
+    return last_seq if idle else _floor(consumer)
+
+
+def _floor(consumer: ConsumerInfo) -> int:
+    """Give the place up to which all that a consumer had to deliver is acknowledged."""
+    return consumer.ack_floor.stream_seq if consumer.ack_floor is not None else 0
 
 
 def _by_interest(info: StreamInfo) -> bool:

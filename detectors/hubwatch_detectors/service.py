@@ -87,7 +87,8 @@ def _session(settings: Settings, health: Health) -> FeedSession:
     if settings.nats is not None:
         from hubwatch_core import jetstream  # nats-py is needed only then
 
-        return jetstream.Session(settings.nats, durable=name, name="detectors-nats", health=health)
+        # Alone, because detectors need each agent's frames in order.
+        return jetstream.Session(settings.nats, durable=name, name="detectors-nats", alone=True, health=health)
     return Session(
         settings.mqtt, client_id=name, name="detectors-mqtt", persistent=True, manual_ack=True, health=health
     )

@@ -176,6 +176,22 @@ async def test_two_of_one_name_share_and_another_name_gets_everything(own_nats: 
         assert got[two]
 
 
+async def test_who_is_alone_gets_what_it_left_behind_in_order_before_what_is_newer(own_nats: OwnNats) -> None:
+    patient = section(own_nats, ack_wait_s=60)
+    async with linked(patient, alone=True) as link:
+        await publish(own_nats, *frames(1, 10))
+        for message in await taken(link, 10):
+            if message.payload in {b"1", b"2", b"7"}:
+                link.ack(message)
+    await publish(own_nats, *frames(11, 12))
+    for _ in range(2):  # also a second time, under the other of its two names
+        async with linked(patient, alone=True) as link:
+            came = await taken(link, 10)
+            assert [each.payload for each in came] == [b"%d" % n for n in range(3, 13)]
+    consumers = await ask(own_nats, lambda api: api.stream_info(STREAM))
+    assert consumers.state.consumer_count == 1
+
+
 async def test_hubs_are_partitions_each_with_a_consumer(own_nats: OwnNats) -> None:
     north, south = topics.every(Leaf.FRAME, "north"), topics.every(Leaf.FRAME, "south")
     async with (
