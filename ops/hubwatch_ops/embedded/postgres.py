@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from urllib.parse import quote
@@ -55,8 +55,10 @@ def embedded_postgres(port: int | None = None) -> AbstractAsyncContextManager[st
 
 
 @contextlib.contextmanager
-def running_postgres(port: int | None = None, *, version: int = NEWEST) -> Iterator[str]:
-    """Do the same for code that may block; an older major version for tests of the schema."""
+def running_postgres(
+    port: int | None = None, *, version: int = NEWEST, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Do the same for code that may block; tests ask for an older major version or other settings."""
     programs = postgres_bin(version)
     user = _unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="hubwatch-pg-"))
@@ -65,7 +67,8 @@ def running_postgres(port: int | None = None, *, version: int = NEWEST) -> Itera
             os.chown(folder, user, user)
             programs = _reachable(programs, folder, user)
         _initialise(programs, folder, user, version)
-        with kept(_command(programs, folder, port), log=folder / "log", user=user, remove=folder) as server:
+        command = _command(programs, folder, port, settings or {})
+        with kept(command, log=folder / "log", user=user, remove=folder) as server:
             _await_ready(server, folder / "data" / "postmaster.pid")
             yield _dsn(folder, port)
     finally:
@@ -117,8 +120,8 @@ def _run(command: list[str], user: int | None) -> subprocess.CompletedProcess[st
     )
 
 
-def _command(programs: Path, folder: Path, port: int | None) -> list[str]:
-    settings = SETTINGS | {"unix_socket_directories": str(folder)}
+def _command(programs: Path, folder: Path, port: int | None, changed: Mapping[str, str]) -> list[str]:
+    settings = {**SETTINGS, **changed, "unix_socket_directories": str(folder)}
     settings |= {"listen_addresses": ""} if port is None else {"listen_addresses": "127.0.0.1", "port": str(port)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return [str(programs / "postgres"), "-D", str(folder / "data"), *options]
