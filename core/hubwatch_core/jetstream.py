@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
@@ -33,7 +32,7 @@ from hubwatch_core.mqtt import Message, pause_s
 from hubwatch_core.mqtt_subjects import everything_of, topic_of
 from hubwatch_core.tls import client_context
 
-PING_S = 5.0
+PING_S = 5
 """Two pings without an answer are a lost server; one that closes its connections is noticed at once."""
 RETRY_S = 0.25
 FLUSH_S = 2
@@ -245,9 +244,10 @@ class Session:
         async def closed() -> None:
             lost.set()
 
+        connection = Client()
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
-                return await nats.connect(
+                await connection.connect(
                     server,
                     name=f"hubwatch {self._durable}",
                     user=settings.username,
@@ -259,12 +259,14 @@ class Session:
                     reconnect_time_wait=0,
                     closed_cb=closed,
                     error_cb=_quiet,
-                    ping_interval=int(PING_S),
+                    ping_interval=PING_S,
                 )
         except (Error, OSError, TimeoutError) as error:
+            await _let_go(connection)
             if _REFUSAL in str(error).lower():
                 raise Permanent(f"NATS server {_place(server)} refuses us: {said(error)}") from None
             raise Transient(f"cannot connect to NATS server {_place(server)}: {said(error)}") from None
+        return connection
 
     def _tell(self, reason: str | None) -> None:
         """Say once that the stream is lost, and once that it is back."""
@@ -286,6 +288,14 @@ async def _end(*tasks: asyncio.Future[None]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=0.5)
+
+
+async def _let_go(connection: Client) -> None:
+    """Close what nats-py leaves open when a server refuses us or does not answer."""
+    with suppress(Error, TimeoutError, OSError):
+        await connection.close()
+    if connection._transport is not None:
+        connection._transport.close()  # type: ignore[no-untyped-call]
 
 
 async def _quiet(_: Exception) -> None:

@@ -171,7 +171,8 @@ def _settled(consumer: ConsumerInfo, last_seq: int) -> int:
 
 def _floor(consumer: ConsumerInfo) -> int:
     """Give the place up to which all that a consumer had to deliver is acknowledged."""
-    return consumer.ack_floor.stream_seq if consumer.ack_floor is not None else 0
+    acknowledged = consumer.ack_floor.stream_seq if consumer.ack_floor is not None else 0
+    return max(acknowledged, (consumer.config.opt_start_seq or 1) - 1)  # nothing acknowledged yet says 0
 
 
 def _by_interest(info: StreamInfo) -> bool:
