@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from hubwatch_agents.connections import TRANSPORTS, Connection
+from hubwatch_agents.connections import Connection
 from hubwatch_core import config
 from hubwatch_core.config import ConfigId, LogSection, MqttSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.section import Conflict
 
 PARAMETER_TYPES = str | int | float | bool
 
@@ -106,28 +106,32 @@ class Settings(Section):
     connections: tuple[Connection, ...] = Field((), description="Ways to devices.")
     devices: tuple[DeviceSection, ...] = Field((), description="Sensors.")
 
-    @model_validator(mode="after")
-    def _names(self) -> Settings:
+    def conflicts(self) -> Iterator[Conflict]:
+        """Devices find their connection by its name, and readers of the data the agent among the sensors by its."""
         names = [connection.name for connection in self.connections]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"connection {', '.join(twice)} is there twice")
-        if any(device.sensor == self.agent for device in self.devices):
-            raise ValueError(f"the sensor name {self.agent} is the agent's own")
-        return self
-
-
-_TAG = re.compile(r"(connections\[\d+\])\.(" + "|".join(TRANSPORTS) + r")\b")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("connections", index, "name"), f"connection {name} is there twice"
+        for index, device in enumerate(self.devices):
+            if device.sensor == self.agent:
+                yield ("devices", index, "sensor"), f"the sensor name {self.agent} is the agent's own"
 
 
 def load(path: Path | None, flags: Mapping[str, object] | None = None) -> Settings:
-    """Read and check the file, its environment and its flags; raises ConfigError with every mistake."""
-    try:
-        settings = config.load(Settings, path, flags=flags)
-    except ConfigError as error:
-        # The kind of a connection is no key of the file; the checker puts it into the path.
-        raise ConfigError([Problem(p.where, _TAG.sub(r"\1", p.key), p.message) for p in error.problems]) from None
-    return settings
+    """Read and check the file, its environment and its flags, and what they name of profiles and connections.
+
+    Raises ConfigError with every mistake.
+    """
+    from hubwatch_agents.devices import resolve
+
+    def further(settings: Settings, told: frozenset[str]) -> Sequence[Problem]:
+        try:
+            resolve(settings, str(path), told)
+        except ConfigError as error:
+            return error.problems
+        return ()
+
+    return config.load(Settings, path, flags=flags, further=further)
 
 
 def digest(path: Path) -> str:

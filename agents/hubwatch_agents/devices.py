@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubwatch_agents.config import DeviceSection, Settings
 from hubwatch_agents.connections import Connection
@@ -24,6 +26,18 @@ _PROTOCOL_OF = {
     "mqtt": "mqtt",
     "sparkplug": "sparkplug",
 }
+
+
+_NO_CONNECTION = "there is no connection"
+_NO_PROFILE = "there is no profile"
+_NO_KEY = "is required, as"
+
+_CAUSES = {
+    _NO_CONNECTION: re.compile(r"connections(\[\d+\](\.(name|transport))?)?"),
+    _NO_PROFILE: re.compile(r"profile_folders(\[\d+\])?"),
+    _NO_KEY: re.compile(r"privacy(\.subjects)?"),
+}
+"""Keys without which it cannot be known whether what such a message says is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +67,51 @@ class Device:
         return max(LEAST_MAX_AGE_S, SILENT_PERIODS * self.period_ms / 1000)
 
 
-def resolve(settings: Settings, where: str) -> list[Device]:
-    """Join every device with its profile. Raises ConfigError with every mistake, told as `where` and key."""
-    library = Library(settings.profile_folders)
+def resolve(settings: Settings, where: str, told: frozenset[str] = frozenset()) -> list[Device]:
+    """Join every device with its profile. Raises ConfigError with every mistake, told as `where` and key.
+
+    Where keys are `told` to be wrong already, settings lack what they said, and what follows from that is no mistake.
+    """
+    library, problems = _library(settings)
+    told |= {"profile_folders"} if problems else set()
     ways = {connection.name: connection for connection in settings.connections}
     devices: list[Device] = []
-    problems: list[Problem] = []
     for index, section in enumerate(settings.devices):
         try:
             devices.append(_resolve_one(section, library, ways, where, f"devices[{index}]"))
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
-    problems += _shared_problems(devices, where)
+    problems += _shared_problems(settings, devices, where)
     problems += _privacy_problems(settings, devices, where)
+    problems = [each for each in problems if not _follows(each, told)]
     if problems:
         raise ConfigError(problems)
     return devices
+
+
+def _library(settings: Settings) -> tuple[Library, list[Problem]]:
+    problems: list[Problem] = []
+    good: list[Path] = []
+    for folder in settings.profile_folders:
+        try:
+            Library([folder])
+            good.append(folder)
+        except ConfigError as error:
+            problems += error.problems
+    return Library(good), problems
+
+
+def _follows(problem: Problem, told: frozenset[str]) -> bool:
+    """Tell whether a problem may be there only because of what was wrong at keys told already."""
+    causes = next((keys for start, keys in _CAUSES.items() if problem.message.startswith(start)), None)
+    return causes is not None and any(causes.fullmatch(key) for key in told)
 
 
 def _resolve_one(section: DeviceSection, library: Library, ways: dict[str, Connection], where: str, key: str) -> Device:
     problems: list[Problem] = []
     way = ways.get(section.connection)
     if way is None:
-        problems.append(Problem(where, f"{key}.connection", f"there is no connection {section.connection}"))
+        problems.append(Problem(where, f"{key}.connection", f"{_NO_CONNECTION} {section.connection}"))
     profile_map = _map(library, section.profile, where, key, problems)
     profile = _fill(profile_map, section, where, key, problems)
     if profile is not None and way is not None:
@@ -89,7 +125,7 @@ def _map(library: Library, profile_id: str, where: str, key: str, problems: list
     try:
         return library.map(profile_id)
     except KeyError:
-        problems.append(Problem(where, f"{key}.profile", f"there is no profile {profile_id}"))
+        problems.append(Problem(where, f"{key}.profile", f"{_NO_PROFILE} {profile_id}"))
     except ConfigError as error:
         problems += error.problems
     return None
@@ -128,25 +164,33 @@ def _fit(section: DeviceSection, profile: Profile, way: Connection, where: str, 
     return problems
 
 
-def _shared_problems(devices: Sequence[Device], where: str) -> list[Problem]:
+def _shared_problems(settings: Settings, devices: Sequence[Device], where: str) -> list[Problem]:
     """Find devices that cannot make up one sensor: another zone, another kind, the same channel twice."""
+    index_of = {id(section): index for index, section in enumerate(settings.devices)}
     problems: list[Problem] = []
     for name, group in _by_sensor(devices).items():
-        channels = [channel.name for device in group for channel in device.profile.channels]
-        if len({device.section.zone for device in group}) > 1:
-            problems.append(Problem(where, "devices", f"sensor {name} stands in two zones"))
-        if len({device.profile.kind for device in group}) > 1:
-            problems.append(Problem(where, "devices", f"sensor {name} has profiles of two kinds"))
-        twice = sorted({channel for channel in channels if channels.count(channel) > 1})
-        if twice:
-            problems.append(Problem(where, "devices", f"sensor {name} has the channel {twice[0]} twice"))
+        first, zones = group[0], [device.section.zone for device in group if device.section.zone]
+        channels: set[str] = set()
+        for device in group:
+            key = f"devices[{index_of[id(device.section)]}]"
+            if device.section.zone and device.section.zone != zones[0]:
+                problems.append(Problem(where, f"{key}.zone", f"sensor {name} stands in two zones"))
+            if device.profile.kind != first.profile.kind:
+                problems.append(Problem(where, f"{key}.profile", f"sensor {name} has profiles of two kinds"))
+            own = [channel.name for channel in device.profile.channels]
+            twice = sorted(channel for i, channel in enumerate(own) if channel in channels or channel in own[:i])
+            if twice:
+                text = f"sensor {name} has the channel {twice[0]} twice"
+                problems.append(Problem(where, f"{key}.sensor", text))
+            channels.update(own)
     return problems
 
 
 def _by_sensor(devices: Sequence[Device]) -> dict[str, list[Device]]:
     groups: dict[str, list[Device]] = {}
     for device in devices:
-        groups.setdefault(device.sensor, []).append(device)
+        if device.sensor:  # without a name, which is told already, it is nobody's
+            groups.setdefault(device.sensor, []).append(device)
     return groups
 
 
@@ -155,7 +199,7 @@ def _privacy_problems(settings: Settings, devices: Sequence[Device], where: str)
     if not personal or settings.privacy.subjects == "raw" or settings.privacy.key_file is not None:
         return []
     text = (
-        f"is required, as {personal[0]} reads badges: give the file of the key that makes pseudonyms of them, "
+        f"{_NO_KEY} {personal[0]} reads badges: give the file of the key that makes pseudonyms of them, "
         'or say subjects = "raw" to send them as they are'
     )
     return [Problem(where, "privacy.key_file", text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hubwatch_alarms.notify.table import AnyRouteSection
 from hubwatch_core.config import LogSection, Section, TelemetrySection
+from hubwatch_core.section import Conflict
 from hubwatch_store.config import DatabaseSection
 
 
@@ -42,13 +44,12 @@ class Settings(Section):
     )
     routes: tuple[AnyRouteSection, ...] = Field((), description="Ways to tell people; see [[routes]].")
 
-    @model_validator(mode="after")
-    def _unique_names(self) -> Settings:
+    def conflicts(self) -> Iterator[Conflict]:
+        """The name of a route stands in the journal and tells which it was."""
         names = [route.name for route in self.routes]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"routes need different names, but there are several called {', '.join(twice)}")
-        return self
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("routes", index, "name"), f"routes need different names, but there are several called {name}"
 
 
 class CommandSettings(Section):

@@ -8,21 +8,25 @@ environment, never from the TOML.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
+from hubwatch_core import mistakes
 from hubwatch_core.errors import ConfigError, Permanent, Problem
-from hubwatch_core.ids import ID_PATTERN
+from hubwatch_core.mistakes import FIELD_ID_PATTERN
+from hubwatch_core.section import Conflict
+from hubwatch_core.section import Section as Section  # noqa: PLC0414 - those who write sections find it here
 
 ENV_PREFIX = "HUBWATCH_"
 ENV_SEPARATOR = "__"
 
-ConfigId = Annotated[str, Field(pattern=ID_PATTERN.replace(r"\Z", "$"), max_length=63)]
+ConfigId = Annotated[str, Field(pattern=FIELD_ID_PATTERN)]
 """A name as in `ids`, for configuration fields."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -31,10 +35,10 @@ Secret = Annotated[SecretStr, Field(min_length=1)]
 """A secret; `load` refuses it in the TOML wherever it stands."""
 
 
-class Section(BaseModel):
-    """Base of every configuration section: frozen, unknown keys refused, no NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+def _host_and_port(text: str) -> str:
+    if not re.fullmatch(r"[^:\s]+:[0-9]{1,5}", text) or not 1 <= int(text.rpartition(":")[2]) <= 65535:
+        raise ValueError("must be host:port, with a port from 1 to 65535")
+    return text
 
 
 class TlsSection(Section):
@@ -44,11 +48,11 @@ class TlsSection(Section):
     cert_file: Path | None = Field(None, description="Our own certificate (PEM), where the server asks for one.")
     key_file: Path | None = Field(None, description="The key of cert_file (PEM).")
 
-    @model_validator(mode="after")
-    def _pair(self) -> TlsSection:
+    def conflicts(self) -> Iterator[Conflict]:
+        """A certificate is of no use without its key, nor the other way round."""
         if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together: give both or none")
-        return self
+            missing = "cert_file" if self.cert_file is None else "key_file"
+            yield (missing,), "cert_file and key_file go together: give both or none"
 
 
 class MqttSection(Section):
@@ -56,7 +60,7 @@ class MqttSection(Section):
 
     host: str = Field("localhost", min_length=1, description="Broker's host name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(1883, description="Broker's port; 8883 is usual with TLS.")
-    other_brokers: tuple[Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")], ...] = Field(
+    other_brokers: tuple[Annotated[str, AfterValidator(_host_and_port)], ...] = Field(
         (), description="Other nodes of a clustered broker, `host:port`, tried in turn when one does not answer."
     )
     protocol: Literal["auto", "5", "3.1.1"] = Field(
@@ -79,17 +83,10 @@ class MqttSection(Section):
         others = (each.rpartition(":") for each in self.other_brokers)
         return ((self.host, self.port), *((host, int(port)) for host, _, port in others))
 
-    @model_validator(mode="after")
-    def _ports(self) -> MqttSection:
-        if not all(1 <= port <= 65535 for _, port in self.addresses):
-            raise ValueError("other_brokers: a port is from 1 to 65535")
-        return self
-
-    @model_validator(mode="after")
-    def _whose(self) -> MqttSection:
+    def conflicts(self) -> Iterator[Conflict]:
+        """A password goes with a name."""
         if self.username is None and (self.password is not None or self.password_file is not None):
-            raise ValueError("a password needs a username: without one it would not be sent")
-        return self
+            yield ("username",), "a password needs a username: without one it would not be sent"
 
 
 class NatsSection(Section):
@@ -118,14 +115,13 @@ class NatsSection(Section):
     reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="Longest pause between tries.")
     tls: TlsSection | None = Field(None, description="TLS towards the servers; without it the link is in the clear.")
 
-    @model_validator(mode="after")
-    def _who(self) -> NatsSection:
+    def conflicts(self) -> Iterator[Conflict]:
+        """A password goes with a name, and credentials hold both."""
         named = self.username is not None
         if not named and (self.password is not None or self.password_file is not None):
-            raise ValueError("a password needs a username: without one it would not be sent")
+            yield ("username",), "a password needs a username: without one it would not be sent"
         if named and self.credentials_file is not None:
-            raise ValueError("give username or credentials_file, not both")
-        return self
+            yield ("credentials_file",), "give username or credentials_file, not both"
 
 
 class TelemetrySection(Section):
@@ -136,12 +132,11 @@ class TelemetrySection(Section):
     token: Secret | None = Field(None, description="Only from HUBWATCH_TELEMETRY__TOKEN; in TOML use token_file.")
     token_file: Path | None = Field(None, description="File that holds the bearer token scrapers must send.")
 
-    @model_validator(mode="after")
-    def _guarded(self) -> TelemetrySection:
+    def conflicts(self) -> Iterator[Conflict]:
+        """Whoever is not on this machine needs a token."""
         open_to_others = self.host not in {"127.0.0.1", "::1", "localhost"}
         if self.port is not None and open_to_others and self.token is None and self.token_file is None:
-            raise ValueError(f"listening on {self.host} needs token_file, so that not everybody can read it")
-        return self
+            yield ("token_file",), f"listening on {self.host} needs token_file, so that not everybody can read it"
 
 
 class LogSection(Section):
@@ -152,6 +147,16 @@ class LogSection(Section):
 
 
 S = TypeVar("S", bound=Section)
+S_contra = TypeVar("S_contra", bound=Section, contravariant=True)
+
+
+class Further(Protocol[S_contra]):
+    """Checks beyond the settings themselves, of what they name."""
+
+    def __call__(self, settings: S_contra, told: frozenset[str]) -> Iterable[Problem]:
+        """Give what else is wrong. Where keys are `told` already, the settings lack them: they are at their defaults,
+        or None where required. Findings at those keys are left out by the caller.
+        """
 
 
 def load(
@@ -160,14 +165,15 @@ def load(
     *,
     env: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
+    further: Further[S] | None = None,
 ) -> S:
     """Read and check a configuration.
 
-    `flags` maps dotted keys (`mqtt.host`) to values; None means not given. Raises ConfigError with every mistake.
+    `flags` maps dotted keys (`mqtt.host`) to values; None means not given. `further` checks what is good of it, also
+    where something is wrong. Raises ConfigError with every mistake, in the order of the file.
     """
-    problems: list[Problem] = []
     tree, origin = _read(path), {}
-    problems += [_misplaced(key, model, str(path)) for key in dict.fromkeys(_secrets_in(tree, model))]
+    problems = [_misplaced(key, model, str(path)) for key in dict.fromkeys(_secrets_in(tree, model))]
     for name, key, value in _env_values(model, os.environ if env is None else env):
         _set(tree, key, value)
         origin[key] = name
@@ -175,14 +181,14 @@ def load(
         if flag is not None:
             _set(tree, key, flag)
             origin[key] = "--" + key.rsplit(".", 1)[-1].replace("_", "-")
-    try:
-        settings = model.model_validate(tree)
-    except ValidationError as error:
-        problems += [_problem(dict(detail), path, origin) for detail in error.errors(include_url=False)]
-        raise ConfigError(problems) from None
-    if problems:
-        raise ConfigError(problems)
-    return settings
+    found = mistakes.find(model, tree)
+    problems += [_problem(each, path, origin) for each in found.mistakes]
+    if further is not None and found.settings is not None:
+        told = frozenset(problem.key for problem in problems)
+        problems += [each for each in further(found.settings, told) if not _follows(each.key, told)]
+    if problems or found.settings is None:
+        raise ConfigError(mistakes.in_file_order(problems, tree))
+    return found.settings
 
 
 def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
@@ -293,20 +299,12 @@ def _set(tree: dict[str, Any], key: str, value: object) -> None:
     tree[last] = value
 
 
-_PLAIN_WORDS = {
-    "extra_forbidden": "unknown key",
-    "missing": "is required",
-    "model_type": "must be a table",
-    "tuple_type": "must be an array",
-    "list_type": "must be an array",
-}
-"""What pydantic's error types mean to somebody who writes TOML, where its own text speaks of Python."""
-
-
-def _problem(detail: Mapping[str, Any], path: Path | None, origin: Mapping[str, str]) -> Problem:
-    key = ""
-    for part in detail["loc"]:
-        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
-    message = _PLAIN_WORDS.get(detail["type"], detail["msg"])
+def _problem(mistake: mistakes.Mistake, path: Path | None, origin: Mapping[str, str]) -> Problem:
+    key = mistakes.key_of(mistake.path)
     where = origin.get(key) or (str(path) if path else "configuration")
-    return Problem(where, key, message.removeprefix("Value error, "))
+    return Problem(where, key, mistake.message)
+
+
+def _follows(key: str, told: Iterable[str]) -> bool:
+    """Tell whether a finding is at a key that is told already, or inside one."""
+    return any(each and (key == each or key.startswith((f"{each}.", f"{each}["))) for each in told)

@@ -8,10 +8,13 @@ Brute force: a CUSUM over the times between denials at one reader (`denials.py`)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hubwatch_core.clock import SECOND_US
+from hubwatch_core.section import Conflict
 from hubwatch_core.wire import Clear, Event
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
@@ -39,11 +42,10 @@ class AccessConfig(DetectorConfig):
     )
     burst_clear_s: float = Field(60.0, gt=0, description="Seconds without a denial that end an attack.")
 
-    @model_validator(mode="after")
-    def _attack_is_faster(self) -> AccessConfig:
+    def conflicts(self) -> Iterator[Conflict]:
+        """An attack is faster than a normal day."""
         if self.attack_per_h <= self.benign_per_h:
-            raise ValueError("attack_per_h must be more than benign_per_h")
-        return self
+            yield ("attack_per_h",), "attack_per_h must be more than benign_per_h"
 
 
 class AccessMemory(msgspec.Struct):

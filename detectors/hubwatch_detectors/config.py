@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from hubwatch_core.config import ConfigId, LogSection, MqttSection, NatsSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.section import Conflict
 from hubwatch_detectors.access import AccessConfig
 from hubwatch_detectors.contract import DetectorConfig, Neighbour, Site, Spec
 from hubwatch_detectors.engine import EngineConfig, Rules
@@ -33,13 +35,12 @@ class RulesSection(Section):
         default_factory=dict, description="Sections of detectors that come with other distributions, by their name."
     )
 
-    @model_validator(mode="after")
-    def _plugins_are_known(self) -> RulesSection:
+    def conflicts(self) -> Iterator[Conflict]:
+        """A section under `plugins` is of a detector that is installed."""
         known = {spec.name for spec in specs()} - set(type(self).model_fields)
-        unknown = sorted(self.plugins.keys() - known)
-        if unknown:
-            raise ValueError(f"plugins: no detector of another distribution is called {', '.join(unknown)}")
-        return self
+        for name in self.plugins:
+            if name not in known:
+                yield ("plugins", name), f"no detector of another distribution is called {name}"
 
     def rules(self) -> Rules:
         """Give what the engine works by; raises ConfigError when a plugin's section does not fit it."""

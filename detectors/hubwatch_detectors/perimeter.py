@@ -9,10 +9,13 @@ once are outside the gate.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hubwatch_core.clock import SECOND_US
+from hubwatch_core.section import Conflict
 from hubwatch_core.wire import Clear, Detection, Event
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
@@ -31,11 +34,10 @@ class PerimeterConfig(DetectorConfig):
     fastest_m_s: float = Field(3.0, gt=0, description="Fastest speed of an intruder between two sections.")
     hold_s: float = Field(30.0, gt=0, description="Seconds without a further alarm that end an intrusion.")
 
-    @model_validator(mode="after")
-    def _gate_is_open(self) -> PerimeterConfig:
+    def conflicts(self) -> Iterator[Conflict]:
+        """Some speed lies between the slowest and the fastest."""
         if self.fastest_m_s <= self.slowest_m_s:
-            raise ValueError("fastest_m_s must be more than slowest_m_s")
-        return self
+            yield ("fastest_m_s",), "fastest_m_s must be more than slowest_m_s"
 
 
 class Active(msgspec.Struct):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
 import typer
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, create_model
 
-from hubwatch_core import config
+from hubwatch_core import config, mistakes
 from hubwatch_core.cli_border import border
 from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
@@ -72,12 +72,16 @@ def load(file: Path) -> Hub:
         "detectors": DetectorSettings,
         "alarms": AlarmSettings,
     }
-    loaded = config.load(_file_model(models), file)
-    problems: list[Problem] = []
-    settings = {name: _component(name, model, loaded, file, problems) for name, model in models.items()}
-    if problems:
-        raise ConfigError(problems)
-    return Hub(**settings, telemetry=loaded.telemetry, log=loaded.log)  # type: ignore[attr-defined]  # made below
+    hub: dict[str, Any] = {}
+
+    def further(settings: Section, told: frozenset[str]) -> list[Problem]:
+        problems: list[Problem] = []
+        for name, model in models.items():
+            hub[name] = _component(name, model, settings, file, problems)
+        return problems
+
+    loaded: Any = config.load(_file_model(models), file, further=further)
+    return Hub(**hub, telemetry=loaded.telemetry, log=loaded.log)
 
 
 def _file_model(models: dict[str, type[Section]]) -> type[Section]:
@@ -106,10 +110,6 @@ def _component(name: str, model: type[Section], loaded: Any, file: Path, problem
     own = getattr(loaded, name)
     values = {key: getattr(own, key) for key in type(own).model_fields}
     values |= {key: getattr(loaded, key) for key in SHARED if key in model.model_fields}
-    try:
-        return model(**values)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            key = ".".join([name, *(str(part) for part in detail["loc"])])
-            problems.append(Problem(str(file), key, detail["msg"].removeprefix("Value error, ")))
-        return None
+    found = mistakes.find(model, values)
+    problems += [Problem(str(file), mistakes.key_of((name, *each.path)), each.message) for each in found.mistakes]
+    return found.settings

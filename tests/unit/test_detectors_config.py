@@ -65,7 +65,7 @@ def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert {problem.key for problem in caught.value.problems} == {
         "radiation_portal.gamma_sigma",
         "radiation_portal.gama",
-        "access",
+        "access.attack_per_h",
         "neighbours[0].hub",
         "neighbours[0].distance_m",
         "mqtt.port",

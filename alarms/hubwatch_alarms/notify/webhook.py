@@ -9,13 +9,14 @@ from __future__ import annotations
 import email.utils
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from hubwatch_alarms.message import Message
 from hubwatch_alarms.notify.outcome import Outcome, Result
@@ -24,6 +25,7 @@ from hubwatch_alarms.notify.signature import sign
 from hubwatch_core import __version__
 from hubwatch_core.config import read_secret
 from hubwatch_core.errors import Permanent
+from hubwatch_core.section import Conflict
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -51,14 +53,13 @@ class WebhookRouteSection(RouteSection):
             raise ValueError("must not carry a user or password: the signature proves who we are")
         return url
 
-    @model_validator(mode="after")
-    def _guarded(self) -> WebhookRouteSection:
+    def conflicts(self) -> Iterator[Conflict]:
+        """Alarms go neither in the clear nor unsigned."""
+        if (self.secret_file is None) == (self.secret_env is None):
+            yield ("secret_file",), "give one of secret_file and secret_env: every body is signed"
         parts = urlsplit(self.url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
-            raise ValueError(f"http to {parts.hostname} would send alarms in the clear: use https, or set allow_http")
-        if (self.secret_file is None) == (self.secret_env is None):
-            raise ValueError("give one of secret_file and secret_env: every body is signed")
-        return self
+            yield ("url",), f"http to {parts.hostname} would send alarms in the clear: use https, or set allow_http"
 
     def read_key(self) -> str:
         """Give the signing key; raises Permanent when it cannot be read or is empty."""
