@@ -143,3 +143,16 @@ async def test_outage_of_the_device_is_survived_again_and_again() -> None:
                 await heard.until(partial(has_good, sensor="s", count=seen + 3), 8)
             await heard.until(lambda h: (r := h.last("s", "a")) and r.quality is Quality.BAD)
             assert time.monotonic() - began < 10
+
+
+async def test_what_was_read_before_the_connection_broke_is_kept() -> None:
+    unit = Unit(fault="close_on_register", number=5)
+    line = Line({1: unit})
+    connection_more = {"reconnect_max_s": 0.2}
+    async with line.over_tcp():
+        devices = [{"sensor": "s", "profile": "probe", "unit": 1}]
+        async with driving(tcp(line, **connection_more), devices) as (heard, _):
+            await heard.until(partial(has_good, sensor="s", count=3), 8)
+            assert not good(heard, "s", "c")
+            assert any("closed by the other side" in (r.reason or "") for r in heard.of("s", "c"))
+    assert len(good(heard, "s")) == unit.answered

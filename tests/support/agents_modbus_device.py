@@ -202,6 +202,14 @@ async def _silent_register(unit: Unit, number: int, pdu: bytes) -> Reply | None:
     return None if wire <= unit.number < wire + count else Reply(good(unit, pdu), number)
 
 
+async def _close_on_register(unit: Unit, number: int, pdu: bytes) -> Reply:
+    _, wire, count = struct.unpack(">BHH", pdu[:5])
+    if wire <= unit.number < wire + count:
+        return Reply(good(unit, pdu), number, cut=0, close=True)
+    unit.answered += 1
+    return Reply(good(unit, pdu), number)
+
+
 async def _short(unit: Unit, number: int, pdu: bytes) -> Reply:
     whole = good(unit, pdu)
     return Reply(bytes([whole[0], whole[1] - 2]) + whole[2:-2], number)
@@ -250,6 +258,7 @@ _FAULTS = {
     "exception": _exception,
     "illegal_register": _illegal_register,
     "silent_register": _silent_register,
+    "close_on_register": _close_on_register,
     "short": _short,
     "other_function": _other_function,
     "other_unit": _other_unit,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubwatch_agents.modbus.client import Reader
-from hubwatch_agents.modbus.faults import BUSY, GATEWAY, ILLEGAL, ExceptionReply, NoAnswer, WrongReply
+from hubwatch_agents.modbus.faults import BUSY, GATEWAY, ILLEGAL, ExceptionReply, LinkLost, NoAnswer, WrongReply
 from hubwatch_agents.modbus.jobs import Identity, Job, Unit
 from hubwatch_agents.modbus.plan import Request, split
 from hubwatch_agents.modbus.raw import Image, Unread
@@ -33,10 +33,11 @@ class Stranger(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a cycle gave, and the moment (µs) of its first answer."""
+    """What a cycle gave, the moment (µs) of its first answer, and the loss of the connection that cut it short."""
 
     image: Image
     t: int
+    lost: LinkLost | None = None
 
 
 class Cycle:
@@ -63,6 +64,12 @@ class Cycle:
                 if not t:
                     raise
                 self._sleep(job, request, SILENT_SLEEP_S, fault.reason, image)
+            except LinkLost as fault:
+                if not t:
+                    raise
+                for left in (request, *work):
+                    image.fail(*left, fault.reason)
+                return Seen(image, t, fault)
             else:
                 t = t or now_us()
                 image.put(request.function, request.wire, values)

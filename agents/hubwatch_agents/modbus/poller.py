@@ -127,6 +127,9 @@ class Poller:
             await self._silent(job, fault)
         else:
             self._deliver(job, seen)
+            if seen.lost is not None:
+                self._lost(seen.lost.reason)
+                return
             await self._acknowledge(job)
         self._blame(job.unit, started)
 
