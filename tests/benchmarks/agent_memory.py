@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 WATCH_ENV = "HUBWATCH_BENCH_AGENT_WATCH_S"
 WATCH_S = 600.0
 """How long it is watched unless the variable says otherwise; 3600 for the hour of the requirement."""
-WARM_UP_S = 30.0
+WARM_UP_S = 60.0
 SAMPLE_S = 1.0
 
 
