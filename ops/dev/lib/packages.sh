@@ -1,7 +1,6 @@
 # Debian packages, only those whose program is missing. Without root nothing is installed and what is there is used.
 
 declare -A PROGRAMS=([mosquitto]=mosquitto [nats-server]=nats-server [debootstrap]=debootstrap)
-PATH=$PATH:/usr/sbin:/sbin
 
 missing_packages() {
   local package

@@ -1,6 +1,9 @@
 # Processes and ports. A process is remembered as "PID START-TIME", so that a pid used again by another process is
 # never taken for ours.
 
+# Daemons are where ordinary users do not look.
+PATH=$PATH:/usr/sbin:/sbin
+
 # Clock ticks since boot at which a process began: field 22 of /proc/PID/stat, counted after the name in brackets
 # (the name may hold spaces). See proc(5).
 start_time_of() {
