@@ -18,7 +18,7 @@ from hubwatch_store.migrate import Migration, migrate, migrations, standing
 from hubwatch_store.pool import connect_sync
 from hubwatch_store.queries import queries
 
-SETTINGS = frozenset({"ledger_grace", "retention_evidence", "retention_rule", "rollup_state"})
+SETTINGS = frozenset({"dead_letter_bounds", "ledger_grace", "retention_evidence", "retention_rule", "rollup_state"})
 """Tables that have rows as soon as they are migrated; everywhere else a row means that the database is in use."""
 
 
