@@ -86,6 +86,11 @@ class Link:
         if reply is not None:
             self._reply(reply, b"+ACK")
 
+    async def used(self, use: Callable[[Link], Awaitable[None]]) -> None:
+        """Call `use` once there is a connection."""
+        await self._there.wait()
+        await use(self)
+
     async def attach(self, connection: Client) -> None:
         """Go on over a new connection."""
         for pull in self._pulls:
@@ -189,7 +194,7 @@ class Session:
         self._health.set(self._name, False, "not connected yet")
         link = Link(self._settings, self._durable, self._alone, self._tell)
         keeping = asyncio.ensure_future(self._keep(link))
-        using, replying = asyncio.ensure_future(use(link)), asyncio.ensure_future(link.reply())
+        using, replying = asyncio.ensure_future(link.used(use)), asyncio.ensure_future(link.reply())
         try:
             done, _ = await asyncio.wait([using, keeping, replying], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
