@@ -30,11 +30,14 @@ def run(
 ) -> None:
     """Run the agent until it is told to stop; changes of the file are taken up while it runs."""
     from hubwatch_agents import reload
+    from hubwatch_agents.config import load
     from hubwatch_agents.service import checked_parts
     from hubwatch_core.service import Context, Part, serve
 
     flags = {"mqtt.host": host, "mqtt.port": port}
     checked, error = reload.read_or_last_good(config, flags, last_good)
+    if error is None:
+        load(config, flags, check_files=True)
     if error is None and last_good is not None:
         reload.remember(config, last_good)
 
@@ -51,8 +54,10 @@ def run(
 def check_config(config: Annotated[Path, typer.Argument(help="Configuration file (TOML).")]) -> None:
     """Check a configuration, the profiles it names and the load of its lines, without connecting to anything."""
     from hubwatch_agents.checked import read
+    from hubwatch_agents.config import load
     from hubwatch_agents.plan_report import lines
 
+    load(config, check_files=True)
     checked = read(config)
     channels = sum(len(device.profile.channels) for device in checked.devices)
     for line in lines(checked):

@@ -117,9 +117,10 @@ class Settings(Section):
                 yield ("devices", index, "sensor"), f"the sensor name {self.agent} is the agent's own"
 
 
-def load(path: Path | None, flags: Mapping[str, object] | None = None) -> Settings:
+def load(path: Path | None, flags: Mapping[str, object] | None = None, *, check_files: bool = False) -> Settings:
     """Read and check the file, its environment and its flags, and what they name of profiles and connections.
 
+    `check_files` demands that every file they name can be read.
     Raises ConfigError with every mistake.
     """
     from hubwatch_agents.devices import resolve
@@ -131,7 +132,7 @@ def load(path: Path | None, flags: Mapping[str, object] | None = None) -> Settin
             return error.problems
         return ()
 
-    return config.load(Settings, path, flags=flags, further=further)
+    return config.load(Settings, path, flags=flags, further=further, check_files=check_files)
 
 
 def digest(path: Path) -> str:

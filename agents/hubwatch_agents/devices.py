@@ -33,7 +33,7 @@ _NO_PROFILE = "there is no profile"
 _NO_KEY = "is required, as"
 
 _CAUSES = {
-    _NO_CONNECTION: re.compile(r"connections(\[\d+\](\.(name|transport))?)?"),
+    _NO_CONNECTION: re.compile(r"connections(\[\d+\](\.transport)?)?"),
     _NO_PROFILE: re.compile(r"profile_folders(\[\d+\])?"),
     _NO_KEY: re.compile(r"privacy(\.subjects)?"),
 }
@@ -74,6 +74,7 @@ def resolve(settings: Settings, where: str, told: frozenset[str] = frozenset()) 
     """
     library, problems = _library(settings)
     told |= {"profile_folders"} if problems else set()
+    told |= {"connections"} if any("name" in way.lacking for way in settings.connections) else set()
     ways = {connection.name: connection for connection in settings.connections}
     devices: list[Device] = []
     for index, section in enumerate(settings.devices):

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from hubwatch_alarms.config import Settings
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.notify.table import make_route
+from hubwatch_alarms.notify.table import AnyRouteSection, make_route
 from hubwatch_core.config import load, read_secret
 from hubwatch_core.errors import ConfigError, Permanent, Problem
 
 
 def check(file: Path) -> Settings:
     """Load a configuration and read its secrets and instructions; raises ConfigError with every mistake."""
-    settings = load(Settings, file)
-    problems: list[Problem] = []
+
+    def further(settings: Settings, told: frozenset[str]) -> Iterator[Problem]:
+        if "instructions_file" not in told:
+            yield from _instructions(settings)
+        try:
+            read_secret(settings.database.password, settings.database.password_file)
+        except Permanent as error:
+            yield Problem(str(file), "database.password_file", str(error))
+        for index, route in enumerate(settings.routes):
+            yield from _route(route, str(file), f"routes[{index}]")
+
+    return load(Settings, file, further=further, check_files=True)
+
+
+def _instructions(settings: Settings) -> Iterator[Problem]:
     try:
         Instructions.load(settings.instructions_file)
     except ConfigError as error:
-        problems += error.problems
+        yield from error.problems
+
+
+def _route(route: AnyRouteSection, where: str, key: str) -> Iterator[Problem]:
+    if route.lacking or route.quiet:  # it cannot be made, and why is told already
+        return
     try:
-        read_secret(settings.database.password, settings.database.password_file)
+        make_route(route)
     except Permanent as error:
-        problems.append(Problem(str(file), "database.password_file", str(error)))
-    for i, route in enumerate(settings.routes):
-        try:
-            make_route(route)
-        except Permanent as error:
-            problems.append(Problem(str(file), f"routes[{i}]", str(error)))
-    if problems:
-        raise ConfigError(problems)
-    return settings
+        by_variable = getattr(route, "secret_env", None) is not None
+        yield Problem(where, f"{key}.secret_env" if by_variable else f"{key}.secret_file", str(error))

@@ -31,12 +31,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")
 @border
 def run(config: Annotated[Path, typer.Option("-c", "--config", help="The component's TOML file.")]) -> None:
     """Turn detections into alarms and tell people, until SIGTERM or Ctrl-C."""
-    from hubwatch_alarms.config import Settings
+    from hubwatch_alarms.check import check
     from hubwatch_alarms.service import parts
-    from hubwatch_core.config import load
     from hubwatch_core.service import serve
 
-    settings = load(Settings, config)
+    settings = check(config)
     code = serve("alarms", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
     raise typer.Exit(code)
 

@@ -24,7 +24,7 @@ def run(
     from hubwatch_core.config import load
     from hubwatch_core.service import serve
 
-    settings = load(Settings, config, flags={"intake.client_id": client_id})
+    settings = load(Settings, config, flags={"intake.client_id": client_id}, check_files=True)
     code = serve("collector", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
     raise typer.Exit(code)
 
@@ -58,7 +58,7 @@ def check_config(config: Annotated[Path, typer.Argument(help="TOML file to check
     from hubwatch_collector.config import Settings
     from hubwatch_core.config import load
 
-    load(Settings, config)
+    load(Settings, config, check_files=True)
     typer.echo(f"{config} is a valid collector configuration")
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from hubwatch_core import mistakes
 from hubwatch_core.errors import ConfigError, Permanent, Problem
 from hubwatch_core.mistakes import FIELD_ID_PATTERN
+from hubwatch_core.named_files import unreadable_files
 from hubwatch_core.section import Conflict
 from hubwatch_core.section import Section as Section  # noqa: PLC0414 - those who write sections find it here
 
@@ -166,11 +167,13 @@ def load(
     env: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
     further: Further[S] | None = None,
+    check_files: bool = False,
 ) -> S:
     """Read and check a configuration.
 
     `flags` maps dotted keys (`mqtt.host`) to values; None means not given. `further` checks what is good of it, also
-    where something is wrong. Raises ConfigError with every mistake, in the order of the file.
+    where something is wrong; `check_files` demands that every file it names can be read. Raises ConfigError with every
+    mistake, in the order of the file.
     """
     tree, origin = _read(path), {}
     problems = [_misplaced(key, model, str(path)) for key in dict.fromkeys(_secrets_in(tree, model))]
@@ -183,9 +186,10 @@ def load(
             origin[key] = "--" + key.rsplit(".", 1)[-1].replace("_", "-")
     found = mistakes.find(model, tree)
     problems += [_problem(each, path, origin) for each in found.mistakes]
+    if check_files and found.settings is not None:
+        problems += _beyond(unreadable_files(found.settings, _where(path)), found, problems)
     if further is not None and found.settings is not None:
-        told = frozenset(problem.key for problem in problems)
-        problems += [each for each in further(found.settings, told) if not _follows(each.key, told)]
+        problems += _beyond(further(found.settings, frozenset(each.key for each in problems)), found, problems)
     if problems or found.settings is None:
         raise ConfigError(mistakes.in_file_order(problems, tree))
     return found.settings
@@ -301,8 +305,18 @@ def _set(tree: dict[str, Any], key: str, value: object) -> None:
 
 def _problem(mistake: mistakes.Mistake, path: Path | None, origin: Mapping[str, str]) -> Problem:
     key = mistakes.key_of(mistake.path)
-    where = origin.get(key) or (str(path) if path else "configuration")
+    where = origin.get(key) or _where(path)
     return Problem(where, key, mistake.message)
+
+
+def _where(path: Path | None) -> str:
+    return str(path) if path else "configuration"
+
+
+def _beyond(problems: Iterable[Problem], found: mistakes.Found[Any], before: Sequence[Problem]) -> list[Problem]:
+    """Give the problems that were not told before, with the keys of the file."""
+    told = frozenset(problem.key for problem in before)
+    return [problem for problem in map(found.in_file, problems) if not _follows(problem.key, told)]
 
 
 def _follows(key: str, told: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -35,6 +35,8 @@ _PLAIN_WORDS = {
 }
 """What pydantic's error types mean to somebody who writes TOML, where its own text speaks of Python."""
 
+_PARTS = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
 S = TypeVar("S", bound=Section)
 
 
@@ -43,14 +45,6 @@ class Mistake(NamedTuple):
 
     path: KeyPath
     message: str
-
-
-@dataclass
-class Found(Generic[S]):
-    """What is wrong, and what is left of the settings without it: None when nothing could be made of it."""
-
-    settings: S | None = None
-    mistakes: list[Mistake] = field(default_factory=list)
 
 
 class _Verdict(NamedTuple):
@@ -74,11 +68,29 @@ class _Out:
         return len(self.taken) + len(self.quiet) > before
 
 
+@dataclass
+class Found(Generic[S]):
+    """What is wrong, and what is left of the settings without it: None when nothing could be made of it."""
+
+    tree: Mapping[str, Any]
+    settings: S | None = None
+    mistakes: list[Mistake] = field(default_factory=list)
+    out: _Out = field(default_factory=_Out)
+
+    def in_file(self, problem: Problem) -> Problem:
+        """Give a problem of the settings with the indices of the file: entries may have been taken out of arrays."""
+        if not any(isinstance(path[-1], int) for path in self.out.taken):
+            return problem
+        parts = [int(index) if index else name for index, name in _PARTS.findall(problem.key)]
+        return replace(problem, key=key_of(_path(parts, None, self.tree, self.out)))
+
+
 def find(model: type[S], tree: Mapping[str, Any]) -> Found[S]:
     """Validate a tree and find every mistake. Where there are some, the settings lack what was wrong: it is at its
     default, or None where it is required.
     """
-    out, found = _Out(), Found[S]()
+    found = Found[S](tree)
+    out = found.out
     for _ in range(ROUNDS):
         try:
             found.settings = model.model_validate(_without(tree, (), out))
@@ -118,7 +130,7 @@ def in_file_order(problems: Sequence[Problem], tree: Mapping[str, Any]) -> list[
 
 def _position(key: str, tree: object) -> tuple[int, ...]:
     position: list[int] = []
-    for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", key):
+    for index, name in _PARTS.findall(key):
         if isinstance(tree, Mapping) and name in tree:
             position.append(list(tree).index(name))
             tree = tree[name]

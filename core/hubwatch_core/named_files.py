@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.errors import Problem
 from hubwatch_core.mistakes import key_of
 from hubwatch_core.section import KeyPath, Section
 
@@ -20,13 +20,6 @@ def unreadable_files(settings: Section, where: str) -> list[Problem]:
             reason = error.strerror if isinstance(error, OSError) else error
             found.append(Problem(where, key_of(path), f"{file} cannot be read: {reason}"))
     return found
-
-
-def require_files(settings: Section, where: str) -> None:
-    """Raise ConfigError with every file named that cannot be read."""
-    problems = unreadable_files(settings, where)
-    if problems:
-        raise ConfigError(problems)
 
 
 def _named(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:

@@ -51,7 +51,7 @@ class Section(BaseModel):
             section: Self = _relaxed(cls, data).model_validate(dict(data))
             return section
         section = handler(data)
-        found = [] if cls.quiet else list(_known_conflicts(section))
+        found = [] if section.quiet else list(_known_conflicts(section))
         if found:
             raise Conflicts(found)
         return section

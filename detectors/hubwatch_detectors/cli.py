@@ -26,7 +26,7 @@ def run(config: Annotated[Path, ConfigOption]) -> None:
     from hubwatch_detectors.config import Settings
     from hubwatch_detectors.service import parts
 
-    settings = load(Settings, config)
+    settings = load(Settings, config, check_files=True)
     code = serve("detectors", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
     raise typer.Exit(code)
 
@@ -38,7 +38,7 @@ def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to che
     from hubwatch_core.config import load
     from hubwatch_detectors.config import Settings
 
-    rules = load(Settings, file).rules()
+    rules = load(Settings, file, check_files=True).rules()
     running = [name for name, config in rules.configs.items() if config.enabled]
     if rules.presence.enabled:
         running.append("presence")

@@ -54,15 +54,18 @@ def up(
         return
     if file is None:
         raise ConfigError([Problem("-c", "", "is required: the hub's configuration; --sample-config prints one")])
-    hub = load(file)
+    hub = load(file, check_files=True)
     if check_config:
         typer.echo(f"{file} is a valid hub configuration")
         return
     raise SystemExit(serve("up", hub.parts, telemetry=hub.telemetry, log=hub.log))
 
 
-def load(file: Path) -> Hub:
-    """Read and check a hub's configuration; raises ConfigError with every mistake."""
+def load(file: Path, *, check_files: bool = False) -> Hub:
+    """Read and check a hub's configuration, with `check_files` also whether the files it names can be read.
+
+    Raises ConfigError with every mistake.
+    """
     from hubwatch_alarms.config import Settings as AlarmSettings
     from hubwatch_collector.config import Settings as CollectorSettings
     from hubwatch_detectors.config import Settings as DetectorSettings
@@ -80,7 +83,7 @@ def load(file: Path) -> Hub:
             hub[name] = _component(name, model, settings, file, problems)
         return problems
 
-    loaded: Any = config.load(_file_model(models), file, further=further)
+    loaded: Any = config.load(_file_model(models), file, further=further, check_files=check_files)
     return Hub(**hub, telemetry=loaded.telemetry, log=loaded.log)
 
 

@@ -76,6 +76,105 @@ def test_five_mistakes_are_five_lines_with_file_and_key(tmp_path: Path) -> None:
         assert any(f": {key}: " in line for line in found), key
 
 
+STAGES = """
+hub = "Rotterdam"
+agent = "gate-7"
+[[connections]]
+name = "a"
+transport = "tcp"
+host = "10.0.0.1"
+[[connections]]
+name = "a"
+transport = "tls"
+host = "10.0.0.2"
+tls = { ca_file = "ca.pem", cert_file = "agent.pem" }
+[[devices]]
+sensor = "door-1"
+zone = "office"
+profile = "moxa-e1210-door"
+connection = "nowhere"
+[[devices]]
+sensor = "door-2"
+zone = "office"
+profile = "no-such-profile"
+connection = "a"
+[[devices]]
+sensor = "door-3"
+zone = "Office"
+profile = "moxa-e1210-door"
+connection = "a"
+parameters = { colour = "red" }
+[[devices]]
+sensor = "gate-7"
+zone = "office"
+profile = "moxa-e1210-door"
+connection = "a"
+parameters = { position_bit = 3 }
+"""
+
+
+def test_mistakes_of_every_stage_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    found = [line.removeprefix(f"{tmp_path}/agent.toml: ") for line in problems(tmp_path, STAGES)]
+    assert [line.split(": ")[0] for line in found] == [
+        "hub",
+        "connections[1].name",
+        "connections[1].tls.key_file",
+        "devices[0].connection",
+        "devices[0].parameters.position_bit",
+        "devices[1].profile",
+        "devices[2].zone",
+        "devices[2].parameters.colour",
+        "devices[2].parameters.position_bit",
+        "devices[3].sensor",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('name = "io"', 'name = "Io"', "connections[0].name"),
+        ('transport = "tcp"', 'transport = "pigeon"', "connections[0].transport"),
+        ('transport = "tcp"\n', "", "connections[0].transport"),
+        ('host = "10.0.0.1"\n', "", "connections[0].host"),
+        ('connection = "io"\n', "", "devices[0].connection"),
+        ('profile = "moxa-e1210-door"\n', "", "devices[0].profile"),
+        ("{ position_bit = 3 }", "3", "devices[0].parameters"),
+        ('agent = "gate-7"', 'agent = "gate-7"\nprofile_folders = 5', "profile_folders"),
+        ('[[connections]]\nname = "io"', '[[connections]]\nname = "x"\n[[connections]]\nname = "io"', None),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_told_as_another(
+    tmp_path: Path, old: str, new: str, key: str | None
+) -> None:
+    text = SMALL.replace(old, new)
+    found = [line.split(": ")[1] for line in problems(tmp_path, text)]
+    assert found == [key or "connections[0].transport"]
+
+
+def test_subjects_that_are_none_do_not_ask_for_a_key_too(tmp_path: Path) -> None:
+    text = SMALL.replace('subjects = "raw"', 'subjects = "plain"') + (
+        '[[devices]]\nsensor = "r"\nzone = "z"\nprofile = "uhppoted-door"\nconnection = "broker"\n'
+        "parameters = { device = 1, door = 1 }\n"
+    )
+    (line,) = problems(tmp_path, text)
+    assert "privacy.subjects" in line
+
+
+def test_folder_of_profiles_that_is_none_does_not_hide_the_other_mistakes(tmp_path: Path) -> None:
+    text = SMALL.replace('agent = "gate-7"', 'agent = "gate-7"\nprofile_folders = ["/no/such/folder"]')
+    found = problems(tmp_path, text.replace("position_bit = 3", "position_bit = 77"))
+    assert len(found) == 2
+
+
+def test_files_that_devices_need_are_looked_for_when_asked(tmp_path: Path) -> None:
+    text = SMALL.replace('transport = "mqtt"', f'transport = "mqtt"\ntls = {{ ca_file = "{tmp_path}/ca.pem" }}')
+    path = write(tmp_path, text.replace('subjects = "raw"', f'key_file = "{tmp_path}/key"'))
+    assert load(path).privacy.key_file == tmp_path / "key"
+    with pytest.raises(ConfigError) as caught:
+        load(path, check_files=True)
+    assert [one.key for one in caught.value.problems] == ["privacy.key_file", "connections[1].tls.ca_file"]
+
+
 def test_mistakes_against_profiles_are_told_at_once(tmp_path: Path) -> None:
     text = SMALL.replace("position_bit = 3", "position_bit = 77, colour = 1")
     text += """

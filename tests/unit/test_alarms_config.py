@@ -131,6 +131,52 @@ def test_two_routes_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "several called x" in found
 
 
+def test_mistakes_of_every_stage_are_told_at_once_with_their_keys(tmp_path: Path) -> None:
+    file = tmp_path / "alarms.toml"
+    file.write_text(
+        f"""
+colour = "red"
+instructions_file = "{tmp_path}/none.toml"
+[[routes]]
+name = "duty"
+kind = "webhook"
+url = "https://example.org/"
+[[routes]]
+name = "pigeon"
+kind = "pigeon"
+[[routes]]
+name = "duty"
+kind = "log"
+min_priority = 9
+[[routes]]
+name = "guard"
+kind = "webhook"
+url = "nowhere"
+secret_file = "{tmp_path}/none.key"
+[[routes]]
+name = "night"
+kind = "webhook"
+url = "http://example.org/"
+secret_env = "HUBWATCH_TEST_VARIABLE_THAT_IS_NOT_SET"
+allow_http = true
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError) as refused:
+        check(file)
+    assert [problem.key for problem in refused.value.problems] == [
+        "colour",
+        "instructions_file",
+        "routes[0].secret_file",
+        "routes[1].kind",
+        "routes[2].name",
+        "routes[2].min_priority",
+        "routes[3].url",
+        "routes[3].secret_file",
+        "routes[4].secret_env",
+    ]
+
+
 def test_check_lists_every_file_that_cannot_be_used(tmp_path: Path) -> None:
     file = tmp_path / "alarms.toml"
     route = WEBHOOK.format(url="https://example.org/").replace("key", str(tmp_path / "none.key"), 1)

@@ -78,6 +78,27 @@ def test_a_password_in_the_connection_string_is_refused(tmp_path: Path) -> None:
     assert "secret@" not in str(caught.value)
 
 
+@pytest.mark.parametrize("command", [["check-config"], ["run", "-c"]], ids=["check-config", "run"])
+def test_conflicts_and_files_are_told_beside_wrong_values_before_anything_connects(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "c.toml").write_text(
+        "[mqtt]\nport = 0\n"
+        f'[mqtt.tls]\nca_file = "{tmp_path}/ca.pem"\nkey_file = "{tmp_path}/key.pem"\n'
+        f'[database]\npassword_file = "{tmp_path}/pw"\n[nats]\nusername = "u"\ncredentials_file = "{tmp_path}"\n'
+    )
+    result = CliRunner().invoke(app, [*command, str(tmp_path / "c.toml")])
+    assert result.exit_code == 2
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()[1:]] == [
+        "mqtt.port",
+        "mqtt.tls.ca_file",
+        "mqtt.tls.key_file",
+        "mqtt.tls.cert_file",
+        "database.password_file",
+        "nats.credentials_file",
+    ]
+
+
 def test_check_config_lists_mistakes_and_exits_2(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("[intake]\nbatch_bytes = 0\nwhat = 1\n")
     result = CliRunner().invoke(app, ["check-config", str(tmp_path / "c.toml")])

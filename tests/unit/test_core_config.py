@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, SecretStr
@@ -12,6 +13,7 @@ from hubwatch_core.config import (
     ConfigId,
     LogSection,
     MqttSection,
+    Port,
     Section,
     TelemetrySection,
     TlsSection,
@@ -19,6 +21,8 @@ from hubwatch_core.config import (
     read_secret,
 )
 from hubwatch_core.errors import ConfigError, Permanent, Problem
+from hubwatch_core.named_files import unreadable_files
+from hubwatch_core.section import Conflict
 
 CASES = Path(__file__).parents[1] / "cases" / "config"
 
@@ -29,6 +33,22 @@ class DeviceSection(Section):
     name: ConfigId
     key: Annotated[SecretStr, Field(min_length=1)] | None = None
     key_file: Path | None = None
+
+
+class TcpSection(Section):
+    """One kind of an array of tables of several kinds."""
+
+    kind: Literal["tcp"]
+    name: ConfigId
+    port: Port = 502
+
+
+class OverTlsSection(Section):
+    """Another kind, of the same name as a key of its own."""
+
+    kind: Literal["tls"]
+    name: ConfigId
+    tls: TlsSection
 
 
 class Settings(Section):
@@ -42,6 +62,17 @@ class Settings(Section):
     backup: MqttSection | None = None
     devices: tuple[DeviceSection, ...] = ()
     doors: dict[str, DeviceSection] = Field(default_factory=dict)
+    ways: tuple[Annotated[TcpSection | OverTlsSection, Field(discriminator="kind")], ...] = ()
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Names are there once."""
+        for table, names in (
+            ("devices", [one.name for one in self.devices]),
+            ("ways", [one.name for one in self.ways]),
+        ):
+            yield from (
+                ((table, i, "name"), f"{name} is there twice") for i, name in enumerate(names) if name in names[:i]
+            )
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -77,6 +108,57 @@ def test_refusal_names_the_file_in_every_line_and_no_secret_in_any(path: Path) -
 
 def test_every_case_says_what_must_be_reported() -> None:
     assert {path.stem for path in CASES.glob("*.toml")} == {path.stem for path in CASES.glob("*.problems")}
+
+
+def test_mistakes_come_in_the_order_of_the_file() -> None:
+    keys = [problem.key for problem in _problems(CASES / "conflicts_of_every_section.toml")]
+    assert keys == [
+        "agent",
+        "colour",
+        "mqtt.port",
+        "mqtt.tls.cert_file",
+        "mqtt.username",
+        "telemetry.token_file",
+    ]
+
+
+def test_further_checks_see_what_is_good_and_speak_in_the_indices_of_the_file(tmp_path: Path) -> None:
+    path = _file(tmp_path, '[[ways]]\nkind = "pigeon"\n[[ways]]\nkind = "tcp"\nname = "a"\nport = 7\n')
+    seen: list[frozenset[str]] = []
+
+    def further(settings: Settings, told: frozenset[str]) -> Iterator[Problem]:
+        seen.append(told)
+        yield from (Problem("f", f"ways[{i}].port", f"of {way.name}") for i, way in enumerate(settings.ways))
+        yield Problem("f", "agent", f"is {settings.agent}")
+
+    with pytest.raises(ConfigError) as caught:
+        load(Settings, path, env={}, further=further)
+    assert seen == [frozenset({"agent", "ways[0].kind"})]
+    assert [(one.key, one.message) for one in caught.value.problems if one.where == "f"] == [("ways[1].port", "of a")]
+
+
+def test_files_that_cannot_be_read_are_told_beside_other_mistakes(tmp_path: Path) -> None:
+    good, missing = tmp_path / "good", tmp_path / "missing"
+    good.write_text("x", encoding="utf-8")
+    text = (
+        f'colour = 1\n[mqtt]\nusername = "u"\npassword_file = "{missing}"\n[mqtt.tls]\nca_file = "{good}"\n'
+        f'[[devices]]\nname = "a"\nkey_file = "{tmp_path}"\n[doors.north]\nname = "n"\nkey_file = "{missing}"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(Settings, _file(tmp_path, text), env={}, check_files=True)
+    assert [(one.key, one.message) for one in caught.value.problems] == [
+        ("colour", "unknown key"),
+        ("mqtt.password_file", f"{missing} cannot be read: No such file or directory"),
+        ("devices[0].key_file", f"{tmp_path} cannot be read: Is a directory"),
+        ("doors.north.key_file", f"{missing} cannot be read: No such file or directory"),
+        ("agent", "is required"),
+    ]
+
+
+def test_files_are_not_looked_for_unless_asked(tmp_path: Path) -> None:
+    settings = load(Settings, _file(tmp_path, 'agent = "a"\n[backup.tls]\nca_file = "/no/such/file"\n'), env={})
+    (problem,) = unreadable_files(settings, "hub.toml")
+    assert str(problem) == "hub.toml: backup.tls.ca_file: /no/such/file cannot be read: No such file or directory"
 
 
 def test_file_that_is_not_there_is_one_problem(tmp_path: Path) -> None:

@@ -72,6 +72,23 @@ def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
     }
 
 
+def test_conflicts_of_every_section_and_unreadable_files_are_told_beside_a_wrong_name(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(
+        'name = "Gate 7"\n[access]\nattack_per_h = 0.1\nheld_s = -1\n[perimeter]\nfastest_m_s = 0.1\n'
+        f'[plugins.other]\nfactor = 3\n[telemetry]\ntoken_file = "{tmp_path}/token"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(Settings, tmp_path / "d.toml", env={}, check_files=True)
+    assert [problem.key for problem in caught.value.problems] == [
+        "name",
+        "access.attack_per_h",
+        "access.held_s",
+        "perimeter.fastest_m_s",
+        "plugins.other",
+        "telemetry.token_file",
+    ]
+
+
 def test_environment_goes_before_the_file(tmp_path: Path) -> None:
     (tmp_path / "d.toml").write_text("[radiation_portal]\ngamma_sigma = 6\n")
     settings = load(Settings, tmp_path / "d.toml", env={"HUBWATCH_RADIATION_PORTAL__GAMMA_SIGMA": "7"})

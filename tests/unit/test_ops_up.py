@@ -42,6 +42,28 @@ def test_mistakes_of_all_components_are_told_at_once_with_their_keys(tmp_path: P
     assert keys == {"mqtt.port", "collector.intake.batch", "detectors.access.held_s", "alarms.nope", "nix"}
 
 
+def test_conflicts_inside_components_are_told_beside_other_mistakes(tmp_path: Path) -> None:
+    text = (
+        f'[mqtt]\nport = 0\npassword_file = "{tmp_path}/pw"\n[detectors.access]\nattack_per_h = 0.1\n'
+        '[detectors.plugins.other]\n[[alarms.routes]]\nname = "pigeon"\nkind = "pigeon"\n'
+        '[[alarms.routes]]\nname = "duty"\nkind = "log"\n'
+        '[[alarms.routes]]\nname = "duty"\nkind = "webhook"\nurl = "nowhere"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file(tmp_path, text), check_files=True)
+    assert [problem.key for problem in caught.value.problems] == [
+        "mqtt.port",
+        "mqtt.password_file",
+        "mqtt.username",
+        "detectors.access.attack_per_h",
+        "detectors.plugins.other",
+        "alarms.routes[0].kind",
+        "alarms.routes[2].name",
+        "alarms.routes[2].url",
+        "alarms.routes[2].secret_file",
+    ]
+
+
 def test_sample_is_a_valid_configuration(tmp_path: Path) -> None:
     sample = run("up", "--sample-config")
     assert sample.returncode == 0
