@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from hubwatch_core import mistakes
 from hubwatch_core.config import ConfigId, LogSection, MqttSection, NatsSection, Section, TelemetrySection
-from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_core.section import Conflict
 from hubwatch_detectors.access import AccessConfig
 from hubwatch_detectors.contract import DetectorConfig, Neighbour, Site, Spec
@@ -36,14 +36,17 @@ class RulesSection(Section):
     )
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A section under `plugins` is of a detector that is installed."""
-        known = {spec.name for spec in specs()} - set(type(self).model_fields)
-        for name in self.plugins:
-            if name not in known:
+        """A section under `plugins` is of a detector that is installed, and right by what that one says."""
+        others = {spec.name: spec for spec in specs() if spec.name not in type(self).model_fields}
+        for name, section in self.plugins.items():
+            if name not in others:
                 yield ("plugins", name), f"no detector of another distribution is called {name}"
+                continue
+            for mistake in mistakes.find(others[name].config, section).mistakes:
+                yield ("plugins", name, *mistake.path), mistake.message
 
     def rules(self) -> Rules:
-        """Give what the engine works by; raises ConfigError when a plugin's section does not fit it."""
+        """Give what the engine works by."""
         every = specs()
         return Rules(
             specs=every,
@@ -57,15 +60,7 @@ class RulesSection(Section):
         own = getattr(self, spec.name, None)
         if isinstance(own, DetectorConfig):
             return own
-        try:
-            config = spec.config.model_validate(self.plugins.get(spec.name, {}))
-        except ValidationError as error:
-            raise ConfigError(
-                [
-                    Problem("", ".".join(["plugins", spec.name, *map(str, each["loc"])]), each["msg"])
-                    for each in error.errors(include_url=False)
-                ]
-            ) from None
+        config = spec.config.model_validate(self.plugins.get(spec.name, {}))
         if not isinstance(config, DetectorConfig):
             raise TypeError(f"the configuration of {spec.name} is no DetectorConfig")
         return config

@@ -131,10 +131,25 @@ def test_detector_of_another_distribution_joins_the_table_with_its_section(offer
         assert registry.specs() == (*registry.TABLE, OTHER)
         rules = Settings(plugins={"other": {"factor": 3}}).rules()
         assert rules.configs["other"] == OtherConfig(factor=3)
-        with pytest.raises(ConfigError, match=r"plugins\.other\.factor"):
-            Settings(plugins={"other": {"factor": "many"}}).rules()
     finally:
         registry.specs.cache_clear()
+
+
+def test_mistakes_in_the_section_of_a_plugin_are_told_beside_others(
+    offered: list[metadata.EntryPoint], tmp_path: Path
+) -> None:
+    offered.append(point("other", f"{__name__}:OTHER"))
+    (tmp_path / "d.toml").write_text('name = "Gate 7"\n[plugins.other]\nfactor = "many"\ncolour = 1\n')
+    try:
+        with pytest.raises(ConfigError) as caught:
+            load(Settings, tmp_path / "d.toml", env={})
+    finally:
+        registry.specs.cache_clear()
+    assert [problem.key for problem in caught.value.problems] == [
+        "name",
+        "plugins.other.factor",
+        "plugins.other.colour",
+    ]
 
 
 def test_section_of_a_plugin_that_is_not_there_is_refused() -> None:
