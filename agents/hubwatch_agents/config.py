@@ -118,7 +118,9 @@ class Settings(Section):
 
 
 def load(path: Path | None, flags: Mapping[str, object] | None = None, *, check_files: bool = False) -> Settings:
-    """Read and check the file, its environment and its flags, and what they name of profiles and connections.
+    """Read and check the file, its environment and its flags; `devices.resolve` checks what they name.
+
+    Where something is wrong, what they name of profiles and connections is checked here already.
 
     `check_files` demands that every file they name can be read.
     Raises ConfigError with every mistake.
@@ -126,6 +128,10 @@ def load(path: Path | None, flags: Mapping[str, object] | None = None, *, check_
     from hubwatch_agents.devices import resolve
 
     def further(settings: Settings, told: frozenset[str]) -> Sequence[Problem]:
+        if (
+            not told
+        ):  # a file that is right is resolved by whoever uses it; not twice, as hundreds of devices take seconds
+            return ()
         try:
             resolve(settings, str(path), told)
         except ConfigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
@@ -48,7 +49,7 @@ class Section(BaseModel):
     @classmethod
     def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if isinstance(data, Draft):
-            section: Self = _relaxed(cls, data).model_validate(dict(data))
+            section: Self = _relaxed(cls, data.lacking, data.quiet).model_validate(dict(data))
             return section
         section = handler(data)
         found = [] if section.quiet else list(_known_conflicts(section))
@@ -57,12 +58,13 @@ class Section(BaseModel):
         return section
 
 
-def _relaxed(model: type[Section], draft: Draft) -> Any:
+@functools.lru_cache(maxsize=64)  # a thousand entries with one mistake are one model, and making it takes milliseconds
+def _relaxed(model: type[Section], lacking: frozenset[str], quiet: bool) -> Any:
     """Make the model without the keys that a draft lacks: what is required of them is None."""
-    fields = {name: field for name, field in model.model_fields.items() if (field.alias or name) in draft.lacking}
+    fields = {name: field for name, field in model.model_fields.items() if (field.alias or name) in lacking}
     optional: dict[str, Any] = {name: (Any, None) for name, field in fields.items() if field.is_required()}
     relaxed: Any = create_model(model.__name__, __base__=model, **optional)
-    relaxed.lacking, relaxed.quiet = frozenset(fields), draft.quiet
+    relaxed.lacking, relaxed.quiet = frozenset(fields), quiet
     return relaxed
 
 

@@ -29,6 +29,23 @@ def test_sample_config_is_printed_and_passes_check_config(tmp_path: Path) -> Non
     assert "busy" in checked.output
 
 
+def test_run_ends_with_2_before_it_opens_anything_when_a_named_file_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        f'hub = "h"\nagent = "a"\n[spool]\ndirectory = "{tmp_path}/spool"\n'
+        f'[mqtt.tls]\nca_file = "{tmp_path}/ca.pem"\n[telemetry]\ntoken_file = "{tmp_path}/token"\n',
+        encoding="utf-8",
+    )
+    result = run("run", "-c", str(path))
+    said = result.output + capsys.readouterr().err
+    assert result.exit_code == 2
+    assert f"mqtt.tls.ca_file: {tmp_path}/ca.pem cannot be read" in said
+    assert f"telemetry.token_file: {tmp_path}/token cannot be read" in said
+    assert not (tmp_path / "spool").exists()
+
+
 def test_bad_config_ends_with_2_and_a_line_for_each_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "agent.toml"
     path.write_text('hub = "X"\nagent = "a"\ncolour = 1\n', encoding="utf-8")
