@@ -151,6 +151,13 @@ async def test_the_last_state_holds_whatever_order_states_are_written_in(writer:
     assert one(dsn(writer), "SELECT state FROM agents") == "online"
 
 
+async def test_an_agent_that_was_there_and_gone_before_a_collector_came_is_offline(writer: Writer) -> None:
+    sent = now_us() - HOUR_US
+    gone = Offer("hubwatch/1/harbour/gate-7/state", b"offline", sent + 60_000_000, State("harbour", "gate-7", False))
+    await writer.write([offer(birth(sent=sent)), gone])
+    assert one(dsn(writer), "SELECT state FROM agents") == "offline"
+
+
 async def test_latest_is_the_newest_whatever_order_frames_come_in(writer: Writer) -> None:
     now = now_us()
     await writer.write([offer(frame(2, series=[series(now, [2.0])])), offer(frame(1, series=[series(now - 9, [1.0])]))])

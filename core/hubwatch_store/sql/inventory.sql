@@ -2,8 +2,10 @@
 INSERT INTO hubwatch.hubs (hub) VALUES (%s) ON CONFLICT DO NOTHING;
 
 -- agent: what an agent runs and under which epoch; gives a row unless a newer birth is known
-INSERT INTO hubwatch.agents AS a (hub, agent, epoch, software, config, born)
-VALUES (%s, %s, %s, %s, %s, TIMESTAMPTZ 'epoch' + %s * INTERVAL '1 microsecond')
+INSERT INTO hubwatch.agents AS a (hub, agent, epoch, software, config, born, state_since)
+SELECT n.*, LEAST(n.born, clock_timestamp())
+FROM (VALUES (%s, %s, %s, %s, %s, TIMESTAMPTZ 'epoch' + %s * INTERVAL '1 microsecond'))
+    AS n (hub, agent, epoch, software, config, born)
 ON CONFLICT (hub, agent) DO UPDATE
 SET epoch = excluded.epoch, software = excluded.software, config = excluded.config, born = excluded.born
 WHERE a.born IS NULL OR a.born <= excluded.born
