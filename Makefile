@@ -7,6 +7,8 @@ STAMP := .venv/.installed
 CODE := core agents collector detectors alarms dashboards ops tests
 # A benchmark's name, such as demo-latency; all without it.
 ONLY ?=
+# How many tests run side by side.
+WORKERS ?= 3
 # Further arguments for pytest or the demo.
 ARGS ?=
 
@@ -38,8 +40,14 @@ services-stop: ## Stop them
 services-status: ## Show whether they run
 	ops/dev/services.sh status
 
-test: $(STAMP) ## Run the tests (ARGS="tests/unit -k spool")
+# Tests wait more than they compute. The acceptance tests run alone: they measure what a whole chain does in time.
+test: $(STAMP) ## Run the tests (ARGS="tests/unit -k spool" for some)
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15 --ignore=tests/acceptance
+	$(BIN)/python -m pytest tests/acceptance
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 check: $(STAMP) ## Format, lint, types, architecture, generated files
 	$(BIN)/ruff format --check .
