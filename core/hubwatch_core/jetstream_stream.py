@@ -147,7 +147,9 @@ async def trim(connection: Client, before: int = 0) -> int:
         if info is None or _by_interest(info):
             return before
         consumers = await api.consumers_info(STREAM)
-        settled = min((_settled(each, info.state.last_seq) for each in consumers), default=0)
+        # Only what a consumer says it has acknowledged counts: one that has nothing to do may just not have heard, from
+        # a server that is catching up, of frames the stream has already.
+        settled = min(map(_floor, consumers), default=0)
         if settled > before:
             await api.purge_stream(STREAM, seq=settled + 1, subject=all_of(Leaf.FRAME))
             for leaf in (Leaf.BIRTH, Leaf.STATE):
@@ -161,12 +163,6 @@ async def _thin_out(api: JetStreamContext, leaf: Leaf) -> None:
     for subject, count in (info.state.subjects or {}).items():
         if count > ANNOUNCEMENTS:
             await api.purge_stream(STREAM, subject=subject, keep=ANNOUNCEMENTS)
-
-
-def _settled(consumer: ConsumerInfo, last_seq: int) -> int:
-    """Give the place up to which a consumer has no more use for the stream; `last_seq` is older than `consumer`."""
-    idle = not consumer.num_pending and not consumer.num_ack_pending
-    return last_seq if idle else _floor(consumer)
 
 
 def _floor(consumer: ConsumerInfo) -> int:
