@@ -224,7 +224,7 @@ async def test_every_part_killed_and_unplugged_in_turn_loses_and_doubles_nothing
     await asyncio.to_thread(chain.broker.kill)
     await asyncio.sleep(1.0)
     await asyncio.to_thread(chain.broker.start)
-    await eventually(chain.caught_up, 40)
+    await eventually(chain.caught_up, 90)
     assert await asyncio.to_thread(chain.children.stop, "agent") == 0
     await chain.stored_everything()
 
