@@ -117,6 +117,7 @@ class Link:
             codes: Sequence[int | ReasonCode] = await self._client.subscribe([(each, qos) for each in filters])
         except aiomqtt.MqttError as error:
             raise Transient(f"subscribing failed: {error}") from None
+        _heed_cancellation()
         for each, code in zip(filters, codes, strict=True):
             value: int = code.value if isinstance(code, ReasonCode) else code
             if value >= 0x80:
@@ -248,6 +249,7 @@ class Session:
         except aiomqtt.MqttError as error:
             code = getattr(error, "rc", None)
             raise self._no_entry(client, getattr(code, "value", code), error) from None
+        _heed_cancellation()
 
     def _no_entry(self, client: Client, code: int | None, error: aiomqtt.MqttError) -> HubwatchError:
         """Say what a failed connect means, and on auto take the other version when this one seems not to be spoken.
@@ -335,6 +337,15 @@ def pause_s(tries: int, longest_s: float) -> float:
     """
     ceiling = min(longest_s, FIRST_PAUSE_S * 2 ** min(tries, 16))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - no secret depends on it
+
+
+def _heed_cancellation() -> None:
+    """Raise a cancellation that was swallowed: `asyncio.wait_for`, which aiomqtt waits with, loses one that comes in
+    the moment its work completes (CPython issue 81839, mended in 3.12).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _while_there(link: Link, use: Callable[[Link], Awaitable[None]]) -> None:

@@ -82,6 +82,20 @@ async def test_session_ends_when_its_use_returns(mosquitto: Address) -> None:
         await link.receive(1, 1)
 
 
+async def test_session_cancelled_at_any_moment_of_connecting_ends(mosquitto: Address) -> None:
+    async def use(link: Link) -> None:
+        await link.subscribe(unique())
+        await asyncio.Event().wait()
+
+    for step in range(120):
+        running = asyncio.create_task(Session(reaching(mosquitto), client_id=unique()).run(use))
+        # A connect takes some milliseconds here, so that these steps cover all of it.
+        await asyncio.sleep(step / 10_000)
+        running.cancel()
+        _, left = await asyncio.wait([running], timeout=5)
+        assert not left, f"cancelled after {step / 10:g} ms, and it went on"
+
+
 async def test_error_of_the_use_comes_through(mosquitto: Address) -> None:
     async def use(_: Link) -> None:
         raise ZeroDivisionError
