@@ -68,7 +68,8 @@ class Chain:
         database = f'[database]\ndsn = "{self.dsn}"\nretry_max_s = 1.0\n'
         (self.folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
         texts = {
-            "collector": f'{broker}{database}[intake]\nclient_id = "collector-1"\n',
+            # Without a group: Mosquitto forgets shared subscriptions when it restarts (docs/decisions/0021).
+            "collector": f'{broker}{database}[intake]\nclient_id = "collector-1"\ngroup = ""\n',
             "detectors": f"{broker}{database}",
             "alarms": f'{database}[[routes]]\nname = "desk"\nkind = "webhook"\nurl = "{self.receiver.url}"\n'
             f'secret_file = "{self.folder / "secret"}"\n',
@@ -129,9 +130,12 @@ parameters = {{ position_bit = 0, position_nc = false }}
         return sorted(set(self.portal.served) - {value for (value,) in rows})
 
     async def caught_up(self) -> bool:
-        """Whether what is stored is live, and without holes."""
-        fresh = await self.ask("SELECT max(sent) > now() - interval '1 s' FROM hubwatch.frames WHERE NOT late")
-        return bool(fresh[0][0]) and not await self.ask("SELECT 1 FROM hubwatch.ledger_gaps")
+        """Tell whether what is stored is live, and without holes; says what is missing."""
+        ((age_s,),) = await self.ask("SELECT extract(epoch FROM now() - max(sent)) FROM hubwatch.frames WHERE NOT late")
+        gaps = await self.ask("SELECT agent, epoch, first_seq, last_seq, cause, since FROM hubwatch.ledger_gaps")
+        assert age_s < 1, f"newest live frame is {age_s} s old; gaps {gaps}"
+        assert not gaps, f"gaps {gaps}"
+        return True
 
     async def seen(self, sensor: str) -> None:
         """Wait until a good reading of a sensor is stored."""
