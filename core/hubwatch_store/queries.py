@@ -1,29 +1,15 @@
-"""Named SQL: each file in `sql/` holds queries under headers of the form `-- name: what it does`."""
+"""The named SQL of this package, and of others that ask the database by it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 
-_HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*): .+$", re.MULTILINE)
+from hubwatch_core.named_sql import named_queries
 
 
 @cache
 def queries(topic: str, package: str = "hubwatch_store") -> Mapping[str, str]:
-    """Give the queries of a package's `sql/{topic}.sql` by name.
-
-    Raises FileNotFoundError, or ValueError when the file is malformed.
-    """
-    text = (resources.files(package) / "sql" / f"{topic}.sql").read_text(encoding="utf-8")
-    pieces = _HEADER.split(text)[1:]
-    named: dict[str, str] = {}
-    for name, body in zip(pieces[::2], pieces[1::2], strict=True):
-        if name in named:
-            raise ValueError(f"sql/{topic}.sql names {name} twice")
-        named[name] = body.strip()
-    if not named:
-        raise ValueError(f"sql/{topic}.sql holds no query under a header `-- name: what it does`")
-    return MappingProxyType(named)
+    """Give the texts of a package's `sql/{topic}.sql` by name; raises as `named_queries` does."""
+    return MappingProxyType({name: query.text for name, query in named_queries(package, topic).items()})

@@ -13,6 +13,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
+from hubwatch_core.named_sql import named_queries
 from hubwatch_dashboards.panel_kinds import AGE, CLOCK, bars, lines, narrow, number, rows
 from hubwatch_dashboards.postgres_query import DATASOURCE
 from hubwatch_dashboards.severity import (
@@ -27,10 +28,9 @@ from hubwatch_dashboards.severity import (
     coloured,
     none_is_calm,
 )
-from hubwatch_dashboards.sql_file import queries
 
 UID = "hubwatch-hub-overview"
-SQL = queries("hub_overview")
+SQL = named_queries("hubwatch_dashboards", "hub_overview")
 Panel = Builder[model.Panel]
 
 

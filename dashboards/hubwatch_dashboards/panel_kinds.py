@@ -10,8 +10,8 @@ from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
+from hubwatch_core.named_sql import Query
 from hubwatch_dashboards.postgres_query import DATASOURCE, Format, PostgresQuery, Target
-from hubwatch_dashboards.sql_file import Query
 
 AGE = [DynamicConfigValue("unit", "dateTimeFromNow"), DynamicConfigValue("custom.width", 130)]
 """A column of moments, shown as how long ago: on a wall that is what matters."""
