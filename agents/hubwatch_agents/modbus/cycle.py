@@ -11,6 +11,7 @@ from hubwatch_agents.modbus.faults import BUSY, GATEWAY, ILLEGAL, ExceptionReply
 from hubwatch_agents.modbus.jobs import Identity, Job, Unit
 from hubwatch_agents.modbus.plan import Request, split
 from hubwatch_agents.modbus.raw import Image, Unread
+from hubwatch_agents.profiles.modbus_schema import Command
 from hubwatch_core.clock import now_us
 
 ILLEGAL_SLEEP_S = 600.0
@@ -46,6 +47,7 @@ class Cycle:
     def __init__(self, client: Reader, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
+        self._spoken = 0.0
 
     async def read(self, job: Job) -> Seen:
         """Read everything a job wants. Raises Busy, Stranger, NoAnswer, WrongReply or LinkLost."""
@@ -127,10 +129,24 @@ class Cycle:
         unit.identified = True
 
     async def _ask(self, request: Request, unit: Unit) -> list[int]:
-        values = await self._client.read(request, unit.number, unit.timeout_s)
-        if unit.pause_s:
-            await asyncio.sleep(unit.pause_s)
-        return values
+        await self._quiet(unit)
+        try:
+            return await self._client.read(request, unit.number, unit.timeout_s)
+        finally:
+            self._spoken = self._clock()
+
+    async def write(self, command: Command, unit: Unit) -> None:
+        """Write what a command says. Raises a Fault."""
+        await self._quiet(unit)
+        try:
+            await self._client.write(command.function, command.wire, command.values, unit.number, unit.timeout_s)
+        finally:
+            self._spoken = self._clock()
+
+    async def _quiet(self, unit: Unit) -> None:
+        """Leave the line quiet for as long as a unit needs it before it listens, whoever spoke last."""
+        if unit.pause_s and (left := self._spoken + unit.pause_s - self._clock()) > 0:
+            await asyncio.sleep(left)
 
 
 def _compare(identity: Identity, image: Image) -> None:

@@ -36,6 +36,8 @@ class Unit:
     breaker: Breaker
     identity: list[Identity]
     sensors: list[str]
+    connect_pause_s: float = 0.0
+    """Quiet it needs after a connect."""
     identified: bool = False
     worst_delay_s: float = 0.0
     """Longest that others have waited for this unit since it was last asked for; told in the heartbeat."""
@@ -57,6 +59,10 @@ class Job:
     busy_tries: int = 0
     probes: int = 0
     overruns: int = 0
+    told_s: float = 0.0
+    """When readings were last handed over, good or bad, by the poller's clock."""
+    trouble: str = ""
+    """Why its readings are bad; empty while they are good."""
 
     def __post_init__(self) -> None:
         self.requests = list(self.plan)
@@ -97,6 +103,7 @@ def _jobs_of_unit(way: ModbusConnection, number: int, devices: Sequence[Device],
         Breaker(timeout_s),
         _identity(profiles),
         [device.sensor for device in devices],
+        max(profile.line.connect_pause_ms for profile in profiles) / 1000,
     )
     decoders: dict[int, list[Decoder]] = {}
     for device in devices:

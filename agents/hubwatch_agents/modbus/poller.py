@@ -10,9 +10,11 @@ from hubwatch_agents.connections import ModbusConnection, RtuOverTcpWay, RtuWay
 from hubwatch_agents.modbus.client import Reader
 from hubwatch_agents.modbus.cycle import Busy, Cycle, Seen, Stranger
 from hubwatch_agents.modbus.faults import Fault, LinkLost, NoAnswer, WrongReply
+from hubwatch_agents.modbus.freshness import watch
 from hubwatch_agents.modbus.jobs import Job, Unit
 from hubwatch_agents.modbus.schedule import Schedule, next_turn
 from hubwatch_agents.readings import Sink
+from hubwatch_agents.tasks import end, raise_first
 from hubwatch_core.clock import now_us
 from hubwatch_core.logs import get_logger
 
@@ -25,6 +27,8 @@ SILENCES_TO_RECONNECT = 3
 STRANGER_PAUSE_S = 30.0
 NAP_S = 0.5
 """Longest sleep without looking whether to stop."""
+LAST_ANSWER_S = 0.5
+"""A poller that is told to stop waits so long for the answer that is under way; a slow device may take ten seconds."""
 
 
 class Poller:
@@ -44,6 +48,7 @@ class Poller:
         self._tries = 0
         self._silences = 0
         self._away = False
+        self._asking: Unit | None = None
         self._refusing: set[tuple[int, str]] = set()
         self.reads = 0
         self.connects = 0
@@ -59,14 +64,27 @@ class Poller:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set; no outage, however long, ends it."""
+        now = self.clock()
         for job in self.jobs:
-            self._schedule.put(next_turn(self.clock(), job.period_s), job)
+            job.told_s = now
+            self._schedule.put(next_turn(now, job.period_s), job)
+        polling = asyncio.create_task(self._poll(stop), name=f"poll-{self._way.name}")
+        watching = asyncio.create_task(watch(self.jobs, self.clock, self._unheard), name=f"watch-{self._way.name}")
+        stopping = asyncio.create_task(stop.wait())
         try:
-            while not stop.is_set():
-                if self._client.connected or await self._connect(stop):
-                    await self._turn()
+            await asyncio.wait([polling, watching, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([polling], timeout=LAST_ANSWER_S)
         finally:
+            stopping.cancel()
+            await end(polling, watching)
             self._client.close()
+        raise_first([polling, watching])
+
+    async def _poll(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if self._client.connected or await self._connect(stop):
+                await self._turn()
+                self._asking = None
 
     async def _connect(self, stop: asyncio.Event) -> bool:
         try:
@@ -82,7 +100,7 @@ class Poller:
         return True
 
     def _connect_pause_s(self) -> float:
-        return self._way.connect_pause_ms / 1000
+        return max(self._way.connect_pause_ms / 1000, *(unit.connect_pause_s for unit in self.units))
 
     async def _turn(self) -> None:
         """Do the next thing that is due, or sleep a little."""
@@ -109,6 +127,7 @@ class Poller:
         self._probing.append(job)
 
     async def _do(self, job: Job, started: float) -> None:
+        self._asking = job.unit
         try:
             seen = await self._cycle.read(job)
         except Busy:
@@ -138,6 +157,7 @@ class Poller:
         self._silences = 0
         self._answered(job.unit)
         job.busy_tries = 0
+        job.told_s, job.trouble = self.clock(), ""
         for decoder in job.decoders:
             readings, happenings = decoder.decode(seen.image, seen.t)
             for reading in readings:
@@ -151,7 +171,7 @@ class Poller:
         unit = job.unit
         for decoder, command in [(each, command) for each in job.decoders for command in each.commands_due()]:
             try:
-                await self._client.write(command.function, command.wire, command.values, unit.number, unit.timeout_s)
+                await self._cycle.write(command, unit)
             except Fault as fault:
                 if (unit.number, command.name) not in self._refusing:
                     self._refusing.add((unit.number, command.name))
@@ -205,7 +225,20 @@ class Poller:
         waited = min(now - self._schedule.due_s(), now - started)
         unit.worst_delay_s = max(unit.worst_delay_s, waited)
 
+    def _unheard(self, job: Job) -> None:
+        """Say that nothing has come of a job for too long, while the line may still be waiting for an answer."""
+        if job.trouble:
+            self._bad(job, job.trouble)
+        elif job.unit is self._asking:
+            self._bad(job, "no answer yet")
+        elif not self._client.connected:
+            self._bad(job, "no connection yet")
+        else:
+            self._bad(job, "not read in time: the line waits for another device")
+            job.trouble = ""
+
     def _bad(self, job: Job, reason: str) -> None:
+        job.told_s, job.trouble = self.clock(), reason
         t = now_us()
         for decoder in job.decoders:
             for reading in decoder.failed(t, reason):
