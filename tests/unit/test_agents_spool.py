@@ -95,6 +95,26 @@ def test_leased_frame_is_no_backlog_until_it_is_released(tmp_path: Path) -> None
     assert waiting(spool) == [(1, b"a")]
 
 
+class CountingDisk(Disk):
+    """Counts what is read."""
+
+    reads = 0
+
+    def read(self, name: str, offset: int = 0, length: int = -1) -> bytes:
+        self.reads += 1
+        return super().read(name, offset, length)
+
+
+def test_looking_for_a_backlog_reads_no_file_while_all_that_waits_is_leased(tmp_path: Path) -> None:
+    disk = CountingDisk(tmp_path)
+    spool = spool_in(tmp_path, disk=disk)
+    held = spool.append(Lane.BULK, lambda epoch, seq: b"a", 1, 0)
+    spool.lease(held)
+    assert (waiting(spool), disk.reads) == ([], 0)
+    put(spool, "b")
+    assert (waiting(spool), disk.reads) == ([(2, b"b")], 1)
+
+
 def test_synced_follows_appended(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
     put(spool, "a")

@@ -49,6 +49,7 @@ class Segment:
         self.frames = 0
         self.readings = 0
         self.last_seq = header.first_seq - 1
+        self.leased: set[int] = set()
         self._disk = disk
         self._acked: set[int] = set()
         self._fd: int | None = None

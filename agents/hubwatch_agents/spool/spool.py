@@ -55,7 +55,6 @@ class Spool:
         self._segments: list[Segment] = []
         self._active: dict[Lane, Segment] = {}
         self._retired: list[Segment] = []
-        self._leased: set[tuple[str, int]] = set()
         self._aside_bytes = 0
         self._undeclared: list[Loss] = []
         self._files = threading.Lock()
@@ -117,15 +116,15 @@ class Spool:
 
     def lease(self, entry: Entry) -> None:
         """Keep a frame out of the backlog while somebody holds it in memory to send it live."""
-        self._leased.add((entry.epoch, entry.seq))
+        entry.segment.leased.add(entry.seq)
 
     def release(self, entry: Entry) -> None:
         """Give a leased frame back to the backlog."""
-        self._leased.discard((entry.epoch, entry.seq))
+        entry.segment.leased.discard(entry.seq)
 
     def ack(self, entry: Entry) -> None:
         """Note that the broker has taken a frame; a file whose frames are all taken goes."""
-        self._leased.discard((entry.epoch, entry.seq))
+        entry.segment.leased.discard(entry.seq)
         segment = entry.segment
         if segment not in self._segments:
             return  # evicted while it was under way
@@ -137,7 +136,7 @@ class Spool:
         """Walk what waits and nobody holds: events first, then readings, each from the oldest on."""
         for lane in (Lane.EVENT, Lane.BULK):
             for segment in [each for each in self._segments if each.header.lane is lane]:
-                if segment in self._segments and segment.waiting:
+                if segment in self._segments and segment.waiting > len(segment.leased):
                     yield from self._entries(segment)
 
     def declared(self) -> None:
@@ -296,7 +295,7 @@ class Spool:
         for record, payload in segment.records():
             if payload is None:
                 damaged.append(Gone(record.seq, record.readings, record.events))
-            elif (segment.header.epoch, record.seq) not in self._leased:
+            elif record.seq not in segment.leased:
                 yield Entry(segment, segment.header.epoch, record.seq, payload)
         if damaged:
             self._set_aside(segment)
