@@ -54,7 +54,7 @@ def _read(path: Path) -> dict[str, Instruction]:
         return _parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:  # beside syntax: endless nesting or digits
         raise ConfigError([Problem(str(path), "", str(error))]) from None
 
 

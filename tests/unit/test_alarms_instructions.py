@@ -22,6 +22,7 @@ TYPES = [
     "integrity.sensor_silent",
     "integrity.value_frozen",
     "integrity.agent_offline",
+    "integrity.detector_failed",
 ]
 
 
@@ -61,8 +62,10 @@ def test_own_file_goes_over_the_packaged_texts_and_leaves_the_others(tmp_path: P
         ("[radiation]\ntitle = 'x'\n", "missing required field `do`"),
         ("[radiation]\ntitle = 'x'\ndo = 'y'\nwho = 'z'\n", "unknown field `who`"),
         ("[radiation\n", "line 1"),
+        (f"[radiation]\ntitle = {'9' * 5000}\n", "4300 digits"),
+        (f"x = {'[' * 5000}", "recursion"),
     ],
-    ids=["wrong type", "missing", "unknown key", "no TOML"],
+    ids=["wrong type", "missing", "unknown key", "no TOML", "endless number", "endless nesting"],
 )
 def test_own_file_with_a_mistake_is_refused_with_its_name(tmp_path: Path, text: str, says: str) -> None:
     own = tmp_path / "own.toml"
