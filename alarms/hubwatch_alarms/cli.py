@@ -130,7 +130,7 @@ def shelve(
 @app.command()
 @border
 def unshelve(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = None) -> None:
-    """Take an alarm off the shelf; you have it then."""
+    """Take an alarm off the shelf; you have it then, unless somebody had acknowledged it before."""
     from hubwatch_alarms import people
 
     wish = people.unshelve(_settings(config), people.parse_id(alarm), people.parse_name(by), people.parse_note(note))

@@ -13,8 +13,8 @@ from rich.text import Text
 from hubwatch_alarms.clock_text import clock_text
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import presence, seen_text, where, who_has
-from hubwatch_alarms.plain_text import one_line
 from hubwatch_core.clock import SECOND_US
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
 from hubwatch_store.alarm_rows import Alarm, Entry
 

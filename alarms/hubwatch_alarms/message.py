@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hubwatch_alarms.clock_text import clock_text
 from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.instructions import Instruction
-from hubwatch_alarms.plain_text import one_line
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Priority
 from hubwatch_store.alarm_rows import Action, Alarm
 

@@ -6,7 +6,8 @@ from hubwatch_alarms.config import CommandSettings
 from hubwatch_alarms.mover import Change, apply
 from hubwatch_alarms.triggers import Acknowledge, Shelve, Unshelve
 from hubwatch_core.clock import SECOND_US, now_us
-from hubwatch_core.errors import Permanent
+from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.plain_text import is_text
 from hubwatch_store import alarms
 from hubwatch_store.alarm_rows import SYSTEM, Alarm
 from hubwatch_store.pool import Connection, connect
@@ -16,44 +17,44 @@ LONGEST_NOTE = 1000
 
 
 def parse_id(text: str) -> int:
-    """Read an alarm's number, with or without a leading `#`; raises Permanent when it is none."""
+    """Read an alarm's number, with or without a leading `#`; raises BadCall when it is none."""
     digits = text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-        raise Permanent(f"{text!r} is no alarm: alarms have numbers, `hubwatch alarms list` shows them")
+        raise BadCall(f"{text!r} is no alarm: alarms have numbers, `hubwatch alarms list` shows them")
     return int(digits)
 
 
 def parse_name(text: str) -> str:
-    """Read the name of a person who acts; raises Permanent when it names nobody."""
+    """Read the name of a person who acts; raises BadCall when it names nobody."""
     name = text.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Permanent(f"--by must name a person, in at most {LONGEST_NAME} printable characters")
+        raise BadCall(f"--by must name a person, in at most {LONGEST_NAME} printable characters")
     if name.lower() == SYSTEM:
-        raise Permanent(f"--by must name a person: {SYSTEM} is what hubwatch itself does")
+        raise BadCall(f"--by must name a person: {SYSTEM} is what hubwatch itself does")
     return name
 
 
 def parse_note(text: str | None) -> str | None:
-    """Read what a person has to say; raises Permanent when it cannot be kept."""
-    if text is not None and (len(text) > LONGEST_NOTE or "\0" in text):
-        raise Permanent(f"--note may have at most {LONGEST_NOTE} characters")
+    """Read what a person has to say; raises BadCall when it cannot be kept."""
+    if text is not None and (len(text) > LONGEST_NOTE or "\0" in text or not is_text(text)):
+        raise BadCall(f"--note may have at most {LONGEST_NOTE} characters, of UTF-8 text")
     return text or None
 
 
 def parse_reason(text: str) -> str:
-    """Read why a person does something that needs a reason; raises Permanent when there is none."""
+    """Read why a person does something that needs a reason; raises BadCall when there is none."""
     reason = parse_note(text.strip())
     if reason is None:
-        raise Permanent("--note must say why")
+        raise BadCall("--note must say why")
     return reason
 
 
 def parse_duration_s(text: str) -> float:
-    """Read a duration like 90s, 30m, 2h or 1d; raises Permanent when it is none."""
+    """Read a duration like 90s, 30m, 2h or 1d; raises BadCall when it is none."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not (number.isascii() and number.isdigit() and 0 < len(number) <= 6):
-        raise Permanent(f"{text!r} is no duration: write it like 30m, 2h or 90s")
+        raise BadCall(f"{text!r} is no duration: write it like 30m, 2h or 90s")
     return float(int(number) * units[unit])
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from hubwatch_core.errors import ConfigError, HubwatchError
+from hubwatch_core.errors import BadCall, ConfigError, HubwatchError
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -18,7 +18,10 @@ R = TypeVar("R")
 
 
 def border(command: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a command: ConfigError ends with code 2 and a line per mistake, other HubwatchErrors with 1 and one line."""
+    """Wrap a command: what goes wrong is told in a line, or a line per mistake.
+
+    A ConfigError or BadCall ends it with code 2, as Typer's own refusals do, other HubwatchErrors with 1.
+    """
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -32,7 +35,7 @@ def border(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(EXIT_CONFIG) from None
         except HubwatchError as error:
             _say(f"hubwatch: {error}")
-            raise SystemExit(EXIT_FAILED) from None
+            raise SystemExit(EXIT_CONFIG if isinstance(error, BadCall) else EXIT_FAILED) from None
         except KeyboardInterrupt:
             raise SystemExit(EXIT_INTERRUPTED) from None
 

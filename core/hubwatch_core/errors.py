@@ -3,7 +3,8 @@
 HubwatchError
 ├── Transient      try again later: the other side is away or busy
 ├── Permanent      trying again changes nothing: somebody must change something
-│   └── ConfigError    every mistake of a configuration at once
+│   ├── ConfigError    every mistake of a configuration at once
+│   └── BadCall        a command was given what it cannot use
 └── Poison         a message that can never be processed; goes to dead_letters whole
 """
 
@@ -44,6 +45,10 @@ class ConfigError(Permanent):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BadCall(Permanent):
+    """A command was given what it cannot use; ends it as an unknown option does."""
 
 
 class Poison(HubwatchError):

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from hubwatch_core.cli_border import border
 from hubwatch_core.config import read_secret
-from hubwatch_core.errors import Permanent
+from hubwatch_core.errors import BadCall, Permanent
 
 app = typer.Typer(help="Grafana boards, generated from code over the public views.", no_args_is_help=True)
 
@@ -64,6 +64,6 @@ def push(
 
     secret = read_secret(SecretStr(token) if token else None, token_file)
     if secret is None:
-        raise Permanent("a token is needed: set HUBWATCH_GRAFANA_TOKEN or give --token-file")
+        raise BadCall("a token is needed: set HUBWATCH_GRAFANA_TOKEN or give --token-file")
     for address in send(url, secret):
         typer.echo(address)

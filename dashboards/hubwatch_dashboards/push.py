@@ -11,7 +11,7 @@ import niquests
 from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaTimeoutError
 
-from hubwatch_core.errors import Permanent, Transient
+from hubwatch_core.errors import BadCall, Permanent, Transient
 from hubwatch_dashboards.boards import BOARDS, built
 
 FOLDER_UID = "hubwatch"
@@ -22,7 +22,8 @@ TIMEOUT_S = 10.0
 def push(url: str, token: str) -> list[str]:
     """Create or replace every board in the folder `hubwatch`; gives their addresses.
 
-    Raises Transient when Grafana is away, Permanent when it refuses the token or a board.
+    Raises Transient when Grafana is away, Permanent when it refuses the token or a board, BadCall when `url` is
+    no address.
     """
     _check(url)
     with _translated(url):
@@ -35,7 +36,7 @@ def push(url: str, token: str) -> list[str]:
 def _check(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Permanent(f"{url} is not an address of a Grafana server, such as https://grafana.example.org")
+        raise BadCall(f"{url} is not an address of a Grafana server, such as https://grafana.example.org")
 
 
 def _ensure_folder(grafana: Any) -> None:

@@ -58,9 +58,9 @@ def good(*words: str) -> str:
     return result.stdout
 
 
-def bad(*words: str) -> str:
+def bad(*words: str, code: int = 1) -> str:
     result = run(*words)
-    assert result.exit_code == 1, result.output
+    assert result.exit_code == code, result.output
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
     return line
@@ -183,7 +183,23 @@ def test_shelving_longer_than_the_settings_allow_is_refused(
 
 
 def test_shelving_without_a_reason_is_refused(alarm: str) -> None:
-    assert "must say why" in bad("shelve", alarm, "--by", "kim", "--for", "30m", "--note", " ")
+    assert "must say why" in bad("shelve", alarm, "--by", "kim", "--for", "30m", "--note", " ", code=2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("shelve", "1", "--by", "kim", "--for", "9x", "--note", "works"),
+        ("shelve", "1", "--by", " ", "--for", "30m", "--note", "works"),
+        ("ack", "one", "--by", "kim"),
+        ("ack", "1", "--by", "system"),
+        ("ack", "1", "--by", "kim", "--note", "x" * 1001),
+        ("show", "one"),
+    ],
+    ids=["duration", "nobody", "number", "system", "note", "show"],
+)
+def test_what_nobody_can_mean_ends_with_code_2_and_one_line(words: tuple[str, ...]) -> None:
+    assert bad(*words, code=2).startswith("hubwatch: ")
 
 
 def test_database_that_is_away_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

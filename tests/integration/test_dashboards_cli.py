@@ -122,7 +122,7 @@ async def test_push_takes_the_token_from_a_file(grafana: FakeGrafana, tmp_path: 
 
 async def test_push_without_token_says_how_to_give_one(grafana: FakeGrafana) -> None:
     code, _, err = await hubwatch("push", "--url", grafana.url)
-    assert code == 1
+    assert code == 2
     assert "HUBWATCH_GRAFANA_TOKEN" in err
 
 
@@ -139,10 +139,11 @@ async def test_refused_push_is_one_line_without_the_token(
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("http://127.0.0.1:1", "cannot be reached"), ("grafana", "is not an address")]
+    ("url", "words", "exit_code"),
+    [("http://127.0.0.1:1", "cannot be reached", 1), ("grafana", "is not an address", 2)],
 )
-async def test_unreachable_server_is_one_line(url: str, words: str) -> None:
+async def test_unreachable_server_is_one_line(url: str, words: str, exit_code: int) -> None:
     code, _, err = await hubwatch("push", "--url", url, token=TOKEN)
-    assert code == 1
+    assert code == exit_code
     assert words in err
     assert len(err.strip().splitlines()) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hubwatch_alarms.people import parse_duration_s, parse_id, parse_name, parse_note, parse_reason
-from hubwatch_core.errors import Permanent
+from hubwatch_core.errors import BadCall
 
 
 @pytest.mark.parametrize(("text", "number"), [("41", 41), ("#41", 41), ("007", 7)])
@@ -15,13 +15,13 @@ def test_alarm_is_named_by_its_number(text: str, number: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "#", "x", "4x", "-4", "4.0", "٤", "9" * 19, "4; drop table"])
 def test_what_is_no_number_names_no_alarm(text: str) -> None:
-    with pytest.raises(Permanent, match="is no alarm"):
+    with pytest.raises(BadCall, match="is no alarm"):
         parse_id(text)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "kim\nlee", "\x1b[2J", "x" * 101, "system", "SYSTEM "])
 def test_nobody_and_the_system_cannot_act(text: str) -> None:
-    with pytest.raises(Permanent, match="must name a person"):
+    with pytest.raises(BadCall, match="must name a person"):
         parse_name(text)
 
 
@@ -36,7 +36,7 @@ def test_duration_has_a_unit(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "30", "m", "1.5h", "-1h", "1w", "1 h", "9999999h"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(Permanent, match="write it like 30m"):
+    with pytest.raises(BadCall, match="write it like 30m"):
         parse_duration_s(text)
 
 
@@ -44,11 +44,11 @@ def test_note_may_be_missing_but_a_reason_not() -> None:
     assert parse_note(None) is None
     assert parse_note("") is None
     assert parse_reason(" works ") == "works"
-    with pytest.raises(Permanent, match="must say why"):
+    with pytest.raises(BadCall, match="must say why"):
         parse_reason("  ")
 
 
 def test_note_that_cannot_be_kept_is_refused() -> None:
-    for text in ("x" * 1001, "a\0b"):
-        with pytest.raises(Permanent, match="at most 1000"):
+    for text in ("x" * 1001, "a\0b", "a\udcff"):
+        with pytest.raises(BadCall, match="at most 1000"):
             parse_note(text)

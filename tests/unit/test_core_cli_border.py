@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from hubwatch_core.cli_border import border
-from hubwatch_core.errors import ConfigError, HubwatchError, Permanent, Poison, Problem, Transient
+from hubwatch_core.errors import BadCall, ConfigError, HubwatchError, Permanent, Poison, Problem, Transient
 
 
 def _run(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[object, list[str]]:
@@ -28,6 +28,10 @@ def _run(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[obje
 @pytest.mark.parametrize("kind", [Transient, Permanent, Poison, HubwatchError])
 def test_known_failure_is_one_line_and_code_1(kind: type[HubwatchError], capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(kind("the broker is away"), capsys) == (1, ["hubwatch: the broker is away"])
+
+
+def test_call_that_cannot_be_meant_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(BadCall("'9x' is no duration"), capsys) == (2, ["hubwatch: '9x' is no duration"])
 
 
 def test_configuration_mistakes_are_a_line_each_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,9 @@ whoever may redirect us could otherwise point our alarms at another machine.
 from __future__ import annotations
 
 import email.utils
+import ipaddress
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +27,16 @@ from hubwatch_alarms.notify.signature import sign
 from hubwatch_core import __version__
 from hubwatch_core.config import read_secret
 from hubwatch_core.errors import Permanent
+from hubwatch_core.plain_text import is_text, one_line
 from hubwatch_core.section import Conflict
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 TRY_AGAIN = frozenset({408, 425, 429})
 """Refusals that RFC 9110 (408), RFC 8470 (425) and RFC 6585 (429) define as worth repeating; so is every 5xx."""
+
+_LABELS = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+"""The underscore is in no host name by the standard, and in many inside companies."""
 
 
 class WebhookRouteSection(RouteSection):
@@ -51,6 +57,8 @@ class WebhookRouteSection(RouteSection):
             raise ValueError("must be a full http(s) URL, like https://host/path")
         if parts.username or parts.password:
             raise ValueError("must not carry a user or password: the signature proves who we are")
+        if not _is_host(parts.hostname):
+            raise ValueError(f"{parts.hostname!r} can be no host name")
         return url
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -67,6 +75,8 @@ class WebhookRouteSection(RouteSection):
             secret = os.environ.get(self.secret_env, "")
             if not secret:
                 raise Permanent(f"route {self.name}: the environment variable {self.secret_env} is not set")
+            if not is_text(secret):
+                raise Permanent(f"route {self.name}: the environment variable {self.secret_env} is not UTF-8 text")
             return secret
         secret_of_file = read_secret(None, self.secret_file)
         assert secret_of_file is not None, "the settings demand one of the two"
@@ -110,7 +120,8 @@ class WebhookRoute:
                 outcome = judge(response.status, response.headers.get("Retry-After"), time.time())
                 response.close()  # unread: an endless body must not hold us
                 return outcome
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            # UnicodeError: a host name that the resolver's encoding does not take.
             return Outcome(Result.TRANSIENT, error=_describe(error, self._settings.timeout_s))
 
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:
@@ -150,4 +161,18 @@ def wait_asked_s(retry_after: str | None, now_s: float) -> float | None:
 def _describe(error: BaseException, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
-    return f"{type(error).__name__}: {error}"[:500]
+    return one_line(f"{type(error).__name__}: {error}")[:500]
+
+
+def _is_host(name: str) -> bool:
+    """Tell whether `name` is an address, or a name that can be looked up (RFC 1123, and RFC 3490 for other letters)."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    else:
+        return True
+    try:
+        return _LABELS.fullmatch(name.encode("idna").decode()) is not None
+    except UnicodeError:
+        return False
