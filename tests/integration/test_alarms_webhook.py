@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hubwatch_alarms.notify.webhook import WebhookRoute, WebhookRouteSection
 from hubwatch_core.errors import Permanent
 from hubwatch_store.alarm_rows import Action
 from support.alarms_examples import START_US, alarm
-from support.alarms_receiver import Answer, cut, endless_body, hang, receiving, status
+from support.alarms_receiver import Answer, cut, endless_body, hang, receiving, speaking, status
 from support.ports import free_port
 
 KEY = "c2lnbmluZyBrZXkgb2YgdGhlIHRlc3Rz"
@@ -140,6 +141,37 @@ async def test_key_from_the_environment_signs(monkeypatch: pytest.MonkeyPatch) -
     signed = request.headers["X-Hubwatch-Timestamp"].encode() + b"." + request.body
     expected = hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()
     assert request.headers["X-Hubwatch-Signature"] == f"v1={expected}"
+
+
+def test_key_variable_that_holds_no_text_is_refused_before_it_must_sign() -> None:
+    section = WebhookRouteSection(name="duty", kind="webhook", url="https://example.org/", secret_env="DUTY_KEY")
+    os.environb[b"DUTY_KEY"] = b"\xff\xfe"
+    try:
+        with pytest.raises(Permanent, match="DUTY_KEY is not UTF-8 text"):
+            WebhookRoute(section)
+    finally:
+        del os.environ["DUTY_KEY"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\xff\xfe\x00\x1b[2J\r\n\r\n",
+        b"HTTP/1.1 500 x\r\nX-\xff: \xff\x00\r\n\r\n",
+        b"HTTP/1.1 500 x\r\nContent-Length: \xff\r\n\r\n",
+        b"HTTP/1.1 200 " + b"a" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nZZ",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=["noise", "header", "length", "long", "smuggled", "no end"],
+)
+async def test_answer_that_is_no_http_is_transient_and_told_in_one_line(key_file: Path, answer: bytes) -> None:
+    async with speaking(answer) as url:
+        outcome = await deliver(key_file, url)
+    assert (outcome.result, outcome.status) == (Result.TRANSIENT, None)
+    assert outcome.error is not None
+    assert outcome.error.isprintable()
+    assert len(outcome.error) <= 500
 
 
 def test_key_variable_that_is_not_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,10 @@ def test_five_mistakes_are_five_lines(tmp_path: Path) -> None:
         ("http://127.0.0.1.example.org/", "would send alarms in the clear"),
         ("https://[::1", "Invalid IPv6 URL"),
         ("https://alerts.example.org:99999/", "Port out of range"),
+        ("https://alerts..example.org/", "can be no host name"),
+        ("https://alerts example.org/", "can be no host name"),
+        (f"https://{'a' * 64}.example.org/", "can be no host name"),
+        ("https://alerts.example.org%2f.example.net/", "can be no host name"),
     ],
 )
 def test_url_that_is_unsafe_or_none_is_refused(tmp_path: Path, url: str, says: str) -> None:
@@ -103,7 +107,16 @@ def test_url_that_is_unsafe_or_none_is_refused(tmp_path: Path, url: str, says: s
 
 
 @pytest.mark.parametrize(
-    "url", ["https://alerts.example.org/x", "http://127.0.0.1:8080/", "http://localhost/", "http://[::1]:1/"]
+    "url",
+    [
+        "https://alerts.example.org/x",
+        "http://127.0.0.1:8080/",
+        "http://localhost/",
+        "http://[::1]:1/",
+        "https://hafenbüro.example/",
+        "https://duty_desk/",
+        "https://alerts.example.org./",
+    ],
 )
 def test_https_and_loopback_http_are_good(tmp_path: Path, url: str) -> None:
     assert loaded(tmp_path, WEBHOOK.format(url=url)).routes[0].kind == "webhook"
