@@ -240,6 +240,7 @@ def _channels(device: Device) -> list[wire.Channel]:
             kind=channel.kind,
             period_us=(getattr(channel, "period_ms", None) or 0) * 1000 or period_us,
             resolution=channel.resolution,
+            latched=channel.latched,
         )
         for channel in device.profile.channels
     ]

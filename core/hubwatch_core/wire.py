@@ -77,13 +77,17 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Channel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One measured quantity in an inventory; `period_us` is how often it is read, `resolution` its smallest step."""
+    """One measured quantity in an inventory; `period_us` is how often it is read, `resolution` its smallest step.
+
+    `latched` marks a state that stays set until somebody resets it at the device, though its cause may be over.
+    """
 
     name: Id
     unit: Annotated[str, msgspec.Meta(max_length=32)]
     kind: ChannelKind = ChannelKind.GAUGE
     period_us: Annotated[int, msgspec.Meta(ge=1, le=2**52)] | None = None
     resolution: float | None = None
+    latched: bool = False
 
 
 class Sensor(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -45,6 +45,9 @@ class Measure(Section):
     rolls_at: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Counters: the raw value before which it starts again at 0 (65536 for 16 bits)."
     )
+    latched: bool = Field(
+        False, description="States: once set it stays until it is reset at the device, though its cause may be over."
+    )
     deadband: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Report by exception: a value within this distance of the last one reported is not sent."
     )
@@ -58,6 +61,8 @@ class Measure(Section):
             raise ValueError("plausible needs its lower limit first")
         if self.rolls_at is not None and self.kind is not ChannelKind.COUNTER:
             raise ValueError("rolls_at is for counters")
+        if self.latched and self.kind is not ChannelKind.STATE:
+            raise ValueError("latched is for states")
         if self.loop is not None and (self.scale, self.divisor, self.offset, self.plausible) != (1.0, 1, 0.0, None):
             raise ValueError("a loop has its own scale and limits: leave out scale, divisor, offset and plausible")
         bad = [code for code in self.states if not code.lstrip("-").isdigit()]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from hubwatch_agents.profiles.command import BaseCommand, check_names
 from hubwatch_agents.profiles.measure import Measure
 from hubwatch_agents.profiles.provenance import Provenance
 from hubwatch_core.config import ConfigId, Section
+from hubwatch_core.section import Conflict
 
 WORDS = {
     "bit": 1, "u16": 1, "i16": 1, "u8_high": 1, "u8_low": 1, "i8_high": 1, "i8_low": 1, "bcd16": 1,
     "u32": 2, "i32": 2, "f32": 2, "bcd32": 2, "u64": 4, "i64": 4, "f64": 4,
 }  # fmt: skip
 """Registers (or bits) one value of each type takes; texts take as many as they say."""
+
+MOST_WRITTEN = {5: 1, 6: 1, 15: 1968, 16: 123}
+"""Coils or registers one request writes (Modbus application protocol 1.1b3, 6.5, 6.6, 6.11, 6.12)."""
 
 RawType = Literal[
     "bit", "u16", "i16", "u8_high", "u8_low", "i8_high", "i8_low", "bcd16",
@@ -136,15 +142,30 @@ class Block(Section):
         return self
 
 
-class Command(Section):
-    """A named write. Never given unless an installation allows it by name."""
+class ReadBack(Source):
+    """What is read after a command to see whether it took effect."""
 
-    name: ConfigId = Field(description="What the command is called.")
-    function: Literal[5, 6, 15, 16] = Field(description="Function that writes it.")
+    equals: int = Field(description="What must stand there then.")
+    after_ms: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="Time the device takes until it does.")
+
+
+class Command(BaseCommand):
+    """A command that is written to registers or coils."""
+
+    function: Literal[5, 6, 15, 16] = Field(description="Function that writes it: 5, 15 coils; 6, 16 registers.")
     wire: Wire = Field(description="First address on the wire.")
     values: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = Field(min_length=1, description="Exactly these.")
-    role: str = Field("technician", description="Who may give it.")
-    confirm: str = Field(min_length=1, description="What the person is asked to confirm.")
+    check: ReadBack | None = Field(None, description="How to see that it took effect.")
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield what no device could be sent."""
+        most = MOST_WRITTEN[self.function]
+        if len(self.values) > most:
+            yield ("values",), f"function {self.function} writes at most {most} value{'s' if most > 1 else ''}"
+        if self.function in (5, 15) and any(value > 1 for value in self.values):
+            yield ("values",), "a coil is 0 or 1"
+        if self.wire + len(self.values) > 65536:
+            yield ("wire",), "runs over the last address, 65535"
 
 
 class Line(Section):
@@ -196,6 +217,7 @@ class ModbusProfile(Provenance):
             raise ValueError(f"an event acknowledges with {unknown[0]}, which is no command")
         if not self.channels and not self.events:
             raise ValueError("a profile needs a channel or an event")
+        check_names(self.commands)
         return self
 
     def _commands(self) -> set[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from hubwatch_agents.profiles.command import BaseCommand, check_names
 from hubwatch_agents.profiles.measure import Measure
 from hubwatch_agents.profiles.provenance import Provenance
 from hubwatch_core.config import ConfigId, Section
+from hubwatch_core.section import Conflict
 
 Plain = str | int | float | bool
 
@@ -90,6 +93,18 @@ class Availability(Section):
     offline: tuple[str, ...] = Field(("offline",), description="Payloads that mean it is gone.")
 
 
+class MqttCommand(BaseCommand):
+    """A command that is published to a topic of the device; never retained."""
+
+    topic: Annotated[str, Field(min_length=1, max_length=500)] = Field(description="Topic it is published to.")
+    payload: Annotated[str, Field(max_length=2000)] = Field(description="Exactly this.")
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield what no broker would take."""
+        if any(each in self.topic for each in "+#\0"):
+            yield ("topic",), "must name one topic, without + and #"
+
+
 class MqttProfile(Provenance):
     """The profile of a device that talks MQTT."""
 
@@ -100,6 +115,7 @@ class MqttProfile(Provenance):
         None, description="Without a message for this long its channels become bad."
     )
     messages: tuple[MessageRule, ...] = Field(min_length=1, description="Topics and what they mean.")
+    commands: tuple[MqttCommand, ...] = Field((), description="What it can be told; off unless allowed by name.")
 
     @property
     def channels(self) -> tuple[MqttChannel, ...]:
@@ -112,4 +128,5 @@ class MqttProfile(Provenance):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"channel {twice[0]} is there twice")
+        check_names(self.commands)
         return self

@@ -26,6 +26,16 @@ A value may refer to a parameter of the installation: `"$name"` takes its value,
 are whole-number sums, `{name}` is replaced inside text. A table with `only_if = "$name"` is left out where an optional
 parameter is not given; one with `repeat = { n = [1, 4] }` is made once for each value of `n`.
 
+**Latched states.** Some devices keep an alarm bit set until somebody resets it at the device (or by a command), though
+the gas or the intruder is long gone. A channel with `latched = true` is such a bit: while it is 1, something *was*
+there and nobody has reset it; whether it is there *now* another channel says, where the device has one. Its readings
+are what the device says, neither held nor cleared by us. The agent's inventory carries the flag (`latched` of a channel
+in the birth), and `profiles show` prints it, so that whoever shows the alarm can say "stays until reset at the device".
+An event made from such a bit says so by `attrs = { latched = true }`.
+
+**Commands** are writes with fixed values that a person may give through the running agent
+(`docs/howto/operate-devices.md`), or that acknowledge an event. All are off until an installation allows them by name.
+
 This page is written from the schema by `hubwatch agent profiles schema`.
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hubwatch_agents.profiles.library import Map, Profile
 from hubwatch_agents.profiles.modbus_schema import ModbusProfile, Source
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
 
 
 def lines(profile_map: Map) -> Iterator[str]:
@@ -25,12 +26,16 @@ def lines(profile_map: Map) -> Iterator[str]:
         default = f" {parameter.default}" if parameter.default is not None else ""
         yield f"  parameter {name} ({parameter.type}, {need}{default}): {parameter.description}"
     yield from _channels(profile)
+    if not isinstance(profile, SparkplugProfile):
+        for command in profile.commands:
+            yield f"  command {command.name:24} role {command.role:12} {command.description}"
 
 
 def _channels(profile: Profile) -> Iterator[str]:
     for channel in profile.channels:
         place = _place(channel) if isinstance(channel, Source) else getattr(channel, "path", "") or channel.name
-        yield f"  channel {channel.name:24} {channel.unit:10} {channel.kind:8} {place}"
+        latched = ", stays until reset at the device" if channel.latched else ""
+        yield f"  channel {channel.name:24} {channel.unit:10} {channel.kind:8} {place}{latched}"
     if isinstance(profile, ModbusProfile):
         for event in profile.events:
             yield f"  event   {event.event:24} on {event.on:7} {_place(event)}"
