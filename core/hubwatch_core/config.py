@@ -112,6 +112,9 @@ class NatsSection(Section):
     most_unacknowledged: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         20_000, description="Messages in flight to all processes that share the work, together."
     )
+    forget_after_s: Annotated[float, Field(ge=1, le=31_536_000)] = Field(
+        604_800.0, description="Seconds after which frames are kept no longer for detectors that are away (a week)."
+    )
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Seconds a connect may take.")
     reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="Longest pause between tries.")
     tls: TlsSection | None = Field(None, description="TLS towards the servers; without it the link is in the clear.")

@@ -5,7 +5,7 @@ its replicas. Whoever opens a session under one name shares the work with the ot
 they left off. `Link` has what `mqtt.Link` has for receiving, with one difference: it outlives the loss of a server, for
 JetStream knows nothing of connections; what was taken over one is acknowledged through the next.
 
-nats-py is known only here, in `jetstream_pull.py` and in `jetstream_stream.py`.
+nats-py is known only in the modules `jetstream*`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.jetstream_pull import Pull
 from hubwatch_core.jetstream_stream import said
+from hubwatch_core.jetstream_trim import Fill, Trimmer
 from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt import Message, pause_s
 from hubwatch_core.mqtt_subjects import everything_of, topic_of
@@ -38,6 +39,8 @@ RETRY_S = 0.25
 FLUSH_S = 2
 CLOSE_S = 2.0
 TRIM_EVERY_S = 10.0
+NEARLY_FULL = 0.8
+"""Share of its bound from which on a stream is told of: the rest must last until somebody comes."""
 _REFUSAL = "authorization violation"
 """What nats-py says of a server that does not want us, as an error of no class of its own."""
 
@@ -183,8 +186,9 @@ class Session:
         self._settings, self._durable, self._name, self._alone = settings, durable, name, alone
         self._health = health or Health()
         self._log = get_logger(name).bind(durable=durable)
+        self._trimmer = Trimmer()
         self._turn = 0
-        self._was_there, self._away = False, False
+        self._was_there, self._away, self._filling = False, False, False
 
     async def run(self, use: Callable[[Link], Awaitable[None]]) -> None:
         """Connect, see that the stream is there and call `use(link)`, until it returns.
@@ -235,13 +239,14 @@ class Session:
                     await connection.close()
 
     async def _tend(self, connection: Client, lost: asyncio.Event) -> None:
-        """Keep the stream from growing, until the connection is lost."""
-        trimmed = 0
-        while not lost.is_set():
+        """Keep the stream from growing and say when it fills, until the connection is lost."""
+        while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), TRIM_EVERY_S)
+            if lost.is_set():
+                return
             with suppress(Transient):  # a leader is being chosen; the next time will do
-                trimmed = await jetstream_stream.trim(connection, trimmed)
+                self._tell_fill(await self._trimmer.trim(connection))
 
     async def _connect(self, server: str, lost: asyncio.Event) -> Client:
         settings = self._settings
@@ -284,6 +289,15 @@ class Session:
             self._health.set(self._name, True, "connected")
             self._log.info("stream back" if self._was_there else "connected")
             self._away, self._was_there = False, True
+
+    def _tell_fill(self, fill: Fill | None) -> None:
+        """Say once that the stream fills, and once that there is room again."""
+        filling = fill is not None and fill.share >= NEARLY_FULL
+        self._health.set(f"{self._name}-stream", not filling, str(fill) if filling else "has room")
+        if filling != self._filling:
+            tell = self._log.warning if filling else self._log.info
+            tell("stream fills, agents will have to keep frames" if filling else "stream has room", fill=str(fill))
+        self._filling = filling
 
 
 async def _end(*tasks: asyncio.Future[None]) -> None:

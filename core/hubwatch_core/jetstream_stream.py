@@ -2,8 +2,8 @@
 
 Left to itself a server makes this stream when the first MQTT client connects, with retention by interest: what comes
 before the first consumer is confirmed and thrown away, and a consumer that comes later finds no inventories. Made by us
-it keeps everything; `trim` removes frames, and only those that every consumer has acknowledged. When it is full it
-takes nothing more, which the agents' spools bear; it never drops what is old.
+it keeps everything; `jetstream_trim` removes what everybody has acknowledged. When it is full it takes nothing more,
+which the agents' spools bear; it never drops what is old.
 """
 
 from __future__ import annotations
@@ -30,14 +30,11 @@ from nats.js.errors import APIError, NotFoundError
 from hubwatch_core.config import NatsSection
 from hubwatch_core.errors import Transient
 from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt_subjects import PREFIX, all_of
-from hubwatch_core.topics import Leaf
+from hubwatch_core.mqtt_subjects import PREFIX
 
 STREAM = "$MQTT_msgs"
 """Ref: nats-server, server/mqtt.go, mqttStreamName."""
 API_TIMEOUT_S = 2.0
-ANNOUNCEMENTS = 16
-"""Births, and states, kept of one agent: enough for one that reconnects often while nobody listens."""
 _NO_CLUSTER = 10074
 """Ref: nats-server, server/errors.json: replicas > 1 not supported in non-clustered mode."""
 
@@ -92,37 +89,40 @@ async def own_consumer(connection: Client, settings: NatsSection, durable: str, 
 
     A consumer delivers again what was not acknowledged only after a while, behind what is newer. So where there is
     such a thing a new one begins at it, under the other of two names; the old one goes when the new one is there, for
-    without either the stream would be trimmed. Raises Transient when the cluster cannot do it now.
+    without either the stream would be trimmed. Servers forget one that nobody asks for so long that it would fill them.
+    Raises Transient when the cluster cannot do it now.
     """
+    forget_s = settings.forget_after_s
     names = (f"{durable}_a", f"{durable}_b")
     with translated(f"consumer {durable} cannot be made"):
         api = connection.jetstream(timeout=API_TIMEOUT_S)
         there = {name: info for name in names if (info := await _consumer_info(api, name)) is not None}
         if not there:
-            await _add(api, settings, names[0], subjects)
+            await _add(api, settings, names[0], subjects, forget_s=forget_s)
             return names[0]
-        oldest = min(there, key=lambda name: _floor(there[name]))
+        oldest = min(there, key=lambda name: floor_of(there[name]))
         newer = names[1] if oldest == names[0] else names[0]
         if newer in there:  # we ended between making one and removing the other
             await api.delete_consumer(STREAM, newer)
         if not there[oldest].num_ack_pending:
             return oldest
-        await _add(api, settings, newer, subjects, first=_floor(there[oldest]) + 1)
+        await _add(api, settings, newer, subjects, first=floor_of(there[oldest]) + 1, forget_s=forget_s)
         await api.delete_consumer(STREAM, oldest)
         return newer
 
 
 async def _add(
-    api: JetStreamContext, settings: NatsSection, name: str, subjects: str, first: int | None = None
+    api: JetStreamContext, settings: NatsSection, name: str, subjects: str, *, first: int = 0, forget_s: float = 0
 ) -> None:
     wanted = ConsumerConfig(
         durable_name=name,
         filter_subject=subjects,
         ack_policy=AckPolicy.EXPLICIT,
-        deliver_policy=DeliverPolicy.ALL if first is None else DeliverPolicy.BY_START_SEQUENCE,
-        opt_start_seq=first,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE if first else DeliverPolicy.ALL,
+        opt_start_seq=first or None,
         ack_wait=settings.ack_wait_s,
         max_ack_pending=settings.most_unacknowledged,
+        inactive_threshold=forget_s or None,
     )
     await api.add_consumer(STREAM, wanted)
 
@@ -135,37 +135,7 @@ async def _consumer_info(api: JetStreamContext, name: str) -> ConsumerInfo | Non
     return info
 
 
-async def trim(connection: Client, before: int = 0) -> int:
-    """Remove the frames that every consumer has acknowledged, and old births and states; gives the place of the last.
-
-    The newest births and states stay for who comes later. `before` is what the last call gave. Raises Transient when
-    the cluster cannot do it now.
-    """
-    with translated("the stream cannot be trimmed"):
-        api = connection.jetstream(timeout=API_TIMEOUT_S)
-        info = await _info(api)
-        if info is None or _by_interest(info):
-            return before
-        consumers = await api.consumers_info(STREAM)
-        # Only what a consumer says it has acknowledged counts: one that has nothing to do may just not have heard, from
-        # a server that is catching up, of frames the stream has already.
-        settled = min(map(_floor, consumers), default=0)
-        if settled > before:
-            await api.purge_stream(STREAM, seq=settled + 1, subject=all_of(Leaf.FRAME))
-            for leaf in (Leaf.BIRTH, Leaf.STATE):
-                await _thin_out(api, leaf)
-        return max(settled, before)
-
-
-async def _thin_out(api: JetStreamContext, leaf: Leaf) -> None:
-    """Keep the newest of what each agent has said of itself."""
-    info = await api.stream_info(STREAM, subjects_filter=all_of(leaf))
-    for subject, count in (info.state.subjects or {}).items():
-        if count > ANNOUNCEMENTS:
-            await api.purge_stream(STREAM, subject=subject, keep=ANNOUNCEMENTS)
-
-
-def _floor(consumer: ConsumerInfo) -> int:
+def floor_of(consumer: ConsumerInfo) -> int:
     """Give the place up to which all that a consumer had to deliver is acknowledged."""
     acknowledged = consumer.ack_floor.stream_seq if consumer.ack_floor is not None else 0
     return max(acknowledged, (consumer.config.opt_start_seq or 1) - 1)  # nothing acknowledged yet says 0

@@ -1,97 +1,26 @@
-"""The session on JetStream against a real server: what is kept, shared, given back, trimmed and survived."""
+"""The session on JetStream against a real server: what is kept, shared, given back and survived."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
-import nats
 import pytest
-from nats.js.api import StreamInfo
 
-from hubwatch_core import jetstream, jetstream_stream, topics
-from hubwatch_core.config import MqttSection, NatsSection
+from hubwatch_core import topics
+from hubwatch_core.config import MqttSection
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.jetstream import Link, Session
-from hubwatch_core.jetstream_stream import ANNOUNCEMENTS, STREAM
+from hubwatch_core.jetstream import Link
+from hubwatch_core.jetstream_stream import STREAM
 from hubwatch_core.mqtt import Link as MqttLink
 from hubwatch_core.mqtt import Message
 from hubwatch_core.mqtt import Session as MqttSession
 from hubwatch_core.topics import Leaf
 from support.eventually import eventually
+from support.jetstream_session import FRAME, ask, frames, kept, linked, publish, section, taken
 from support.own_nats import OwnNats
 from support.ports import free_port
-
-ALL = tuple(topics.every(leaf) for leaf in Leaf)
-FRAME = "hubwatch/1/{hub}/gate-7/frame"
-
-
-def section(server: OwnNats, **more: object) -> NatsSection:
-    return NatsSection.model_validate({"servers": (server.url,), "ack_wait_s": 2, "reconnect_max_s": 0.3} | more)
-
-
-@asynccontextmanager
-async def linked(settings: NatsSection, *filters: str, durable: str = "test", **more: Any) -> AsyncIterator[Link]:
-    """A link that has subscribed."""
-    ready: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
-    done = asyncio.Event()
-
-    async def use(link: Link) -> None:
-        await link.subscribe(*(filters or ALL))
-        ready.set_result(link)
-        await done.wait()
-
-    task = asyncio.create_task(Session(settings, durable=durable, **more).run(use))
-    either: list[asyncio.Future[Any]] = [task, ready]
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=20)
-    if task.done():
-        task.result()
-    try:
-        yield ready.result()
-    finally:
-        done.set()
-        await asyncio.wait_for(task, 10)
-
-
-async def publish(server: OwnNats, *messages: tuple[str, bytes], retain: bool = False) -> None:
-    """Publish as an agent does; returns when all are confirmed."""
-
-    async def use(link: MqttLink) -> None:
-        for topic, payload in messages:
-            await link.publish(topic, payload, retain=retain)
-
-    mqtt = MqttSection(host="127.0.0.1", port=server.mqtt_port, protocol="3.1.1")
-    await asyncio.wait_for(MqttSession(mqtt, client_id="agent").run(use), 20)
-
-
-def frames(first: int, last: int, hub: str = "harbour") -> list[tuple[str, bytes]]:
-    return [(FRAME.format(hub=hub), b"%d" % number) for number in range(first, last + 1)]
-
-
-async def taken(link: Link, count: int, within_s: float = 10.0) -> list[Message]:
-    """Receive so many messages."""
-    messages: list[Message] = []
-    async with asyncio.timeout(within_s):
-        while len(messages) < count:
-            messages += await link.receive(100, 0.1)
-    return messages
-
-
-async def ask(server: OwnNats, question: Callable[[Any], Awaitable[StreamInfo]]) -> StreamInfo:
-    """Ask a server over a connection of the test's own."""
-    connection = await nats.connect(server.url)
-    try:
-        return await question(connection.jetstream())
-    finally:
-        await connection.close()
-
-
-async def kept(server: OwnNats) -> int:
-    return (await ask(server, lambda api: api.stream_info(STREAM))).state.messages
 
 
 async def test_births_states_and_frames_come_in_the_order_they_were_confirmed(own_nats: OwnNats) -> None:
@@ -241,45 +170,8 @@ async def test_server_killed_is_come_back_to_and_what_was_taken_before_is_acknow
         assert await link.receive(10, 0.5) == []
 
 
-async def test_frames_go_when_every_consumer_is_done_with_them_and_births_stay(
-    own_nats: OwnNats, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jetstream, "TRIM_EVERY_S", 0.2)
-    async with linked(section(own_nats)) as one, linked(section(own_nats, ack_wait_s=60), durable="slow") as slow:
-        await publish(own_nats, ("hubwatch/1/harbour/gate-7/birth", b"b"), *frames(1, 50), retain=True)
-        for message in await taken(one, 51):
-            one.ack(message)
-        held = await taken(slow, 51)
-        await asyncio.sleep(0.6)
-        assert await kept(own_nats) == 51  # one consumer still needs them
-        for message in held:
-            slow.ack(message)
-        await eventually(lambda: _is_kept(own_nats, 1))
-    async with linked(section(own_nats), durable="newcomer") as link:
-        assert [each.payload for each in await taken(link, 1)] == [b"b"]
-
-
 async def _is_kept(server: OwnNats, count: int) -> bool:
     return await kept(server) == count
-
-
-async def test_of_births_the_newest_of_each_agent_stay(own_nats: OwnNats) -> None:
-    births = [(f"hubwatch/1/harbour/gate-{i % 2}/birth", b"%d" % i) for i in range(4 * ANNOUNCEMENTS)]
-    async with linked(section(own_nats)) as link:
-        await publish(own_nats, *births)
-        for message in await taken(link, len(births)):
-            link.ack(message)
-        connection = await nats.connect(own_nats.url)
-        await eventually(lambda: _trimmed(connection, own_nats))
-        await connection.close()
-    async with linked(section(own_nats), durable="newcomer") as link:
-        left = [each.payload for each in await taken(link, 2 * ANNOUNCEMENTS)]
-    assert left == [b"%d" % i for i in range(2 * ANNOUNCEMENTS, 4 * ANNOUNCEMENTS)]
-
-
-async def _trimmed(connection: Any, server: OwnNats) -> bool:
-    await jetstream_stream.trim(connection)
-    return await kept(server) == 2 * ANNOUNCEMENTS
 
 
 async def test_full_stream_takes_nothing_more_and_loses_nothing(own_nats: OwnNats) -> None:
