@@ -146,10 +146,16 @@ class Engine:
         return found
 
     def resume(self, now: int) -> None:
-        """Note that we ourselves saw nothing until `now` (µs, our clock), so that no agent is blamed for it."""
-        for agents in self._agents.values():
+        """Note that we ourselves saw nothing until `now` (µs, our clock), so that no agent is blamed for it.
+
+        `now` may lie before what was: then our clock was set back.
+        """
+        for hub, agents in self._agents.items():
+            self._clocks[hub] = self._ticked[hub] = now
             for agent in agents.values():
                 agent.presence.resume(now)
+            for instance in self._instances.driven_by_hub(hub):
+                instance.fed = now
 
     def changes(self) -> tuple[list[Saved], list[Key]]:
         """Give the states that have changed since the last call, and the keys that are no longer there."""

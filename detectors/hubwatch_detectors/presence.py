@@ -112,9 +112,10 @@ class Presence:
         return self._offline(now, f"no frame for {self.config.agent_silent_after_s:g} s")
 
     def resume(self, now: int) -> None:
-        """Note that we ourselves were away until `now`, by our clock: the agent gets its time anew."""
+        """Note that we ourselves were away until `now`, or were set back to it, by our clock: the agent gets its time
+        anew."""
         if self.memory.heard:
-            self.memory.heard = max(self.memory.heard, now)
+            self.memory.heard = now
 
     def _offline(self, now: int, reason: str) -> list[Finding]:
         memory = self.memory

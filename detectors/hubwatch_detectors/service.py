@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from hubwatch_core import incoming, topics
-from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Poison, Transient
 from hubwatch_core.feed import Feed, FeedSession
 from hubwatch_core.health import Health
@@ -20,6 +19,7 @@ from hubwatch_detectors.contract import Finding
 from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.instances import Key, Saved
 from hubwatch_detectors.metrics import Metrics
+from hubwatch_detectors.own_time import OwnTime
 from hubwatch_detectors.saver import Saver
 from hubwatch_store.detector_state import StateRow, load_states
 from hubwatch_store.migrate import check_schema
@@ -126,7 +126,7 @@ class _Detecting:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
         self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)
-        self._engine.resume(now_us())
+        time = OwnTime(self._engine)
         # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
         # the embedded broker answers no second one while retained messages wait for their acknowledgement.
         hubs = self._settings.hubs or ("+",)
@@ -138,9 +138,10 @@ class _Detecting:
             if self._saver.waiting >= self._settings.unsaved_most:
                 await asyncio.sleep(FULL_PAUSE_S)
                 continue
+            time.now()
             for message in await link.receive(RECEIVE_MOST, TICK_S):
                 self._saver.add(self._judge(message), message.received, message)
-            now = now_us()
+            now = time.now()
             self._saver.add(self._engine.tick(now), now)
             await asyncio.sleep(0)
         await asyncio.Event().wait()

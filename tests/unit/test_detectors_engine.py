@@ -116,6 +116,20 @@ def test_alarm_that_was_open_when_sight_was_lost_ends_when_no_backlog_comes() ->
     assert Key(HUB, "access", "door-1", LATE) in gone
 
 
+def test_alarm_that_was_open_when_sight_was_lost_waits_for_its_backlog_through_our_own_absence() -> None:
+    bench = EngineBench(engine={"late_idle_s": 30})
+    bench.birth(inventory=(DOOR,))
+    door_frames(bench, 0, 10)
+    door_frames(bench, 10, 15, is_open=True)
+    (forced,) = bench.found
+    waiting = bench.skip(5)
+    door_frames(bench, 20, 22)
+    bench.engine.resume(at(3600))
+    bench.tick(3601)
+    bench.send(22, series("door-1", "position", 17, 0), seq=waiting, late=True, received=3602)
+    assert bench.found[1:] == [Clear(forced.id, at(17), at(17))]
+
+
 def test_late_lane_knows_the_background_the_live_one_learned() -> None:
     bench = EngineBench()
     bench.birth()

@@ -119,6 +119,20 @@ def test_our_own_absence_is_not_blamed_on_agents() -> None:
     assert again.types == ["integrity.agent_offline"]
 
 
+def test_clock_of_ours_that_is_set_back_blinds_nobody() -> None:
+    bench = born()
+    for t in range(10):
+        bench.send(t + 1, series("rpm-1", "occupied", t, 0), series("door-1", "position", t, 0), received=t + 7201)
+    bench.engine.resume(at(11))
+    for t in range(10, 20):
+        bench.send(t + 1, series("rpm-1", "occupied", t, 0), series("door-1", "position", t, 0), received=t + 1)
+    assert bench.found == []
+    bench.tick(34)
+    assert bench.found == []
+    bench.tick(36)
+    assert bench.types == ["integrity.agent_offline"]
+
+
 def test_clock_of_an_agent_that_runs_wrong_does_not_matter() -> None:
     bench = born()
     for t in range(40):

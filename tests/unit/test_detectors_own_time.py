@@ -1,0 +1,66 @@
+"""Our own clock: pauses and steps are told to the engine, steady time is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubwatch_detectors.own_time import STEADY_US, OwnTime
+from support.detectors_engine import EngineBench, series
+from support.detectors_hub import at
+
+STEP_S = STEADY_US / 1e6
+
+
+class Clock:
+    """A clock that stands where it is told to."""
+
+    def __init__(self, t: float) -> None:
+        self.t = t
+
+    def __call__(self) -> int:
+        """Give the time in µs."""
+        return at(self.t)
+
+
+def watched() -> tuple[EngineBench, Clock, OwnTime]:
+    """Give an engine with an agent that is heard at 1 s, by a clock that stands there."""
+    bench, clock = EngineBench(), Clock(1)
+    bench.birth()
+    bench.send(1, series("rpm-1", "occupied", 0, 0))
+    return bench, clock, OwnTime(bench.engine, clock)
+
+
+def go(bench: EngineBench, clock: Clock, time: OwnTime, until: float) -> None:
+    """Let time pass steadily."""
+    while clock.t < until:
+        clock.t = min(until, clock.t + 0.2)
+        bench.found += bench.engine.tick(time.now())
+
+
+def test_steady_time_leaves_silence_what_it_is() -> None:
+    bench, clock, time = watched()
+    go(bench, clock, time, 15.9)
+    assert bench.types == []
+    go(bench, clock, time, 16.3)
+    assert bench.types == ["integrity.agent_offline"]
+
+
+@pytest.mark.parametrize("jump", [600.0, STEP_S + 0.1, -0.5, -7200.0])
+def test_after_a_pause_or_a_step_agents_get_their_time_anew(jump: float) -> None:
+    bench, clock, time = watched()
+    go(bench, clock, time, 14)
+    clock.t += jump
+    go(bench, clock, time, 14 + jump + 14.9)
+    assert bench.types == []
+    go(bench, clock, time, 14 + jump + 15.5)
+    assert bench.types == ["integrity.agent_offline"]
+
+
+def test_pause_is_told_once_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    bench, clock, time = watched()
+    go(bench, clock, time, 5)
+    clock.t += 60
+    go(bench, clock, time, 70)
+    said = [line for line in capsys.readouterr().out.splitlines() if "steadily" in line]
+    assert len(said) == 1
+    assert "60.2" in said[0]
