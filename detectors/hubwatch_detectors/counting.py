@@ -14,6 +14,9 @@ from dataclasses import dataclass
 LEAST_VARIANCE = 1.0
 """One count: keeps an empty background from making a significance out of rounding."""
 NEGLIGIBLE = 1e-12
+MANY = 1e6
+"""Expected counts from which the tail is that of the normal law: its skewness is below 0.002 there, and the exact sum
+would need a term for every count of a deviation or more. A register that holds no counts can say 1e38."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,12 @@ def count_tail(counts: int, expected: float, samples: int, learned: float) -> fl
     """Give P(N >= counts) for `samples` new samples, when `learned` samples led to expect `expected` counts.
 
     Negative binomial with shape a = expected·learned/samples + 1/2 and odds samples/learned. Counts at or below the
-    mean are given 1: nobody asks how usual they are.
+    mean are given 1: nobody asks how usual they are. From MANY expected counts on the law is taken for normal.
     """
     if samples <= 0 or learned <= 0 or counts <= expected:
         return 1.0
+    if expected >= MANY:
+        return math.erfc((counts - expected) / math.sqrt(2 * expected * (1 + samples / learned))) / 2
     shape, share = expected * learned / samples + 0.5, samples / (samples + learned)
     log_term = (
         math.lgamma(counts + shape)

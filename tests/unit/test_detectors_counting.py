@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
-from hubwatch_detectors.counting import Excess, count_tail
+from hubwatch_detectors.counting import MANY, Excess, count_tail
 
 
 def poisson_tail(counts: int, mean: float) -> float:
@@ -46,6 +47,22 @@ def test_usual_counts_have_chance_one_and_absurd_ones_none() -> None:
     assert count_tail(0, 0.0, 10, 300) == 1.0
     assert count_tail(10**9, 4.0, 10, 300) < 1e-200
     assert count_tail(5, 1.0, 0, 300) == 1.0
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 3.5, 5.0])
+def test_tail_of_many_counts_goes_on_where_that_of_fewer_ends(sigma: float) -> None:
+    def chance(expected: float) -> float:
+        return count_tail(round(expected + sigma * math.sqrt(expected * (1 + 10 / 300))), expected, 10, 300)
+
+    assert chance(MANY) == pytest.approx(chance(MANY - 1), rel=0.05)
+
+
+@pytest.mark.parametrize("expected", [1e9, 1e20, 3.4e38, 1e300])
+def test_register_that_holds_no_counts_does_not_hold_up_the_others(expected: float) -> None:
+    began = time.monotonic()
+    tails = [count_tail(int(expected + sigma * math.sqrt(expected)), expected, 10, 300) for sigma in (0, 0.1, 1, 30)]
+    assert time.monotonic() - began < 0.1
+    assert all(0 <= tail <= 1 for tail in tails)
 
 
 def test_sigma_includes_the_uncertainty_of_the_background() -> None:
