@@ -16,8 +16,10 @@ from hubwatch_agents.checked import Checked
 from hubwatch_agents.clocks import ClockCheck
 from hubwatch_agents.config import Settings
 from hubwatch_agents.devices import Device, inventory
+from hubwatch_agents.drops import Drops
 from hubwatch_agents.frames import Cutter, Draft
 from hubwatch_agents.heartbeat import Heartbeat, Pulse
+from hubwatch_agents.marks import Marks
 from hubwatch_agents.publisher import Publisher
 from hubwatch_agents.readings import Happening, Reading
 from hubwatch_agents.reports import Reports, bands_of
@@ -31,6 +33,8 @@ from hubwatch_core.service import Context
 IDLE_FRAME_S = 10.0
 """An agent with nothing to say still sends a frame this often (architecture, wire format)."""
 STOP_DRIVER_S = 5.0
+MARKS = "marks.json"
+"""File beside the spool's own; the spool leaves it alone."""
 
 
 class Agent:
@@ -48,6 +52,8 @@ class Agent:
             self.store = Store(settings, context.health)
         except OSError as error:
             raise Permanent(f"spool {settings.spool.directory} cannot be used: {error}") from None
+        self._drops = Drops(context.registry)
+        self._marks = Marks(settings.spool.directory / MARKS)
         self._publisher = Publisher(settings, self.store.spool, self.birth, context.health)
         self._running: dict[str, Running] = {}
         self._planned = self._plan(checked)
@@ -155,7 +161,9 @@ class Agent:
     def _plan(self, checked: Checked) -> dict[str, Running]:
         """Make the drivers of a configuration; those that are at work already and unchanged are kept."""
         settings = checked.settings
-        tools = drivers.Tools(self, privacy.of(settings.privacy), f"hubwatch-{settings.hub}-{settings.agent}")
+        tools = drivers.Tools(
+            self, privacy.of(settings.privacy), f"hubwatch-{settings.hub}-{settings.agent}", self._drops, self._marks
+        )
         planned: dict[str, Running] = {}
         for connection in settings.connections:
             behind = tuple(device for device in checked.devices if device.connection.name == connection.name)

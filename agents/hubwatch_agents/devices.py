@@ -210,7 +210,7 @@ def _tells_subjects(profile: Profile) -> bool:
     if isinstance(profile, ModbusProfile):
         return any(event.subject is not None for event in profile.events)
     if isinstance(profile, MqttProfile):
-        return any(event.subject is not None for rule in profile.messages for event in rule.events)
+        return any(event.subject is not None for rule in profile.rules for event in rule.events)
     return False
 
 

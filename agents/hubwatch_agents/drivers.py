@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hubwatch_agents.connections import Connection
 from hubwatch_agents.devices import Device
+from hubwatch_agents.drops import Drops
+from hubwatch_agents.marks import Marks
 from hubwatch_agents.privacy import Pseudonym
 from hubwatch_agents.readings import Sink
 
@@ -32,11 +34,16 @@ class Driver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every driver gets: where readings go, who makes pseudonyms, and whose agent this is."""
+    """What every driver gets: where readings go, who makes pseudonyms, and whose agent this is.
+
+    `drops` counts what is not used of what devices say; `marks` holds what must be known after a restart.
+    """
 
     sink: Sink
     pseudonym: Pseudonym
     client_id: str
+    drops: Drops = field(default_factory=Drops)
+    marks: Marks = field(default_factory=Marks)
 
 
 Make = Callable[[Connection, Sequence[Device], Tools], Driver]

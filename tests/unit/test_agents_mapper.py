@@ -9,8 +9,10 @@ import pytest
 
 from hubwatch_agents import privacy
 from hubwatch_agents.devices import resolve
+from hubwatch_agents.drops import Cause, Drops
 from hubwatch_agents.mqtt_json import paths
-from hubwatch_agents.mqtt_json.mapper import Found, Heard, Mapper
+from hubwatch_agents.mqtt_json.heard import Found, Heard
+from hubwatch_agents.mqtt_json.mapper import Mapper
 from hubwatch_agents.mqtt_json.topics import matches
 from hubwatch_agents.profiles.mqtt_schema import Condition, DeviceTime, MqttProfile, Pick
 from hubwatch_agents.readings import Happening, Reading
@@ -21,11 +23,11 @@ T = 1_795_284_000_000_000
 SECOND = 1_000_000
 
 
-def mapper(profile: str, **parameters: Any) -> Mapper:
+def mapper(profile: str, drops: Drops | None = None, **parameters: Any) -> Mapper:
     devices = [{"sensor": "s", "profile": profile, "parameters": parameters}]
     (device,) = resolve(settings_of({"name": "b", "transport": "mqtt", "host": "h"}, devices), "test")
     assert isinstance(device.profile, MqttProfile)
-    return Mapper(device, device.profile, privacy.raw)
+    return Mapper(device, device.profile, privacy.raw, drops or Drops())
 
 
 def say(one: Mapper, topic: str, message: object, *, retained: bool = False, t: int = T) -> list[Found]:
@@ -134,10 +136,11 @@ def test_door_contact_of_the_controller_counts_only_where_asked_for() -> None:
 
 
 def test_event_heard_twice_happened_once() -> None:
-    one = mapper("uhppoted-door", device=405419896, door=1)
+    drops = Drops()
+    one = mapper("uhppoted-door", drops, device=405419896, door=1)
     assert len(say(one, LIVE, event(6, number=5))) == 1
     assert say(one, LIVE, event(6, number=5)) == []
-    assert one.repeats == 1
+    assert drops.count("s", Cause.REPEATED) == 1
 
 
 def test_several_events_in_one_message_are_all_taken() -> None:

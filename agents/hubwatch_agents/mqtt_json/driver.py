@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubwatch_agents.connections import Connection, MqttWay
 from hubwatch_agents.devices import Device
 from hubwatch_agents.drivers import Tools
-from hubwatch_agents.mqtt_json.mapper import Found, Heard, Mapper
+from hubwatch_agents.mqtt_json.asking import Asker
+from hubwatch_agents.mqtt_json.desk import desks
+from hubwatch_agents.mqtt_json.heard import Found, Heard
+from hubwatch_agents.mqtt_json.mapper import Mapper
+from hubwatch_agents.mqtt_json.recovery import recoverers
 from hubwatch_agents.mqtt_json.topics import matches
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
 from hubwatch_agents.readings import Reading
@@ -22,18 +26,27 @@ TICK_S = 0.5
 
 
 class MqttDriver:
-    """Listens to one broker."""
+    """Listens to one broker, and asks where a device wants to be asked."""
 
     def __init__(self, connection: Connection, devices: Sequence[Device], tools: Tools) -> None:
         assert isinstance(connection, MqttWay)
-        self._sink = tools.sink
-        self.mappers = [Mapper(device, _profile(device), tools.pseudonym) for device in devices]
-        self._filters = sorted({each for mapper in self.mappers for each in mapper.filters})
+        self._tools = tools
+        self.mappers = [Mapper(device, _profile(device), tools.pseudonym, tools.drops) for device in devices]
+        self._asker = Asker(f"{tools.client_id}-{connection.name}", tools.drops)
+        self._desks = desks(self.mappers, self._asker, self._give)
+        self._recoverers = recoverers(self.mappers, self._asker, tools.marks, tools.drops, self._give)
+        topics = (self._asker.filters, *(mapper.filters for mapper in self.mappers))
+        self._filters = sorted({each for filters in topics for each in filters})
         self._session = session(connection, tools, f"mqtt-{connection.name}")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set."""
-        await until_stopped(stop, self._tick_for_ever(), self._session.run(self._use))
+        for recoverer in self._recoverers:
+            recoverer.restore()
+        try:
+            await until_stopped(stop, self._tick_for_ever(), self._session.run(self._use))
+        finally:
+            self._tools.marks.close()
 
     def delays_s(self) -> Mapping[str, float]:
         """Nobody waits for anybody here."""
@@ -41,33 +54,44 @@ class MqttDriver:
 
     async def _use(self, link: Link) -> None:
         await link.subscribe(*self._filters)
+        asking = [*(desk.run(link) for desk in self._desks), *(each.run(link) for each in self._recoverers)]
         try:
-            while True:
-                for message in await link.receive(BATCH, TICK_S):
-                    self._hear(message)
+            await until_stopped(asyncio.Event(), self._listen(link), *asking)
         finally:
             t = now_us()
             for mapper in self.mappers:
                 self._give(mapper.failed(t, "link to the device's broker is lost"))
+
+    async def _listen(self, link: Link) -> None:
+        while True:
+            for message in await link.receive(BATCH, TICK_S):
+                self._hear(message)
 
     def _hear(self, message: Message) -> None:
         heard = Heard(message.topic, message.payload, message.retain, message.received)
         for mapper in self.mappers:
             if any(matches(pattern, message.topic) for pattern in mapper.filters):
                 self._give(mapper.hear(heard))
+        for recoverer in self._recoverers:
+            if matches(recoverer.rule.topic, message.topic):
+                recoverer.hear(heard)
+        self._asker.hear(message)
 
     async def _tick_for_ever(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            t = now_us()
             for mapper in self.mappers:
-                self._give(mapper.tick(now_us()))
+                self._give(mapper.tick(t))
+            self._tools.drops.settle(t)
+            self._tools.marks.save()
 
     def _give(self, found: Iterable[Found]) -> None:
         for each in found:
             if isinstance(each, Reading):
-                self._sink.reading(each)
+                self._tools.sink.reading(each)
             else:
-                self._sink.happening(each)
+                self._tools.sink.happening(each)
 
 
 def session(connection: MqttSection, tools: Tools, name: str) -> Session:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from hubwatch_agents.profiles.mqtt_schema import Condition, DeviceTime, Pick
@@ -13,7 +14,19 @@ from hubwatch_agents.profiles.mqtt_schema import Condition, DeviceTime, Pick
 MISSING = object()
 """What a path gives where there is nothing."""
 
+
+class Strange(NamedTuple):
+    """What a contact gives that says neither active nor inactive."""
+
+    found: Any
+
+    def __str__(self) -> str:
+        return f"{str(self.found)[:20]}: neither active nor inactive"
+
+
 SECOND_US = 1_000_000
+EARLIEST_US, LATEST_US = 0, 4_102_444_800_000_000
+"""1970 to 2100: outside it is no clock, and further than the wire's offsets reach."""
 _DOT = re.compile(r"(?<!\\)\.")
 _ABBREVIATION = re.compile(r"\s+[A-Z]{2,5}$")
 
@@ -38,12 +51,12 @@ def pick(message: Any, what: Pick) -> Any:
     if found is None or found is MISSING:
         return MISSING
     if what.values:
-        return what.values.get(_text(found), MISSING if isinstance(found, dict | list) else found)
-    return found
+        found = what.values.get(_text(found), MISSING if isinstance(found, dict | list) else found)
+    return _contact(found, what) if what.active_when and found is not MISSING else found
 
 
 def holds(message: Any, conditions: Iterable[Condition]) -> bool:
-    """Tell whether every condition holds. 1 and true are different things here, as in JSON."""
+    """Tell whether every condition holds."""
     return all(_one_holds(pick(message, condition), condition) for condition in conditions)
 
 
@@ -63,8 +76,8 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, int | float):
-        return float(value)
-    if isinstance(value, str):
+        return _float(value)
+    if isinstance(value, str) and "_" not in value:  # Python reads 1_000 as a number, no device writes one so
         try:
             return float(value)
         except ValueError:
@@ -85,15 +98,37 @@ def device_time(message: Any, rule: DeviceTime) -> int | None:
     """Give the device's own time in µs, None where there is none or it cannot be read."""
     value = pick(message, rule)
     try:
-        if rule.format == "unix_s":
-            return round(float(value) * SECOND_US)
-        if rule.format == "unix_ms":
-            return round(float(value) * 1000)
-        if not isinstance(value, str):
-            return None
-        return _written(value, rule)
+        moment = _moment(value, rule)
     except (TypeError, ValueError, OverflowError):
         return None
+    return moment if moment is not None and EARLIEST_US <= moment <= LATEST_US else None
+
+
+def same(found: Any, one_of: Iterable[Any]) -> bool:
+    """Tell whether a value is one of these. 1 and true are different things here, as in JSON."""
+    return any(type(found) is type(each) and found == each for each in one_of)
+
+
+def _moment(value: Any, rule: DeviceTime) -> int | None:
+    if rule.format == "unix_s":
+        return round(float(value) * SECOND_US)
+    if rule.format == "unix_ms":
+        return round(float(value) * 1000)
+    return _written(value, rule) if isinstance(value, str) else None
+
+
+def _contact(found: Any, what: Pick) -> int | Strange:
+    if same(found, what.active_when):
+        return 1
+    inactive = what.inactive_when or (what.active_when[0] is False,)
+    return 0 if same(found, inactive) else Strange(found)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
 
 
 def _written(text: str, rule: DeviceTime) -> int:
@@ -114,7 +149,7 @@ def _parse(text: str, form: str) -> datetime:
 def _one_holds(found: Any, condition: Condition) -> bool:
     if found is MISSING:
         return False
-    return not condition.equals or any(type(found) is type(each) and found == each for each in condition.equals)
+    return not condition.equals or same(found, condition.equals)
 
 
 def _text(value: Any) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hubwatch_agents.profiles.command import BaseCommand, check_names
 from hubwatch_agents.profiles.measure import Measure
@@ -21,6 +22,21 @@ class Pick(Section):
 
     path: str = Field("", description="Where it stands, as in `params.input:0.state`; dots inside a key: `a\\.b`.")
     values: dict[str, Plain] = Field({}, description="Text to value, before anything else; for True, ON, '0', …")
+    active_when: tuple[Plain, ...] = Field(
+        (), description="Contacts that work either way: the value is 1 when it is one of these."
+    )
+    inactive_when: tuple[Plain, ...] = Field(
+        (),
+        description="And 0 when it is one of these; unset beside a single true or false: the other. All else is bad.",
+    )
+
+    @model_validator(mode="after")
+    def _both_ways(self) -> Pick:
+        if bool(self.active_when) != bool(self.inactive_when) and self.active_when not in ((True,), (False,)):
+            raise ValueError("active_when needs inactive_when beside it, but for a single true or false")
+        if any(type(one) is type(other) and one == other for one in self.active_when for other in self.inactive_when):
+            raise ValueError("active_when and inactive_when share a value")
+        return self
 
 
 class Condition(Pick):
@@ -35,11 +51,44 @@ class MqttChannel(Measure, Pick):
     required: bool = Field(False, description="A message without it is a fault; else it says nothing about it.")
 
 
+class MqttQuality(Pick):
+    """A status, mode or error inside a message that decides whether channels may be believed.
+
+    What was found holds, for every message of the device, until it says otherwise.
+    """
+
+    good: tuple[Plain, ...] = Field((), description="Values in which the channels are good.")
+    uncertain: tuple[Plain, ...] = Field((), description="Values in which they are uncertain.")
+    bad: tuple[Plain, ...] = Field((), description="Values in which they are bad; unset: all that are neither.")
+    good_between: tuple[float, float] | None = Field(None, description="Numbers from the first to the second are good.")
+    required: bool = Field(False, description="A message of its topic without it makes the channels bad.")
+    reason: Annotated[str, Field(min_length=1, max_length=150)] = Field(
+        description="Why they are not good; {value} is the value found."
+    )
+    reasons: dict[str, str] = Field({}, description="Better words for single values.")
+    channels: tuple[str, ...] = Field((), description="The channels it speaks of; none named: all.")
+
+    @model_validator(mode="after")
+    def _decides(self) -> MqttQuality:
+        if not (self.good or self.uncertain or self.bad or self.good_between):
+            raise ValueError("needs good, uncertain, bad or good_between, else it decides nothing")
+        return self
+
+
 class DeviceTime(Pick):
     """The device's own time inside a message."""
 
     format: str = Field("iso", description="iso, unix_s, unix_ms or a strptime format.")
     zone: str = Field("UTC", description="Time zone of a time that does not say its own.")
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {zone}") from None
+        return zone
 
 
 class SubjectPick(Pick):
@@ -79,7 +128,15 @@ class MessageRule(Section):
     delta: bool = Field(False, description="Messages hold only what changed; laid over the last state.")
     when: tuple[Condition, ...] = Field((), description="All must hold, or the message is not for this sensor.")
     device_time: DeviceTime | None = Field(None, description="The device's own time.")
-    unique: Pick | None = Field(None, description="A number that grows with each event; repeats are dropped.")
+    unique: Pick | None = Field(
+        None,
+        description="A number each event has; the same again is a repeat and dropped, but with another time of the "
+        "device (else: another content), as after a reset, it is not. With an empty path: whole messages.",
+    )
+    unique_within_s: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Only within this time is it a repeat; for devices whose clock may stand still."
+    )
+    quality: tuple[MqttQuality, ...] = Field((), description="What decides whether channels may be believed.")
     channels: tuple[MqttChannel, ...] = Field((), description="What is measured.")
     events: tuple[MqttEvent, ...] = Field((), description="What happened.")
 
@@ -91,6 +148,58 @@ class Availability(Section):
     path: str = Field("", description="Where in a JSON payload; empty for the whole payload.")
     online: tuple[str, ...] = Field(("online",), description="Payloads that mean it is there.")
     offline: tuple[str, ...] = Field(("offline",), description="Payloads that mean it is gone.")
+    reason: str = Field("device offline, says its last will", description="Why its channels are bad then.")
+    settle_s: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="After it has come back its values are uncertain for so long; for averages that begin anew."
+    )
+
+
+class Request(Section):
+    """Something to be asked for.
+
+    In its payload the text `<token>` becomes a mark of this one request, `<client>` the agent's own client id,
+    `<reply>` the topic of the reply, `<number>` the number of an event.
+    """
+
+    topic: str = Field(min_length=1, description="Topic it is published to; never retained.")
+    payload: dict[str, Any] = Field(description="What is asked, as a table that becomes JSON.")
+    echo: str = Field(min_length=1, description="Path at which the reply gives `<token>` back.")
+    timeout_ms: Annotated[int, Field(ge=100, le=600_000)] = Field(10_000, description="Longest wait for the reply.")
+    queue: str = Field("", description="Requests of the same queue wait for each other; unset: those of one topic.")
+
+    @model_validator(mode="after")
+    def _marked(self) -> Request:
+        if "<token>" not in _texts(self.payload):
+            raise ValueError('payload needs a "<token>", else a late reply could be taken for another')
+        if any(each in self.topic for each in "+#"):
+            raise ValueError("topic must name one topic, without + and #")
+        return self
+
+
+class PolledRequest(Request):
+    """A request that is made again and again, and what the replies mean."""
+
+    period_ms: Annotated[int, Field(ge=100)] = Field(description="How often it is made.")
+    reply: MessageRule = Field(description="The replies; a reply to anybody else is left alone.")
+
+
+class Recovery(Section):
+    """How events that were missed are fetched: they are numbered, so a gap shows."""
+
+    name: str = Field(min_length=1, description="What counts: devices with the same name share the counter.")
+    topic: str = Field(min_length=1, description="Topic of the live events; fetched ones are taken for such.")
+    each: tuple[str, ...] = Field(("",), description="Path of the event, or list of events, in a live message.")
+    when: tuple[Condition, ...] = Field((), description="All must hold, or an event is of another counter.")
+    number: Pick = Field(description="The number of an event; grows by one with each.")
+    device_time: DeviceTime | None = Field(
+        None, description="The device's own time: a lower number with a later time shows that the counter began anew."
+    )
+    request: Request = Field(description="Asks for the event `<number>`.")
+    newest: Plain | None = Field(None, description="What to ask for instead of a number to get the newest event.")
+    reply: str = Field(min_length=1, description="Topic of the replies.")
+    event: tuple[str, ...] = Field(min_length=1, description="Path of the event in a reply; first that fits.")
+    most: Annotated[int, Field(ge=1, le=100_000)] = Field(1000, description="Fetch at most so many; the newest.")
+    pause_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(200, description="Quiet between two requests.")
 
 
 class MqttCommand(BaseCommand):
@@ -110,17 +219,29 @@ class MqttProfile(Provenance):
 
     protocol: Literal["mqtt"] = Field(description="What the device speaks.")
     period_ms: Annotated[int, Field(ge=10)] | None = Field(None, description="How often it publishes; unset: unknown.")
-    availability: Availability | None = Field(None, description="How it says that it is there.")
+    availability: tuple[Availability, ...] = Field((), description="How it says that it is there.")
     silent_after_s: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Without a message for this long its channels become bad."
     )
-    messages: tuple[MessageRule, ...] = Field(min_length=1, description="Topics and what they mean.")
+    messages: tuple[MessageRule, ...] = Field((), description="Topics and what they mean.")
+    requests: tuple[PolledRequest, ...] = Field((), description="What it has to be asked for.")
+    recovery: Recovery | None = Field(None, description="How events that were missed are fetched.")
     commands: tuple[MqttCommand, ...] = Field((), description="What it can be told; off unless allowed by name.")
+
+    @field_validator("availability", mode="before")
+    @classmethod
+    def _one_or_many(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, dict) else given
+
+    @property
+    def rules(self) -> tuple[MessageRule, ...]:
+        """What every message means, those of replies after the others."""
+        return (*self.messages, *(request.reply for request in self.requests))
 
     @property
     def channels(self) -> tuple[MqttChannel, ...]:
         """Every channel, over all topics."""
-        return tuple(channel for rule in self.messages for channel in rule.channels)
+        return tuple(channel for rule in self.rules for channel in rule.channels)
 
     @model_validator(mode="after")
     def _names(self) -> MqttProfile:
@@ -128,5 +249,19 @@ class MqttProfile(Provenance):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"channel {twice[0]} is there twice")
+        if not self.rules:
+            raise ValueError("needs messages or requests")
+        spoken_of = {name for rule in self.rules for quality in rule.quality for name in quality.channels}
+        if unknown := sorted(spoken_of - set(names)):
+            raise ValueError(f"quality speaks of the channel {unknown[0]}, which is not there")
         check_names(self.commands)
         return self
+
+
+def _texts(tree: Any) -> set[str]:
+    """Give every text of a tree."""
+    if isinstance(tree, dict):
+        return {text for value in tree.values() for text in _texts(value)}
+    if isinstance(tree, list):
+        return {text for value in tree for text in _texts(value)}
+    return {tree} if isinstance(tree, str) else set()

@@ -100,7 +100,7 @@ def _choices(annotation: Any) -> str:
     return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
 
 
-_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
 
 
 def _unset(field: FieldInfo) -> str:
