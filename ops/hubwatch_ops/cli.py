@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, NoReturn
@@ -10,6 +11,7 @@ import typer
 
 from hubwatch_core import __version__
 from hubwatch_core.cli_border import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
+from hubwatch_ops.environment import unread
 
 GROUP = "hubwatch.commands"
 
@@ -44,6 +46,8 @@ EXTRA_FOR = {
 def main() -> None:
     """Run the command line."""
     arguments = sys.argv[1:]
+    for name in unread(os.environ):
+        sys.stderr.write(f"hubwatch: nothing reads the environment variable {name}; is it misspelt?\n")
     try:
         build(arguments)()
     except ModuleNotFoundError as error:
@@ -63,6 +67,7 @@ def build(arguments: list[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},  # handed on to every command below
     )
 
     @app.callback()

@@ -44,8 +44,8 @@ def hubwatch(tmp_path: Path) -> Run:
     """Run the command in a child, in an empty folder, with some libraries missing."""
     (tmp_path / "sitecustomize.py").write_text(BLOCKER, encoding="utf-8")
 
-    def run(*arguments: str, without: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        env = os.environ | {"PYTHONPATH": str(tmp_path), "BLOCKED": ",".join(without), "COLUMNS": "200"}
+    def run(*arguments: str, without: tuple[str, ...] = (), **env: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"PYTHONPATH": str(tmp_path), "BLOCKED": ",".join(without), "COLUMNS": "200"} | env
         command = [str(Path(sys.executable).with_name("hubwatch")), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path, check=False)
 
@@ -75,6 +75,22 @@ def test_help_names_every_command(hubwatch: Run) -> None:
     done = hubwatch("--help")
     assert done.returncode == 0
     assert [command for command in COMMANDS if command not in done.stdout] == []
+
+
+def test_variable_that_nobody_reads_is_told_once_and_stops_nothing(hubwatch: Run) -> None:
+    done = hubwatch("--version", HUBWATCH_NONSENSE__X="1", HUBWATCH_MQTT__HOST="broker")
+    assert (done.returncode, done.stdout) == (0, f"hubwatch {__version__}\n")
+    assert done.stderr == "hubwatch: nothing reads the environment variable HUBWATCH_NONSENSE__X; is it misspelt?\n"
+
+
+@pytest.mark.parametrize("words", [[], ["alarms"], ["db", "hold", "add"], ["agent", "run"], ["up"]], ids=" ".join)
+def test_short_option_for_help_is_the_same_at_every_level(words: list[str]) -> None:
+    texts = []
+    for option in ("-h", "--help"):
+        result = CliRunner().invoke(cli.build([*words, option]), [*words, option], prog_name="hubwatch")
+        assert result.exit_code == 0
+        texts.append(result.stdout)
+    assert texts[0] == texts[1]
 
 
 def test_unknown_command_is_one_line_that_names_those_there_are(hubwatch: Run) -> None:
