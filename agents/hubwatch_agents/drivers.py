@@ -7,12 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hubwatch_agents.commands.outcome import Outcome
 from hubwatch_agents.connections import Connection
 from hubwatch_agents.devices import Device
 from hubwatch_agents.drops import Drops
 from hubwatch_agents.marks import Marks
 from hubwatch_agents.privacy import Pseudonym
+from hubwatch_agents.profiles.modbus_schema import Command
+from hubwatch_agents.profiles.mqtt_schema import MqttCommand
 from hubwatch_agents.readings import Sink
+
+AnyCommand = Command | MqttCommand
+"""What a profile can name to be told to a device."""
 
 
 class Driver(Protocol):
@@ -29,6 +35,10 @@ class Driver(Protocol):
 
     def delays_s(self) -> Mapping[str, float]:
         """Give, for each sensor, the longest others have waited for it since the last call, in seconds."""
+        ...
+
+    async def command(self, device: Device, command: AnyCommand) -> Outcome:
+        """Give a command to a device, once; never raises for what the device or the line does."""
         ...
 
 

@@ -136,9 +136,10 @@ class Client:
         client = self._standing()
         self._bytes, self._writing = 0, True
         try:
-            await self._ask(_write_call(client, function, wire, values, unit), timeout_s)
+            reply = await self._ask(_write_call(client, function, wire, values, unit), timeout_s)
         finally:
             self._writing = False
+        _check_echo(reply, function, wire, values)
 
     def close(self) -> None:
         """Close the connection, if it stands."""
@@ -235,6 +236,16 @@ def _write_call(client: ModbusBaseClient, function: int, wire: int, values: tupl
     if function == 6:
         return client.write_register(wire, values[0], device_id=unit)
     return client.write_registers(wire, list(values), device_id=unit)
+
+
+def _check_echo(reply: ModbusPDU, function: int, wire: int, values: tuple[int, ...]) -> None:
+    """A device repeats what it was told: the value (5, 6) or how many (15, 16). Raises WrongReply."""
+    if reply.function_code != function:
+        raise WrongReply(f"answered with function {reply.function_code} instead of {function}")
+    told = {5: reply.bits[:1], 6: reply.registers[:1]}.get(function, [reply.count])
+    asked = list(values[:1]) if function in (5, 6) else [len(values)]
+    if reply.address != wire or [int(each) for each in told] != asked:
+        raise WrongReply(f"answered that it wrote {told} at {reply.address} instead of {asked} at {wire}")
 
 
 def _bits(reply: ModbusPDU, count: int) -> list[int]:

@@ -52,13 +52,13 @@ class Cycle:
     async def read(self, job: Job) -> Seen:
         """Read everything a job wants. Raises Busy, Stranger, NoAnswer, WrongReply or LinkLost."""
         if not job.unit.identified:
-            await self._identify(job.unit)
+            await self.identify(job.unit)
         image, t = Image(), 0
         work = self._awake(job, image)
         while work:
             request = work.pop(0)
             try:
-                values = await self._ask(request, job.unit)
+                values = await self.ask(request, job.unit)
             except ExceptionReply as fault:
                 t = t or now_us()
                 work[:0] = self._refused(job, request, fault, image)
@@ -114,11 +114,12 @@ class Cycle:
         job.asleep[request] = (self._clock() + seconds, reason)
         image.fail(*request, reason)
 
-    async def _identify(self, unit: Unit) -> None:
+    async def identify(self, unit: Unit) -> None:
+        """See that a unit is what its profile is for. Raises Busy, Stranger or a Fault."""
         for identity in unit.identity:
             image = Image()
             try:
-                image.put(identity.request.function, identity.request.wire, await self._ask(identity.request, unit))
+                image.put(identity.request.function, identity.request.wire, await self.ask(identity.request, unit))
             except ExceptionReply as fault:
                 if fault.code in BUSY:
                     raise Busy from None
@@ -128,7 +129,8 @@ class Cycle:
             _compare(identity, image)
         unit.identified = True
 
-    async def _ask(self, request: Request, unit: Unit) -> list[int]:
+    async def ask(self, request: Request, unit: Unit) -> list[int]:
+        """Read registers or bits. Raises a Fault."""
         await self._quiet(unit)
         try:
             return await self._client.read(request, unit.number, unit.timeout_s)

@@ -12,6 +12,7 @@ from hubwatch_agents.modbus.cycle import Busy, Cycle, Seen, Stranger
 from hubwatch_agents.modbus.faults import Fault, LinkLost, NoAnswer, WrongReply
 from hubwatch_agents.modbus.freshness import watch
 from hubwatch_agents.modbus.jobs import Job, Unit
+from hubwatch_agents.modbus.orders import Order, Orders
 from hubwatch_agents.modbus.schedule import Schedule, next_turn
 from hubwatch_agents.readings import Sink
 from hubwatch_agents.tasks import end, raise_first
@@ -43,6 +44,7 @@ class Poller:
         # Aligned to the wall clock at the start, and from then on never moved by it.
         self._base = time.time() - time.monotonic()
         self._cycle = Cycle(client, self.clock)
+        self.orders = Orders(self._cycle, client)
         self._schedule: Schedule[Job] = Schedule()
         self._probing: list[Job] = []
         self._tries = 0
@@ -77,6 +79,7 @@ class Poller:
         finally:
             stopping.cancel()
             await end(polling, watching)
+            self.orders.drop("the agent stops reading this connection")
             self._client.close()
         raise_first([polling, watching])
 
@@ -105,6 +108,9 @@ class Poller:
     async def _turn(self) -> None:
         """Do the next thing that is due, or sleep a little."""
         now = self.clock()
+        if (order := self.orders.take()) is not None:
+            await self._order(order, now)
+            return
         idle_s = self._schedule.due_s() - now
         probe = next((job for job in self._probing if job.unit.breaker.may_probe(now, idle_s)), None)
         if probe is not None:
@@ -125,6 +131,15 @@ class Poller:
         """Take a job of a silent unit out of turn; it comes back with the unit's first answer."""
         self._bad(job, "the device is silent")
         self._probing.append(job)
+
+    async def _order(self, order: Order, started: float) -> None:
+        self._asking = order.unit
+        fault = await self.orders.carry_out(order)
+        if isinstance(fault, LinkLost):
+            self._lost(fault.reason)
+        elif isinstance(fault, NoAnswer | WrongReply):
+            await self._after_silence()
+        self._blame(order.unit, started)
 
     async def _do(self, job: Job, started: float) -> None:
         self._asking = job.unit
@@ -250,6 +265,7 @@ class Poller:
 
     def _down(self, reason: str) -> None:
         """Everything behind the connection is bad from now on, said again at every try."""
+        self.orders.drop(reason)
         for job in self.jobs:
             self._bad(job, reason)
             job.unit.identified = False

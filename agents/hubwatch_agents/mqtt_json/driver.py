@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from hubwatch_agents.commands.outcome import Outcome, Result
 from hubwatch_agents.connections import Connection, MqttWay
 from hubwatch_agents.devices import Device
-from hubwatch_agents.drivers import Tools
+from hubwatch_agents.drivers import AnyCommand, Tools
 from hubwatch_agents.mqtt_json.asking import Asker
+from hubwatch_agents.mqtt_json.commanding import Speaker
 from hubwatch_agents.mqtt_json.desk import desks
 from hubwatch_agents.mqtt_json.heard import Found, Heard
 from hubwatch_agents.mqtt_json.mapper import Mapper
 from hubwatch_agents.mqtt_json.recovery import recoverers
 from hubwatch_agents.mqtt_json.topics import matches
-from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.profiles.mqtt_schema import MqttCommand, MqttProfile
 from hubwatch_agents.readings import Reading
 from hubwatch_agents.tasks import until_stopped
 from hubwatch_core.clock import now_us
@@ -37,6 +39,8 @@ class MqttDriver:
         self._recoverers = recoverers(self.mappers, self._asker, tools.marks, tools.drops, self._give)
         topics = (self._asker.filters, *(mapper.filters for mapper in self.mappers))
         self._filters = sorted({each for filters in topics for each in filters})
+        self._devices = tuple(devices)
+        self._speaker = Speaker()
         self._session = session(connection, tools, f"mqtt-{connection.name}")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -52,12 +56,20 @@ class MqttDriver:
         """Nobody waits for anybody here."""
         return {}
 
+    async def command(self, device: Device, command: AnyCommand) -> Outcome:
+        """Publish a command once."""
+        if device not in self._devices or not isinstance(command, MqttCommand):
+            return Outcome(Result.FAILED, "not sent: the connection is being set up anew")
+        return await self._speaker.command(command)
+
     async def _use(self, link: Link) -> None:
         await link.subscribe(*self._filters)
         asking = [*(desk.run(link) for desk in self._desks), *(each.run(link) for each in self._recoverers)]
+        self._speaker.link = link
         try:
             await until_stopped(asyncio.Event(), self._listen(link), *asking)
         finally:
+            self._speaker.link = None
             t = now_us()
             for mapper in self.mappers:
                 self._give(mapper.failed(t, "link to the device's broker is lost"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from hubwatch_agents.commands.outcome import Outcome, Result
 from hubwatch_agents.connections import Connection, SparkplugWay
 from hubwatch_agents.devices import Device
-from hubwatch_agents.drivers import Tools
+from hubwatch_agents.drivers import AnyCommand, Tools
 from hubwatch_agents.mqtt_json.driver import session
 from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
 from hubwatch_agents.readings import Reading
@@ -48,6 +49,10 @@ class SparkplugDriver:
     def delays_s(self) -> Mapping[str, float]:
         """Nobody waits for anybody here."""
         return {}
+
+    async def command(self, device: Device, command: AnyCommand) -> Outcome:
+        """Send nothing: profiles of Sparkplug devices name no commands."""
+        return Outcome(Result.FAILED, f"not sent: {device.sensor} takes no command such as {command.name}")
 
     async def _use(self, link: Link) -> None:
         # Births are not retained: whoever comes later has to ask for them.

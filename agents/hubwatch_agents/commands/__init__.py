@@ -1,0 +1,1 @@
+"""Commands that operators give through the running agent."""
