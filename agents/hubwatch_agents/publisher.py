@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from hubwatch_agents.config import Settings
 from hubwatch_agents.frames import late_copy
+from hubwatch_agents.rollcall import RollCall
 from hubwatch_agents.settling import Settling
 from hubwatch_agents.spool.spool import Entry, Spool
 from hubwatch_agents.tasks import end, raise_first
@@ -16,10 +17,13 @@ from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Session, Will
-from hubwatch_core.topics import Leaf, Topic
+from hubwatch_core.topics import Leaf, Topic, rollcall
 
 MOST_LIVE = 500
-"""Live frames held in memory; what comes beyond them waits on disk as backlog."""
+MOST_LIVE_BYTES = 4 << 20
+"""Live frames held in memory, those under way to the broker among them; what comes beyond them waits on disk as
+backlog. The MQTT client holds those under way a second time.
+"""
 FAREWELL_S = 5.0
 """How long a stopping agent goes on sending; what is left stays in the spool."""
 BACKLOG_PAUSE_S = 1.0
@@ -54,8 +58,10 @@ class Publisher:
             health=health,
         )
         self._settling = Settling(spool, settings.spool.confirm_s)
+        self._rollcall = RollCall(rollcall(settings.hub, settings.agent), self._settling, health)
         self._unsynced: deque[Held] = deque()
         self._ready: deque[Held] = deque()
+        self._held_bytes = 0
         self._more = asyncio.Event()
         self._dirty = asyncio.Event()
         self._reborn = asyncio.Event()
@@ -80,6 +86,7 @@ class Publisher:
         for entry in entries:
             self._spool.lease(entry)
             self._unsynced.append(Held(now, self._spool.appended, entry))
+            self._held_bytes += len(entry.payload)
         self._let_go(now)
         self._dirty.set()
 
@@ -127,8 +134,13 @@ class Publisher:
     def _let_go(self, now: float) -> None:
         """Leave to the disk what is too old to be called live, or too much to be held in memory."""
         for held in (self._ready, self._unsynced):
-            while held and (self._too_old(held[0], now) or len(self._ready) + len(self._unsynced) > MOST_LIVE):
-                self._spool.release(held.popleft().entry)
+            while held and (self._too_old(held[0], now) or self._too_much()):
+                entry = held.popleft().entry
+                self._held_bytes -= len(entry.payload)
+                self._spool.release(entry)
+
+    def _too_much(self) -> bool:
+        return len(self._ready) + len(self._unsynced) > MOST_LIVE or self._held_bytes > MOST_LIVE_BYTES
 
     def _too_old(self, held: Held, now: float) -> bool:
         return not self._up and now - held.kept > GRACE_S
@@ -137,6 +149,8 @@ class Publisher:
 
     async def _use(self, link: Link) -> None:
         await self._hello(link)
+        self._rollcall.absent()
+        await self._rollcall.call(link)
         self._let_go(asyncio.get_running_loop().time())
         self._up = True
         try:
@@ -144,12 +158,13 @@ class Publisher:
                 self._live(link),
                 self._send_backlog(link),
                 self._announce_again(link),
-                self._settling.settle_for_ever(),
+                self._rollcall.call_for_ever(link),
             )
+            await self._rollcall.call(link)
             await link.publish(self._state_topic, wire.OFFLINE, retain=True)
             self._settling.settle_all()
         finally:
-            self._settling.doubt()
+            self._rollcall.absent()
             self._up = False
 
     async def _hello(self, link: Link) -> None:
@@ -179,24 +194,35 @@ class Publisher:
                 self._more.clear()
                 await self._more.wait()
             held = self._ready.popleft()
-            entry = held.entry
             try:
-                await link.publish(self._frame_topic, entry.payload, heard=True)
+                await self._send(link, held.entry, held.entry.payload)
             except BaseException:
                 # Nobody knows whether it arrived: sent again in the next seconds as live, else as backlog.
                 self._ready.appendleft(held)
                 raise
-            self._settling.taken(entry)
+            self._held_bytes -= len(held.entry.payload)
             self.sent += 1
+
+    async def _send(self, link: Link, entry: Entry, payload: bytes) -> None:
+        """Send a frame; one that no collector may have got goes (back) to the backlog."""
+        spell = self._rollcall.spell
+        if not await link.publish(self._frame_topic, payload):
+            self._rollcall.absent()
+        if spell is not None and spell == self._rollcall.spell:
+            self._settling.taken(entry)
+        else:
+            self._spool.release(entry)
 
     async def _send_backlog(self, link: Link) -> None:
         """Send what waits on disk, no faster than is allowed; one frame at a time, so that live ones pass it."""
         pace = self._settings.spool.backlog_bytes_per_s
         while True:
+            await self._rollcall.collected.wait()
             for entry in self._spool.backlog():
+                if not self._rollcall.collected.is_set():
+                    break
                 began = asyncio.get_running_loop().time()
-                await link.publish(self._frame_topic, late_copy(entry.payload, now_us()), heard=True)
-                self._settling.taken(entry)
+                await self._send(link, entry, late_copy(entry.payload, now_us()))
                 self.sent_late += 1
                 took = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.0, len(entry.payload) / pace - took))

@@ -48,8 +48,10 @@ def limits_of(settings: IntakeSection) -> Limits:
 
 
 def offer_of(topic: str, payload: bytes, received: int, limits: Limits) -> Offer | None:
-    """Decode and check one message; None when it says nothing (a retained message being deleted)."""
+    """Decode and check one message; None when it says nothing (a roll call, a retained message being deleted)."""
     where: Topic | None = None
+    if topics.is_rollcall(topic):
+        return None
     try:
         where = _parsed(topic)
         if not payload and where.leaf is not Leaf.FRAME:

@@ -40,4 +40,6 @@ def filters_of(settings: Settings) -> tuple[str, ...]:
         topics.every(Leaf.BIRTH),
         topics.every(Leaf.STATE),
         topics.shared(settings.intake.group, topics.every(Leaf.FRAME)),
+        # Behind the frames, and shared like them: who finds this subscription finds that one.
+        topics.shared(settings.intake.group, topics.EVERY_ROLLCALL),
     )

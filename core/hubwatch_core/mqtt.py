@@ -70,32 +70,39 @@ class Message:
     received: int
 
 
+class Refused(Transient):
+    """The broker is there, and does not take this message."""
+
+
 class Link:
     """One live connection to the broker. Once lost, everything on it raises Transient."""
 
     def __init__(self, client: Client) -> None:
         self.session_present = client.session_present
+        self.tells_who_hears = client.is_five
+        """Whether the broker says so when nobody has subscribed to what is published; MQTT 3.1.1 has no word for it."""
         self.lost = client.lost
         self._client = client
         self._confirmations: dict[int, asyncio.Future[ReasonCode]] = {}
         client.paho.on_publish = self._on_publish
 
     async def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, heard: bool = False
-    ) -> None:
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expires_s: int | None = None
+    ) -> bool:
         """Publish, and for QoS 1 return when the broker has taken it.
 
-        `heard` demands that somebody has subscribed, now or in a session the broker keeps: else it takes the message
-        and throws it away. Raises Transient when the link is lost, the broker refuses it or nobody hears it, Permanent
-        when it is larger than the broker takes at all. MQTT 3.1.1 tells neither refusals nor that nobody hears.
+        Gives False when it says that nobody has subscribed, now or in a session it keeps: then it has thrown the
+        message away. What nobody has fetched after `expires_s` seconds is thrown away, too. Raises Transient when the
+        link is lost, Refused when the broker does not take it, Permanent when it is larger than the broker takes at
+        all. MQTT 3.1.1 tells neither refusals nor that nobody hears, and knows no expiry.
         """
         self._still_there()
         self._check_size(topic, payload)
-        info = self._client.paho.publish(topic, payload, qos, retain)
+        info = self._client.paho.publish(topic, payload, qos, retain, self._expiry(expires_s))
         if info.rc != 0:
             raise Transient(f"publish to {topic} failed: {error_string(info.rc)}")
         if qos == 0:
-            return
+            return True
         confirmation = asyncio.get_running_loop().create_future()
         self._confirmations[info.mid] = confirmation
         try:
@@ -106,9 +113,8 @@ class Link:
             raise Transient(f"link lost before {topic} was acknowledged")
         code = confirmation.result()
         if code.is_failure:
-            raise Transient(f"broker refused a message on {topic}: {code}")
-        if heard and code.value == _NOBODY_SUBSCRIBED:
-            raise Transient(f"nobody has subscribed to {topic} yet: is a collector running?")
+            raise Refused(f"broker refused a message on {topic}: {code}")
+        return bool(code.value != _NOBODY_SUBSCRIBED)
 
     async def subscribe(self, *filters: str, qos: int = 1) -> None:
         """Subscribe to all filters. Raises Permanent when the broker refuses one."""
@@ -162,6 +168,13 @@ class Link:
         largest, size = self._client.max_packet_bytes, len(topic.encode()) + len(payload) + PACKET_OVERHEAD_BYTES
         if largest is not None and size > largest:  # the broker would hang up, and again after every reconnect
             raise Permanent(f"message of {len(payload)} bytes on {topic}: the broker takes packets up to {largest}")
+
+    def _expiry(self, seconds: int | None) -> Properties | None:
+        if seconds is None or not self._client.is_five:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.MessageExpiryInterval = seconds
+        return properties
 
     def _still_there(self) -> None:
         if self.lost.done():

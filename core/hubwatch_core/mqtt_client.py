@@ -85,6 +85,8 @@ class Client(aiomqtt.Client):
             **more,
         )
         self.inbox: Inbox = self._queue  # type: ignore[assignment]  # made just above
+        self.is_five = more["protocol"] is aiomqtt.ProtocolVersion.V5
+        """Speaks MQTT 5."""
         self.reached = False
         """Something at the other end took the connection (and the TLS handshake)."""
         self.session_present = False

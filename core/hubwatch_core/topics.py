@@ -1,4 +1,9 @@
-"""MQTT topics of wire version 1: `hubwatch/1/{hub}/{agent}/{frame|birth|state}`."""
+"""MQTT topics of wire version 1: `hubwatch/1/{hub}/{agent}/{frame|birth|state}`, and beside them the roll call.
+
+An agent publishes an empty message on `hubwatch/rollcall/{hub}/{agent}`, which nobody but collectors takes, to hear
+from the broker whether one has subscribed (docs/decisions/0031). It stands outside `hubwatch/1`, so that whoever
+listens to everything there does not pass for a collector.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ from hubwatch_core.errors import Poison
 from hubwatch_core.ids import is_id
 
 ROOT = "hubwatch/1"
+ROLLCALL = "hubwatch/rollcall"
+EVERY_ROLLCALL = f"{ROLLCALL}/+/+"
 
 
 class Leaf(StrEnum):
@@ -54,6 +61,16 @@ def _shown(text: str) -> str:
 def every(leaf: Leaf, hub: str = "+") -> str:
     """Give the filter for one kind of message from all agents, of one hub or of all."""
     return f"{ROOT}/{hub}/+/{leaf}"
+
+
+def rollcall(hub: str, agent: str) -> str:
+    """Give the topic of an agent's roll call."""
+    return f"{ROLLCALL}/{hub}/{agent}"
+
+
+def is_rollcall(topic: str) -> bool:
+    """Tell whether a topic is that of a roll call: the message on it says nothing."""
+    return topic.startswith(f"{ROLLCALL}/")
 
 
 def shared(group: str, pattern: str) -> str:

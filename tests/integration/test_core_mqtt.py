@@ -262,34 +262,45 @@ async def test_publish_on_its_way_when_the_link_breaks_is_transient(proxy: Proxy
             await asyncio.wait_for(publishing, SOON_S)
 
 
-async def test_publish_that_must_be_heard_fails_while_nobody_has_subscribed(other: Link) -> None:
-    with pytest.raises(Transient, match="nobody has subscribed"):
-        await other.publish(unique(), b"x", heard=True)
-    await other.publish(unique(), b"x")
-
-
 @pytest.mark.parametrize("shared", [True, False])
 async def test_publish_is_heard_by_a_session_the_broker_keeps(mosquitto: Address, other: Link, shared: bool) -> None:
     topic, session = unique(), Session(reaching(mosquitto), client_id=unique(), persistent=True)
     async with kept(session) as links:
         await (await links.next()).subscribe(f"$share/{unique()}/{topic}" if shared else topic)
-    await other.publish(topic, b"x", heard=True)
+    assert await other.publish(topic, b"x")
     async with kept(session) as links:
         assert [message.payload for message in await _take(await links.next(), 1)] == [b"x"]
 
 
-async def test_publish_that_must_be_heard_fails_until_somebody_has_subscribed(mosquitto: Address, other: Link) -> None:
+async def test_publish_says_that_nobody_hears_until_somebody_has_subscribed(mosquitto: Address, other: Link) -> None:
     topic, client_id = unique(), unique()
-    with pytest.raises(Transient, match=f"nobody has subscribed to {topic} yet"):
-        await other.publish(topic, b"x", heard=True)
-    await other.publish(topic, b"x")  # who does not ask is not told
+    assert other.tells_who_hears
+    assert not await other.publish(topic, b"x")
     subscriber = Session(reaching(mosquitto), client_id=client_id, persistent=True, manual_ack=True)
     async with kept(subscriber) as links:
         await (await links.next()).subscribe(topic)
-        await other.publish(topic, b"present", heard=True)
-    await other.publish(topic, b"away", heard=True)  # the broker keeps it for a session that comes back
+        assert await other.publish(topic, b"present")
+    assert await other.publish(topic, b"away")  # the broker keeps it for a session that comes back
     async with kept(subscriber) as links:
         assert [each.payload for each in await _take(await links.next(), 2)] == [b"present", b"away"]
+
+
+async def test_old_protocol_has_no_word_for_nobody(mosquitto: Address) -> None:
+    async with kept(Session(reaching(mosquitto, protocol="3.1.1"), client_id=unique())) as links:
+        link = await links.next()
+        assert not link.tells_who_hears
+        assert await link.publish(unique(), b"x", expires_s=1)
+
+
+async def test_message_that_has_expired_is_not_delivered(mosquitto: Address, other: Link) -> None:
+    topic, session = unique(), Session(reaching(mosquitto), client_id=unique(), persistent=True)
+    async with kept(session) as links:
+        await (await links.next()).subscribe(topic)
+    await other.publish(topic, b"soon stale", expires_s=1)
+    await other.publish(topic, b"for long", expires_s=60)
+    await asyncio.sleep(2.2)
+    async with kept(session) as links:
+        assert [each.payload for each in await _take(await links.next(), 1)] == [b"for long"]
 
 
 async def test_thousand_publishes_at_once_are_all_confirmed_and_arrive(mosquitto: Address, other: Link) -> None:

@@ -81,6 +81,15 @@ async def test_frame_of_an_agent_reaches_a_collector_over_tls(connect: Connect) 
         assert message.payload == b"mine"
 
 
+async def test_roll_call_of_an_agent_reaches_a_collector(connect: Connect) -> None:
+    async with connect("hub") as collector, connect("rotterdam/gate-7") as agent:
+        await collector.subscribe("$share/collector/hubwatch/rollcall/+/+", qos=1)
+        await agent.publish("hubwatch/rollcall/rotterdam/gate-8", b"", qos=1)
+        await agent.publish("hubwatch/rollcall/rotterdam/gate-7", b"", qos=1)
+        message = await asyncio.wait_for(anext(collector.messages), 5)
+        assert message.topic.value == "hubwatch/rollcall/rotterdam/gate-7"
+
+
 async def test_agent_cannot_write_as_another(connect: Connect) -> None:
     async with connect("hub") as collector, connect("rotterdam/gate-7") as agent:
         await collector.subscribe("hubwatch/1/#", qos=1)

@@ -14,7 +14,7 @@ from hubwatch_agents.tasks import end
 from hubwatch_core import wire
 from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import Link, Session
-from hubwatch_core.topics import Leaf, parse
+from hubwatch_core.topics import Leaf, is_rollcall, parse, rollcall
 
 Address = tuple[str, int]
 
@@ -30,6 +30,8 @@ class Listener:
 
     def take(self, topic: str, payload: bytes) -> None:
         """Take one message."""
+        if is_rollcall(topic):
+            return
         leaf = parse(topic).leaf
         if leaf is Leaf.FRAME:
             self.frames.append(wire.decode_frame(payload))
@@ -74,7 +76,7 @@ async def listening(address: Address, hub: str) -> AsyncIterator[Listener]:
     listener, ready = Listener(), asyncio.Event()
 
     async def use(link: Link) -> None:
-        await link.subscribe(f"hubwatch/1/{hub}/#")
+        await link.subscribe(f"hubwatch/1/{hub}/#", rollcall(hub, "+"))
         ready.set()
         while True:
             for message in await link.receive(1000, 1.0):

@@ -56,6 +56,11 @@ def test_a_state_is_a_state(payload: bytes, online: bool) -> None:
     assert decoded(payload, "state").content == State("harbour", "gate-7", online)
 
 
+@pytest.mark.parametrize("payload", [b"", b"whatever"])
+def test_a_roll_call_says_nothing(payload: bytes) -> None:
+    assert offer_of("hubwatch/rollcall/harbour/gate-7", payload, now_us(), LIMITS) is None
+
+
 @pytest.mark.parametrize("leaf", ["birth", "state"])
 def test_a_deleted_retained_message_says_nothing(leaf: str) -> None:
     assert offer_of(f"{TOPIC}/{leaf}", b"", now_us(), LIMITS) is None

@@ -47,6 +47,16 @@ def test_filter_takes_one_kind_from_every_agent(leaf: Leaf, hub: str, expected: 
     assert topics.every(leaf, hub) == expected
 
 
+def test_rollcall_is_no_topic_of_the_wire_and_not_within_its_tree() -> None:
+    topic = topics.rollcall("rotterdam", "gate-7")
+    assert topic == "hubwatch/rollcall/rotterdam/gate-7"
+    assert topics.is_rollcall(topic)
+    assert not topic.startswith(f"{topics.ROOT}/")
+    assert not topics.is_rollcall(str(Topic("rotterdam", "gate-7", Leaf.FRAME)))
+    with pytest.raises(Poison):
+        topics.parse(topic)
+
+
 def test_group_shares_and_no_group_does_not() -> None:
     pattern = topics.every(Leaf.FRAME)
     assert topics.shared("collector", pattern) == "$share/collector/hubwatch/1/+/+/frame"
