@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hubwatch_agents.connections import Connection
+from hubwatch_agents.connections import Connection, place_of
 from hubwatch_core import config
 from hubwatch_core.config import ConfigId, LogSection, MqttSection, Section, TelemetrySection
 from hubwatch_core.errors import ConfigError, Problem
@@ -112,6 +112,12 @@ class Settings(Section):
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield ("connections", index, "name"), f"connection {name} is there twice"
+        places = [place_of(connection) for connection in self.connections]
+        for index, place in enumerate(places):
+            if place is not None and place in places[:index]:
+                other = names[places.index(place)]
+                text = f"{other} and {names[index]} lead to the same place, {place}: one queue is all a line can serve"
+                yield ("connections", index), text
         for index, device in enumerate(self.devices):
             if device.sensor == self.agent:
                 yield ("devices", index, "sensor"), f"the sensor name {self.agent} is the agent's own"

@@ -84,3 +84,13 @@ Connection = Annotated[TcpWay | RtuOverTcpWay | RtuWay | TlsWay | MqttWay | Spar
 TRANSPORTS = ("tcp", "rtu_over_tcp", "rtu", "tls", "mqtt", "sparkplug")
 
 ModbusConnection = TcpWay | RtuOverTcpWay | RtuWay | TlsWay
+
+
+def place_of(connection: Connection) -> str | None:
+    """Give where a Modbus connection leads, which only one may; None for brokers, that serve any number of sessions.
+
+    Gateways mix up the replies of two sessions, or take but one (pymodbus #2762, devices.md 9).
+    """
+    if isinstance(connection, MqttWay | SparkplugWay):
+        return None
+    return str(connection.port) if isinstance(connection, RtuWay) else f"{connection.host}:{connection.port}"

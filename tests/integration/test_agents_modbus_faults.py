@@ -2,65 +2,93 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from hubwatch_agents.checked import read
+from hubwatch_core.clock import now_us
+from hubwatch_core.errors import ConfigError
 from hubwatch_core.words import Quality
+from support import agents_fault_cases
+from support.agents_fault_cases import MODBUS, Case
 from support.agents_modbus_device import Line, Unit
-from support.agents_rig import Heard, driving
+from support.agents_rig import MAPS, Heard, driving
 
-CASES = sorted((Path(__file__).parents[1] / "cases" / "agents_faults" / "modbus").glob("*.toml"))
 WARM_UP = 3
 """Readings of the neighbour after which the case is judged: the breaker has opened, splits are done."""
+PATIENCE_S = 12.0
 
-TRUE_VALUES = {("a", 10), ("b", 20), ("c", 50)}
-
-
-def case_of(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-def as_expected(heard: Heard, expected: dict[str, Any]) -> bool:
-    last = heard.last("faulty", expected["channel"])
-    return (
-        last is not None
-        and last.quality is Quality[expected["quality"].upper()]
-        and last.x == expected.get("value")
-        and expected.get("reason", "") in (last.reason or "")
-    )
+CASES = [agents_fault_cases.load(path) for path in MODBUS]
+LIVE = pytest.mark.parametrize("case", [case for case in CASES if case.refused is None], ids=lambda case: case.name)
+REFUSED = pytest.mark.parametrize("case", [case for case in CASES if case.refused], ids=lambda case: case.name)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-async def test_fault_is_told_and_hurts_nobody_else(path: Path) -> None:
-    case = case_of(path)
-    faulty = Unit(fault=case["fault"], number=case["number"], times=case.get("times", 1_000_000))
-    line = Line({1: faulty, 2: Unit()})
-    connection = {"name": "line", "transport": case["transport"], "host": "127.0.0.1", "flush_ms": 50}
-    devices = [
-        {"sensor": "faulty", "profile": "probe", "unit": 1},
-        {"sensor": "neighbour", "profile": "probe", "unit": 2},
-    ]
-    async with line.over_tcp(rtu=case["transport"] == "rtu_over_tcp"):
-        connection["port"] = line.port
-        async with driving(connection, devices) as (heard, _):
-            for expected in case["expect"]:
-                await heard.until(partial(as_expected, expected=expected), 6)
-            seen = len([r for r in heard.of("neighbour", "a") if r.quality is Quality.GOOD])
-            await heard.until(lambda h: good_readings(h) >= seen + WARM_UP, 6)
-            assert {r.x for r in heard.of("neighbour", "a") if r.x is not None} == {10}
-            assert {(r.channel, r.x) for r in heard.of("faulty") if r.quality is Quality.GOOD} <= TRUE_VALUES
-            assert all(r.x is not None or r.quality is not Quality.GOOD for r in heard.readings)
+@LIVE
+async def test_fault_is_told_and_hurts_nobody_else(case: Case, tmp_path: Path) -> None:
+    case.write_profile(tmp_path)
+    faulty = case.unit()
+    line = case.line(faulty)
+    connection = {"name": "line", "host": "127.0.0.1", "flush_ms": 50, "reconnect_max_s": 0.3}
+    began = now_us()
+    async with line.over_tcp(rtu=case.rtu):
+        connection |= {"transport": case.tree["transport"], "port": line.port, **case.tree.get("connection", {})}
+        async with driving(connection, case.devices(), folders=(MAPS, tmp_path)) as (heard, _):
+            for step in case.steps():
+                step.do(line, faulty)
+                await heard.until(step.seen, PATIENCE_S)
+                assert step.attrs.items() <= (heard.happenings[-1].attrs if heard.happenings else {}).items()
+            seen = good_readings(heard)
+            await heard.until(lambda h: good_readings(h) >= seen + WARM_UP, PATIENCE_S)
+            assert case.steps()[-1].seen(heard), "and it stays so"
+    assert_nothing_false(heard, case, began)
+    assert_the_device_saw_what_it_should(case, line, faulty)
+
+
+def assert_nothing_false(heard: Heard, case: Case, began: int) -> None:
+    assert {r.x for r in heard.of("neighbour", "a") if r.x is not None} == {10}
+    assert {(r.channel, r.x) for r in heard.of("faulty") if r.quality is Quality.GOOD} <= case.true_values()
+    assert all(r.x is not None or r.quality is not Quality.GOOD for r in heard.readings)
+    assert all(began <= r.t <= now_us() for r in heard.readings), "a device's clock never stamps a reading"
+
+
+def assert_the_device_saw_what_it_should(case: Case, line: Line, faulty: Unit) -> None:
+    saw = case.tree.get("saw", {})
+    assert line.most_open == saw.get("sessions", 1)
+    assert line.connections >= saw.get("connects", 1)
+    if "refused" in saw:
+        assert faulty.refused == saw["refused"]
+    for function, values in saw.get("spaces", {}).items():
+        assert values.items() <= {str(wire): x for wire, x in faulty.spaces[int(function)].items()}.items()
 
 
 def good_readings(heard: Heard) -> int:
     return len([r for r in heard.of("neighbour", "a") if r.quality is Quality.GOOD])
 
 
-def test_every_fault_of_the_device_has_a_case() -> None:
-    told = {case_of(path)["fault"] for path in CASES}
-    assert told >= {"exception", "short", "other_function", "other_unit", "silent", "late", "half", "garbage"}
-    assert all(case_of(path)["source"] for path in CASES)
+@REFUSED
+def test_mistake_is_refused_before_anything_is_connected(case: Case, tmp_path: Path) -> None:
+    case.write_profile(tmp_path)
+    path = tmp_path / "agent" / "agent.toml"
+    path.parent.mkdir()
+    path.write_text(case.tree.get("config", ONE_DEVICE).replace("FOLDER", str(tmp_path)), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        read(path)
+    assert case.refused is not None
+    assert any(case.refused in str(problem) for problem in refused.value.problems), refused.value.problems
+
+
+ONE_DEVICE = """
+hub = "h"
+agent = "a"
+profile_folders = ["FOLDER"]
+[[connections]]
+name = "line"
+transport = "tcp"
+host = "127.0.0.1"
+[[devices]]
+sensor = "faulty"
+zone = "z"
+profile = "it"
+connection = "line"
+"""

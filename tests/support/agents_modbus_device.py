@@ -6,12 +6,16 @@ import asyncio
 import os
 import ssl
 import struct
+import time
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 HEALTHY = "healthy"
+
+COIL_ON = 0xFF00
+"""What writes 1 to a coil (Modbus application protocol 1.1b3, 6.5)."""
 
 
 @dataclass
@@ -25,8 +29,23 @@ class Unit:
     times: int = 1_000_000
     """How many requests the fault lasts."""
     delay_s: float = 0.0
+    spaces: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Registers or bits that only one function reads; others read `registers`."""
+    most: int = 125
+    """Registers it gives in one request; exception 3 beyond."""
+    closes_holes: bool = False
+    """A read across addresses it does not have gives what it has, moved together, in place of exception 2."""
+    quiet_s: float = 0.0
+    """A request that comes sooner after the last frame on the line is not understood."""
+    refuses_zero: bool = False
+    """Writing 0 is exception 3."""
+    clears: dict[str, int] = field(default_factory=dict)
+    """Coils that set another to 0 when 1 is written to them."""
+    stuck_sessions: int = 0
+    """On so many connections a gateway answers exception 0x0B in its place."""
     answered: int = 0
     asked: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,16 @@ class Line:
         self.port = 0
         self.path = ""
         self.connections = 0
+        self.most_open = 0
+        self.swaps = False
+        """With two sessions open, each gets the replies of the other: serial servers that were made for one."""
+        self.connect_quiet_s = 0.0
+        """What comes sooner after a connect is lost."""
+        self.stuck_sessions = 0
+        """The same for every unit."""
         self._writers: set[asyncio.StreamWriter] = set()
+        self._connected = 0.0
+        self._spoken = 0.0
 
     def cut(self) -> None:
         """Drop every connection."""
@@ -116,8 +144,9 @@ class Line:
                 body = struct.pack(
                     ">HHHB", number + reply.number_shift & 0xFFFF, reply.protocol, len(reply.pdu) + 1, reply.unit
                 )
-                writer.write((body + reply.pdu)[: reply.cut])
-                await writer.drain()
+                back = self._whose(writer)
+                back.write((body + reply.pdu)[: reply.cut])
+                await back.drain()
                 if reply.close:
                     return
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -132,8 +161,9 @@ class Line:
                 frame = await reader.readexactly(8)
                 reply = await self._reply(frame[0], frame[1:-2])
                 if reply is not None:
-                    writer.write(_rtu(reply))
-                    await writer.drain()
+                    back = self._whose(writer)
+                    back.write(_rtu(reply))
+                    await back.drain()
                     if reply.close:
                         return
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -144,6 +174,12 @@ class Line:
     def _opened(self, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
+        self.most_open = max(self.most_open, len(self._writers))
+        self._connected = time.monotonic()
+
+    def _whose(self, writer: asyncio.StreamWriter) -> asyncio.StreamWriter:
+        others = [each for each in self._writers if each is not writer]
+        return others[0] if self.swaps and others else writer
 
     def _closed(self, writer: asyncio.StreamWriter) -> None:
         self._writers.discard(writer)
@@ -151,34 +187,53 @@ class Line:
 
     async def _reply(self, number: int, pdu: bytes) -> Reply | None:
         unit = self.units.get(number)
+        before, self._spoken = self._spoken, time.monotonic()
         if unit is None:
             return None
         unit.asked += 1
+        if self._spoken - self._connected < self.connect_quiet_s or self._spoken - before < unit.quiet_s:
+            return None
         if unit.delay_s:
             await asyncio.sleep(unit.delay_s)
+        if self.connections <= max(self.stuck_sessions, unit.stuck_sessions):
+            return Reply(bytes([pdu[0] | 0x80, 0x0B]), number)
         faulty = unit.fault != HEALTHY and unit.times > 0
         unit.times -= 1
         if faulty:
             return await _FAULTS[unit.fault](unit, number, pdu)
         unit.answered += 1
+        self._spoken = time.monotonic()
         return Reply(good(unit, pdu), number)
 
 
 def good(unit: Unit, pdu: bytes) -> bytes:
     """Answer a read as a device does that is well; exception 2 outside its registers."""
     function, wire, count = struct.unpack(">BHH", pdu[:5])
-    wires = range(wire, wire + count)
     if function in (5, 6):
-        unit.registers[wire] = count
-        return pdu[:5]
-    if any(each not in unit.registers for each in wires):
-        return bytes([function | 0x80, 2])
+        return _written(unit, pdu)
+    has, wires = unit.spaces.get(function, unit.registers), range(wire, wire + count)
+    there = [has[each] for each in wires if each in has]
+    if (function in (3, 4) and count > unit.most) or (len(there) < count and not unit.closes_holes):
+        unit.refused += 1
+        return bytes([function | 0x80, 3 if count > unit.most else 2])
+    values = there + [0] * (count - len(there))
     if function in (1, 2):
-        bits = sum((unit.registers[each] & 1) << i for i, each in enumerate(wires))
-        data = bits.to_bytes((count + 7) // 8, "little")
+        data = sum((value & 1) << i for i, value in enumerate(values)).to_bytes((count + 7) // 8, "little")
     else:
-        data = b"".join(struct.pack(">H", unit.registers[each]) for each in wires)
+        data = struct.pack(f">{count}H", *values)
     return bytes([function, len(data)]) + data
+
+
+def _written(unit: Unit, pdu: bytes) -> bytes:
+    function, wire, value = struct.unpack(">BHH", pdu[:5])
+    if unit.refuses_zero and value == 0:
+        unit.refused += 1
+        return bytes([function | 0x80, 3])
+    has = unit.spaces.get(1 if function == 5 else 3, unit.registers)
+    has[wire] = 1 if value == COIL_ON else value
+    if value and str(wire) in unit.clears:
+        has[unit.clears[str(wire)]] = 0
+    return pdu[:5]
 
 
 async def _silent(unit: Unit, number: int, pdu: bytes) -> Reply | None:

@@ -66,10 +66,13 @@ def settings_of(connection: dict[str, Any], devices: Sequence[dict[str, Any]], *
 
 @asynccontextmanager
 async def driving(
-    connection: dict[str, Any], devices: Sequence[dict[str, Any]], client_id: str = "hubwatch-test"
+    connection: dict[str, Any],
+    devices: Sequence[dict[str, Any]],
+    client_id: str = "hubwatch-test",
+    folders: Sequence[Path] = (MAPS,),
 ) -> AsyncIterator[tuple[Heard, drivers.Driver]]:
-    """Run the driver of one connection inside the context."""
-    settings = settings_of(connection, devices)
+    """Run the driver of one connection inside the context, with the profiles of `folders`."""
+    settings = settings_of(connection, devices, profile_folders=list(folders))
     heard, stop = Heard(), asyncio.Event()
     tools = drivers.Tools(heard, privacy.raw, client_id)
     driver = drivers.make(settings.connections[0], resolve(settings, "test"), tools)

@@ -39,6 +39,10 @@ class Breaker:
             self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
         return self.open and not was_open
 
+    def renew(self) -> None:
+        """Allow one question at once: the connection is a new one, and what was silent on the old may be well."""
+        self.probe_at, self._probed = 0.0, float("-inf")
+
     def may_probe(self, now_s: float, idle_s: float) -> bool:
         """Tell whether to ask now, with `idle_s` until the next request of anybody else is due."""
         if now_s < self.probe_at:

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubwatch_agents.modbus.client import Reader
-from hubwatch_agents.modbus.faults import BUSY, GATEWAY, ILLEGAL, ExceptionReply, LinkLost, NoAnswer, WrongReply
+from hubwatch_agents.modbus.faults import (
+    BUSY,
+    GATEWAY,
+    ILLEGAL,
+    ExceptionReply,
+    GatewaySilent,
+    LinkLost,
+    NoAnswer,
+    WrongReply,
+)
 from hubwatch_agents.modbus.jobs import Identity, Job, Unit
 from hubwatch_agents.modbus.plan import Request, split
 from hubwatch_agents.modbus.raw import Image, Unread
@@ -98,7 +107,7 @@ class Cycle:
         if fault.code in BUSY:
             raise Busy
         if fault.code in GATEWAY:
-            raise NoAnswer(fault.reason)
+            raise GatewaySilent(fault.reason)
         if fault.code not in ILLEGAL:
             image.fail(*request, fault.reason)
             return []
@@ -124,7 +133,7 @@ class Cycle:
                 if fault.code in BUSY:
                     raise Busy from None
                 if fault.code in GATEWAY:
-                    raise NoAnswer(fault.reason) from None
+                    raise GatewaySilent(fault.reason) from None
                 raise Stranger(_mismatch(identity, fault.reason)) from None
             _compare(identity, image)
         unit.identified = True

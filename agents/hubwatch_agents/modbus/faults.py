@@ -33,6 +33,10 @@ class NoAnswer(Fault):
     """Nothing usable came in time; late bytes may still be under way."""
 
 
+class GatewaySilent(NoAnswer):
+    """A gateway answered in place of a device that said nothing."""
+
+
 class LinkLost(Fault):
     """The connection is gone."""
 

@@ -38,6 +38,8 @@ class Unit:
     sensors: list[str]
     connect_pause_s: float = 0.0
     """Quiet it needs after a connect."""
+    gateway_errors: int = 0
+    """How often in a row a gateway has answered in its place."""
     identified: bool = False
     worst_delay_s: float = 0.0
     """Longest that others have waited for this unit since it was last asked for; told in the heartbeat."""

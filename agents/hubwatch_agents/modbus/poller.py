@@ -9,7 +9,7 @@ import time
 from hubwatch_agents.connections import ModbusConnection, RtuOverTcpWay, RtuWay
 from hubwatch_agents.modbus.client import Reader
 from hubwatch_agents.modbus.cycle import Busy, Cycle, Seen, Stranger
-from hubwatch_agents.modbus.faults import Fault, LinkLost, NoAnswer, WrongReply
+from hubwatch_agents.modbus.faults import Fault, GatewaySilent, LinkLost, NoAnswer, WrongReply
 from hubwatch_agents.modbus.freshness import watch
 from hubwatch_agents.modbus.jobs import Job, Unit
 from hubwatch_agents.modbus.orders import Order, Orders
@@ -25,6 +25,8 @@ BUSY_TRIES = 3
 """A busy device is asked again after 0.1, 0.2 and 0.4 s; only then its values are bad."""
 SILENCES_TO_RECONNECT = 3
 """So many requests without any answer from anyone: the connection itself may be half dead."""
+GATEWAY_ERRORS_TO_RECONNECT = 5
+"""So often in a row a gateway has said that a unit is silent: some say so for hours, until somebody connects anew."""
 STRANGER_PAUSE_S = 30.0
 NAP_S = 0.5
 """Longest sleep without looking whether to stop."""
@@ -216,6 +218,10 @@ class Poller:
         else:
             self._schedule.put(next_turn(self.clock(), job.period_s), job)
         await self._after_silence()
+        unit.gateway_errors = unit.gateway_errors + 1 if isinstance(fault, GatewaySilent) else 0
+        if unit.gateway_errors >= GATEWAY_ERRORS_TO_RECONNECT:
+            unit.gateway_errors = 0
+            self._client.close()
 
     async def _after_silence(self) -> None:
         """Let late bytes pass; and when nobody at all answers, doubt the connection."""
@@ -227,6 +233,7 @@ class Poller:
             await asyncio.sleep(self._way.flush_ms / 1000)
 
     def _answered(self, unit: Unit) -> None:
+        unit.gateway_errors = 0
         if unit.breaker.answered():
             self._log.info("device answers again", unit=unit.number, sensors=unit.sensors)
             back = [job for job in self._probing if job.unit is unit]
@@ -280,6 +287,8 @@ class Poller:
             self._log.info("connected")
         self._away, self._tries = False, 0
         self.connects += 1
+        for unit in self.units:
+            unit.breaker.renew()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
