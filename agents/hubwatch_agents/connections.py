@@ -87,10 +87,11 @@ ModbusConnection = TcpWay | RtuOverTcpWay | RtuWay | TlsWay
 
 
 def place_of(connection: Connection) -> str | None:
-    """Give where a Modbus connection leads, which only one may; None for brokers, that serve any number of sessions.
+    """Give where a Modbus connection leads, which only one may; None where it does not say, and for brokers.
 
     Gateways mix up the replies of two sessions, or take but one (pymodbus #2762, devices.md 9).
     """
     if isinstance(connection, MqttWay | SparkplugWay):
         return None
-    return str(connection.port) if isinstance(connection, RtuWay) else f"{connection.host}:{connection.port}"
+    said = (connection.port,) if isinstance(connection, RtuWay) else (connection.host, connection.port)
+    return None if None in said else ":".join(map(str, said))
