@@ -13,6 +13,7 @@ from typing import TextIO, cast
 import structlog
 
 from hubwatch_core.config import LogSection
+from hubwatch_core.plain_text import escaped
 
 
 def configure(settings: LogSection, stream: TextIO | None = None) -> None:
@@ -20,8 +21,10 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
     out = sys.stderr if stream is None else stream
     console = settings.format == "console" or (settings.format == "auto" and out.isatty())
     level = getattr(logging, settings.level.upper())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderers: list[structlog.typing.Processor] = (
+        [_printable, structlog.dev.ConsoleRenderer()]
+        if console
+        else [structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     structlog.configure(
         processors=[
@@ -29,7 +32,7 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
@@ -37,6 +40,11 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
     )
     # Libraries log through the standard module; below warning they speak of their own insides.
     logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
+
+
+def _printable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What a topic or a device says must not steer the terminal; JSON has escapes of its own."""
+    return {key: escaped(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -9,8 +9,8 @@ def one_line(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Give `text` with everything unprintable as a Python escape, line breaks and tabs left as they are."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    """Give `text` with everything unprintable as a Python escape, line breaks left as they are."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def is_text(text: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.cli_border import border
+from hubwatch_core.plain_text import escaped, one_line
 
 if TYPE_CHECKING:
     from hubwatch_collector.decoding import Limits
@@ -60,12 +61,12 @@ def show(number: Number, config: ConfigFile = None, dsn: Dsn = None) -> None:
 
     with connect_sync(load_database(config, dsn), "hubwatch dead-letters") as connection:
         letter = shown(connection, number)
-    typer.echo(f"number      {letter.id}\ntopic       {letter.topic}\nreason      {letter.reason}")
+    typer.echo(f"number      {letter.id}\ntopic       {one_line(letter.topic)}\nreason      {one_line(letter.reason)}")
     typer.echo(f"first seen  {letter.first_seen:%F %T}Z\nlast seen   {letter.last_seen:%F %T}Z")
     typer.echo(
         f"count       {letter.count}\nreplayed    {letter.replayed or 'no'}\npayload     {letter.octet_length} bytes"
     )
-    typer.echo(letter.payload.decode("utf-8", "backslashreplace"))
+    typer.echo(escaped(letter.payload.decode("utf-8", "backslashreplace")))
 
 
 @app.command()
@@ -103,7 +104,7 @@ async def _replay(writer: Writer, limits: Limits, number: int | None, reason: st
                     mark_replayed(connection, letter.id)
                     stored += 1
                 else:
-                    typer.echo(f"{letter.id}: {why}", err=True)
+                    typer.echo(f"{letter.id}: {one_line(why)}", err=True)
                     still += 1
     finally:
         await writer.close()
@@ -129,5 +130,6 @@ def _line(letter: DeadLetter) -> str:
     times = f" x{letter.count}" if letter.count > 1 else ""
     mark = " (replayed)" if letter.replayed else ""
     return (
-        f"{letter.id:>6}  {letter.last_seen:%F %T}Z{times}  {letter.topic}{mark}\n        {letter.reason[:LINE_CHARS]}"
+        f"{letter.id:>6}  {letter.last_seen:%F %T}Z{times}  {one_line(letter.topic)}{mark}\n"
+        f"        {one_line(letter.reason)[:LINE_CHARS]}"
     )

@@ -98,6 +98,16 @@ async def test_show_gives_the_whole_payload(writer: Writer) -> None:
     assert "café \\xff" in shown_text
 
 
+async def test_letter_from_a_hostile_sender_cannot_steer_the_terminal(writer: Writer) -> None:
+    topic = "hubwatch/1/\x1b]0;mine\x07/gate\n  1  2026-01-01 forged/frame"
+    await writer.write([Offer(topic, b"{\x1b[2J\xc2\x9b1m\n\t}", now_us(), Letter("so it says: \x1b[31m"))])
+    for words in (["list"], ["show", "1"], ["replay"]):
+        result = await run(dead_letters, *words, "--dsn", writer.settings.dsn)
+        assert not set(result.output) & set("\x1b\x07\x9b\t")
+        assert not any(line.startswith("  1  2026-01-01 forged") for line in result.output.splitlines())
+    assert r"{\x1b[2J\x9b1m" in (await run(dead_letters, "show", "1", "--dsn", writer.settings.dsn)).stdout
+
+
 @pytest.mark.parametrize(
     ("bound", "kept"),
     [("most_letters = 2", [b"22", b"333"]), ("most_bytes = 4", [b"333"]), ("keep = '1 hour'", [b"22", b"333"])],

@@ -78,6 +78,17 @@ def test_values_of_any_kind_stay_one_line_of_json() -> None:
     assert (line["event"], line["text"]) == ("two\nlines", "µ\n\x1b[31m\0")
 
 
+def test_text_from_the_field_cannot_steer_the_terminal() -> None:
+    out = io.StringIO()
+    logs.configure(LogSection(format="console"), out)
+    logs.get_logger("x").warning("refused", topic="hubwatch/\x1b]0;mine\x07", reason="\x9b2J \u202e", why="two\nlines")
+    (line,) = out.getvalue().splitlines()
+    assert r"hubwatch/\x1b]0;mine\x07" in line
+    assert r"\x9b2J \u202e" in line.replace("\\\\", "\\")
+    assert not set(line) & set("\x07\x9b\u202e")
+    assert "]0;mine" not in line.replace(r"\x1b]0;mine", "")
+
+
 def _fail(password: str) -> None:
     raise ValueError(f"cannot use a password of {len(password)} characters")
 
