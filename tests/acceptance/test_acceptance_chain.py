@@ -32,7 +32,8 @@ HUB = "rotterdam"
 SECRET = "a secret of this test only"
 UNSAVED_S = 0.5
 """A frame is cut and on disk every 0.2 s; the poll under way and a loaded machine take the rest."""
-PARTS = ("alarms", "detectors", "collector", "agent")
+COLLECTORS = ("collector-a", "collector-b")
+PARTS = ("alarms", "detectors", *COLLECTORS, "agent")
 
 
 @dataclass
@@ -68,8 +69,7 @@ class Chain:
         database = f'[database]\ndsn = "{self.dsn}"\nretry_max_s = 1.0\n'
         (self.folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
         texts = {
-            # Without a group: Mosquitto forgets shared subscriptions when it restarts (docs/decisions/0021).
-            "collector": f'{broker}{database}[intake]\nclient_id = "collector-1"\ngroup = ""\n',
+            **{name: f'{broker}{database}[intake]\nclient_id = "{name}"\n' for name in COLLECTORS},
             "detectors": f"{broker}{database}",
             "alarms": f'{database}[[routes]]\nname = "desk"\nkind = "webhook"\nurl = "{self.receiver.url}"\n'
             f'secret_file = "{self.folder / "secret"}"\n',
@@ -108,7 +108,7 @@ parameters = {{ position_bit = 0, position_nc = false }}
 
     def start(self, part: str) -> None:
         """Start one part (again)."""
-        self.children.start(part, part, "run", "-c", self.file(part))
+        self.children.start(part, part.split("-")[0], "run", "-c", self.file(part))
 
     async def difference(self) -> Difference:
         """Compare the database with what the devices handed out."""
@@ -214,7 +214,7 @@ async def test_a_register_becomes_a_row_and_an_attack_an_acknowledged_alarm(chai
 
 async def test_every_part_killed_and_unplugged_in_turn_loses_and_doubles_nothing(chain: Chain) -> None:
     killed_agent = 0.0
-    for victim in ("collector", "detectors", "alarms", "agent"):
+    for victim in ("collector-a", "detectors", "alarms", "collector-b", "agent"):
         await asyncio.sleep(1.5)
         killed_agent = time.time()
         await asyncio.to_thread(chain.children.kill, victim)
@@ -239,7 +239,7 @@ async def test_every_part_killed_and_unplugged_in_turn_loses_and_doubles_nothing
     assert all(killed_agent - UNSAVED_S <= at <= killed_agent + 0.1 for at in lost), (killed_agent, lost)
     assert await chain.ask("SELECT agent, first_seq, cause FROM hubwatch.ledger_gaps WHERE cause = 'unexplained'") == []
     assert await chain.ask("SELECT agent, first_seq, cause FROM hubwatch.ledger_gaps") == []
-    for part in ("collector", "detectors", "alarms"):
+    for part in (*COLLECTORS, "detectors", "alarms"):
         assert await asyncio.to_thread(chain.children.stop, part) == 0
 
 
