@@ -25,6 +25,7 @@ from hubwatch_core.mqtt import Link, Session
 from support import profile_cases
 from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
+from support.profile_answers import answering
 from support.profile_cases import Case, Expected, ExpectedEvent, Step
 from support.profile_replay import LIBRARY, Collected, filled, modbus_device, running, served
 
@@ -62,7 +63,7 @@ def check_events(found: list[Happening], wanted: list[ExpectedEvent]) -> None:
     assert len(found) == len(wanted), found
     for happening, event in zip(found, wanted, strict=True):
         device = happening.device if event.device is not None else None
-        assert ExpectedEvent(happening.type, happening.subject, happening.attrs, device) == event
+        assert ExpectedEvent(happening.type, happening.subject, happening.attrs, device, happening.late) == event
 
 
 async def read_once(cycle: Cycle, jobs: list[Job], at_s: float) -> tuple[list[Reading], list[Happening]]:
@@ -125,7 +126,7 @@ async def publish(broker: MqttSection, step: Step, number: int, *, retain: bool)
 
 async def listening(broker: MqttSection, sink: Collected) -> None:
     """Wait until the driver hears what is published."""
-    quiet = Step(0.0, {}, (), before_connecting=False, readings={}, events=[])
+    quiet = Step(0.0, {}, (), (), before_connecting=False, readings={}, events=[])
 
     async def heard() -> bool:
         await publish(broker, quiet, -1, retain=False)
@@ -140,10 +141,11 @@ def marked(sink: Collected, number: int) -> bool:
 
 def mqtt_devices(case: Case, way: MqttWay) -> list[Device]:
     profiles = {"it": filled(case), "marker": MARKER}
-    return [
-        Device(DeviceSection(sensor=sensor, zone="here", profile=profile.id, connection=way.name), profile, way)
-        for sensor, profile in profiles.items()
-    ]
+    return [Device(_section(sensor, profile, case), profile, way) for sensor, profile in profiles.items()]
+
+
+def _section(sensor: str, profile: Profile, case: Case) -> DeviceSection:
+    return DeviceSection(sensor=sensor, zone="here", profile=profile.id, connection="devices", period_ms=case.period_ms)
 
 
 @pytest.mark.parametrize("case", of_protocol(MqttProfile), ids=str)
@@ -156,15 +158,25 @@ async def test_messages_become_the_readings_and_events_of_the_fixture(
         await publish(broker, case.steps[0], 0, retain=True)
     way = MqttWay(transport="mqtt", name="devices", host="127.0.0.1", port=mosquitto.port)
     sink = Collected()
-    async with running(way, mqtt_devices(case, way), sink):
+    async with answering(broker, case) as device, running(way, mqtt_devices(case, way), sink):
         await listening(broker, sink)
         for number, step in enumerate(case.steps, 1):
             if not step.before_connecting:
                 sink.clear()
+                device.answers = step.answers
                 await publish(broker, step, number, retain=False)
                 await eventually(functools.partial(marked, sink, number), PATIENCE_S)
+            if step.answers:
+                await eventually(functools.partial(answered, sink, step), PATIENCE_S)
             check_readings(sink.of("it"), step.readings)
             check_events(sink.happenings, step.events)
+
+
+def answered(sink: Collected, step: Step) -> bool:
+    """Tell whether what a device was asked for has come; it is asked again and again, the last counts."""
+    last = {each.channel: each for each in sink.of("it")}
+    wanted = {name: as_expected(each, step.readings.get(name, Expected(None))) for name, each in last.items()}
+    return wanted == step.readings and len(sink.happenings) >= len(step.events)
 
 
 @pytest.mark.parametrize("case", of_protocol(SparkplugProfile), ids=str)

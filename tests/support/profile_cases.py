@@ -35,6 +35,7 @@ class ExpectedEvent:
     subject: str | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
     device: int | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,25 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What an MQTT device publishes when it is asked on a topic, with what stands at paths of the request."""
+
+    asked: str
+    where: dict[str, Any]
+    token: str
+    """Path at which a request has its mark; `<token>` in the payload becomes it."""
+    topic: str
+    payload: str
+
+
+@dataclass(frozen=True)
 class Step:
     """What the device does at one moment, and what must come of it."""
 
     at_s: float
     values: dict[int, dict[int, int]]
     messages: tuple[Publication, ...]
+    answers: tuple[Answer, ...]
     before_connecting: bool
     readings: dict[str, Expected]
     events: list[ExpectedEvent]
@@ -69,6 +83,7 @@ class Case:
     most: int
     refuses: bool
     """The device lacks something the profile reads; without it, being refused anything is a fault of the plan."""
+    period_ms: int | None
     steps: tuple[Step, ...]
 
     def __str__(self) -> str:
@@ -88,7 +103,7 @@ def cases() -> list[Case]:
 def load(file: Path) -> Case:
     """Read one fixture; raises KeyError or ValueError for one that is not as the README says."""
     tree = tomllib.loads(file.read_text(encoding="utf-8"))
-    known = {"about", "parameters", "unit", "most", "refuses", "steps"}
+    known = {"about", "parameters", "unit", "most", "refuses", "period_ms", "steps"}
     if unknown := set(tree) - known:
         raise ValueError(f"{file}: unknown {', '.join(sorted(unknown))}")
     return Case(
@@ -99,18 +114,20 @@ def load(file: Path) -> Case:
         unit=tree.get("unit"),
         most=tree.get("most", 125),
         refuses=tree.get("refuses", False),
+        period_ms=tree.get("period_ms"),
         steps=tuple(_step(index, step, file) for index, step in enumerate(tree["steps"])),
     )
 
 
 def _step(index: int, tree: Mapping[str, Any], file: Path) -> Step:
-    known = {"at_s", "messages", "before_connecting", "readings", "events", *SPACES}
+    known = {"at_s", "messages", "answers", "before_connecting", "readings", "events", *SPACES}
     if unknown := set(tree) - known:
         raise ValueError(f"{file}: step {index}: unknown {', '.join(sorted(unknown))}")
     return Step(
         at_s=tree.get("at_s", float(index)),
         values={function: dict(_addresses(tree.get(space, {}))) for space, function in SPACES.items()},
         messages=tuple(Publication(each["topic"], _payload(each)) for each in tree.get("messages", ())),
+        answers=tuple(Answer(**{"where": {}, **each}) for each in tree.get("answers", ())),
         before_connecting=tree.get("before_connecting", False),
         readings={name: _reading(value) for name, value in tree.get("readings", {}).items()},
         events=[_event(each) for each in tree.get("events", ())],
@@ -141,7 +158,8 @@ def _reading(value: float | Mapping[str, Any]) -> Expected:
 
 
 def _event(tree: Mapping[str, Any]) -> ExpectedEvent:
-    return ExpectedEvent(tree["type"], tree.get("subject"), tree.get("attrs", {}), _micros(tree.get("device")))
+    device = _micros(tree.get("device"))
+    return ExpectedEvent(tree["type"], tree.get("subject"), tree.get("attrs", {}), device, tree.get("late", False))
 
 
 def _micros(moment: datetime | None) -> int | None:

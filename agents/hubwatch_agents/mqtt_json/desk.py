@@ -39,7 +39,7 @@ class Desk:
             turn = min(self._turns, key=lambda each: each.due)
             await asyncio.sleep(max(0.0, turn.due - loop.time()))
             # From now on, not from when it was due: what could not be asked in time is not asked twice afterwards.
-            turn.due = loop.time() + turn.request.period_ms / 1000
+            turn.due = loop.time() + (turn.mapper.period_ms or turn.request.period_ms) / 1000
             await self._ask(link, turn)
 
     async def _ask(self, link: Link, turn: Turn) -> None:

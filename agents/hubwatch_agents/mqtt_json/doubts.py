@@ -49,7 +49,9 @@ class Doubts:
     def worsen(self, channel: str, measured: Measured) -> Measured:
         """Give what was measured with the worst of its own quality and of what is doubted; the value stays."""
         for quality, reason, channels in self._found.values():
-            if quality > measured.quality and (not channels or channel in channels):
+            # A value that is not there is so because of what the device says, not because it is missing.
+            worse = quality > measured.quality or (measured.x is None and quality is Quality.BAD)
+            if worse and (not channels or channel in channels):
                 measured = Measured(measured.x, quality, reason)
         return measured
 
@@ -72,7 +74,7 @@ def _quality(rule: MqttQuality, value: Any) -> Quality:
         return Quality.UNCERTAIN
     if paths.same(value, rule.bad):
         return Quality.BAD
-    return Quality.GOOD if rule.bad else Quality.BAD
+    return Quality.BAD if rule.good or rule.good_between else Quality.GOOD
 
 
 def _between(rule: MqttQuality, value: Any) -> bool:

@@ -27,6 +27,8 @@ class Mapper:
     def __init__(self, device: Device, profile: MqttProfile, pseudonym: Pseudonym, drops: Drops) -> None:
         self.sensor = device.sensor
         self.profile = profile
+        self.period_ms = device.section.period_ms
+        """What the installation says about how often to ask; None: as the profile says."""
         self._doubts = Doubts()
         rules = [Rule(device.sensor, rule, self._doubts, drops, pseudonym) for rule in profile.rules]
         self._rules, self._replies = rules[: len(profile.messages)], rules[len(profile.messages) :]

@@ -21,7 +21,7 @@ class Strange(NamedTuple):
     found: Any
 
     def __str__(self) -> str:
-        return f"{str(self.found)[:20]}: neither active nor inactive"
+        return f"{str(self.found)[:50]!r} is neither active nor inactive"
 
 
 SECOND_US = 1_000_000

@@ -91,6 +91,8 @@ def _measure(item: Any, channel: MqttChannel, judge_one: Any) -> Measured | None
     value = paths.pick(item, channel)
     if value is paths.MISSING:
         return bad("missing in the message") if channel.required else None
+    if isinstance(value, paths.Strange):
+        return bad(str(value))
     number = paths.number(value)
     if number is None:
         return bad(f"{str(value)[:50]!r} is no number")

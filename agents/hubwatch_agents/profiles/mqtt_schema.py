@@ -57,9 +57,9 @@ class MqttQuality(Pick):
     What was found holds, for every message of the device, until it says otherwise.
     """
 
-    good: tuple[Plain, ...] = Field((), description="Values in which the channels are good.")
+    good: tuple[Plain, ...] = Field((), description="Values in which the channels are good; all others: bad.")
     uncertain: tuple[Plain, ...] = Field((), description="Values in which they are uncertain.")
-    bad: tuple[Plain, ...] = Field((), description="Values in which they are bad; unset: all that are neither.")
+    bad: tuple[Plain, ...] = Field((), description="Values in which they are bad; without good, all others are good.")
     good_between: tuple[float, float] | None = Field(None, description="Numbers from the first to the second are good.")
     required: bool = Field(False, description="A message of its topic without it makes the channels bad.")
     reason: Annotated[str, Field(min_length=1, max_length=150)] = Field(

@@ -47,7 +47,11 @@ def references(tree: Any) -> set[str]:
 
 
 def _fill_table(table: dict[str, Any], values: Mapping[str, Value | None]) -> dict[str, Any]:
-    filled = {key: fill(value, values) for key, value in table.items() if key not in ("only_if", "repeat")}
+    filled = {
+        key: fill(value, values)
+        for key, value in table.items()
+        if key not in ("only_if", "repeat") and _wanted(value, values)
+    }
     return {key: value for key, value in filled.items() if value is not ABSENT}
 
 
@@ -57,7 +61,7 @@ def _fill_item(item: Any, values: Mapping[str, Value | None]) -> Iterator[Any]:
         return
     for more in _repeats(item.get("repeat")):
         merged = {**values, **more}
-        if "only_if" not in item or _given(item["only_if"], merged):
+        if _wanted(item, merged):
             yield _fill_table(item, merged)
 
 
@@ -68,6 +72,10 @@ def _repeats(repeat: Any) -> Iterator[dict[str, Value]]:
     for name, (first, last) in repeat.items():
         for value in range(first, last + 1):
             yield {name: value}
+
+
+def _wanted(item: Any, values: Mapping[str, Value | None]) -> bool:
+    return not isinstance(item, dict) or "only_if" not in item or _given(item["only_if"], values)
 
 
 def _given(guard: str, values: Mapping[str, Value | None]) -> bool:
