@@ -108,7 +108,7 @@ parameters = {{ position_bit = 0, position_nc = false }}
 
     def start(self, part: str) -> None:
         """Start one part (again)."""
-        self.children.start(part, part.split("-")[0], "run", "-c", self.file(part))
+        self.children.start(part, part.partition("-")[0], "run", "-c", self.file(part))
 
     async def difference(self) -> Difference:
         """Compare the database with what the devices handed out."""

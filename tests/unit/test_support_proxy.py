@@ -114,6 +114,22 @@ async def test_unreachable_target_resets_the_client() -> None:
         assert proxy.accepted == 1
 
 
+async def test_proxy_that_is_closed_with_connections_open_complains_of_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    async with Proxy(*server.sockets[0].getsockname()[:2]) as proxy:
+        stream = await asyncio.open_connection(*proxy.address)
+        await _ask(stream, b"x")
+        proxy.stall()
+        stream[1].write(b"on its way")
+    await asyncio.sleep(0.05)
+    stream[1].close()
+    server.close()
+    assert caplog.text == ""
+    assert proxy.connections == 0
+
+
 async def test_delay_holds_each_direction_once(proxy: Proxy, stream: Stream) -> None:
     await _ask(stream, b"warm")
     proxy.delay(0.1)
