@@ -8,7 +8,7 @@ from pathlib import Path
 from hubwatch_alarms.config import Settings
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.notify.table import AnyRouteSection, make_route
-from hubwatch_core.config import load, read_secret
+from hubwatch_core.config import load
 from hubwatch_core.errors import ConfigError, Permanent, Problem
 
 
@@ -16,16 +16,20 @@ def check(file: Path) -> Settings:
     """Load a configuration and read its secrets and instructions; raises ConfigError with every mistake."""
 
     def further(settings: Settings, told: frozenset[str]) -> Iterator[Problem]:
-        if "instructions_file" not in told:
-            yield from _instructions(settings)
-        try:
-            read_secret(settings.database.password, settings.database.password_file)
-        except Permanent as error:
-            yield Problem(str(file), "database.password_file", str(error))
-        for index, route in enumerate(settings.routes):
-            yield from _route(route, str(file), f"routes[{index}]")
+        return beyond(settings, told, str(file))
 
     return load(Settings, file, further=further, check_files=True)
+
+
+def beyond(settings: Settings, told: frozenset[str], file: str, table: str = "") -> Iterator[Problem]:
+    """Yield what is wrong with instructions and keys that settings point to, but for keys that are `told` already.
+
+    `table` stands before each key: `alarms.` in the file of `hubwatch up`.
+    """
+    if f"{table}instructions_file" not in told:
+        yield from _instructions(settings)
+    for index, route in enumerate(settings.routes):
+        yield from _route(route, file, f"{table}routes[{index}]")
 
 
 def _instructions(settings: Settings) -> Iterator[Problem]:

@@ -18,10 +18,11 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, 
 from pydantic import AfterValidator, Field, SecretStr
 
 from hubwatch_core import mistakes
-from hubwatch_core.errors import ConfigError, Permanent, Problem
+from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_core.mistakes import FIELD_ID_PATTERN
 from hubwatch_core.named_files import unreadable_files
-from hubwatch_core.section import Conflict
+from hubwatch_core.secret_file import secret_in
+from hubwatch_core.section import Conflict, types_in
 from hubwatch_core.section import Section as Section  # noqa: PLC0414 - those who write sections find it here
 
 ENV_PREFIX = "HUBWATCH_"
@@ -205,15 +206,7 @@ def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
     """
     if value is not None:
         return value.get_secret_value()
-    if file is None:
-        return None
-    try:
-        text = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Permanent(f"secret file {file} cannot be read: {error}") from None
-    if not text:
-        raise Permanent(f"secret file {file} is empty")
-    return text
+    return None if file is None else secret_in(file)
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -238,18 +231,11 @@ def _sections(annotation: Any) -> Iterator[type[Section]]:
             yield from _sections(argument)
 
 
-def _types(annotation: Any) -> Iterator[Any]:
-    """Yield every type an annotation is built of, also inside arrays and tables of tables."""
-    yield annotation
-    for argument in get_args(annotation):
-        yield from _types(argument)
-
-
 def _secrets_in(tree: Mapping[str, Any], model: type[Section], prefix: str = "") -> Iterator[str]:
     """Yield the path of every secret of `model` that stands in `tree`."""
     for name, field in model.model_fields.items():
         value, key = tree.get(field.alias or name), f"{prefix}{field.alias or name}"
-        kinds = list(_types(field.annotation))
+        kinds = list(types_in(field.annotation))
         if value is not None and SecretStr in kinds:
             yield key
         for section in kinds:

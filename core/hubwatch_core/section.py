@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, create_model, model_validator
 
@@ -56,6 +56,13 @@ class Section(BaseModel):
         if found:
             raise Conflicts(found)
         return section
+
+
+def types_in(annotation: Any) -> Iterator[Any]:
+    """Yield every type an annotation is built of, also inside arrays and tables of tables."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from types_in(argument)
 
 
 @functools.lru_cache(maxsize=64)  # a thousand entries with one mistake are one model, and making it takes milliseconds

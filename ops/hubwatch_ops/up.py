@@ -62,10 +62,11 @@ def up(
 
 
 def load(file: Path, *, check_files: bool = False) -> Hub:
-    """Read and check a hub's configuration, with `check_files` also whether the files it names can be read.
+    """Read and check a hub's configuration, with `check_files` also whether the files and variables it names are good.
 
     Raises ConfigError with every mistake.
     """
+    from hubwatch_alarms.check import beyond
     from hubwatch_alarms.config import Settings as AlarmSettings
     from hubwatch_collector.config import Settings as CollectorSettings
     from hubwatch_detectors.config import Settings as DetectorSettings
@@ -81,6 +82,8 @@ def load(file: Path, *, check_files: bool = False) -> Hub:
         problems: list[Problem] = []
         for name, model in models.items():
             hub[name] = _component(name, model, settings, file, problems)
+        if check_files and hub["alarms"] is not None:
+            problems += beyond(hub["alarms"], told, str(file), "alarms.")
         return problems
 
     loaded: Any = config.load(_file_model(models), file, further=further, check_files=check_files)

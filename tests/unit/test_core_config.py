@@ -155,6 +155,20 @@ def test_files_that_cannot_be_read_are_told_beside_other_mistakes(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"", "is empty"), (b"\r\n", "is empty"), (b"\xff", "cannot be read")], ids=repr
+)
+def test_file_in_place_of_a_secret_must_hold_one(tmp_path: Path, content: bytes, says: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(content)
+    text = f'agent = "a"\n[mqtt]\nusername = "x"\npassword_file = "{secret}"\n[backup.tls]\nca_file = "{secret}"\n'
+    with pytest.raises(ConfigError) as caught:
+        load(Settings, _file(tmp_path, text), env={}, check_files=True)
+    (problem,) = caught.value.problems  # what a certificate must hold, OpenSSL knows
+    assert problem.key == "mqtt.password_file"
+    assert says in problem.message
+
+
 def test_files_are_not_looked_for_unless_asked(tmp_path: Path) -> None:
     settings = load(Settings, _file(tmp_path, 'agent = "a"\n[backup.tls]\nca_file = "/no/such/file"\n'), env={})
     (problem,) = unreadable_files(settings, "hub.toml")

@@ -64,6 +64,27 @@ def test_conflicts_inside_components_are_told_beside_other_mistakes(tmp_path: Pa
     ]
 
 
+def test_what_the_alarms_table_points_to_is_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("[radiation]\ntitle = 1\n", encoding="utf-8")
+    (tmp_path / "token").touch()
+    text = (
+        f'[telemetry]\nport = 0\ntoken_file = "{tmp_path}/token"\n'
+        f'[alarms]\ninstructions_file = "{tmp_path}/own.toml"\n'
+        '[[alarms.routes]]\nname = "pigeon"\nkind = "pigeon"\n'
+        '[[alarms.routes]]\nname = "duty"\nkind = "webhook"\nurl = "https://example.org/"\n'
+        'secret_env = "HUBWATCH_TEST_VARIABLE_THAT_IS_NOT_SET"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file(tmp_path, text), check_files=True)
+    found = [(problem.where.rpartition("/")[2], problem.key) for problem in caught.value.problems]
+    assert sorted(found) == [
+        ("hub.toml", "alarms.routes[0].kind"),
+        ("hub.toml", "alarms.routes[1].secret_env"),
+        ("hub.toml", "telemetry.token_file"),
+        ("own.toml", ""),
+    ]
+
+
 def test_sample_is_a_valid_configuration(tmp_path: Path) -> None:
     sample = run("up", "--sample-config")
     assert sample.returncode == 0
