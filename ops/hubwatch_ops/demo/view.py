@@ -80,7 +80,7 @@ class View:
         for alarm in now.alarms:
             if alarm[0] not in self._told_alarms:
                 self._told_alarms.add(alarm[0])
-                self._console.print(f"{self._clock()}  ALARM P{alarm[4]} {alarm[1]} at {alarm[2]}: {alarm[5]}")
+                self._console.print(Text(f"{self._clock()}  ALARM P{alarm[4]} {alarm[1]} at {alarm[2]}: {alarm[5]}"))
 
     def _draw(self, now: Snapshot) -> Group:
         agents = "  ".join(
@@ -99,7 +99,8 @@ class View:
         for heading in ("pri", "alarm", "sensor", "state", "why"):
             table.add_column(heading, no_wrap=heading != "why")
         for alarm in reversed(now.alarms[-LINES:]):
-            table.add_row(f"P{alarm[4]}", alarm[1], alarm[2], alarm[3], alarm[5], style=COLOUR.get(alarm[4], ""))
+            cells = (f"P{alarm[4]}", alarm[1], alarm[2], alarm[3], alarm[5])
+            table.add_row(*map(Text, cells), style=COLOUR.get(alarm[4], ""))
         return table
 
     def _clock(self) -> str:
