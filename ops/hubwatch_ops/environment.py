@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from hubwatch_core.config import ENV_PREFIX, ENV_SEPARATOR
 
 _SECTIONS = """
-access alarms clock collector database delivery detectors engine frozen intake log mqtt nats perimeter presence privacy
-radiation_portal shelving spool telemetry
+access alarms clock collector commands database delivery detectors engine frozen intake log mqtt nats perimeter
+presence privacy radiation_portal shelving spool telemetry
 """
 SECTIONS = frozenset(_SECTIONS.split())
 """The sections of all components, and of `hubwatch up`; a test compares them with the components' own."""
