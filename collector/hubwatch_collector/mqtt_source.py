@@ -8,13 +8,11 @@ from hubwatch_collector.source import Source
 from hubwatch_core import topics
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Session
-from hubwatch_core.mqtt_properties import use_lean_properties
 from hubwatch_core.topics import Leaf
 
 
 def mqtt_source(settings: Settings, inbox: Inbox, health: Health) -> Source:
     """Make the source that `[mqtt]` describes."""
-    use_lean_properties()
     return Source(mqtt_session(settings, health), filters_of(settings), inbox, health)
 
 

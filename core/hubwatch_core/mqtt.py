@@ -7,6 +7,7 @@ takes it from the paho client inside.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import ssl
@@ -23,13 +24,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection, read_secret
 from hubwatch_core.errors import HubwatchError, Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt_client import Client
+from hubwatch_core.mqtt_reading import Message
 from hubwatch_core.tls import client_context
+
+__all__ = ["Link", "Message", "Refused", "Session", "Will", "pause_s"]
 
 FIRST_PAUSE_S = 0.25
 STEADY_S = 10.0
@@ -58,18 +61,6 @@ class Will:
     retain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A received message; `received` is when it was taken (µs UTC), `mid` names it for the acknowledgement."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    mid: int
-    received: int
-
-
 class Refused(Transient):
     """The broker is there, and does not take this message."""
 
@@ -84,7 +75,9 @@ class Link:
         self.lost = client.lost
         self._client = client
         self._confirmations: dict[int, asyncio.Future[ReasonCode]] = {}
+        self._to_acknowledge: list[int] = []
         client.paho.on_publish = self._on_publish
+        client.lost.add_done_callback(lambda _: client.inbox.filled.set())
 
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expires_s: int | None = None
@@ -116,11 +109,11 @@ class Link:
             raise Refused(f"broker refused a message on {topic}: {code}")
         return bool(code.value != _NOBODY_SUBSCRIBED)
 
-    async def subscribe(self, *filters: str, qos: int = 1) -> None:
-        """Subscribe to all filters. Raises Permanent when the broker refuses one."""
+    async def subscribe(self, *filters: str) -> None:
+        """Subscribe to all filters with QoS 1. Raises Permanent when the broker refuses one."""
         self._still_there()
         try:
-            codes: Sequence[int | ReasonCode] = await self._client.subscribe([(each, qos) for each in filters])
+            codes: Sequence[int | ReasonCode] = await self._client.subscribe([(each, 1) for each in filters])
         except aiomqtt.MqttError as error:
             raise Transient(f"subscribing failed: {error}") from None
         _heed_cancellation()
@@ -143,26 +136,29 @@ class Link:
         Raises Transient when the link is lost and all that had come is taken.
         """
         inbox = self._client.inbox
-        if inbox.empty():
-            await self._filled(wait_s)
-        received = now_us()
-        messages = [_message(each, received) for each in inbox.take(most)]
+        if not inbox.filled.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await inbox.filled.wait()
+        messages = inbox.take(most)
         if not messages:
             self._still_there()
         return messages
 
     def ack(self, message: Message) -> None:
-        """Tell the broker that `message`, of this link, is dealt with (only on sessions with manual_ack)."""
-        if message.qos > 0 and not self.lost.done():
-            self._client.paho.ack(message.mid, message.qos)
+        """Tell the broker that `message`, of this link, is dealt with (only on sessions with manual_ack).
 
-    async def _filled(self, wait_s: float) -> None:
-        waiter = asyncio.ensure_future(self._client.inbox.filled.wait())
-        either: list[asyncio.Future[Any]] = [waiter, self.lost]
-        try:
-            await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiter.cancel()
+        All of a turn of the loop are told together.
+        """
+        if message.qos > 0:
+            if not self._to_acknowledge:
+                asyncio.get_running_loop().call_soon(self._acknowledge)
+            self._to_acknowledge.append(message.mid)
+
+    def _acknowledge(self) -> None:
+        mids, self._to_acknowledge = self._to_acknowledge, []
+        if not self.lost.done():
+            self._client.acknowledge(mids)
 
     def _check_size(self, topic: str, payload: bytes) -> None:
         largest, size = self._client.max_packet_bytes, len(topic.encode()) + len(payload) + PACKET_OVERHEAD_BYTES
@@ -384,10 +380,6 @@ def _log_after_loss(error: BaseException | None) -> None:
 def _loss(link: Link) -> str:
     error = link.lost.exception() if not link.lost.cancelled() else None
     return str(error or "closed by the broker")
-
-
-def _message(each: aiomqtt.Message, received: int) -> Message:
-    return Message(each.topic.value, each.payload, each.qos, each.retain, each.mid, received)
 
 
 def _aiomqtt_will(will: Will | None) -> aiomqtt.Will | None:

@@ -6,7 +6,8 @@ Only here and in `mqtt.py` are aiomqtt (asyncio-mqtt under its present name) and
 - aiomqtt leaves the socket open, with a reader on the loop, when connecting times out, is refused or is cancelled;
 - paho leaves the socket open when the TLS handshake fails;
 - aiomqtt drops what the broker says in its CONNACK: whether it kept our session, how much it takes at once;
-- aiomqtt's queue cannot be waited on without taking from it.
+- aiomqtt's queue cannot be waited on without taking from it, and is slow to fill: `mqtt_reading.py` fills ours;
+- paho writes each acknowledgement to the socket alone.
 
 `tests/integration/test_core_mqtt_client.py` fails when upstream changes what this relies on.
 """
@@ -16,34 +17,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import struct
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import aiomqtt
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags
+from paho.mqtt.enums import MessageType
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+from hubwatch_core.mqtt_reading import Message, Reader
 
 _QUIET = logging.getLogger("hubwatch_core.mqtt_client")
 _QUIET.setLevel(logging.CRITICAL)
 """Where aiomqtt and paho log. What matters comes to us as errors too; each loss is told once, by the session."""
 
 
-class Inbox(asyncio.Queue[aiomqtt.Message]):
-    """A queue on which one can wait without taking: a cancelled wait loses no message."""
+_PUBACK = struct.Struct("!BBH")
+"""Type, length of the rest, packet identifier; without more it means success (MQTT 5, 3.4.2.1)."""
 
-    def __init__(self, maxsize: int = 0) -> None:
-        super().__init__(maxsize)
+
+class Inbox:
+    """Messages that have come, on which one can wait without taking: a cancelled wait loses none."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
         self.filled = asyncio.Event()
 
-    def _put(self, item: aiomqtt.Message) -> None:
-        super()._put(item)
+    def put(self, message: Message) -> None:
+        """Add a message."""
+        self._messages.append(message)
         self.filled.set()
 
-    def take(self, most: int) -> list[aiomqtt.Message]:
+    def take(self, most: int) -> list[Message]:
         """Take what is there, at most `most`, without waiting."""
-        taken = [self.get_nowait() for _ in range(min(most, self.qsize()))]
-        if self.empty():
+        taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+        if not self._messages:
             self.filled.clear()
         return taken
 
@@ -78,14 +90,13 @@ class Client(aiomqtt.Client):
         super().__init__(
             host,
             port,
-            queue_type=Inbox,
             timeout=connect_timeout_s,
             tls_context=tls_context,
             logger=_QUIET,
             **more,
         )
-        self.inbox: Inbox = self._queue  # type: ignore[assignment]  # made just above
-        self.is_five = more["protocol"] is aiomqtt.ProtocolVersion.V5
+        self.inbox = Inbox()
+        self.is_five = more.get("protocol") is aiomqtt.ProtocolVersion.V5
         """Speaks MQTT 5."""
         self.reached = False
         """Something at the other end took the connection (and the TLS handshake)."""
@@ -98,6 +109,7 @@ class Client(aiomqtt.Client):
         self.paho.manual_ack_set(manual_ack)
         self.paho.connect_timeout = connect_timeout_s
         self.paho.on_connect = self._on_welcome
+        Reader(self.paho, self.inbox.put)
 
     @property
     def paho(self) -> PahoClient:
@@ -108,6 +120,13 @@ class Client(aiomqtt.Client):
     def lost(self) -> asyncio.Future[None]:
         """Done when the connection is over, with the error when it was not we who ended it."""
         return self._disconnected
+
+    def acknowledge(self, mids: Sequence[int]) -> None:
+        """Acknowledge messages of QoS 1, in one write; does nothing where paho has done so already."""
+        if not self.paho._manual_ack:
+            return
+        packets = b"".join(_PUBACK.pack(MessageType.PUBACK, 2, mid) for mid in mids)
+        self.paho._packet_queue(MessageType.PUBACK, packets, 0, 1)
 
     def let_go(self) -> None:
         """Free the socket, at once or, while a thread is still connecting, as soon as it has come back."""

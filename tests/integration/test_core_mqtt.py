@@ -224,7 +224,7 @@ async def test_receive_cancelled_as_a_message_comes_does_not_lose_it(
         (message,) = inbox.take(1)
         waiting = asyncio.create_task(link.receive(1, 10))
         await asyncio.sleep(0.05)
-        inbox.put_nowait(message)  # comes again, and some turns of the loop later the receiver gives up
+        inbox.put(message)  # comes again, and some turns of the loop later the receiver gives up
         for _ in range(turns):
             await asyncio.sleep(0)
         waiting.cancel()

@@ -20,7 +20,7 @@ import pytest
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Session
-from hubwatch_core.mqtt_client import Client, Inbox
+from hubwatch_core.mqtt_client import Client
 from support.eventually import eventually
 from support.fix_mqtt import Address, MakeMosquitto
 from support.kept_link import kept, reaching, unique
@@ -77,12 +77,6 @@ def _deaf() -> Iterator[Address]:
 
 def _client(address: Address) -> Client:
     return Client(*address, identifier=unique(), manual_ack=True, connect_timeout_s=SOON_S)
-
-
-async def test_the_queue_of_the_client_is_the_one_that_can_be_waited_on(mosquitto: Address) -> None:
-    client = _client(mosquitto)
-    assert type(client._queue) is Inbox
-    assert client.inbox is client._queue
 
 
 async def test_manual_acknowledgement_is_honoured_by_the_inner_client(mosquitto: Address, proxy: Proxy) -> None:
@@ -274,7 +268,7 @@ async def test_error_in_a_callback_ends_the_link_instead_of_spinning(own_mosquit
         reached.append(link)
         if len(reached) > 1:
             return
-        link._client.paho.on_message = _broken
+        link._client.paho.on_publish = _broken
         await link.subscribe("t")
         await link.publish("t", b"x")
         await asyncio.Event().wait()
