@@ -20,11 +20,13 @@ def run(
 ) -> None:
     """Run until SIGTERM or SIGINT. Any number may run side by side, each with its own client id."""
     from hubwatch_collector.config import Settings
+    from hubwatch_collector.garbage import collect_seldom
     from hubwatch_collector.service import parts
     from hubwatch_core.config import load
     from hubwatch_core.service import serve
 
     settings = load(Settings, config, flags={"intake.client_id": client_id}, check_files=True)
+    collect_seldom()
     code = serve("collector", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
     raise typer.Exit(code)
 

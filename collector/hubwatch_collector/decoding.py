@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -73,20 +72,21 @@ def _content(where: Topic, payload: bytes) -> wire.Frame | wire.Birth | State:
 
 def _check_times(frame: wire.Frame, received: int, limits: Limits) -> None:
     earliest, latest = received - limits.oldest_us, received + limits.newest_us
-    for time, what in _extremes(frame):
-        if not earliest <= time <= latest:
-            off = (time - received) / 86_400_000_000
-            raise Poison(f"{what} is {abs(off):.1f} days {'ahead of' if off > 0 else 'behind'} the time of receipt")
-
-
-def _extremes(frame: wire.Frame) -> Iterable[tuple[int, str]]:
-    yield frame.sent, "sent"
+    if not earliest <= frame.sent <= latest:
+        raise _absurd("sent", frame.sent, received)
     for series in frame.series:
-        if series.dt:
-            yield series.t0 + min(series.dt), series.channel
-            yield series.t0 + max(series.dt), series.channel
+        if series.dt and not earliest <= (first := series.t0 + min(series.dt)):
+            raise _absurd(series.channel, first, received)
+        if series.dt and not (last := series.t0 + max(series.dt)) <= latest:
+            raise _absurd(series.channel, last, received)
     for event in frame.events:
-        yield event.t, event.type
+        if not earliest <= event.t <= latest:
+            raise _absurd(event.type, event.t, received)
+
+
+def _absurd(what: str, time: int, received: int) -> Poison:
+    off = (time - received) / 86_400_000_000
+    return Poison(f"{what} is {abs(off):.1f} days {'ahead of' if off > 0 else 'behind'} the time of receipt")
 
 
 def _letter(reason: str, where: Topic | None, payload: bytes) -> Letter:

@@ -7,12 +7,13 @@ what is wrong and where; nothing is repaired or guessed. Golden bytes of every v
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from hubwatch_core.errors import Poison
-from hubwatch_core.ids import ID_PATTERN, ULID_PATTERN
+from hubwatch_core.ids import ID_PATTERN, ULID_PATTERN, is_id
 from hubwatch_core.words import ChannelKind, Quality, SensorKind
 
 MAX_FRAME_BYTES = 256 * 1024
@@ -42,8 +43,8 @@ class Series(msgspec.Struct, frozen=True, omit_defaults=True):
     `device` holds the device's own time of each reading as an offset from `t0`, or null where it has none.
     """
 
-    sensor: Id
-    channel: Id
+    sensor: str
+    channel: str
     t0: Time
     dt: list[Offset]
     x: list[float | None]
@@ -145,6 +146,9 @@ class Clear(msgspec.Struct, frozen=True):
 ONLINE = b"online"
 OFFLINE = b"offline"
 
+_is_id = lru_cache(maxsize=1 << 16)(is_id)
+"""Names come again with every frame, and a look into a table costs a tenth of a regular expression."""
+
 _encoder = msgspec.json.Encoder()
 _frame = msgspec.json.Decoder(Frame)
 _birth = msgspec.json.Decoder(Birth)
@@ -164,7 +168,8 @@ def decode_frame(payload: bytes) -> Frame:
         raise Poison(f"frame of {len(payload)} bytes is over the limit of {MAX_FRAME_BYTES}")
     frame = _decode(_frame, payload)
     for i, series in enumerate(frame.series):
-        _check_series(series, f"series[{i}] {series.sensor}/{series.channel}")
+        if (fault := _fault(series)) is not None:
+            raise Poison(f"series[{i}] {series.sensor}/{series.channel}: {fault}")
     for i, event in enumerate(frame.events):
         _check_levels(event.attrs, f"events[{i}].attrs")
     _check_text(frame, payload)
@@ -238,24 +243,37 @@ def _has_nul(value: object) -> bool:
     return isinstance(value, list | tuple) and any(_has_nul(item) for item in value)
 
 
-def _check_series(series: Series, where: str) -> None:
-    count = len(series.x)
-    if len(series.dt) != count:
-        raise Poison(f"{where}: {count} values but {len(series.dt)} times")
+def _fault(series: Series) -> str | None:
+    """Give what is wrong with a series, None when nothing is."""
+    t0, dt, x = series.t0, series.dt, series.x
+    count = len(x)
+    if not (_is_id(series.sensor) and _is_id(series.channel)):
+        return "sensor or channel is no valid name"
+    if len(dt) != count:
+        return f"{count} values but {len(dt)} times"
     if series.q and len(series.q) != count:
-        raise Poison(f"{where}: {count} values but {len(series.q)} quality marks")
+        return f"{count} values but {len(series.q)} quality marks"
     if series.device and len(series.device) != count:
-        raise Poison(f"{where}: {count} values but {len(series.device)} device times")
-    if count and not EARLIEST_US <= series.t0 + min(series.dt) <= series.t0 + max(series.dt) <= LATEST_US:
-        raise Poison(f"{where}: a time is outside 2010–2100")
-    _check_values(series, where)
+        return f"{count} values but {len(series.device)} device times"
+    if count and not EARLIEST_US <= t0 + min(dt) <= t0 + max(dt) <= LATEST_US:
+        return "a time is outside 2010–2100"
+    return None if _all_finite(x) else _value_fault(series)
 
 
-def _check_values(series: Series, where: str) -> None:
+def _all_finite(values: list[float | None]) -> bool:
+    """Tell at a glance that all are finite numbers; a False may be wrong, for a sum of such can overflow."""
+    try:
+        return math.isfinite(sum(values))  # type: ignore[arg-type]  # None is what the exception is for
+    except TypeError:
+        return False
+
+
+def _value_fault(series: Series) -> str | None:
     for i, x in enumerate(series.x):
         if x is None:
             mark = series.q[i] if series.q else 0
             if (mark[0] if isinstance(mark, tuple) else mark) == 0:
-                raise Poison(f"{where}: x[{i}] is null but its quality is good")
+                return f"x[{i}] is null but its quality is good"
         elif not math.isfinite(x):
-            raise Poison(f"{where}: x[{i}] is not a finite number")
+            return f"x[{i}] is not a finite number"
+    return None

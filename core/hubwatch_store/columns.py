@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,25 +55,28 @@ class Columns:
 
 
 def columns_of(frames: Iterable[Frame], channel_ids: Mapping[ChannelKey, int]) -> Columns:
-    """Lay out the readings of `frames`; every channel must have its id in `channel_ids`."""
-    series = [(frame.hub, each) for frame in frames for each in frame.series]
-    counts = [len(each.x) for _, each in series]
-    ids = [channel_ids[hub, each.sensor, each.channel] for hub, each in series]
-    starts = np.repeat(np.array([each.t0 for _, each in series], np.int64), counts)
+    """Lay out the readings of `frames`; raises KeyError when a channel has no id in `channel_ids`."""
+    series: list[Series] = []
+    ids: list[int] = []
     offsets: list[int] = []
     values: list[float | None] = []
-    for _, each in series:
-        offsets += each.dt
-        values += each.x
-    plain = [each for _, each in series]
-    quality, reason, reasons = _qualities(plain, counts)
+    for frame in frames:
+        hub = frame.hub
+        series += frame.series
+        for each in frame.series:
+            ids.append(channel_ids[hub, each.sensor, each.channel])
+            offsets += each.dt
+            values += each.x
+    counts = [len(each.x) for each in series]
+    starts = np.repeat(np.array([each.t0 for each in series], np.int64), counts)
+    quality, reason, reasons = _qualities(series, counts)
     return Columns(
         starts + np.array(offsets, np.int64),
         np.repeat(np.array(ids, np.int32), counts),
         np.array(values, np.float64),  # None becomes NaN, which the wire format never carries itself
         quality,
         reason,
-        _device_times(plain, counts),
+        _device_times(series, counts),
         reasons,
     )
 
@@ -101,23 +105,19 @@ def _qualities(
     total = sum(counts)
     quality, reason = np.zeros(total, np.int16), np.zeros(total, np.int32)
     reasons: dict[str | None, int] = {None: 0}
-    row = 0
-    for each, count in zip(series, counts, strict=True):
+    for row, each in zip(accumulate(counts, initial=0), series, strict=False):
         for i, mark in enumerate(each.q):
             if mark != 0:
                 code, text = quality_of(mark)
                 quality[row + i] = code
                 reason[row + i] = reasons.setdefault(text, len(reasons))
-        row += count
     return quality, reason, tuple(reasons)
 
 
 def _device_times(series: Sequence[Series], counts: Sequence[int]) -> NDArray[np.int64]:
     device = np.full(sum(counts), NO_TIME, np.int64)
-    row = 0
-    for each, count in zip(series, counts, strict=True):
+    for row, each in zip(accumulate(counts, initial=0), series, strict=False):
         for i, offset in enumerate(each.device):
             if offset is not None:
                 device[row + i] = each.t0 + offset
-        row += count
     return device
