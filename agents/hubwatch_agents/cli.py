@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hubwatch_agents.commands import cli as commands_cli
 from hubwatch_core.cli_border import border
 
 app = typer.Typer(help="The edge: reads devices, keeps every reading until it is delivered.", no_args_is_help=True)
@@ -110,6 +111,10 @@ def probe(
 def sample_config() -> None:
     """Print a configuration with every key explained."""
     typer.echo((resources.files("hubwatch_agents") / "sample.toml").read_text(encoding="utf-8"), nl=False)
+
+
+app.command("commands")(commands_cli.list_commands)
+app.command("command")(commands_cli.give_command)
 
 
 @profiles_app.command("list")

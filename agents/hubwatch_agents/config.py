@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hubwatch_agents.commands.config import CommandsSection
+from hubwatch_agents.commands.socket_file import MOST_BYTES, path_of, too_long
 from hubwatch_agents.connections import Connection, place_of
 from hubwatch_core import config
 from hubwatch_core.config import ConfigId, LogSection, MqttSection, Section, TelemetrySection
@@ -54,7 +56,11 @@ class ClockSection(Section):
     server: str | None = Field(None, min_length=1, description="NTP server to compare with; unset: no comparison.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(123, description="Its port.")
     tolerance_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(500, description="Further off is wrong.")
-    require_sync: bool = Field(False, description="Take a clock the kernel calls unsynchronised for wrong.")
+    trust: Literal["kernel", "host"] = Field(
+        "kernel",
+        description="Without an answer of the server, kernel: doubt the clock where the kernel says that nobody keeps "
+        "it in step; host: it is kept by other means that the kernel does not know of (hypervisor, PTP card).",
+    )
 
 
 class ReportSection(Section):
@@ -97,6 +103,7 @@ class Settings(Section):
     )
     heartbeat_s: Annotated[float, Field(gt=0, le=10)] = Field(10.0, description="How often the agent tells of itself.")
     profile_folders: tuple[Path, ...] = Field((), description="Folders with profiles of your own; they come first.")
+    commands: CommandsSection = Field(CommandsSection(), description="Commands that operators give.")
     clock: ClockSection = Field(ClockSection(), description="How the agent's own clock is checked.")
     mqtt: MqttSection = Field(MqttSection(), description="The uplink.")
     spool: SpoolSection = Field(SpoolSection(), description="The disk spool.")
@@ -118,6 +125,9 @@ class Settings(Section):
                 other = names[places.index(place)]
                 text = f"{other} and {names[index]} lead to the same place, {place}: one queue is all a line can serve"
                 yield ("connections", index), text
+        if self.commands.enabled and too_long(path_of(self.spool.directory)):
+            text = f"the control socket beside it has a longer path than the {MOST_BYTES} bytes a socket may have"
+            yield ("spool", "directory"), text
         for index, device in enumerate(self.devices):
             if device.sensor == self.agent:
                 yield ("devices", index, "sensor"), f"the sensor name {self.agent} is the agent's own"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubwatch_agents.commands import catalog
 from hubwatch_agents.config import DeviceSection, Settings
 from hubwatch_agents.connections import Connection
 from hubwatch_agents.profiles.library import Library, Map, Profile
@@ -84,6 +85,7 @@ def resolve(settings: Settings, where: str, told: frozenset[str] = frozenset()) 
             problems += [problem for problem in error.problems if problem not in problems]
     problems += _shared_problems(settings, devices, where)
     problems += _privacy_problems(settings, devices, where)
+    problems += catalog.problems(settings, devices, where)
     problems = [each for each in problems if not _follows(each, told)]
     if problems:
         raise ConfigError(problems)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from hubwatch_agents.agent import Agent
 from hubwatch_agents.checked import Checked, check
+from hubwatch_agents.commands.control import Control
+from hubwatch_agents.commands.server import Server
 from hubwatch_agents.config import Settings
 from hubwatch_agents.reload import Reload
 from hubwatch_core.service import Context, Part
@@ -31,6 +33,8 @@ def checked_parts(
     """Make the parts from a checked configuration; with `path`, changes of that file are taken up while it runs."""
     agent = Agent(checked, context)
     made = [Part("publisher", agent.publish), Part("heartbeat", agent.beat), Part("drivers", agent.drive)]
+    control = Control(agent, context.registry)
+    made.append(Part("commands", Server(agent, control, context.health).run))
     if path is not None:
         reload = Reload(path, flags or {}, checked, agent.reconfigure, context.health, last_good)
         made.append(Part("config", reload.run))

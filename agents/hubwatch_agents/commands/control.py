@@ -1,0 +1,123 @@
+"""Takes requests of operators, one after the other decided, carried out and told: who, what, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from prometheus_client import CollectorRegistry, Counter
+
+from hubwatch_agents.commands.catalog import Entry
+from hubwatch_agents.commands.outcome import Outcome, Result
+from hubwatch_agents.commands.permit import refusal, sought
+from hubwatch_agents.commands.protocol import Malformed, Request, decode_request
+from hubwatch_agents.readings import Happening
+from hubwatch_core.clock import now_us
+from hubwatch_core.logs import get_logger
+from hubwatch_core.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from hubwatch_agents.checked import Checked
+
+AT_ONCE = 10
+EVERY_S = 6.0
+"""A person gives a handful of commands in a row; more is a script that has gone wrong, or worse."""
+
+EVENTS = {
+    Result.DONE: "command.executed",
+    Result.REFUSED: "command.refused",
+    Result.FAILED: "command.failed",
+    Result.UNKNOWN: "command.unknown",
+}
+
+_log = get_logger("commands")
+
+
+class Caller(NamedTuple):
+    """Who is at the other end of the socket, as the kernel says."""
+
+    uid: int
+    name: str
+
+
+class Edge(Protocol):
+    """What commands need of the agent."""
+
+    @property
+    def checked(self) -> Checked:
+        """The configuration in force."""
+        ...
+
+    def happening(self, happening: Happening) -> None:
+        """Take one happening; its frame is cut at once."""
+        ...
+
+    async def command(self, entry: Entry) -> Outcome:
+        """Give a command to its device, once."""
+        ...
+
+
+class Control:
+    """Decides and carries out."""
+
+    def __init__(self, edge: Edge, registry: CollectorRegistry) -> None:
+        self._edge = edge
+        self._limit = RateLimit(1 / EVERY_S, AT_ONCE)
+        self._unheard: dict[int, int] = {}
+        self._results = Counter(
+            "hubwatch_agents_commands", "Requests of operators by what became of them", ["result"], registry=registry
+        )
+        self._flood = Counter(
+            "hubwatch_agents_commands_unheard", "Requests beyond the allowance of their user", registry=registry
+        )
+
+    async def hear(self, heard: bytes | Malformed, caller: Caller) -> Outcome:
+        """Take one request as it came from the socket; whatever it is, it becomes an event and a log line."""
+        if not self._limit.allow(str(caller.uid), time.monotonic()):
+            return self._too_many(caller)
+        try:
+            request = decode_request(heard)
+        except Malformed as malformed:
+            return self._tell(caller, Outcome(Result.REFUSED, f"not heard: {malformed.reason}"))
+        checked = self._edge.checked
+        entry = sought(checked.devices, request)
+        why = refusal(entry, checked.settings.commands, request, caller.name)
+        if why is not None or entry is None:
+            return self._tell(caller, Outcome(Result.REFUSED, why or "no such command"), request, entry)
+        outcome = Outcome(Result.UNKNOWN, "unknown whether it took effect: the agent was stopped meanwhile")
+        try:
+            outcome = await self._edge.command(entry)
+        finally:
+            self._tell(caller, outcome, request, entry)
+        return outcome
+
+    def _too_many(self, caller: Caller) -> Outcome:
+        """Refuse, and tell only of the first: events are the last thing a spool gives up."""
+        outcome = Outcome(Result.REFUSED, f"too many requests: one every {EVERY_S:g} s, {AT_ONCE} at once")
+        before = self._unheard.get(caller.uid, 0)
+        self._flood.inc()
+        if not before:
+            self._tell(caller, outcome)
+        self._unheard[caller.uid] = before + 1
+        return outcome
+
+    def _tell(
+        self, caller: Caller, outcome: Outcome, request: Request | None = None, entry: Entry | None = None
+    ) -> Outcome:
+        own = self._edge.checked.settings.agent
+        attrs: dict[str, object] = {"by": caller.name, "uid": caller.uid}
+        if request is not None:
+            attrs |= {"sensor": request.sensor, "command": request.command}
+            attrs |= {"note": request.note} if request.note else {}
+        if entry is not None:
+            attrs["role"] = entry.command.role
+        attrs |= {"outcome": str(outcome.result), "why": outcome.text[:500]}
+        # The first beyond the allowance has had an event of its own.
+        if (unheard := self._unheard.pop(caller.uid, 1) - 1) > 0:
+            attrs["unheard_before"] = unheard
+        self._results.labels(str(outcome.result)).inc()
+        self._edge.happening(
+            Happening(entry.sensor if entry is not None else own, now_us(), EVENTS[outcome.result], None, attrs)
+        )
+        (_log.info if outcome.result is Result.DONE else _log.warning)("operator command", **attrs)
+        return outcome

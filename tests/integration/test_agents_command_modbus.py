@@ -1,0 +1,149 @@
+"""Commands on a Modbus connection: one write each, between reads, and an honest word on what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from hubwatch_agents.commands.outcome import Result
+from support.agents_command_device import Talker
+from support.agents_command_rig import commanded
+
+
+async def test_command_is_written_once_with_exactly_the_values_of_the_profile() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        outcome = await rig.give("reset")
+        assert outcome == (Result.DONE, "the device has taken it")
+        assert (await rig.give("lamp")).result is Result.DONE
+        await asyncio.sleep(0.3)
+        assert device.writes == [(16, 20, (0x15E, 0x3626)), (5, 4, (0xFF00,))]
+        assert device.coils == {4: 1}
+
+
+async def test_what_is_read_back_confirms_a_command() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        outcome = await rig.give("inhibit")
+        assert outcome == (Result.DONE, "the device has taken it; register 0 reads 2, as it should")
+
+
+async def test_command_that_has_no_effect_has_failed() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        outcome = await rig.give("stubborn")
+        assert outcome == (Result.FAILED, "the device has taken it, but register 1 reads 0 instead of 5")
+
+
+@pytest.mark.parametrize(("code", "words"), [(1, "illegal function"), (2, "illegal data address"), (6, "busy")])
+async def test_refusal_of_the_device_is_a_failure_with_its_reason(code: int, words: str) -> None:
+    async with Talker(on_write=str(code)).running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        result, text = await rig.give("beep")
+        assert result is Result.FAILED
+        assert "the device refuses" in text
+        assert words in text
+        assert len(device.writes) == 1
+
+
+@pytest.mark.parametrize("on_write", ["silent", "closes", "echoes_other", "4", "5", "11"])
+async def test_write_without_a_clear_answer_is_unknown_and_not_sent_again(on_write: str) -> None:
+    async with Talker(on_write=on_write).running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        result, text = await rig.give("beep")
+        assert result is Result.UNKNOWN
+        assert text.startswith("unknown whether it took effect: ")
+        reads = device.reads
+        await asyncio.sleep(1.0)
+        assert len(device.writes) == 1
+        assert device.reads > reads, "reading goes on"
+
+
+async def test_what_is_read_back_after_a_silence_is_told_and_decides_nothing() -> None:
+    async with Talker(on_write="silent").running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        result, text = await rig.give("inhibit")
+        assert result is Result.UNKNOWN
+        assert text.endswith("register 0 reads 2, 2 is what it should")
+
+
+async def test_nothing_is_sent_to_a_device_that_is_taken_for_silent() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        device.silent = True
+        await rig.heard.until(lambda heard: (heard.last("gas-1", "mode") or heard.readings[0]).reason, 5)
+        await asyncio.sleep(1.0)
+        assert await rig.give("beep") == (Result.FAILED, "not sent: the device is silent")
+        device.silent = False
+        await asyncio.sleep(2.5)
+        assert (await rig.give("beep")).result is Result.DONE
+        assert len(device.writes) == 1
+
+
+async def test_nothing_is_sent_to_another_device_than_the_profile_is_for() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        device.registers[9] = 78
+        await rig.heard.until(lambda heard: heard.readings)
+        result, text = await rig.give("beep")
+        assert result is Result.FAILED
+        assert text.startswith("not sent: another device than A device that can be told things")
+        assert device.writes == []
+
+
+async def test_nothing_is_sent_while_the_connection_is_down() -> None:
+    device = Talker()
+    async with device.running():
+        pass
+    async with commanded(device.port) as rig:
+        await rig.heard.until(lambda heard: heard.readings)
+        assert await rig.give("beep") == (Result.FAILED, "not sent: the connection is down")
+        async with device.running():
+            await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 0, 10)
+            assert (await rig.give("beep")).result is Result.DONE
+        assert len(device.writes) == 1
+
+
+async def test_commands_given_together_are_carried_out_one_after_the_other() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        outcomes = await asyncio.gather(*(rig.give(name) for name in ("beep", "lamp", "reset", "beep")))
+        assert [outcome.result for outcome in outcomes] == [Result.DONE] * 4
+        assert [(function, wire) for function, wire, _ in device.writes] == [(6, 22), (5, 4), (16, 20), (6, 22)]
+
+
+async def test_order_that_waits_when_the_agent_stops_is_not_sent() -> None:
+    async with Talker(on_write="silent").running() as device:
+        async with commanded(device.port) as rig:
+            await rig.until_read()
+            first = asyncio.create_task(rig.give("beep"))
+            second = asyncio.create_task(rig.give("lamp"))
+            await asyncio.sleep(0.6)
+        assert (await first).result is Result.UNKNOWN
+        assert (await second).result in (Result.FAILED, Result.UNKNOWN)
+        assert len(device.writes) <= 2
+
+
+async def test_caller_who_gives_up_before_its_turn_has_nothing_written() -> None:
+    async with Talker(on_write="silent").running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        first = asyncio.create_task(rig.give("beep"))
+        second = asyncio.create_task(rig.give("lamp"))
+        await asyncio.sleep(0)
+        second.cancel()
+        assert (await first).result is Result.UNKNOWN
+        await asyncio.sleep(0.5)
+        assert [function for function, _, _ in device.writes] == [6]
+
+
+async def test_commands_hold_up_readings_no_longer_than_they_take() -> None:
+    async with Talker().running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        began = time.monotonic()
+        for _ in range(5):
+            assert (await rig.give("beep")).result is Result.DONE
+        taken_s = time.monotonic() - began
+        read = rig.heard.of("gas-1", "mode")
+        assert all(reading.reason is None for reading in read)
+        assert taken_s < 3.0
