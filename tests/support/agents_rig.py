@@ -12,6 +12,7 @@ from typing import Any
 from hubwatch_agents import drivers, privacy
 from hubwatch_agents.config import Settings
 from hubwatch_agents.devices import resolve
+from hubwatch_agents.drops import Drops
 from hubwatch_agents.readings import Happening, Reading
 
 MAPS = Path(__file__).parents[1] / "cases" / "agents_faults" / "maps"
@@ -23,6 +24,7 @@ class Heard:
     def __init__(self) -> None:
         self.readings: list[Reading] = []
         self.happenings: list[Happening] = []
+        self.drops = Drops()
 
     def reading(self, reading: Reading) -> None:
         self.readings.append(reading)
@@ -74,7 +76,7 @@ async def driving(
     """Run the driver of one connection inside the context, with the profiles of `folders`."""
     settings = settings_of(connection, devices, profile_folders=list(folders))
     heard, stop = Heard(), asyncio.Event()
-    tools = drivers.Tools(heard, privacy.raw, client_id)
+    tools = drivers.Tools(heard, privacy.raw, client_id, heard.drops)
     driver = drivers.make(settings.connections[0], resolve(settings, "test"), tools)
     task = asyncio.create_task(driver.run(stop))
     try:

@@ -35,6 +35,9 @@ class Rule:
 
     def hear(self, heard: Heard) -> Iterator[Found]:
         """Take a message of this topic."""
+        if not heard.payload and self.rule.format == "json":
+            yield from self.failed(heard.t, "the topic has been cleared")
+            return
         try:
             message = documents.read(heard.payload, self.rule.format)
         except ValueError as error:
