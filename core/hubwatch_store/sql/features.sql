@@ -12,5 +12,6 @@ SELECT (SELECT count(*) FROM timescaledb_information.hypertables WHERE hypertabl
      WHERE hypertable_schema = 'hubwatch' AND compression_enabled);
 
 -- timescaledb_offered: whether TimescaleDB can be created here: shipped with this server and loaded into it
+-- (its loader brings this setting; shared_preload_libraries itself only privileged roles may read)
 SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
-    AND current_setting('shared_preload_libraries') LIKE '%timescaledb%';
+    AND current_setting('timescaledb.disable_load', true) IS NOT NULL;
