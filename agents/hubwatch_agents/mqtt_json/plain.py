@@ -14,7 +14,7 @@ _SUBSTITUTE = "\N{REPLACEMENT CHARACTER}"
 
 def attribute(value: Any) -> str | int | float | bool | None:
     """Give a value as an attribute holds it; None for what is no value. Tables and lists become text."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         return value if -_INT64 <= value < _INT64 else str(value)[:MAX_TEXT]
