@@ -44,6 +44,10 @@ class Quality(IntEnum):
     BAD = 2
 
 
+CLOCK_DOUBT = "clock "
+"""So begins every reason that doubts the time of a value and not the value: uncertain, and still to be judged."""
+
+
 class AlarmState(StrEnum):
     """States of ISA-18.2 / IEC 62682 that an alarm can be in."""
 

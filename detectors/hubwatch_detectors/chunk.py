@@ -9,12 +9,12 @@ from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
 
-from hubwatch_core.wire import Event, Frame, Sensor, Series, quality_of
-from hubwatch_core.words import Quality
+from hubwatch_core.wire import Event, Frame, QualityMark, Sensor, Series, quality_of
+from hubwatch_core.words import CLOCK_DOUBT, Quality
 
 
 class Reading(NamedTuple):
-    """One value of one channel at `t` (µs) that may be believed: it is there, finite, and of good quality."""
+    """One value of one channel at `t` (µs) that may be believed: there, finite, and at most of a doubtful time."""
 
     t: int
     channel: str
@@ -83,9 +83,15 @@ def cut(frame: Frame) -> dict[str, tuple[list[Reading], list[Event]]]:
     return parts
 
 
+def _is_believed(mark: QualityMark) -> bool:
+    """A gateway whose clock nobody keeps in step must not make detection blind."""
+    quality, reason = quality_of(mark)
+    return quality is Quality.GOOD or (quality is Quality.UNCERTAIN and (reason or "").startswith(CLOCK_DOUBT))
+
+
 def _believed(series: Series) -> list[Reading]:
     t0, channel = series.t0, series.channel
-    good = (quality_of(mark)[0] is Quality.GOOD for mark in series.q) if series.q else repeat(True)
+    good = (_is_believed(mark) for mark in series.q) if series.q else repeat(True)
     return [
         Reading(t0 + dt, channel, x)
         for dt, x, is_good in zip(series.dt, series.x, good, strict=False)

@@ -24,6 +24,11 @@ def test_only_what_may_be_believed_gets_into_a_chunk() -> None:
     assert readings == [Reading(at(0), "c", 1), Reading(at(0) + 5, "c", 6)]
 
 
+def test_value_whose_time_alone_is_in_doubt_is_judged() -> None:
+    doubted = Series("s", "c", at(0), [0, 1, 2], [1, 2, 3], [(1, "clock not synchronised"), (2, "clock off"), 1])
+    assert cut(frame(doubted))["s"][0] == [Reading(at(0), "c", 1)]
+
+
 def test_sensor_with_nothing_to_believe_is_still_named() -> None:
     assert cut(frame(Series("s", "c", at(0), [0], [None], [2]))) == {"s": ([], [])}
 
