@@ -35,6 +35,8 @@ from hubwatch_core.service import Context
 IDLE_FRAME_S = 10.0
 """An agent with nothing to say still sends a frame this often (architecture, wire format)."""
 STOP_DRIVER_S = 5.0
+CLOCK_STEPPED = "agent.clock_stepped"
+"""The clock was set: what was read before has times of the old clock, which nobody changes afterwards."""
 MARKS = "marks.json"
 """File beside the spool's own; the spool leaves it alone."""
 
@@ -62,6 +64,8 @@ class Agent:
         self._replan = asyncio.Event()
         self._heartbeat = Heartbeat(settings.agent)
         self._clock = ClockCheck(settings.clock)
+        self._health = context.health
+        self._clock_doubt(self._clock.at_once())
         self._urgent = asyncio.Event()
         self._bytes_seen = 0
         self._metrics(context)
@@ -136,6 +140,7 @@ class Agent:
         planned = self._plan(checked)
         if checked.settings.clock != self._settings.clock:
             self._clock = ClockCheck(checked.settings.clock)
+            self._clock_doubt(self._clock.at_once())
         self._settings, self._devices = checked.settings, checked.devices
         self._reports = Reports(bands_of(checked.devices))
         self._planned = planned
@@ -215,6 +220,9 @@ class Agent:
             self._cut_events()
 
     def _cut_readings(self) -> bool:
+        if (step_ms := self._clock.step_ms()) is not None:
+            self._clock_doubt(self._clock.at_once())
+            self.happening(Happening(self._settings.agent, now_us(), CLOCK_STEPPED, attrs={"by_ms": round(step_ms)}))
         return self._keep(self.cutter.cut_readings())
 
     def _cut_events(self) -> bool:
@@ -255,15 +263,16 @@ class Agent:
         delays = {sensor: delay for each in self._running.values() for sensor, delay in each.driver.delays_s().items()}
         return Pulse(
             spool.waiting - self._publisher.unsettled, spool.used_bytes, store.hours_left(rate), self._clock.offset_ms,
-            store.kept_readings, store.lost_readings, spool.evicted_readings, delays,
+            self._clock.kernel, store.kept_readings, store.lost_readings, spool.evicted_readings, delays,
         )  # fmt: skip
 
     def _clock_doubt(self, doubt: str | None) -> None:
         before, self.cutter.clock_doubt = self.cutter.clock_doubt, doubt
+        self._health.set("clock", doubt is None, doubt or "nothing shows that it is wrong")
         if doubt is not None and before is None:
-            self._log.error("the clock is wrong, every reading is marked uncertain", reason=doubt)
+            self._log.error("the clock is in doubt, every reading is marked uncertain", reason=doubt)
         elif doubt is None and before is not None:
-            self._log.info("the clock is right again")
+            self._log.info("the clock is in doubt no more")
 
     def _metrics(self, context: Context) -> None:
         figures = {

@@ -6,60 +6,113 @@ import asyncio
 import ctypes
 import struct
 import time
-from typing import cast
+from typing import NamedTuple, cast
 
 from hubwatch_agents.config import ClockSection
 
 NTP_EPOCH_OFFSET_S = 2_208_988_800
 """Seconds from 1900, where NTP begins, to 1970 (RFC 5905, section 6)."""
 NTP_TIMEOUT_S = 1.0
-TIME_ERROR = 5
-"""What adjtimex(2) gives while the clock is not synchronised."""
+TIME_ERROR, STA_UNSYNC = 5, 0x40
+"""What adjtimex(2) gives, and the bit of its status that is set, while the clock is not synchronised."""
+MOST_ERROR_MS = 2000.0
+"""The kernel's own bound grows by 0.5 ms/s (500 ppm): 1 s between two corrections of systemd-timesyncd, 2048 s apart
+at most; twice that is a clock that nobody has corrected for over an hour."""
+STEP_DOUBT_S = 10.0
+"""How long after a step nobody knows whether the clock was right before or is right now."""
 EARLIEST_S = 1_704_067_200
 """2024-01-01: before this software was; a clock that says less was never set."""
 _PACKET = struct.Struct(">B47x")
-_TIMEX_BYTES = 256
+
+
+class Kernel(NamedTuple):
+    """What the kernel says of its clock; None where it does not say."""
+
+    synchronised: bool | None
+    error_ms: float | None
+    """The most it may be off, which grows from the last correction on."""
 
 
 class ClockCheck:
-    """Checks the clock and remembers how far it is off."""
+    """Checks the clock and remembers what was found.
+
+    Every doubt begins with "clock ": it is of the time of a value, not of the value.
+    """
 
     def __init__(self, settings: ClockSection) -> None:
         self._settings = settings
         self.offset_ms: float | None = None
-        self._wall = time.time()
-        self._monotonic = time.monotonic()
+        self.kernel = Kernel(None, None)
+        self._apart_s = _apart_s()
+        self._stepped = float("-inf")
+        self._step_ms = 0.0
 
     async def check(self) -> str | None:
-        """Say why the clock is wrong, None when nothing shows that it is."""
-        if time.time() < EARLIEST_S:
-            return "clock never set"
-        stepped_ms = self._step_ms()
+        """Say why the clock is not to be believed, None when nothing shows that it is wrong."""
         if self._settings.server is not None:
             self.offset_ms = await ask(self._settings.server, self._settings.port)
-            if self.offset_ms is not None and abs(self.offset_ms) > self._settings.tolerance_ms:
-                return f"clock off by {self.offset_ms:.0f} ms"
-        elif abs(stepped_ms) > self._settings.tolerance_ms:
-            return f"clock stepped by {stepped_ms:.0f} ms"
-        if self._settings.require_sync and not synchronised():
+        doubt = self.at_once()
+        if self.offset_ms is None or time.time() < EARLIEST_S:
+            return doubt
+        return f"clock off by {self.offset_ms:.0f} ms" if abs(self.offset_ms) > self._settings.tolerance_ms else None
+
+    def at_once(self) -> str | None:
+        """Say the same without asking anybody outside this machine."""
+        self.kernel = kernel()
+        if time.time() < EARLIEST_S:
+            return "clock never set"
+        self.step_ms()
+        if time.monotonic() < self._stepped + STEP_DOUBT_S:
+            return f"clock stepped by {self._step_ms:.0f} ms"
+        return self._kernel_doubt() if self._settings.trust == "kernel" else None
+
+    def step_ms(self) -> float | None:
+        """Give by how much the clock was set since the last call, where that is more than the tolerance; costs 1 µs."""
+        before, self._apart_s = self._apart_s, _apart_s()
+        step_ms = 1000 * (self._apart_s - before)
+        if abs(step_ms) <= self._settings.tolerance_ms:
+            return None
+        self._stepped, self._step_ms = time.monotonic(), step_ms
+        return step_ms
+
+    def _kernel_doubt(self) -> str | None:
+        if self.kernel.synchronised is False:
             return "clock not synchronised"
+        most_ms = max(MOST_ERROR_MS, self._settings.tolerance_ms)
+        if self.kernel.error_ms is not None and self.kernel.error_ms > most_ms:
+            return f"clock not corrected for long, off by up to {self.kernel.error_ms:.0f} ms"
         return None
 
-    def _step_ms(self) -> float:
-        """Give how far the wall clock has moved against the steady one since the last check."""
-        wall, monotonic = time.time(), time.monotonic()
-        stepped = (wall - self._wall) - (monotonic - self._monotonic)
-        self._wall, self._monotonic = wall, monotonic
-        return stepped * 1000
+
+def _apart_s() -> float:
+    """Give how far the wall clock is from the steady one: changes only when the clock is set."""
+    return time.time() - time.monotonic()
 
 
-def synchronised() -> bool:
-    """Ask the kernel whether something keeps the clock in step (adjtimex(2)); True where it cannot be asked."""
+class _Timex(ctypes.Structure):
+    """What adjtimex(2) fills, as far as it is read here."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    )
+
+
+def kernel() -> Kernel:
+    """Ask the kernel whether something keeps its clock in step (adjtimex(2)), without changing anything."""
+    found = _Timex()
     try:
-        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
-    except (OSError, AttributeError):
-        return True
-    return bool(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) != TIME_ERROR)
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(found))
+    except (OSError, AttributeError):  # no Linux
+        return Kernel(None, None)
+    if state < 0:  # not allowed to ask
+        return Kernel(None, None)
+    return Kernel(state != TIME_ERROR and not found.status & STA_UNSYNC, found.maxerror / 1000)
 
 
 async def ask(server: str, port: int) -> float | None:

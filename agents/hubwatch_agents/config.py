@@ -56,7 +56,11 @@ class ClockSection(Section):
     server: str | None = Field(None, min_length=1, description="NTP server to compare with; unset: no comparison.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(123, description="Its port.")
     tolerance_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(500, description="Further off is wrong.")
-    require_sync: bool = Field(False, description="Take a clock the kernel calls unsynchronised for wrong.")
+    trust: Literal["kernel", "host"] = Field(
+        "kernel",
+        description="Without an answer of the server, kernel: doubt the clock where the kernel says that nobody keeps "
+        "it in step; host: it is kept by other means that the kernel does not know of (hypervisor, PTP card).",
+    )
 
 
 class ReportSection(Section):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import psutil
 
+from hubwatch_agents.clocks import Kernel
 from hubwatch_agents.readings import Reading
 from hubwatch_core import wire
 from hubwatch_core.words import ChannelKind, Quality, SensorKind
@@ -22,6 +23,8 @@ CHANNELS = (
     ("spool_bytes", "byte", ChannelKind.GAUGE),
     ("spool_hours", "h", ChannelKind.GAUGE),
     ("clock_offset", "ms", ChannelKind.GAUGE),
+    ("clock_synchronised", "1", ChannelKind.STATE),
+    ("clock_error", "ms", ChannelKind.GAUGE),
     ("readings", "1", ChannelKind.COUNTER),
     ("lost_readings", "1", ChannelKind.COUNTER),
     ("evicted_readings", "1", ChannelKind.COUNTER),
@@ -35,6 +38,7 @@ class Pulse(NamedTuple):
     spool_bytes: int
     spool_hours: float | None
     clock_offset_ms: float | None
+    clock: Kernel
     readings: int
     lost_readings: int
     evicted_readings: int
@@ -64,13 +68,15 @@ class Heartbeat:
             yield Reading(self._agent, name, t, value)
         yield self._maybe(t, "spool_hours", pulse.spool_hours, "nothing is written")
         yield self._maybe(t, "clock_offset", pulse.clock_offset_ms, "no time server answers")
+        yield self._maybe(t, "clock_synchronised", pulse.clock.synchronised, "the kernel does not say")
+        yield self._maybe(t, "clock_error", pulse.clock.error_ms, "the kernel does not say")
         for sensor, delay_s in pulse.delays_s.items():
             yield Reading(self._agent, delay_channel(sensor), t, round(delay_s * 1000, 3))
 
     def _maybe(self, t: int, name: str, value: float | None, why_not: str) -> Reading:
         if value is None:
             return Reading(self._agent, name, t, None, Quality.BAD, why_not)
-        return Reading(self._agent, name, t, round(value, 3))
+        return Reading(self._agent, name, t, round(float(value), 3))
 
 
 def delay_channel(sensor: str) -> str:

@@ -76,6 +76,8 @@ class Chain:
             "agent": f"""hub = "{HUB}"
 agent = "gate"
 {uplink}
+[clock]
+trust = "host"
 [spool]
 directory = "{self.folder / "spool"}"
 [[connections]]

@@ -105,6 +105,8 @@ profile_folders = ["{Path(__file__).parents[1] / "cases" / "agents_faults" / "ma
 host = "{broker[0]}"
 port = {broker[1]}
 reconnect_max_s = 0.3
+[clock]
+trust = "host"
 [spool]
 directory = "{spool}"
 [[connections]]

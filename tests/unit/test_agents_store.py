@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import struct
-import time
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from hubwatch_agents import clocks
-from hubwatch_agents.clocks import NTP_EPOCH_OFFSET_S, ClockCheck
-from hubwatch_agents.config import ClockSection, Settings
+from hubwatch_agents.clocks import Kernel
+from hubwatch_agents.config import Settings
 from hubwatch_agents.frames import Cutter, Draft
 from hubwatch_agents.heartbeat import CHANNELS, Heartbeat, Pulse, delay_channel, sensor
 from hubwatch_agents.readings import Reading
@@ -113,8 +108,9 @@ def test_hours_of_outage_follow_from_room_and_rate(tmp_path: Path) -> None:
 
 def pulse(**more: object) -> Pulse:
     figures: dict[str, object] = {
-        "spool_frames": 1, "spool_bytes": 2, "spool_hours": 3.0, "clock_offset_ms": None, "readings": 4,
-        "lost_readings": 5, "evicted_readings": 6, "delays_s": {"rpm-2": 0.1234}, **more,
+        "spool_frames": 1, "spool_bytes": 2, "spool_hours": 3.0, "clock_offset_ms": None,
+        "clock": Kernel(False, None), "readings": 4, "lost_readings": 5, "evicted_readings": 6,
+        "delays_s": {"rpm-2": 0.1234}, **more,
     }  # fmt: skip
     return Pulse(**figures)  # type: ignore[arg-type]
 
@@ -125,6 +121,8 @@ def test_heartbeat_gives_every_listed_channel_and_the_delays() -> None:
     assert set(given) == listed == {name for name, _, _ in CHANNELS} | {"delay.rpm-2"}
     assert given["delay.rpm-2"].x == 123.4
     assert (given["clock_offset"].x, given["clock_offset"].quality) == (None, Quality.BAD)
+    assert given["clock_synchronised"].x == 0
+    assert (given["clock_error"].x, given["clock_error"].reason) == (None, "the kernel does not say")
     rss = given["rss"].x
     assert rss is not None
     assert rss > 10
@@ -132,71 +130,3 @@ def test_heartbeat_gives_every_listed_channel_and_the_delays() -> None:
 
 def test_delay_channel_of_a_long_name_is_a_valid_name() -> None:
     assert len(delay_channel("s" * 63)) == 63
-
-
-class TimeServer(asyncio.DatagramProtocol):
-    """An NTP server whose clock is `ahead_s` off ours."""
-
-    def __init__(self, ahead_s: float, *, short: bool = False) -> None:
-        self._ahead_s = ahead_s
-        self._short = short
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        now = time.time() + self._ahead_s + NTP_EPOCH_OFFSET_S
-        stamp = struct.pack(">II", int(now), int(now % 1 * 2**32))
-        assert self._transport is not None
-        self._transport.sendto((b"\x24" + bytes(31) + stamp + stamp)[: 20 if self._short else 48], addr)
-
-
-async def serve(server: TimeServer) -> tuple[asyncio.DatagramTransport, int]:
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: server, local_addr=("127.0.0.1", 0)
-    )
-    return transport, int(transport.get_extra_info("sockname")[1])
-
-
-@pytest.mark.parametrize("ahead_s", [0.0, -9.0, 5.0])
-async def test_clock_is_compared_with_a_time_server(ahead_s: float) -> None:
-    transport, port = await serve(TimeServer(ahead_s))
-    try:
-        check = ClockCheck(ClockSection(server="127.0.0.1", port=port))
-        doubt = await check.check()
-        assert check.offset_ms == pytest.approx(-1000 * ahead_s, abs=200)
-        assert doubt == (f"clock off by {check.offset_ms:.0f} ms" if ahead_s else None)
-    finally:
-        transport.close()
-
-
-async def test_time_server_that_does_not_answer_rightly_proves_nothing() -> None:
-    transport, port = await serve(TimeServer(100.0, short=True))
-    try:
-        check = ClockCheck(ClockSection(server="127.0.0.1", port=port))
-        assert await check.check() is None
-        assert check.offset_ms is None
-    finally:
-        transport.close()
-
-
-async def test_clock_that_steps_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = ClockCheck(ClockSection())
-    assert await check.check() is None
-    real = time.time
-    monkeypatch.setattr("hubwatch_agents.clocks.time.time", lambda: real() + 30)
-    assert await check.check() == "clock stepped by 30000 ms"
-
-
-async def test_clock_that_was_never_set_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = ClockCheck(ClockSection())
-    monkeypatch.setattr("hubwatch_agents.clocks.time.time", lambda: 86_400.0)
-    assert await check.check() == "clock never set"
-
-
-async def test_required_synchronisation_is_asked_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(clocks.synchronised(), bool)
-    monkeypatch.setattr(clocks, "synchronised", lambda: False)
-    assert await ClockCheck(ClockSection(require_sync=True)).check() == "clock not synchronised"
-    assert await ClockCheck(ClockSection()).check() is None

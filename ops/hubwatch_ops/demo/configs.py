@@ -86,6 +86,10 @@ directory = "{folder / f"spool-{name}"}"
 
 [privacy]
 subjects = "raw"
+
+# A show on one machine, whose clock is everybody's clock.
+[clock]
+trust = "host"
 """
 
 
