@@ -1,5 +1,6 @@
--- What Grafana may read: the public names of the schema and nothing else. Run it as the schema's owner after
--- `hubwatch db migrate`; it may be run again. Then make the login, with a password of your own:
+-- What Grafana may read: the public names of the schema and nothing else. Run it after `hubwatch db migrate`, in
+-- hubwatch's database, as a superuser (the schema's owner may make no roles); it may be run again. Then make the login,
+-- with a password of your own:
 --   CREATE USER grafana PASSWORD '…' IN ROLE hubwatch_reader;
 --   ALTER USER grafana SET statement_timeout = '30s';
 --   ALTER USER grafana SET jit = off;  -- compiling the plan of ledger_gaps took 3 s, running it 1 ms (measured)
