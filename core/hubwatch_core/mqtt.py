@@ -193,7 +193,7 @@ class Session:
         *,
         client_id: str,
         name: str = "mqtt",
-        will: Will | None = None,
+        will: Will | Callable[[], Will] | None = None,
         persistent: bool = False,
         manual_ack: bool = False,
         health: Health | None = None,
@@ -201,7 +201,8 @@ class Session:
         """Prepare, without connecting.
 
         `persistent` keeps subscriptions and unacknowledged messages at the broker over a loss; `manual_ack` leaves
-        each acknowledgement to the user of the link; `name` is what logs and health call this session.
+        each acknowledgement to the user of the link; `name` is what logs and health call this session. Where `will` is
+        a function, it is asked for the will of each connection anew.
         """
         self._settings = settings
         self._client_id = client_id
@@ -297,7 +298,7 @@ class Session:
             keepalive=settings.keepalive_s,
             connect_timeout_s=settings.connect_timeout_s,
             manual_ack=self._manual_ack,
-            will=_aiomqtt_will(self._will),
+            will=_aiomqtt_will(self._will() if callable(self._will) else self._will),
             tls_context=context,
             max_inflight_messages=settings.receive_maximum,
             # Otherwise a publish behind an acknowledgement waits for the peer's delayed ACK: 40 ms each (measured).
