@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
@@ -60,8 +61,9 @@ class Edge(Protocol):
 class Control:
     """Decides and carries out."""
 
-    def __init__(self, edge: Edge, registry: CollectorRegistry) -> None:
+    def __init__(self, edge: Edge, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         self._edge = edge
+        self._clock = clock
         self._limit = RateLimit(1 / EVERY_S, AT_ONCE)
         self._unheard: dict[int, int] = {}
         self._results = Counter(
@@ -73,7 +75,7 @@ class Control:
 
     async def hear(self, heard: bytes | Malformed, caller: Caller) -> Outcome:
         """Take one request as it came from the socket; whatever it is, it becomes an event and a log line."""
-        if not self._limit.allow(str(caller.uid), time.monotonic()):
+        if not self._limit.allow(str(caller.uid), self._clock()):
             return self._too_many(caller)
         try:
             request = decode_request(heard)
