@@ -14,7 +14,7 @@ from hubwatch_agents.commands.socket_file import MOST_BYTES, path_of, too_long
 from hubwatch_agents.connections import Connection, place_of
 from hubwatch_core import config
 from hubwatch_core.config import ConfigId, LogSection, MqttSection, Section, TelemetrySection
-from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.errors import Problem
 from hubwatch_core.section import Conflict
 
 PARAMETER_TYPES = str | int | float | bool
@@ -136,23 +136,19 @@ class Settings(Section):
 def load(path: Path | None, flags: Mapping[str, object] | None = None, *, check_files: bool = False) -> Settings:
     """Read and check the file, its environment and its flags; `devices.resolve` checks what they name.
 
-    Where something is wrong, what they name of profiles and connections is checked here already.
+    Where something is wrong, what they name of profiles, connections and lines is checked here already.
 
     `check_files` demands that every file they name can be read.
     Raises ConfigError with every mistake.
     """
-    from hubwatch_agents.devices import resolve
+    from hubwatch_agents.checked import mistakes
 
     def further(settings: Settings, told: frozenset[str]) -> Sequence[Problem]:
         if (
             not told
         ):  # a file that is right is resolved by whoever uses it; not twice, as hundreds of devices take seconds
             return ()
-        try:
-            resolve(settings, str(path), told)
-        except ConfigError as error:
-            return error.problems
-        return ()
+        return mistakes(settings, str(path), told)[1]
 
     return config.load(Settings, path, flags=flags, further=further, check_files=check_files)
 

@@ -68,8 +68,16 @@ class Device:
         return max(LEAST_MAX_AGE_S, SILENT_PERIODS * self.period_ms / 1000)
 
 
-def resolve(settings: Settings, where: str, told: frozenset[str] = frozenset()) -> list[Device]:
-    """Join every device with its profile. Raises ConfigError with every mistake, told as `where` and key.
+def resolve(settings: Settings, where: str) -> list[Device]:
+    """Join every device with its profile. Raises ConfigError with every mistake, told as `where` and key."""
+    devices, problems = examine(settings, where)
+    if problems:
+        raise ConfigError(problems)
+    return devices
+
+
+def examine(settings: Settings, where: str, told: frozenset[str] = frozenset()) -> tuple[list[Device], list[Problem]]:
+    """Join every device with its profile; gives those without a mistake, and every mistake as `where` and key.
 
     Where keys are `told` to be wrong already, settings lack what they said, and what follows from that is no mistake.
     """
@@ -86,10 +94,7 @@ def resolve(settings: Settings, where: str, told: frozenset[str] = frozenset()) 
     problems += _shared_problems(settings, devices, where)
     problems += _privacy_problems(settings, devices, where)
     problems += catalog.problems(settings, devices, where)
-    problems = [each for each in problems if not _follows(each, told)]
-    if problems:
-        raise ConfigError(problems)
-    return devices
+    return devices, [each for each in problems if not _follows(each, told)]
 
 
 def _library(settings: Settings) -> tuple[Library, list[Problem]]:

@@ -350,3 +350,53 @@ def test_plan_that_fits_is_taken(tmp_path: Path) -> None:
 def test_timeout_shorter_than_the_longest_reply_is_refused(tmp_path: Path) -> None:
     found = problems(tmp_path, LINE.format(baudrate=4800) + meters(1, 60_000, "timeout_ms = 50\n"))
     assert any("is shorter than its longest reply takes" in line for line in found)
+
+
+BUSY_BESIDE_MISTAKES = """
+hub = "h"
+agent = "a"
+[[connections]]
+name = "line"
+transport = "rtu"
+port = "/dev/x"
+[[connections]]
+name = "other"
+transport = "rtu"
+port = "/dev/y"
+baudrate = "fast"
+[[devices]]
+sensor = "t"
+zone = "z"
+profile = "eastron-sdm630"
+connection = "line"
+period_ms = 100
+[[devices]]
+sensor = "u"
+zone = "z"
+profile = "nothing"
+connection = "line"
+[[devices]]
+sensor = "v"
+zone = "z"
+profile = "eastron-sdm630"
+connection = "other"
+period_ms = 100
+[[devices]]
+sensor = "w"
+zone = "z"
+profile = "eastron-sdm630"
+connection = "other"
+perod_ms = 100
+"""
+
+
+def test_line_that_is_too_busy_is_told_beside_every_other_mistake(tmp_path: Path) -> None:
+    found = problems(tmp_path, BUSY_BESIDE_MISTAKES)
+    told = {line.split(": ")[1] for line in found}
+    assert told == {"connections[0] (line)", "connections[1].baudrate", "devices[1].profile", "devices[3].perod_ms"}
+    assert any("keeps the line busy" in line and "115200 baud instead of 9600" in line for line in found)
+
+
+def test_nothing_is_said_of_a_line_whose_own_speed_is_wrong(tmp_path: Path) -> None:
+    found = problems(tmp_path, BUSY_BESIDE_MISTAKES)
+    assert not any("(other)" in line for line in found), "it is judged once its speed is known"
