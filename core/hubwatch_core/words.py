@@ -48,6 +48,19 @@ CLOCK_DOUBT = "clock "
 """So begins every reason that doubts the time of a value and not the value: uncertain, and still to be judged."""
 
 
+class CommandEvent(StrEnum):
+    """What became of a command that an operator asked an agent to give; the types of its events."""
+
+    EXECUTED = "command.executed"
+    """The device, or the broker of an MQTT device, has taken it, and what was read back agrees."""
+    REFUSED = "command.refused"
+    """Not permitted; nothing was sent."""
+    FAILED = "command.failed"
+    """Not sent, refused by the device, or what was read back differs."""
+    UNKNOWN = "command.unknown"
+    """Sent, and nobody knows whether it took effect."""
+
+
 class AlarmState(StrEnum):
     """States of ISA-18.2 / IEC 62682 that an alarm can be in."""
 

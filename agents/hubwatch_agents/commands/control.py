@@ -16,6 +16,7 @@ from hubwatch_agents.readings import Happening
 from hubwatch_core.clock import now_us
 from hubwatch_core.logs import get_logger
 from hubwatch_core.rate_limit import RateLimit
+from hubwatch_core.words import CommandEvent
 
 if TYPE_CHECKING:
     from hubwatch_agents.checked import Checked
@@ -25,10 +26,10 @@ EVERY_S = 6.0
 """A person gives a handful of commands in a row; more is a script that has gone wrong, or worse."""
 
 EVENTS = {
-    Result.DONE: "command.executed",
-    Result.REFUSED: "command.refused",
-    Result.FAILED: "command.failed",
-    Result.UNKNOWN: "command.unknown",
+    Result.DONE: CommandEvent.EXECUTED,
+    Result.REFUSED: CommandEvent.REFUSED,
+    Result.FAILED: CommandEvent.FAILED,
+    Result.UNKNOWN: CommandEvent.UNKNOWN,
 }
 
 _log = get_logger("commands")
