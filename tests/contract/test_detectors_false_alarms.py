@@ -55,6 +55,11 @@ def test_benign_denials_at_random_alarm_once_in_many_years() -> None:
     assert brute_force_attempts(60) < 4.5
 
 
+def test_lower_burst_sum_is_faster_at_the_false_alarms_the_documentation_says() -> None:
+    assert brute_force_attempts(60, runs=2000, burst_sum=13.2) == pytest.approx(3.74, abs=0.1)
+    assert 10 < brute_force_false_alarms(reader_years=100, seed=2, burst_sum=13.2) < 60
+
+
 def test_living_counts_are_not_called_frozen_and_frozen_ones_are_found_in_seconds() -> None:
     assert frozen_false_alarms(200_000, seed=3) == 0
     assert frozen_delay_s(history=100, runs=40) < 4

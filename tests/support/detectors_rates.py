@@ -71,16 +71,16 @@ def passages(
     return Passages(occupancies, gamma, neutron, tuple(delays))
 
 
-def brute_force_false_alarms(reader_years: float, benign_per_h: float = 0.5, seed: int = 1) -> int:
+def brute_force_false_alarms(reader_years: float, benign_per_h: float = 0.5, seed: int = 1, **settings: float) -> int:
     """Count the false alarms of readers that see benign denials at random."""
-    config, random = AccessConfig(), np.random.default_rng(seed)
+    config, random = AccessConfig.model_validate(settings), np.random.default_rng(seed)
     gaps = random.exponential(HOUR_US / benign_per_h, int(reader_years * 8766 * benign_per_h))
     return _bursts(config, gaps)
 
 
-def brute_force_attempts(attack_per_h: float, runs: int = 500, seed: int = 1) -> float:
+def brute_force_attempts(attack_per_h: float, runs: int = 500, seed: int = 1, **settings: float) -> float:
     """Give the mean number of attempts at a rate until the alarm comes."""
-    config, random = AccessConfig(), np.random.default_rng(seed)
+    config, random = AccessConfig.model_validate(settings), np.random.default_rng(seed)
     attempts = []
     for _ in range(runs):
         denials, rates, t, count = Denials(), Rates(config.benign_per_h, config.attack_per_h), BEGIN, 0
