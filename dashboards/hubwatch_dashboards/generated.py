@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 
 from hubwatch_dashboards.boards import BOARDS, rendered
+
+UID_PREFIX = "hubwatch-"
+"""With it the uid of every board of ours begins; a test holds them to it."""
 
 SHOWN_LINES = 8
 """So much of a difference is shown for each file: enough to see what it is about."""
 
 
 def write(folder: Path) -> list[Path]:
-    """Write every board into the folder and remove files of boards that are gone; gives what changed."""
+    """Write every board into the folder and remove our boards that are gone; gives what changed."""
     folder.mkdir(parents=True, exist_ok=True)
     changed = _strangers(folder)
     for file in changed:
@@ -39,4 +43,13 @@ def drift(folder: Path) -> list[str]:
 
 
 def _strangers(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*.json") if file.stem not in BOARDS)
+    """Find our own boards whose builder is gone. A file of anybody else's is not ours to remove."""
+    return sorted(file for file in folder.glob("*.json") if file.stem not in BOARDS and _is_ours(file))
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        board = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(board, dict) and str(board.get("uid", "")).startswith(UID_PREFIX)

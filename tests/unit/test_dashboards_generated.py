@@ -65,10 +65,23 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
 
 def test_file_of_a_board_that_is_gone_is_drift_and_removed(tmp_path: Path) -> None:
     generated.write(tmp_path)
-    (tmp_path / "old.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "old.json").write_text('{"uid": "hubwatch-old"}', encoding="utf-8")
     assert generated.drift(tmp_path) == [f"{tmp_path}/old.json: no board of this name"]
     generated.write(tmp_path)
     assert not (tmp_path / "old.json").exists()
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no JSON", '{"uid": "mine", "title": "My board"}', "[" * 100_000])
+def test_file_that_is_no_board_of_ours_is_left_alone(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(text, encoding="utf-8")
+    generated.write(tmp_path)
+    assert (tmp_path / "mine.json").read_text(encoding="utf-8") == text
+    assert generated.drift(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_board_is_known_again_as_ours(name: str) -> None:
+    assert built(name)["uid"].startswith(generated.UID_PREFIX)
 
 
 def test_missing_file_is_drift(tmp_path: Path) -> None:
