@@ -55,8 +55,9 @@ class Fill:
 class Trimmer:
     """Trims again and again, and remembers how far it has."""
 
-    def __init__(self) -> None:
-        """Begin without a memory."""
+    def __init__(self, worth: int = WORTH) -> None:
+        """Begin without a memory; hubs with fewer frames than `worth` are left for later."""
+        self._worth = worth
         self._done: dict[str, int] = {}
         """The place up to which frames of a hub are removed."""
         self._known: frozenset[str] = frozenset()
@@ -85,7 +86,7 @@ class Trimmer:
                 await _thin_out(api, subject, _settled(hub_in(subject), consumers))
         for hub, count in frames.items():
             settled = _settled(hub, consumers)
-            if count >= WORTH and settled > self._done.get(hub, 0):
+            if count >= self._worth and settled > self._done.get(hub, 0):
                 await api.purge_stream(STREAM, seq=settled + 1, subject=any_version(frames_in(hub)))
                 self._done[hub] = settled
 

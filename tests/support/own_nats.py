@@ -51,11 +51,18 @@ class OwnNats:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
-    def configure(self, cluster: Sequence[OwnNats]) -> None:
-        """Write its configuration, as a member of this cluster; a cluster of one is a server by itself."""
+    def configure(
+        self, cluster: Sequence[OwnNats], ports: Sequence[int] | None = None, advertise: int | None = None
+    ) -> None:
+        """Write its configuration, as a member of this cluster; a cluster of one is a server by itself.
+
+        It reaches the others at `ports`, where they are given, and tells others to reach it at `advertise`.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        routes = ", ".join(f'"nats://127.0.0.1:{other.route_port}"' for other in cluster if other is not self)
-        clustered = f'cluster {{ name: "test", listen: "127.0.0.1:{self.route_port}", routes: [{routes}] }}'
+        dialled = [other.route_port for other in cluster if other is not self] if ports is None else ports
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in dialled)
+        told = f'advertise: "127.0.0.1:{advertise}", ' if advertise else ""
+        clustered = f'cluster {{ name: "test", listen: "127.0.0.1:{self.route_port}", {told}routes: [{routes}] }}'
         (self.folder / "nats.conf").write_text(
             f"""
             server_name: "{self.name}"
@@ -86,6 +93,12 @@ class OwnNats:
     def leader(self) -> str:
         """Give the name of JetStream's leader as this member knows it; empty when it knows none."""
         return str(self._ask("jsz").get("meta_cluster", {}).get("leader", ""))
+
+    def stream_leader(self, stream: str) -> str:
+        """Give the name of the member that leads a stream, as this member knows it; empty when it knows none."""
+        accounts = self._ask("jsz?streams=true").get("account_details", [])
+        details = [each for account in accounts for each in account.get("stream_detail", []) if each["name"] == stream]
+        return str(details[0].get("cluster", {}).get("leader", "")) if details else ""
 
     def _clustered(self, size: int) -> bool:
         return bool(self.leader()) and int(self._ask("jsz").get("meta_cluster", {}).get("cluster_size", 0)) == size
