@@ -55,16 +55,18 @@ def conninfo(settings: DatabaseSection, name: str = "hubwatch") -> str:
         "timezone": "UTC",
         "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
         "idle_in_transaction_session_timeout": "30000",
+        "jit": "off",  # compiling the ledger's views took ten times as long as running them (2.4 s against 0.2 s)
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "2",
         "tcp_keepalives_count": "3",
     }
+    own = str(conninfo_to_dict(settings.dsn).get("options") or "")
     return make_conninfo(
         settings.dsn,
         password=read_secret(settings.password, settings.password_file),
         application_name=name,
         connect_timeout=settings.connect_timeout_s,
-        options=" ".join(f"-c {key}={value}" for key, value in session.items()),
+        options=" ".join([own, *(f"-c {key}={value}" for key, value in session.items())]).strip(),
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,15 +16,35 @@ class Refused(Permanent):
     """The database will not store this data, however often it is offered."""
 
 
-# SQLSTATE classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
+# SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOGIN = ("28", "3D")
-# libpq gives no SQLSTATE when connecting fails; these are the server's own words for class 28 and 3D.
-_LOGIN_TEXTS = ("does not exist", "authentication failed", "no pg_hba.conf entry", "permission denied for database")
+_RIGHTS = "42501"
 _SCHEMA = ("42", "3F")
 _DATA = ("22", "23", "54")
-# Connection, transaction rollback, resources (disk full among them), operator intervention, system error; and
-# 25006: writing to a standby, which happens while a failover is under way.
-_AWAY = ("08", "40", "53", "55", "57", "58", "25006")
+# Connection, transaction rollback, resources (disk full among them), objects in use, operator intervention, system
+# error. 25006: writing to a standby, as happens while a failover is under way; 25P03, 25P04: our transaction took too
+# long; 26000: a pooler between us gave us another server's session; XX000 with the text below: two changed the schema
+# at a time; 0A000 with it: a plan from before a migration. All of these are over with a new connection.
+_AWAY = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26000")
+_PASSING = {"0A000": "cached plan must not change result type", "XX000": "tuple concurrently "}
+
+_FAULT = "the database reports a fault"
+
+# libpq gives no SQLSTATE when connecting fails. These are its own and the server's words where no waiting helps; in
+# another language (lc_messages) they are not known, and we wait for somebody to notice.
+_MISCONFIGURED = re.compile(
+    r"""
+      FATAL:\s+( .* does\ not\ exist                        # role, database
+             | .* authentication\ failed | .* is\ not\ permitted\ to\ log\ in
+             | no\ pg_hba\.conf\ entry | pg_hba\.conf\ rejects | permission\ denied\ for\ database
+             | unrecognized\ configuration\ parameter | invalid\ value\ for\ parameter )
+    | no\ password\ supplied | authentication\ method\ requirement
+    | (^|:\ )(invalid\ | could\ not\ parse | could\ not\ match | definition\ of\ service)  # a connection option
+    | server\ does\ not\ support\ SSL | certificate\ verify\ failed | (certificate|private\ key)\ file\ .*
+    | server\ certificate\ for\ .*\ does\ not\ match
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 @contextmanager
@@ -40,17 +61,23 @@ def translated() -> Iterator[None]:
 
 
 def _meaning(error: psycopg.Error) -> Transient | Permanent:
-    state = error.sqlstate or ""
-    refused = not state and "FATAL:" in str(error) and any(text in str(error) for text in _LOGIN_TEXTS)
-    if state.startswith(_LOGIN) or refused:
-        return Permanent(f"the database does not let us in: {_line(error)}")
+    state, line = error.sqlstate or "", _line(error)
+    if state.startswith(_LOGIN) or (not state and _MISCONFIGURED.search(str(error))):
+        return Permanent(f"the database does not let us in: {line}")
+    if state == _RIGHTS:
+        return Permanent(f"the database does not permit this to us: {line}")
     if state.startswith(_SCHEMA):
-        return Permanent(f"the schema does not fit this program ({_line(error)}); run `hubwatch db migrate`")
+        return Permanent(f"the schema does not fit this program ({line}); run `hubwatch db migrate`")
     if state.startswith(_DATA) or (not state and isinstance(error, psycopg.DataError)):
-        return Refused(f"the database refuses the data: {_line(error)}")
-    if state.startswith(_AWAY) or isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return Transient(f"the database is away: {_line(error)}")
-    return Permanent(f"the database reports a fault: {_line(error)}")
+        return Refused(f"the database refuses the data: {line}")
+    return Transient(f"the database is away: {line}") if _is_away(error) else Permanent(f"{_FAULT}: {line}")
+
+
+def _is_away(error: psycopg.Error) -> bool:
+    state = error.sqlstate or ""
+    if not state:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state.startswith(_AWAY) or (state in _PASSING and _PASSING[state] in str(error))
 
 
 def _line(error: BaseException) -> str:

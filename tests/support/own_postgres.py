@@ -1,50 +1,114 @@
-"""A PostgreSQL server that belongs to one test, which may kill it and start it again on the same port and data."""
+"""A database server that belongs to one test, which may kill it and start it again on the same port and data."""
 
 from __future__ import annotations
 
 import os
 import pwd
-import signal
+import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from hubwatch_ops.embedded.wheel import postgres_bin
 from support.ports import free_port
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 
 
 class OwnPostgres:
-    """One server from the wheel, with durable commits; a folder below /tmp, which its unprivileged user must reach."""
+    """A plain PostgreSQL from the wheel, with durable commits; below /tmp, which its unprivileged user must reach."""
+
+    settings: dict[str, object] = {}  # noqa: RUF012 - read only; a subclass has its own
+    """Further settings of every server of this kind."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.dsn = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        self._folder = folder
-        self._user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+        self.log = folder.parent / "postgres.log"
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        folder.mkdir(parents=True)
-        if self._user is not None:
-            os.chown(folder, self._user, self._user)
-        command = [str(postgres_bin() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"]
-        subprocess.run([*command, "--no-sync"], check=True, capture_output=True, user=self._user, cwd="/")
+        self._make()
+
+    @classmethod
+    @contextmanager
+    def below_tmp(cls) -> Iterator[OwnPostgres]:
+        """Make one in a folder of its own, and take both away at the end."""
+        folder = Path(tempfile.mkdtemp(prefix="hubwatch-postgres-"))
+        os.chmod(folder, 0o755)  # the server's user passes through
+        server = cls(folder / "server")
+        try:
+            yield server
+        finally:
+            server.remove()
+            shutil.rmtree(folder)
 
     def start(self) -> None:
         """Start it, recovering from how it ended, and wait until it answers."""
-        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder}
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            **self.settings,
+        }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        command = [str(postgres_bin() / "postgres"), "-D", str(self._folder / "data"), *options]
-        with (self._folder.parent / "postgres.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, user=self._user, cwd="/", start_new_session=True
+                self._command("postgres", *options), stdout=log, stderr=log, cwd="/", start_new_session=True
             )
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._answers():
-            assert time.monotonic() < deadline, (self._folder.parent / "postgres.log").read_text()[-2000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-2000:]
+            assert self._process.poll() is None, self.log.read_text()[-2000:]
             time.sleep(0.05)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its first process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def data(self) -> Path:
+        """Where its data are, as seen from here."""
+        return self.folder / "data"
+
+    def kill(self) -> None:
+        """End it and every process of it as a power cut would: SIGKILL."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        first = psutil.Process(self._process.pid)
+        everybody = [first, *first.children(recursive=True)]  # each is a process group of its own
+        for each in everybody:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(everybody, timeout=10)
+        self._process.wait(10)
+
+    def stand_by(self) -> None:
+        """Let it come up next time as a standby, which nobody may write to."""
+        (self.data / "standby.signal").touch()
+
+    def remove(self) -> None:
+        """Kill it and delete what it had."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _make(self) -> None:
+        self.folder.mkdir(parents=True)
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("nobody")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        command = self._command("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+
+    def _command(self, program: str, *arguments: str) -> Sequence[str]:
+        as_nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups") if os.geteuid() == 0 else ()
+        return (*as_nobody, str(postgres_bin() / program), "-D", str(self.data), *arguments)
 
     def _answers(self) -> bool:
         try:
@@ -52,9 +116,3 @@ class OwnPostgres:
         except psycopg.OperationalError:
             return False
         return True
-
-    def kill(self) -> None:
-        """End it and every process of it as a power cut would: SIGKILL."""
-        if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
