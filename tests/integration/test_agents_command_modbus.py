@@ -27,14 +27,14 @@ async def test_what_is_read_back_confirms_a_command() -> None:
     async with Talker().running() as device, commanded(device.port) as rig:
         await rig.until_read()
         outcome = await rig.give("inhibit")
-        assert outcome == (Result.DONE, "the device has taken it; register 0 reads 2, as it should")
+        assert outcome == (Result.DONE, "the device has taken it; wire address 0 reads back 2, as it should")
 
 
 async def test_command_that_has_no_effect_has_failed() -> None:
     async with Talker().running() as device, commanded(device.port) as rig:
         await rig.until_read()
         outcome = await rig.give("stubborn")
-        assert outcome == (Result.FAILED, "the device has taken it, but register 1 reads 0 instead of 5")
+        assert outcome == (Result.FAILED, "the device has taken it, but wire address 1 reads back 0 instead of 5")
 
 
 @pytest.mark.parametrize(("code", "words"), [(1, "illegal function"), (2, "illegal data address"), (6, "busy")])
@@ -66,7 +66,7 @@ async def test_what_is_read_back_after_a_silence_is_told_and_decides_nothing() -
         await rig.until_read()
         result, text = await rig.give("inhibit")
         assert result is Result.UNKNOWN
-        assert text.endswith("register 0 reads 2, 2 is what it should")
+        assert text.endswith("wire address 0 reads back 2, 2 is what it should")
 
 
 async def test_nothing_is_sent_to_a_device_that_is_taken_for_silent() -> None:

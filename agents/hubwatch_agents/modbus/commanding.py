@@ -41,7 +41,7 @@ def written(answer: list[int] | Fault) -> Outcome:
 
 def checked(outcome: Outcome, check: ReadBack, answer: list[int] | Fault) -> Outcome:
     """Join what came of a write with what was read back after it; what is unknown stays so."""
-    place = f"register {check.wire} reads" if check.function in (3, 4) else f"bit {check.wire} reads"
+    place = f"wire address {check.wire} reads back"
     try:
         found = _found(check, answer)
     except Unread as unread:
