@@ -126,8 +126,7 @@ class Agent:
         """Tell of the agent itself until `stop` is set."""
         while not stop.is_set():
             self._clock_doubt(await self._clock.check())
-            for notice in self.store.notices():
-                self.happening(notice)
+            self.store.declare()
             for reading in self._heartbeat.readings(now_us(), self._pulse()):
                 self.reading(reading)
             await _sleep(stop, self._settings.heartbeat_s)

@@ -33,6 +33,7 @@ class Store:
         self._settings = settings
         self._health = health
         self._log = get_logger("spool")
+        self._last_told: list[Loss] = []
         disk = disk or Disk(settings.spool.directory)
         self._lock = _locked(settings.spool.directory / LOCK)
         self.spool = Spool(
@@ -40,6 +41,7 @@ class Store:
             max_bytes=settings.spool.max_bytes,
             segment_bytes=settings.spool.segment_bytes,
             declare=self._declaration,
+            recall=_declared_in,
         )
         self._lost_since: int | None = None
         self._lost = [0, 0]
@@ -69,14 +71,13 @@ class Store:
         self.spool.close()
         os.close(self._lock)
 
-    def notices(self) -> list[Happening]:
-        """Give what the spool itself has to report since the last call: damage found, ranges that are gone."""
-        lost = self.spool.undeclared
-        self.spool.declared()
+    def declare(self) -> None:
+        """Declare what is gone and not declared yet, and tell of damage found since the last call."""
         if self.spool.damaged_files > self._seen_damage:
             self._seen_damage = self.spool.damaged_files
-            self._log.error("spool file damaged, set aside", files=self.spool.damaged_files, ranges=len(lost))
-        return [self._evicted(loss, now_us()) for loss in lost]
+            self._log.error("spool file damaged, set aside", files=self.spool.damaged_files,
+                            ranges=len(self.spool.undeclared))  # fmt: skip
+        self.spool.announce()
 
     def hours_left(self, bytes_per_s: float) -> float | None:
         """Give how long an outage the spool can bridge at this rate, None when nothing is written."""
@@ -104,8 +105,10 @@ class Store:
 
     def _declaration(self, lost: list[Loss]) -> tuple[Build, int]:
         """Make the frame that declares what is given up."""
-        self._log.error("spool full, oldest frames given up", ranges=len(lost), reason=lost[0].reason,
-                        readings=sum(loss.readings for loss in lost))  # fmt: skip
+        if lost != self._last_told:
+            self._last_told = lost
+            self._log.error("frames are given up", ranges=len(lost), reason=lost[0].reason,
+                            readings=sum(loss.readings for loss in lost))  # fmt: skip
         t = now_us()
         events = [_as_event(self._evicted(loss, t)) for loss in lost]
         return self._build(Draft([], events, 0, late=False)), len(events)
@@ -148,6 +151,14 @@ def _locked(path: Path) -> int:
 
 class TooLong(Exception):
     """A frame is longer than the wire allows."""
+
+
+def _declared_in(payload: bytes) -> list[Loss]:
+    """Give the losses that a frame of ours declares."""
+    if EVICTED.encode() not in payload:
+        return []
+    declarations = [event.attrs for event in wire.decode_frame(payload).events if event.type == EVICTED]
+    return [Loss(*(attrs[name] for name in Loss._fields)) for attrs in declarations]
 
 
 def _as_event(happening: Happening) -> wire.Event:

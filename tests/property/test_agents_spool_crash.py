@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hubwatch_agents.spool.disk import Disk
 from hubwatch_agents.spool.loss import Loss
 from hubwatch_agents.spool.record import Lane
-from hubwatch_agents.spool.spool import Build, Entry, Spool
+from hubwatch_agents.spool.spool import Build, Entry, NoRoom, Spool
 from support.agents_disk import Crash, CrashingDisk
 
 MAX_BYTES = 1 << 20
@@ -40,13 +41,18 @@ def payload_of(epoch: str, seq: int, size: int) -> bytes:
     return f"{epoch}:{seq}:".encode() + b"x" * size
 
 
+def declared_in(payload: bytes) -> list[Loss]:
+    return [Loss(**each) for each in json.loads(payload)] if payload.startswith(b"[") else []
+
+
 class Run:
     """A spool at work, with its model."""
 
     def __init__(self, disk: Disk, model: Model, max_bytes: int) -> None:
         self.model = model
+        self.disk = disk
         self.entries: list[Entry] = []
-        self.spool = Spool(disk, max_bytes=max_bytes, segment_bytes=1 << 16, declare=self.declare)
+        self.spool = Spool(disk, max_bytes=max_bytes, segment_bytes=1 << 16, declare=self.declare, recall=declared_in)
 
     def declare(self, losses: list[Loss]) -> tuple[Build, int]:
         def build(epoch: str, seq: int) -> bytes:
@@ -57,10 +63,16 @@ class Run:
     def do(self, action: tuple[str, int]) -> None:
         what, number = action
         if what in ("bulk", "event"):
-            lane = Lane.BULK if what == "bulk" else Lane.EVENT
-            entry = self.spool.append(lane, lambda epoch, seq: payload_of(epoch, seq, number), 3, 1)
-            self.model.kept[entry.epoch, entry.seq] = entry.payload
-            self.entries.append(entry)
+            with contextlib.suppress(NoRoom):  # then no number was used
+                self.keep(Lane.BULK if what == "bulk" else Lane.EVENT, number)
+        elif what == "squeeze":
+            assert isinstance(self.disk, CrashingDisk)
+            self.disk.squeeze(number)
+        elif what == "relax":
+            assert isinstance(self.disk, CrashingDisk)
+            self.disk.relax()
+        elif what == "declare":
+            self.spool.announce()
         elif what == "sync":
             self.spool.sync()
             self.model.safe |= {(entry.epoch, entry.seq) for entry in self.entries}
@@ -69,6 +81,11 @@ class Run:
             if (entry.epoch, entry.seq) in self.model.safe:
                 self.model.taken.add((entry.epoch, entry.seq))
                 self.spool.ack(entry)
+
+    def keep(self, lane: Lane, size: int) -> None:
+        entry = self.spool.append(lane, lambda epoch, seq: payload_of(epoch, seq, size), 3, 1)
+        self.model.kept[entry.epoch, entry.seq] = entry.payload
+        self.entries.append(entry)
 
 
 actions = st.lists(
@@ -103,7 +120,7 @@ def check_after(model: Model, folder: Path, power: bool, room: int) -> None:
     after = Run(Disk(folder), model, room)
     found = {(entry.epoch, entry.seq): entry.payload for entry in after.spool.backlog()}
     # Only what the restarted spool itself can show counts as declared.
-    declared = [Loss(**each) for data in found.values() if data.startswith(b"[") for each in json.loads(data)]
+    declared = [loss for data in found.values() for loss in declared_in(data)]
     declared += after.spool.undeclared
     certain = model.safe if power else set(model.kept)
     for name in certain - model.taken:
@@ -111,7 +128,7 @@ def check_after(model: Model, folder: Path, power: bool, room: int) -> None:
             assert found[name] == model.kept[name]
         else:
             assert explained(name, declared), f"frame {name} is gone and nobody says so"
-    fresh = after.spool.append(Lane.BULK, lambda epoch, seq: payload_of(epoch, seq, 7), 1, 0)
+    fresh = after.spool.append(Lane.EVENT, lambda epoch, seq: payload_of(epoch, seq, 7), 1, 0)
     name = (fresh.epoch, fresh.seq)
     assert name not in model.safe, "a number that was sent is used again"
     assert power or name not in model.kept, "a number that was given is used again"
@@ -145,6 +162,42 @@ def test_full_spool_that_crashes_while_evicting_declares_what_went(seed: int, po
     script = [("bulk", 40_000), ("event", 10), ("sync", 0)] * 8
     room = 1 << 18
     assert through_every_crash(script, seed, power, room) > len(script)
+
+
+tight = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["bulk", "event"]), st.sampled_from([10, 20_000, 40_000])),
+        st.tuples(st.just("squeeze"), st.sampled_from([0, 50, 500, 60_000])),
+        st.tuples(st.just("ack"), st.integers(0, 50)),
+        st.tuples(st.sampled_from(["sync", "relax", "declare"]), st.just(0)),
+    ),
+    min_size=5,
+    max_size=25,
+)
+
+
+@pytest.mark.parametrize("power", [False, True], ids=["kill", "power"])
+@given(script=tight, seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_full_disk_and_a_crash_at_every_write_leave_no_gap_undeclared(
+    script: list[tuple[str, int]], seed: int, power: bool
+) -> None:
+    filled = [("bulk", 40_000), ("event", 10), ("sync", 0)] * 4
+    assert through_every_crash([*filled, *script], seed, power, 1 << 18) > len(filled)
+
+
+@pytest.mark.parametrize("power", [False, True], ids=["kill", "power"])
+def test_loss_that_finds_no_room_to_be_declared_outlives_a_kill(power: bool) -> None:
+    """Somebody else has filled the disk to the last byte: a file has to go, and nothing can be added."""
+    filled = [("bulk", 40_000), ("sync", 0)] * 4
+    script = [*filled, ("squeeze", 0), ("bulk", 40_000), ("squeeze", 0), ("bulk", 40_000), ("sync", 0)]
+    assert through_every_crash(script, 1, power, 1 << 18) > len(script)
+
+
+@pytest.mark.parametrize("power", [False, True], ids=["kill", "power"])
+def test_declaration_that_is_given_up_itself_is_made_again(power: bool) -> None:
+    script = [("bulk", 40_000), ("sync", 0)] * 8 + [("event", 40_000), ("sync", 0)] * 14
+    assert through_every_crash(script, 1, power, 1 << 18) > len(script)
 
 
 def test_crash_reaches_every_kind_of_write(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from pathlib import Path
@@ -25,6 +26,25 @@ class CrashingDisk(Disk):
         self._on_medium = {name: self.size(name) for name in self.names()}
         self._named_on_medium = set(self._on_medium)
         self._removed: dict[str, bytes] = {}
+        self._size: int | None = None
+
+    def squeeze(self, room: int) -> None:
+        """Leave that many bytes, as if somebody else had filled the disk."""
+        self._size = self._used() + room
+
+    def relax(self) -> None:
+        """Give all the room there was."""
+        self._size = None
+
+    def _used(self) -> int:
+        return sum(self.size(name) for name in self.names())
+
+    def _fitting(self, data: bytes) -> bytes:
+        """Give as much as there is room for; raises OSError when there is none."""
+        room = len(data) if self._size is None else max(0, self._size - self._used())
+        if data and not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return data[:room]
 
     def _step(self) -> None:
         if self._writes is not None and self.done >= self._writes:
@@ -44,7 +64,15 @@ class CrashingDisk(Disk):
         except Crash:
             super().append(fd, data[: self._random.randint(0, len(data))])
             raise
-        return super().append(fd, data)
+        return super().append(fd, self._fitting(data))
+
+    def overwrite(self, name: str, offset: int, data: bytes) -> None:
+        try:
+            self._step()
+        except Crash:
+            super().overwrite(name, offset, data[: self._random.randint(0, len(data))])
+            raise
+        super().overwrite(name, offset, data)
 
     def sync(self, fd: int) -> None:
         # Noted, not done: the medium is simulated, and a real fdatasync would take most of the test's time.

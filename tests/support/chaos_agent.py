@@ -14,6 +14,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,9 @@ class Orders:
     journal: str
     frames_per_s: float = 50.0
     spool_bytes: int = 1 << 26
+    confirm_s: float = 2.0
+    other_ports: tuple[int, ...] = ()
+    protocol: Literal["5", "3.1.1"] = "5"
 
 
 class Promise(msgspec.Struct):
@@ -68,10 +72,17 @@ class CountingAgent:
             directory=Path(orders.spool),
             max_bytes=orders.spool_bytes,
             segment_bytes=1 << 16,
-            confirm_s=2.0,
+            confirm_s=orders.confirm_s,
             backlog_bytes_per_s=1 << 24,
         )
-        mqtt = MqttSection(host="127.0.0.1", port=orders.port, protocol="5", reconnect_max_s=0.5, keepalive_s=5)
+        mqtt = MqttSection(
+            host="127.0.0.1",
+            port=orders.port,
+            other_brokers=tuple(f"127.0.0.1:{port}" for port in orders.other_ports),
+            protocol=orders.protocol,
+            reconnect_max_s=0.5,
+            keepalive_s=5,
+        )
         settings = Settings(hub=HUB, agent=orders.name, mqtt=mqtt, spool=spool)
         self.store = Store(settings, Health())
         self._publisher = Publisher(settings, self.store.spool, self._birth, Health())
@@ -86,7 +97,7 @@ class CountingAgent:
             self._settle()
             await asyncio.sleep(1 / self._orders.frames_per_s)
         while self.store.spool.waiting or self._unsynced or self.store.spool.undeclared:
-            self._declare()
+            self.store.declare()
             self._settle()
             await asyncio.sleep(0.05)
         ended.set()
@@ -102,17 +113,12 @@ class CountingAgent:
                 promise = Promise(entry.epoch, entry.seq, self._next, PER_FRAME)
                 self._unsynced.append((self.store.spool.appended, promise))
         self._next += PER_FRAME
-        self._declare()
+        self.store.declare()
 
     def _keep(self, draft: Draft) -> list[Entry]:
         entries = self.store.keep(draft)
         self._publisher.offer(entries)
         return entries
-
-    def _declare(self) -> None:
-        for each in self.store.notices():
-            event = wire.Event(sensor=each.sensor, t=each.t, type=each.type, attrs=each.attrs)
-            self._keep(Draft([], [event], 0, False))
 
     def _settle(self) -> None:
         while self._unsynced and self._unsynced[0][0] <= self.store.spool.synced:

@@ -10,6 +10,7 @@ import pytest
 from hubwatch_agents.spool.disk import Disk
 from hubwatch_agents.spool.loss import MAX_RANGES, Gone, Loss, losses
 from hubwatch_agents.spool.record import FILE_HEADER_BYTES, Lane
+from hubwatch_agents.spool.reserve import RESERVE_BYTES, Reserve
 from hubwatch_agents.spool.spool import Build, NoRoom, Spool
 
 ROOM = 1 << 20
@@ -226,13 +227,58 @@ def test_full_disk_with_nothing_to_give_up_uses_no_number_and_leaves_no_half_fra
 
 def test_loss_that_finds_no_room_to_be_declared_is_declared_when_there_is_some(tmp_path: Path) -> None:
     told = Told()
-    disk = FullDisk(tmp_path, 230)
+    disk = FullDisk(tmp_path, RESERVE_BYTES + 230)
     spool = Spool(disk, max_bytes=ROOM, segment_bytes=1 << 16, declare=told)
     put(spool, "a", size=100)
     put(spool, "b", size=30)
     assert {loss.first_seq for loss in told.losses} == {1}
     assert b"declared" in [text for _, text in waiting(spool)]
     assert spool.undeclared == []
+
+
+def test_loss_that_cannot_be_declared_is_remembered_by_the_next_life(tmp_path: Path) -> None:
+    disk = FullDisk(tmp_path, RESERVE_BYTES + 30_150)
+    spool = Spool(disk, max_bytes=ROOM, segment_bytes=1 << 16, declare=Told())
+    put(spool, "a", size=30_000)
+    disk.room = 0
+    disk.unlink = Disk(tmp_path).unlink  # type: ignore[method-assign]  # somebody else takes what is freed
+    with pytest.raises(NoRoom):
+        put(spool, "b", size=30_000)
+    assert not spool.announce()
+    again = spool_in(tmp_path)  # the one before was killed
+    assert [(loss.epoch, loss.first_seq, loss.last_seq) for loss in again.undeclared] == [(spool.epoch, 1, 1)]
+    assert again.announce()
+    assert again.undeclared == spool_in(tmp_path).undeclared == []
+
+
+def test_without_the_reserve_nothing_is_given_up_undeclared(tmp_path: Path) -> None:
+    spool = Spool(FullDisk(tmp_path, 230), max_bytes=ROOM, segment_bytes=1 << 16, declare=Told())
+    put(spool, "a", size=100)
+    with pytest.raises(NoRoom):
+        put(spool, "b", size=30)
+    assert waiting(spool) == [(1, b"a")]
+
+
+def test_reserve_is_made_again_where_it_was_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "losses").write_bytes(bytes(100))
+    spool_in(tmp_path).close()
+    assert (tmp_path / "losses").stat().st_size == RESERVE_BYTES
+
+
+def test_reserve_keeps_what_stood_before_a_torn_write(tmp_path: Path) -> None:
+    first, second = (Loss("e", n, n, 1, 0, "full") for n in (1, 2))
+    reserve = Reserve(Disk(tmp_path))
+    assert reserve.remember([first])
+    assert reserve.remember([first, second])
+    damage(tmp_path / "losses", 40)
+    assert Reserve(Disk(tmp_path)).losses == [first]
+
+
+def test_reserve_takes_the_most_ranges_there_can_be(tmp_path: Path) -> None:
+    big = 2**63 - 1
+    ranges = [Loss("0" * 26, big - i, big, big, 2**31, "spool file damaged") for i in range(MAX_RANGES)]
+    assert Reserve(Disk(tmp_path)).remember(ranges)
+    assert Reserve(Disk(tmp_path)).losses == ranges
 
 
 def test_other_disk_errors_come_through(tmp_path: Path) -> None:

@@ -92,6 +92,20 @@ def test_eviction_is_declared_as_an_event_of_the_agent(tmp_path: Path) -> None:
     assert sum(event.attrs["readings"] for event in events) == store.spool.evicted_readings
 
 
+def test_declaration_that_is_given_up_itself_is_made_again(tmp_path: Path) -> None:
+    store = Store(settings(tmp_path, max_bytes=1 << 20, segment_bytes=1 << 16), Health())
+    for _ in range(60):
+        store.keep(draft(3000))
+    for _ in range(200):
+        store.keep(Draft([], [wire.Event(sensor="s", t=T, type="a", attrs={"text": "x" * 10_000})], 0, late=False))
+    events = [event for entry in store.spool.backlog() for event in wire.decode_frame(entry.payload).events]
+    declared = {
+        n for e in events if e.type == "agent.evicted" for n in range(e.attrs["first_seq"], e.attrs["last_seq"] + 1)
+    }
+    found = {entry.seq for entry in store.spool.backlog()}
+    assert declared | found == set(range(1, max(found) + 1))
+
+
 def test_second_agent_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     first = Store(settings(tmp_path), Health())
     with pytest.raises(Permanent, match="in use by another agent"):
@@ -109,7 +123,7 @@ def test_hours_of_outage_follow_from_room_and_rate(tmp_path: Path) -> None:
 def pulse(**more: object) -> Pulse:
     figures: dict[str, object] = {
         "spool_frames": 1, "spool_bytes": 2, "spool_hours": 3.0, "clock_offset_ms": None,
-        "clock": Kernel(False, None), "readings": 4, "lost_readings": 5, "evicted_readings": 6,
+        "clock": Kernel(False, None), "config_in_force": True, "readings": 4, "lost_readings": 5, "evicted_readings": 6,
         "delays_s": {"rpm-2": 0.1234}, **more,
     }  # fmt: skip
     return Pulse(**figures)  # type: ignore[arg-type]

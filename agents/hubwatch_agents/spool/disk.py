@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -34,6 +35,16 @@ class Disk:
     def append(self, fd: int, data: bytes) -> int:
         """Append; gives the number of bytes written, which is less than asked for on a full disk."""
         return os.write(fd, data)
+
+    def overwrite(self, name: str, offset: int, data: bytes) -> None:
+        """Write over a part of a file, which takes no room; returns when it is on the medium."""
+        fd = os.open(self.folder / name, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            if os.pwrite(fd, data, offset) != len(data):
+                raise OSError(errno.EIO, "written in part", name)
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
 
     def sync(self, fd: int) -> None:
         """Return when everything written to the file is on the medium."""

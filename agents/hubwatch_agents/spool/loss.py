@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -38,12 +38,21 @@ def losses(epoch: str, gone: Iterable[Gone], reason: str) -> list[Loss]:
             found[-1] = _joined(last, Loss(epoch, each.seq, each.seq, each.readings, each.events, reason))
         else:
             found.append(Loss(epoch, each.seq, each.seq, each.readings, each.events, reason))
-    while len(found) > MAX_RANGES:
-        gaps = [after.first_seq - before.last_seq for before, after in pairwise(found)]
-        at = gaps.index(min(gaps))
-        found[at : at + 2] = [_joined(found[at], found[at + 1])]
-    return found
+    return fewer(found)
+
+
+def fewer(found: Sequence[Loss]) -> list[Loss]:
+    """Join the nearest ranges of an epoch until there are few enough; the reason of the first stands for both."""
+    ranges = sorted(found)
+    while len(ranges) > MAX_RANGES:
+        gaps = [(b.first_seq - a.last_seq, i) for i, (a, b) in enumerate(pairwise(ranges)) if a.epoch == b.epoch]
+        if not gaps:
+            break
+        at = min(gaps)[1]
+        ranges[at : at + 2] = [_joined(ranges[at], ranges[at + 1])]
+    return ranges
 
 
 def _joined(a: Loss, b: Loss) -> Loss:
-    return Loss(a.epoch, a.first_seq, b.last_seq, a.readings + b.readings, a.events + b.events, a.reason)
+    last = max(a.last_seq, b.last_seq)
+    return Loss(a.epoch, a.first_seq, last, a.readings + b.readings, a.events + b.events, a.reason)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from hubwatch_agents.spool.disk import Disk
-from hubwatch_agents.spool.loss import Gone, Loss, losses
+from hubwatch_agents.spool.loss import Gone, Loss, fewer, losses
 from hubwatch_agents.spool.record import RECORD_HEADER_BYTES, Damage, FileHeader, Lane
+from hubwatch_agents.spool.reserve import Reserve
 from hubwatch_agents.spool.segment import ACKS, CORRUPT, SEGMENT, Full, Segment, segment_number
 from hubwatch_core.errors import HubwatchError
 from hubwatch_core.ids import new_ulid
@@ -26,8 +27,10 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Build = Callable[[str, int], bytes]
 """Makes the payload of a frame from its epoch and number."""
-Declare = Callable[[list[Loss]], tuple[Build, int] | None]
+Declare = Callable[[list[Loss]], tuple[Build, int]]
 """Makes the frame that declares losses: how to build it and how many events it holds."""
+Recall = Callable[[bytes], list[Loss]]
+"""Reads from a frame the losses it declares."""
 
 
 class NoRoom(HubwatchError):
@@ -46,17 +49,27 @@ class Entry(NamedTuple):
 class Spool:
     """Frames on disk. Not for several processes: one folder, one agent."""
 
-    def __init__(self, disk: Disk, *, max_bytes: int, segment_bytes: int, declare: Declare | None = None) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        *,
+        max_bytes: int,
+        segment_bytes: int,
+        declare: Declare | None = None,
+        recall: Recall | None = None,
+    ) -> None:
         """Open what is there. Raises OSError when the folder cannot be used."""
         self._disk = disk
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max(max_bytes // 8, 1 << 16))
         self._declare = declare
+        self._recall = recall
         self._segments: list[Segment] = []
         self._active: dict[Lane, Segment] = {}
         self._retired: list[Segment] = []
         self._aside_bytes = 0
-        self._undeclared: list[Loss] = []
+        self._reserve = Reserve(disk)
+        self._undeclared = list(self._reserve.losses)
         self._files = threading.Lock()
         self.appended = 0
         self.synced = 0
@@ -69,7 +82,7 @@ class Spool:
     @property
     def used_bytes(self) -> int:
         """Room taken on disk."""
-        return sum(segment.used_bytes for segment in self._segments) + self._aside_bytes
+        return sum(segment.used_bytes for segment in self._segments) + self._aside_bytes + self._reserve.used_bytes
 
     @property
     def waiting(self) -> int:
@@ -78,7 +91,7 @@ class Spool:
 
     @property
     def undeclared(self) -> list[Loss]:
-        """Losses nobody has declared yet; taken by `declared`."""
+        """Losses that no frame declares yet."""
         return list(self._undeclared)
 
     def append(self, lane: Lane, build: Build, readings: int, events: int) -> Entry:
@@ -139,9 +152,9 @@ class Spool:
                 if segment in self._segments and segment.waiting > len(segment.leased):
                     yield from self._entries(segment)
 
-    def declared(self) -> None:
-        """Forget the losses that have been declared."""
-        self._undeclared.clear()
+    def announce(self) -> bool:
+        """Declare what is not declared yet; False when there is no room for it still."""
+        return not self._undeclared or self._declared(self._undeclared)
 
     def close(self) -> None:
         """Sync and close everything."""
@@ -250,14 +263,14 @@ class Spool:
         victim = self._victim(lane)
         if victim is None:
             return False
-        lost = losses(victim.header.epoch, victim.gone(), reason)
-        self.evicted_readings += sum(loss.readings for loss in lost)
+        gone = victim.gone()
+        lost = losses(victim.header.epoch, gone, reason) + self._declared_in(victim)
         # Declared first and given up then: an undeclared gap would be worse than a frame that is declared and sent.
-        if lost:
-            self._announce(lost)
+        if lost and not self._told(lost):
+            return False
+        self.evicted_readings += sum(each.readings for each in gone)
         self._remove(victim)
-        if self._undeclared:
-            self._announce([])
+        self.announce()
         return True
 
     def _victim(self, lane: Lane) -> Segment | None:
@@ -270,18 +283,34 @@ class Spool:
                 return mine[0]
         return None
 
-    def _announce(self, lost: list[Loss]) -> None:
-        """Declare on the medium; what finds no room to be declared now is declared as soon as there is some."""
-        self._undeclared += lost
-        declaration = self._declare(self._undeclared) if self._declare is not None else None
-        if declaration is None:
-            return
-        build, events = declaration
+    def _declared_in(self, victim: Segment) -> list[Loss]:
+        """Give what unsent frames of a file declare: it goes with them, and has to be declared again."""
+        if self._recall is None or victim.header.lane is not Lane.EVENT:
+            return []
+        return [loss for _, payload in victim.records() if payload is not None for loss in self._recall(payload)]
+
+    def _told(self, lost: list[Loss]) -> bool:
+        """Declare losses on the medium, or note them there to be declared once there is room; False if neither."""
+        known = fewer([*self._undeclared, *lost])
+        if self._declared(known):
+            return True
+        if not self._reserve.remember(known):
+            return False
+        self._undeclared = known
+        return True
+
+    def _declared(self, lost: list[Loss]) -> bool:
+        """Declare losses in a frame, which then stand for all there are; False when there is no room for it."""
+        if self._declare is None:
+            return False
+        build, events = self._declare(lost)
         try:
             self._append(Lane.EVENT, build(self.epoch, self._next_seq), 0, events).segment.sync()
         except (OSError, Full):
-            return
-        self._undeclared.clear()
+            return False
+        self._undeclared = []
+        self._reserve.remember([])
+        return True
 
     def _remove(self, segment: Segment) -> None:
         self._segments.remove(segment)
@@ -298,10 +327,12 @@ class Spool:
             elif record.seq not in segment.leased:
                 yield Entry(segment, segment.header.epoch, record.seq, payload)
         if damaged:
-            self._set_aside(segment)
-            self._undeclared += losses(segment.header.epoch, damaged, DAMAGED)
-            for each in damaged:
-                segment.ack(each.seq)
+            lost = losses(segment.header.epoch, damaged, DAMAGED)
+            if self._reserve.remember(fewer([*self._undeclared, *lost])):
+                self._undeclared = list(self._reserve.losses)
+                self._set_aside(segment)
+                for each in damaged:
+                    segment.ack(each.seq)
 
     def _set_aside(self, segment: Segment) -> None:
         self.damaged_files += 1
