@@ -18,33 +18,39 @@ KEPT = Path(__file__).parents[2] / "build" / "chaos"
 
 async def chaos(seed: int, seconds: float, outage_s: float = 0.0) -> Verdict:
     """Run with one seed; `outage_s` adds a database outage of that length at a random moment."""
-    dice = random.Random(seed)
     async with running_scene() as scene:
-        await _under_way(scene, seed)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            mishap = dice.choice(MISHAPS)
-            scene.events.append(mishap.__name__)
-            await mishap(scene, dice)
-            await asyncio.sleep(dice.uniform(0, 0.8))
-        if outage_s:
-            await asyncio.to_thread(scene.database.kill)
-            await asyncio.sleep(outage_s)
-            await asyncio.to_thread(scene.database.start)
-        scene.stop_counting()
-        verdict = await _settled(scene)
+        try:
+            verdict = await _through(scene, random.Random(seed), seconds, outage_s)
+        except AssertionError:
+            await asyncio.to_thread(_keep_logs, scene, seed)
+            raise
         if not (verdict.clean and scene.agents_done()):
             await asyncio.to_thread(_keep_logs, scene, seed)
         return verdict
 
 
-async def _under_way(scene: Scene, seed: int) -> None:
+async def _through(scene: Scene, dice: random.Random, seconds: float, outage_s: float) -> Verdict:
+    await _under_way(scene)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        mishap = dice.choice(MISHAPS)
+        scene.events.append(mishap.__name__)
+        await mishap(scene, dice)
+        await asyncio.sleep(dice.uniform(0, 0.8))
+    if outage_s:
+        await asyncio.to_thread(scene.database.kill)
+        await asyncio.sleep(outage_s)
+        await asyncio.to_thread(scene.database.start)
+    scene.stop_counting()
+    return await _settled(scene)
+
+
+async def _under_way(scene: Scene) -> None:
     """Wait until what both devices count is being stored."""
     deadline = time.monotonic() + START_S
     journals = [scene.journal(name) for name in AGENTS]
     while not all(journal.exists() for journal in journals) or not scene.stored():
         if time.monotonic() > deadline:
-            await asyncio.to_thread(_keep_logs, scene, seed)
             raise AssertionError("nothing was stored before the first mishap")
         await asyncio.sleep(0.2)
 

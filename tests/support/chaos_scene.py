@@ -1,4 +1,6 @@
-"""Two agents, a broker, two collectors and a database as processes, and everything that may befall them.
+"""Two agents, a broker, two collectors, detectors and a database as processes, and everything that may befall them.
+
+The collectors share by a group, the detectors subscribe plainly: what a broker restores after it was killed differs.
 
 What happens comes from a seeded random generator: the kinds and their order repeat with the seed, their exact moments
 do as far as a machine allows.
@@ -34,6 +36,7 @@ from support.proxy import Proxy
 AGENTS = ("calm", "cramped")
 """The spool of the cramped one is on a full disk from time to time."""
 COLLECTORS = ("collector-a", "collector-b")
+DETECTORS = "detectors"
 SMALL_DISK = "600k"
 
 
@@ -72,13 +75,15 @@ class Scene:
         self.children.start(name, "collector", "run", "-c", str(self.folder / f"{name}.toml"))
 
     def write_configs(self) -> None:
-        """Tell the collectors to go through the proxies."""
+        """Tell collectors and detectors to go through the proxies."""
         dsn = self.database.dsn.replace(str(self.database.port), str(self.storage.address[1]))
+        both = (
+            f'[mqtt]\nhost = "127.0.0.1"\nport = {self.intake.address[1]}\nreconnect_max_s = 0.5\nkeepalive_s = 5\n'
+            f'[database]\ndsn = "{dsn}"\nretry_max_s = 0.5\n'
+        )
         for name in COLLECTORS:
-            (self.folder / f"{name}.toml").write_text(
-                f'[mqtt]\nhost = "127.0.0.1"\nport = {self.intake.address[1]}\nreconnect_max_s = 0.5\nkeepalive_s = 5\n'
-                f'[database]\ndsn = "{dsn}"\nretry_max_s = 0.5\n[intake]\nclient_id = "{name}"\n'
-            )
+            (self.folder / f"{name}.toml").write_text(f'{both}[intake]\nclient_id = "{name}"\n')
+        (self.folder / f"{DETECTORS}.toml").write_text(both)
 
     async def kill_agent(self, dice: random.Random) -> None:
         """SIGKILL an agent and start it again."""
@@ -103,6 +108,16 @@ class Scene:
         self.broker.kill()
         await asyncio.sleep(dice.uniform(0.1, 1))
         await asyncio.to_thread(self.broker.start)
+
+    async def kill_broker_and_collectors(self, dice: random.Random) -> None:
+        """SIGKILL the broker and all collectors; they return after it, while the detectors are there at once."""
+        for name in COLLECTORS:
+            if self.children.alive(name):
+                self.children.kill(name)
+        await self.kill_broker(dice)
+        await asyncio.sleep(dice.uniform(0.5, 2))
+        for name in COLLECTORS:
+            self.start_collector(name)
 
     async def kill_database(self, dice: random.Random) -> None:
         """SIGKILL every process of the database and let it recover."""
@@ -162,6 +177,7 @@ MISHAPS: tuple[Mishap, ...] = (
     Scene.kill_agent,
     Scene.kill_collector,
     Scene.kill_broker,
+    Scene.kill_broker_and_collectors,
     Scene.kill_database,
     Scene.cut,
     Scene.cut,
@@ -172,7 +188,7 @@ MISHAPS: tuple[Mishap, ...] = (
 
 @asynccontextmanager
 async def running_scene() -> AsyncIterator[Scene]:
-    """Start everything, the database migrated, both collectors subscribed."""
+    """Start everything, the database migrated."""
     folder = Path(tempfile.mkdtemp(prefix="hubwatch-chaos-"))
     os.chmod(folder, 0o755)  # the database runs as a user who passes through
     with small_disk(folder / "spools" / "cramped"):
@@ -191,6 +207,7 @@ async def running_scene() -> AsyncIterator[Scene]:
             try:
                 for name in COLLECTORS:
                     scene.start_collector(name)
+                scene.children.start(DETECTORS, DETECTORS, "run", "-c", str(folder / f"{DETECTORS}.toml"))
                 for name in AGENTS:
                     scene.start_agent(name)
                 yield scene
