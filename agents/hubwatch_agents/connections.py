@@ -77,6 +77,10 @@ class SparkplugWay(MqttSection):
     reorder_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         2000, description="How long a gap in the sequence may stay before a rebirth is asked for."
     )
+    host_id: Annotated[str, Field(pattern=r"^[^+/#\x00]{1,200}$")] | None = Field(
+        None,
+        description="Be this host application: nodes that follow it speak only while the agent runs. One agent a name.",
+    )
 
 
 Connection = Annotated[TcpWay | RtuOverTcpWay | RtuWay | TlsWay | MqttWay | SparkplugWay, Discriminator("transport")]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hubwatch_agents import drivers, privacy
 from hubwatch_agents.checked import Checked
+from hubwatch_agents.connections import Connection, SparkplugWay
 from hubwatch_agents.readings import Happening, Reading
 from hubwatch_core.words import Quality
 
@@ -47,11 +48,16 @@ async def _read(checked: Checked, seconds: float, looker: Looker) -> None:
     for connection in settings.connections:
         behind = [device for device in checked.devices if device.connection.name == connection.name]
         if behind:
-            made.append(drivers.make(connection, behind, tools))
+            made.append(drivers.make(_unnoticed(connection), behind, tools))
     tasks = [asyncio.create_task(driver.run(stop)) for driver in made]
     await asyncio.sleep(seconds)
     stop.set()
     await asyncio.gather(*tasks)
+
+
+def _unnoticed(connection: Connection) -> Connection:
+    """Whoever only looks must not be taken for the host of Sparkplug nodes, and not end it when done."""
+    return connection.model_copy(update={"host_id": None}) if isinstance(connection, SparkplugWay) else connection
 
 
 def _lines(checked: Checked, looker: Looker) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubwatch_agents.devices import resolve
+from hubwatch_agents.drops import Cause, Drops
 from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
 from hubwatch_agents.readings import Happening, Reading
-from hubwatch_agents.sparkplug.node import REBIRTH_PAUSE_US, Found, MetricSensor, Node, Told
+from hubwatch_agents.sparkplug.node import BIRTH_PATIENCE_US, REBIRTH_PAUSE_US, Found, MetricSensor, Node, Told
 from hubwatch_agents.sparkplug.payload import Malformed, Metric, Payload, decode, rebirth_command
 from hubwatch_agents.sparkplug.sequence import Sequence
 from hubwatch_core.words import Quality
@@ -100,7 +102,7 @@ def test_missing_message_is_given_up_after_the_reorder_time() -> None:
     assert sequence.take(4, "d", 1200) == ["d"]
 
 
-def node(**more: object) -> Node:
+def node(drops: Drops | None = None, **more: object) -> Node:
     devices = [
         {
             "sensor": "climate",
@@ -110,7 +112,7 @@ def node(**more: object) -> Node:
     ]
     (device,) = resolve(settings_of({"name": "b", "transport": "sparkplug", "host": "h"}, devices), "test")
     assert isinstance(device.profile, SparkplugProfile)
-    return Node([MetricSensor(device, device.profile)], reorder_us=1000)
+    return Node([MetricSensor(device, device.profile)], 1000, drops or Drops())
 
 
 def metrics(*given_: Metric) -> tuple[Metric, ...]:
@@ -214,6 +216,117 @@ def test_edge_of_a_metric_is_an_event_and_the_birth_its_baseline() -> None:
     (event,) = data(one, 2, Metric(alias=3, raw=True))
     assert isinstance(event, Happening)
     assert event.type == "device.tamper"
+
+
+def test_aliases_are_learnt_anew_at_a_rebirth() -> None:
+    one = node()
+    born(one)
+    turned = metrics(
+        Metric(name="Temperature", alias=2, datatype=9, raw=20.5),
+        Metric(name="Humidity", alias=1, datatype=9, raw=40.0),
+    )
+    one.hear(Told("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=1),)), T))
+    one.hear(Told("DBIRTH", "d", Payload(1, 1, turned), T))
+    assert readings(data(one, 2, Metric(alias=1, raw=41.0))) == [("humidity", 41.0, Quality.GOOD)]
+
+
+def test_data_of_a_dead_device_is_not_used_and_asks_for_its_birth() -> None:
+    drops = Drops()
+    one = node(drops)
+    born(one)
+    one.hear(Told("DDEATH", "d", Payload(1, 2), T))
+    assert data(one, 3, Metric(alias=1, raw=21.0)) == []
+    assert one.wants_rebirth
+    assert drops.count("climate", Cause.UNBORN) == 1
+    found = one.hear(Told("DBIRTH", "d", Payload(1, 4, BORN), T))
+    assert ("temperature", 20.5, Quality.GOOD) in readings(found)
+
+
+def test_data_of_a_device_nobody_knows_asks_for_a_rebirth() -> None:
+    one = node()
+    born(one)
+    assert one.hear(Told("DDATA", "stranger", Payload(5, 2, (Metric(alias=1, raw=1.0),)), T)) == []
+    assert one.wants_rebirth
+
+
+def test_device_that_is_not_born_after_its_node_is_given_up() -> None:
+    one = node()
+    born(one)
+    one.hear(Told("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=2),)), T))
+    assert one.tick(T + BIRTH_PATIENCE_US - 1) == []
+    found = one.tick(T + BIRTH_PATIENCE_US)
+    assert readings(found) == [("temperature", None, Quality.BAD), ("humidity", None, Quality.BAD)]
+    assert one.tick(T + 2 * BIRTH_PATIENCE_US) == [], "said once"
+
+
+def test_device_that_is_born_after_its_node_is_not_given_up() -> None:
+    one = node()
+    born(one)
+    assert one.tick(T + BIRTH_PATIENCE_US) == []
+
+
+def test_node_that_does_not_answer_is_asked_ever_less_often() -> None:
+    one = node()
+    asked = [second for second in range(600) if one.ask(T + second * 1_000_000)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert pauses[:5] == [5, 10, 20, 40, 60]
+    assert set(pauses[5:]) == {60}
+    one.begin()
+    born(one)
+    one.wants_rebirth = True
+    assert one.ask(T + 700_000_000)
+    assert one.ask(T + 705_000_000), "it has answered: asked soon again"
+
+
+def test_old_session_is_counted() -> None:
+    drops = Drops()
+    one = node(drops)
+    born(one, bd_seq=8)
+    one.hear(Told("NDEATH", None, Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=7),)), T))
+    assert drops.count("climate", Cause.OLD_SESSION) == 1
+
+
+def test_death_without_a_session_number_is_a_death() -> None:
+    one = node()
+    born(one)
+    assert len(one.hear(Told("NDEATH", None, Payload(1, None), T))) == 2
+
+
+def test_session_number_wraps_and_is_compared_for_sameness_only() -> None:
+    one = node()
+    born(one, bd_seq=255)
+    born(one, bd_seq=0)
+    old = Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=255),))
+    assert one.hear(Told("NDEATH", None, old, T)) == []
+
+
+def test_unreadable_message_is_counted_and_asks_for_everything() -> None:
+    drops = Drops()
+    one = node(drops)
+    born(one)
+    one.unreadable(T, "a field runs over the end")
+    assert one.wants_rebirth
+    assert drops.count("climate", Cause.UNREADABLE) == 1
+
+
+def test_stored_edge_is_told_late_and_does_not_disturb_the_live_ones() -> None:
+    one = node()
+    born(one)
+    stored = [Metric(alias=3, raw=value, historical=True, timestamp_ms=1_795_283_000_000 + i)
+              for i, value in enumerate((False, True, False))]  # fmt: skip
+    (event,) = data(one, 2, *stored)
+    assert isinstance(event, Happening)
+    assert (event.type, event.late) == ("device.tamper", True)
+    assert data(one, 3, Metric(alias=3, raw=False)) == [], "it was closed and is"
+
+
+@pytest.mark.parametrize("stamp", [0, 4_200_000_000_000, 9_000_000_000_000])
+def test_historical_value_of_an_absurd_time_is_taken_for_now(stamp: int) -> None:
+    one = node()
+    born(one)
+    (found,) = data(one, 2, Metric(alias=1, raw=19.0, historical=True, timestamp_ms=stamp))
+    assert isinstance(found, Reading)
+    assert (found.t, found.late, found.device) == (T, False, None)
 
 
 def test_float_of_the_wrong_length_is_malformed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from hubwatch_agents.arrivals import Arrivals
 from hubwatch_agents.commands.outcome import Outcome, Result
 from hubwatch_agents.connections import Connection, MqttWay
 from hubwatch_agents.devices import Device
@@ -40,6 +41,7 @@ class MqttDriver:
         topics = (self._asker.filters, *(mapper.filters for mapper in self.mappers))
         self._filters = sorted({each for filters in topics for each in filters})
         self._devices = tuple(devices)
+        self._arrivals = Arrivals()
         self._speaker = Speaker()
         self._session = session(connection, tools, f"mqtt-{connection.name}")
 
@@ -80,7 +82,7 @@ class MqttDriver:
                 self._hear(message)
 
     def _hear(self, message: Message) -> None:
-        heard = Heard(message.topic, message.payload, message.retain, message.received)
+        heard = Heard(message.topic, message.payload, message.retain, self._arrivals.time(message))
         for mapper in self.mappers:
             if any(matches(pattern, message.topic) for pattern in mapper.filters):
                 self._give(mapper.hear(heard))

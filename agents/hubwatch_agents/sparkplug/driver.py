@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from hubwatch_agents.arrivals import Arrivals
 from hubwatch_agents.commands.outcome import Outcome, Result
 from hubwatch_agents.connections import Connection, SparkplugWay
 from hubwatch_agents.devices import Device
 from hubwatch_agents.drivers import AnyCommand, Tools
-from hubwatch_agents.mqtt_json.driver import session
 from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
 from hubwatch_agents.readings import Reading
+from hubwatch_agents.sparkplug.host import Host
 from hubwatch_agents.sparkplug.node import Found, MetricSensor, Node, Told
 from hubwatch_agents.sparkplug.payload import Malformed, decode, rebirth_command
 from hubwatch_agents.tasks import until_stopped
 from hubwatch_core.clock import now_us
-from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt import Link, Message
+from hubwatch_core.mqtt import Link, Message, Session
 
 NAMESPACE = "spBv1.0"
 KINDS = frozenset({"NBIRTH", "NDEATH", "NDATA", "DBIRTH", "DDEATH", "DDATA"})
@@ -32,15 +32,19 @@ class SparkplugDriver:
     def __init__(self, connection: Connection, devices: Sequence[Device], tools: Tools) -> None:
         assert isinstance(connection, SparkplugWay)
         self._sink = tools.sink
-        self._log = get_logger("sparkplug").bind(connection=connection.name)
-        self._session = session(connection, tools, f"sparkplug-{connection.name}")
+        self._drops = tools.drops
+        self._arrivals = Arrivals()
+        self.host = Host(connection.host_id) if connection.host_id is not None else None
+        name = f"sparkplug-{connection.name}"
+        will = self.host.will if self.host is not None else None
+        self._session = Session(connection, client_id=f"{tools.client_id}-{name}", name=name, will=will)
         behind: dict[tuple[str, str], list[MetricSensor]] = {}
         for device in devices:
             profile = device.profile
             assert isinstance(profile, SparkplugProfile)
             behind.setdefault((profile.group, profile.node), []).append(MetricSensor(device, profile))
-        self.nodes = {key: Node(sensors, connection.reorder_ms * MS_US) for key, sensors in behind.items()}
-        self.malformed = 0
+        reorder_us = connection.reorder_ms * MS_US
+        self.nodes = {key: Node(sensors, reorder_us, tools.drops) for key, sensors in behind.items()}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set."""
@@ -55,20 +59,30 @@ class SparkplugDriver:
         return Outcome(Result.FAILED, f"not sent: {device.sensor} takes no command such as {command.name}")
 
     async def _use(self, link: Link) -> None:
-        # Births are not retained: whoever comes later has to ask for them.
         for node in self.nodes.values():
-            node.wants_rebirth = True
+            node.begin()
         await link.subscribe(*(f"{NAMESPACE}/{group}/+/{name}/#" for group, name in self.nodes))
         try:
+            if self.host is not None:
+                await self.host.begin(link)
             while True:
                 await self._ask_for_births(link)
                 for message in await link.receive(BATCH, TICK_S):
                     self._hear(message)
-                for node in self.nodes.values():
-                    self._give(node.tick(now_us()))
+                await self._tick(link)
         finally:
             for node in self.nodes.values():
                 self._give(node.failed(now_us(), "link to the device's broker is lost"))
+            if self.host is not None:
+                await self.host.end(link)
+
+    async def _tick(self, link: Link) -> None:
+        t = now_us()
+        for node in self.nodes.values():
+            self._give(node.tick(t))
+        self._drops.settle(t)
+        if self.host is not None:
+            await self.host.tick(link, t)
 
     async def _ask_for_births(self, link: Link) -> None:
         for (group, name), node in self.nodes.items():
@@ -76,19 +90,20 @@ class SparkplugDriver:
                 await link.publish(f"{NAMESPACE}/{group}/NCMD/{name}", rebirth_command(now_us() // MS_US), qos=0)
 
     def _hear(self, message: Message) -> None:
+        if self.host is not None and message.topic == self.host.topic:
+            self.host.hear(message)
+            return
         parts = message.topic.split("/")
         node = self.nodes.get((parts[1], parts[3])) if len(parts) in (4, 5) else None
         if node is None or parts[2] not in KINDS:
             return
+        t = self._arrivals.time(message)
         try:
             payload = decode(message.payload)
         except Malformed as error:
-            self.malformed += 1
-            if self.malformed == 1:
-                self._log.warning("message is no Sparkplug payload", topic=message.topic, reason=str(error))
-            node.wants_rebirth = True
+            node.unreadable(t, str(error))
             return
-        self._give(node.hear(Told(parts[2], parts[4] if len(parts) == 5 else None, payload, message.received)))
+        self._give(node.hear(Told(parts[2], parts[4] if len(parts) == 5 else None, payload, t)))
 
     def _give(self, found: Iterable[Found]) -> None:
         for each in found:
