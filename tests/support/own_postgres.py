@@ -19,6 +19,7 @@ from hubwatch_ops.embedded.wheel import postgres_bin
 from support.ports import free_port
 
 READY_WITHIN_S = 60.0
+FILLER = "filler"
 
 
 class OwnPostgres:
@@ -27,21 +28,24 @@ class OwnPostgres:
     settings: dict[str, object] = {}  # noqa: RUF012 - read only; a subclass has its own
     """Further settings of every server of this kind."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: str | None = None) -> None:
+        """Make its data; on a disk of their own of that size (as `mount` understands it), which only root can."""
         self.port = free_port()
         self.dsn = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self.log = folder.parent / "postgres.log"
         self.folder = folder
+        self._disk = disk
         self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
         self._make()
 
     @classmethod
     @contextmanager
-    def below_tmp(cls) -> Iterator[OwnPostgres]:
+    def below_tmp(cls, disk: str | None = None) -> Iterator[OwnPostgres]:
         """Make one in a folder of its own, and take both away at the end."""
         folder = Path(tempfile.mkdtemp(prefix="hubwatch-postgres-"))
         os.chmod(folder, 0o755)  # the server's user passes through
-        server = cls(folder / "server")
+        server = cls(folder / "server", disk)
         try:
             yield server
         finally:
@@ -93,18 +97,37 @@ class OwnPostgres:
         """Let it come up next time as a standby, which nobody may write to."""
         (self.data / "standby.signal").touch()
 
+    def fill_disk(self) -> None:
+        """Leave not a byte on its own disk."""
+        assert self._disk is not None, "only a disk of its own is filled"
+        with (self.data / FILLER).open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+
+    def free_disk(self) -> None:
+        """Give the room back."""
+        (self.data / FILLER).unlink()
+
     def remove(self) -> None:
         """Kill it and delete what it had."""
         self.kill()
+        if self._disk is not None:
+            subprocess.run(["umount", "-l", str(self.data)], check=True)
+        shutil.rmtree(self.data, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _make(self) -> None:
-        self.folder.mkdir(parents=True)
+        self.data.mkdir()
+        if self._disk is not None:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self._disk}", "tmpfs", str(self.data)], check=True)
         if os.geteuid() == 0:
-            user = pwd.getpwnam("nobody")
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-        command = self._command("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+            os.chown(self.data, *self._user())
+        command = self._command("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "--encoding", "UTF8")
         subprocess.run(command, check=True, capture_output=True, cwd="/")
+
+    def _user(self) -> tuple[int, int]:
+        user = pwd.getpwnam("nobody")
+        return user.pw_uid, user.pw_gid
 
     def _command(self, program: str, *arguments: str) -> Sequence[str]:
         as_nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups") if os.geteuid() == 0 else ()
