@@ -31,6 +31,7 @@ from support.children import Children
 from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 from support.own_postgres import OwnPostgres
+from support.own_timescale import own_server
 from support.proxy import Proxy
 
 AGENTS = ("calm", "cramped")
@@ -38,6 +39,8 @@ AGENTS = ("calm", "cramped")
 COLLECTORS = ("collector-a", "collector-b")
 DETECTORS = "detectors"
 SMALL_DISK = "600k"
+STORE = os.environ.get("HUBWATCH_BENCH_CHAOS_STORE", "timescaledb")
+"""The database that is killed: timescaledb or postgresql."""
 
 
 @dataclass
@@ -192,7 +195,7 @@ async def running_scene() -> AsyncIterator[Scene]:
     folder = Path(tempfile.mkdtemp(prefix="hubwatch-chaos-"))
     os.chmod(folder, 0o755)  # the database runs as a user who passes through
     with small_disk(folder / "spools" / "cramped"):
-        broker, database = OwnMosquitto(folder / "broker"), OwnPostgres(folder / "postgres")
+        broker, database = OwnMosquitto(folder / "broker"), own_server(STORE)(folder / "postgres")
         broker.start()
         await asyncio.to_thread(database.start)
         await asyncio.to_thread(migrate, DatabaseSection(dsn=database.dsn))
@@ -214,7 +217,7 @@ async def running_scene() -> AsyncIterator[Scene]:
             finally:
                 scene.end()
                 broker.stop()
-                database.kill()
+                database.remove()
     shutil.rmtree(folder, ignore_errors=True)
 
 
