@@ -35,6 +35,8 @@ from hubwatch_core.service import Context
 IDLE_FRAME_S = 10.0
 """An agent with nothing to say still sends a frame this often (architecture, wire format)."""
 STOP_DRIVER_S = 5.0
+CONFIGURED = "agent.config"
+"""The configuration file is not in force as a whole, or is again; `detail` says why."""
 CLOCK_STEPPED = "agent.clock_stepped"
 """The clock was set: what was read before has times of the old clock, which nobody changes afterwards."""
 MARKS = "marks.json"
@@ -65,6 +67,7 @@ class Agent:
         self._heartbeat = Heartbeat(settings.agent)
         self._clock = ClockCheck(settings.clock)
         self._health = context.health
+        self._config_in_force = True
         self._clock_doubt(self._clock.at_once())
         self._urgent = asyncio.Event()
         self._bytes_seen = 0
@@ -145,6 +148,14 @@ class Agent:
         self._planned = planned
         self._replan.set()
         self._publisher.announce()
+
+    def configured(self, in_force: bool, detail: str) -> None:
+        """Tell what became of the configuration file: in health, in the heartbeat, and as an event."""
+        self._health.set("config", in_force, detail)
+        if not (in_force and self._config_in_force):
+            attrs = {"in_force": in_force, "detail": detail[:500]}
+            self.happening(Happening(self._settings.agent, now_us(), CONFIGURED, attrs=attrs))
+        self._config_in_force = in_force
 
     async def drive(self, stop: asyncio.Event) -> None:
         """Run every driver until `stop` is set; a driver whose plan changes is stopped and made anew."""
@@ -262,7 +273,8 @@ class Agent:
         delays = {sensor: delay for each in self._running.values() for sensor, delay in each.driver.delays_s().items()}
         return Pulse(
             spool.waiting - self._publisher.unsettled, spool.used_bytes, store.hours_left(rate), self._clock.offset_ms,
-            self._clock.kernel, store.kept_readings, store.lost_readings, spool.evicted_readings, delays,
+            self._clock.kernel, self._config_in_force, store.kept_readings, store.lost_readings,
+            spool.evicted_readings, delays,
         )  # fmt: skip
 
     def _clock_doubt(self, doubt: str | None) -> None:

@@ -26,26 +26,21 @@ def run(
     host: Annotated[str | None, typer.Option(help="Broker, instead of mqtt.host.")] = None,
     port: Annotated[int | None, typer.Option(help="Its port, instead of mqtt.port.")] = None,
     last_good: Annotated[
-        Path | None, typer.Option(help="Where a copy of the last good configuration is kept, to start with if need be.")
+        Path | None,
+        typer.Option(help="Where the last good configuration, and what it names, is kept to start with if need be."),
     ] = None,
 ) -> None:
-    """Run the agent until it is told to stop; changes of the file are taken up while it runs."""
+    """Run the agent until it is told to stop; changes of the file are taken up while it runs, and with SIGHUP at once,
+    changes of the files it names included."""
     from hubwatch_agents import reload
-    from hubwatch_agents.config import load
     from hubwatch_agents.service import checked_parts
     from hubwatch_core.service import Context, Part, serve
 
     flags = {"mqtt.host": host, "mqtt.port": port}
     checked, error = reload.read_or_last_good(config, flags, last_good)
-    if error is None:
-        load(config, flags, check_files=True)
-    if error is None and last_good is not None:
-        reload.remember(config, last_good)
 
     def make(context: Context) -> list[Part]:
-        if error is not None:
-            reload.tell_bad_start(error, context.health)
-        return checked_parts(checked, context, path=config, flags=flags, last_good=last_good)
+        return checked_parts(checked, context, path=config, flags=flags, last_good=last_good, bad_start=error)
 
     raise typer.Exit(serve("agent", make, telemetry=checked.settings.telemetry, log=checked.settings.log))
 
@@ -55,11 +50,9 @@ def run(
 def check_config(config: Annotated[Path, typer.Argument(help="Configuration file (TOML).")]) -> None:
     """Check a configuration, the profiles it names and the load of its lines, without connecting to anything."""
     from hubwatch_agents.checked import read
-    from hubwatch_agents.config import load
     from hubwatch_agents.plan_report import lines
 
-    load(config, check_files=True)
-    checked = read(config)
+    checked = read(config, check_files=True)
     channels = sum(len(device.profile.channels) for device in checked.devices)
     for line in lines(checked):
         typer.echo(line)

@@ -25,6 +25,7 @@ CHANNELS = (
     ("clock_offset", "ms", ChannelKind.GAUGE),
     ("clock_synchronised", "1", ChannelKind.STATE),
     ("clock_error", "ms", ChannelKind.GAUGE),
+    ("config_in_force", "1", ChannelKind.STATE),
     ("readings", "1", ChannelKind.COUNTER),
     ("lost_readings", "1", ChannelKind.COUNTER),
     ("evicted_readings", "1", ChannelKind.COUNTER),
@@ -39,6 +40,7 @@ class Pulse(NamedTuple):
     spool_hours: float | None
     clock_offset_ms: float | None
     clock: Kernel
+    config_in_force: bool
     readings: int
     lost_readings: int
     evicted_readings: int
@@ -58,6 +60,7 @@ class Heartbeat:
         own = {
             "cpu": self._process.cpu_percent(),
             "rss": self._process.memory_info().rss / MIB,
+            "config_in_force": float(pulse.config_in_force),
             "spool_frames": pulse.spool_frames,
             "spool_bytes": pulse.spool_bytes,
             "readings": pulse.readings,

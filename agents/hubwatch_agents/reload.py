@@ -1,117 +1,156 @@
-"""Watches the configuration file: a good change is taken up at once, a bad one is told and left alone."""
+"""Watches the configuration file: a good change is taken up at once, a bad one is told and left alone.
+
+Some sections say who the agent is, where it sends and where it keeps: they need a restart. A change of these is told
+in the log, in health and in the heartbeat, and the rest of the new configuration is taken up without it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from hubwatch_agents.checked import Checked, read
-from hubwatch_core.errors import ConfigError, Permanent
-from hubwatch_core.health import Health
+from hubwatch_agents import last_good as keeping
+from hubwatch_agents.checked import Checked, check, read
+from hubwatch_core.errors import ConfigError, Permanent, Problem
 from hubwatch_core.logs import get_logger
 
 LOOK_S = 1.0
-_RESTART = ("hub", "agent", "mqtt", "spool", "telemetry", "log")
-"""Sections that cannot change while an agent runs: who it is, where it sends and keeps."""
+NEED_RESTART = ("hub", "agent", "mqtt", "spool", "telemetry", "log")
 
 _log = get_logger("config")
 
 
+class Takes(Protocol):
+    """What takes configurations up."""
+
+    def reconfigure(self, checked: Checked) -> None:
+        """Take one up. Raises Permanent where that cannot be; then everything stays as it was."""
+        ...
+
+    def configured(self, in_force: bool, detail: str) -> None:
+        """Tell whether the file is in force, and if not why."""
+        ...
+
+
 class Reload:
-    """Keeps the agent in step with its file."""
+    """Keeps an agent in step with its file."""
 
     def __init__(
         self,
         path: Path,
         flags: Mapping[str, object],
         running: Checked,
-        take: Callable[[Checked], None],
-        health: Health,
+        agent: Takes,
         last_good: Path | None,
+        bad_start: ConfigError | None = None,
     ) -> None:
         self._path = path
         self._flags = flags
         self._running = running
-        self._take = take
-        self._health = health
+        self._agent = agent
         self._last_good = last_good
+        self._bad_start = bad_start
         self._stamp = _stamp(path)
+        self._asked = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at the file every second until `stop` is set."""
-        while not stop.is_set():
-            await asyncio.sleep(LOOK_S)
-            stamp = await asyncio.to_thread(_stamp, self._path)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self.changed()
+        """Look at the file every second, and at SIGHUP at everything it names, until `stop` is set."""
+        self.started()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._asked.set)
+        try:
+            while not stop.is_set():
+                await self._look()
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._asked.wait()
+        except TimeoutError:
+            pass
+        stamp = await asyncio.to_thread(_stamp, self._path)
+        if stamp != self._stamp or self._asked.is_set():
+            self._asked.clear()
+            self._stamp = stamp
+            self.changed()
+
+    def started(self) -> None:
+        """Say what the agent has started with, and keep it where it is good."""
+        if self._bad_start is None:
+            self._agent.configured(True, "in force")
+            self._keep(self._running)
+        else:
+            self._refused(self._bad_start.problems, "started with the last good one")
 
     def changed(self) -> None:
         """Take up the file as it is now, where it is good."""
         try:
-            fresh = read(self._path, self._flags)
+            fresh = read(self._path, self._flags, check_files=True)
+            fixed = [
+                key for key in NEED_RESTART if getattr(fresh.settings, key) != getattr(self._running.settings, key)
+            ]
+            part = self._without(fresh, fixed) if fixed else fresh
         except ConfigError as error:
-            self._health.set("config", False, f"{len(error.problems)} mistakes; the last good one stays in force")
-            for problem in error.problems:
-                _log.error("new configuration refused, the last good one stays in force", problem=str(problem))
-            return
-        old, new = self._running.settings, fresh.settings
-        fixed = [key for key in _RESTART if getattr(new, key) != getattr(old, key)]
-        if fixed:
-            self._health.set("config", False, f"a change of {', '.join(fixed)} needs a restart")
-            _log.warning("new configuration needs a restart, the last good one stays in force", sections=fixed)
+            self._refused(error.problems, "the last good one stays in force")
             return
         try:
-            self._take(fresh)
+            if part != self._running:
+                self._agent.reconfigure(part)
         except Permanent as error:
-            self._health.set("config", False, str(error))
-            _log.error("new configuration refused, the last good one stays in force", problem=str(error))
+            self._refused([str(error)], "the last good one stays in force")
             return
-        self._running = fresh
-        self._health.set("config", True, "in force")
+        self._running = part
+        self._in_force(fresh, fixed)
+
+    def _without(self, fresh: Checked, fixed: Sequence[str]) -> Checked:
+        """Give a configuration with some sections as they are in force. Raises ConfigError where they do not fit it."""
+        kept = {key: getattr(self._running.settings, key) for key in fixed}
+        mixed = fresh.settings.model_copy(update=kept)
+        conflicts = [Problem(str(self._path), "", f"{text}, until a restart") for _, text in mixed.conflicts()]
+        if conflicts:
+            raise ConfigError(conflicts)
+        return check(mixed, str(self._path))
+
+    def _in_force(self, fresh: Checked, fixed: Sequence[str]) -> None:
+        if fixed:
+            self._agent.configured(False, f"a change of {', '.join(fixed)} needs a restart; the rest is in force")
+            _log.warning("new configuration needs a restart, what does not is in force", sections=fixed)
+            return
+        self._agent.configured(True, "in force")
         _log.info("new configuration in force", devices=len(fresh.devices))
+        self._keep(fresh)
+
+    def _refused(self, problems: Sequence[object], instead: str) -> None:
+        self._agent.configured(False, f"{len(problems)} mistakes, {instead}; the first: {problems[0]}")
+        for problem in problems:
+            _log.error(f"configuration refused, {instead}", problem=str(problem))
+
+    def _keep(self, good: Checked) -> None:
         if self._last_good is not None:
-            remember(self._path, self._last_good)
+            keeping.keep(self._path, good.settings, self._last_good)
 
 
 def read_or_last_good(
     path: Path, flags: Mapping[str, object], last_good: Path | None
 ) -> tuple[Checked, ConfigError | None]:
-    """Read a configuration; where it is bad and an earlier one was good, give that one and the error.
+    """Read a configuration; where it, or a file it names, is bad and an earlier one was good, give that one and why.
 
     Raises ConfigError when there is nothing good to run with.
     """
     try:
-        return read(path, flags), None
+        return read(path, flags, check_files=True), None
     except ConfigError as error:
         if last_good is None or not last_good.exists():
             raise
-        return read(last_good, flags), error
-
-
-def tell_bad_start(error: ConfigError, health: Health) -> None:
-    """Say that the agent runs with an older configuration than the one it was given."""
-    health.set("config", False, f"{len(error.problems)} mistakes; started with the last good one")
-    for problem in error.problems:
-        _log.error("configuration refused, started with the last good one", problem=str(problem))
-
-
-def remember(path: Path, last_good: Path) -> None:
-    """Keep a copy of a good configuration; whole or not at all, also when the power goes."""
-    if last_good.resolve() == path.resolve():
-        return
-    fresh = last_good.with_suffix(".new")
-    try:
-        last_good.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("wb") as file:
-            file.write(path.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(last_good)
-    except OSError as error:
-        _log.warning("last good configuration cannot be kept", file=str(last_good), reason=str(error))
+        try:
+            return keeping.take(last_good, flags), error
+        except ConfigError as worse:
+            raise ConfigError([*error.problems, *worse.problems]) from None
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from hubwatch_agents.commands.control import Control
 from hubwatch_agents.commands.server import Server
 from hubwatch_agents.config import Settings
 from hubwatch_agents.reload import Reload
+from hubwatch_core.errors import ConfigError
 from hubwatch_core.service import Context, Part
 
 
@@ -29,13 +30,17 @@ def checked_parts(
     path: Path | None = None,
     flags: Mapping[str, object] | None = None,
     last_good: Path | None = None,
+    bad_start: ConfigError | None = None,
 ) -> list[Part]:
-    """Make the parts from a checked configuration; with `path`, changes of that file are taken up while it runs."""
+    """Make the parts from a checked configuration; with `path`, changes of that file are taken up while it runs.
+
+    `bad_start` says why it is the last good configuration and not the file.
+    """
     agent = Agent(checked, context)
     made = [Part("publisher", agent.publish), Part("heartbeat", agent.beat), Part("drivers", agent.drive)]
     control = Control(agent, context.registry)
     made.append(Part("commands", Server(agent, control, context.health).run))
     if path is not None:
-        reload = Reload(path, flags or {}, checked, agent.reconfigure, context.health, last_good)
+        reload = Reload(path, flags or {}, checked, agent, last_good, bad_start)
         made.append(Part("config", reload.run))
     return made

@@ -75,3 +75,18 @@ def test_exposure_is_low(unit: Path) -> None:
     command = [str(ANALYZE), "security", "--offline=true", "--threshold=20", str(unit)]  # 2.0 of 10
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+def test_agent_starts_with_what_was_last_good_and_reloads() -> None:
+    unit = FOLDER / "hubwatch-agent.service"
+    (start,) = _values(unit, "ExecStart")
+    assert start.split()[-2:] == ["--last-good", "/var/lib/hubwatch/last-good.toml"]
+    assert _values(unit, "StateDirectory") == ["hubwatch"], "the only place it may write to"
+    assert _values(unit, "ExecReload") == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_agent_may_ask_the_kernel_about_the_clock() -> None:
+    unit = FOLDER / "hubwatch-agent.service"
+    assert _values(unit, "SystemCallFilter")[-1].split()[:2] == ["adjtimex", "clock_adjtime"]
+    assert _values(unit, "CapabilityBoundingSet") == [""], "so it cannot set it"
+    assert not _values(unit, "ProtectClock")
