@@ -265,6 +265,27 @@ def test_device_that_is_born_after_its_node_is_not_given_up() -> None:
     assert one.tick(T + BIRTH_PATIENCE_US) == []
 
 
+def test_device_that_hangs_is_bad_after_its_time_and_again_as_long_as_it_does() -> None:
+    one = node()  # its profile says 60 s
+    born(one)
+    minute = 60_000_000
+    assert one.tick(T + minute - 1) == []
+    (first, *_) = one.tick(T + minute)
+    assert isinstance(first, Reading)
+    assert (first.quality, first.reason) == (Quality.BAD, "no message for 60 s")
+    assert one.tick(T + minute + 1) == []
+    assert len(one.tick(T + 2 * minute)) == 2
+    data(one, 2, Metric(alias=1, raw=21.0), t=T + 2 * minute)
+    assert one.tick(T + 3 * minute - 1) == []
+
+
+def test_dead_device_is_not_called_silent_too() -> None:
+    one = node()
+    born(one)
+    one.hear(Told("DDEATH", "d", Payload(1, 2), T))
+    assert one.tick(T + 600_000_000) == []
+
+
 def test_node_that_does_not_answer_is_asked_ever_less_often() -> None:
     one = node()
     asked = [second for second in range(600) if one.ask(T + second * 1_000_000)]

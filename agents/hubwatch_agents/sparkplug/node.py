@@ -18,6 +18,7 @@ from hubwatch_core.wire import EARLIEST_US, LATEST_US
 from hubwatch_core.words import Quality
 
 MS_US = 1000
+SECOND_US = 1_000_000
 REBIRTH_PAUSE_US = 5_000_000
 """A node is asked for its births at most this often; one that does not answer, ever less often."""
 LONGEST_REBIRTH_PAUSE_US = 60_000_000
@@ -45,7 +46,9 @@ class Node:
         self._drops = drops
         self._alive: set[str | None] = set()
         """The devices that are born and not dead, and None for the node itself."""
-        self._expected_by: int | None = None
+        self._unborn: set[str | None] = set()
+        """Those that have said nothing since their node was born."""
+        self._expected_by = 0
         self._sequence: Sequence[Told] = Sequence(reorder_us)
         self._names: dict[int, str] = {}
         self._types: dict[tuple[str | None, str], int] = {}
@@ -91,12 +94,13 @@ class Node:
         late = self._sequence.overdue(t)
         self.wants_rebirth |= late is not None
         found = [found for each in late or () for found in self._use(each)]
-        return found + self._still_unborn(t)
+        return found + self._still_unborn(t) + self._silent(t)
 
     def failed(self, t: int, reason: str) -> list[Reading]:
         """Everything is bad: the link to the broker or the node is gone."""
-        self._born, self._expected_by = False, None
+        self._born = False
         self._alive.clear()
+        self._unborn.clear()
         return [reading for sensor in self._sensors for reading in sensor.failed(t, reason)]
 
     def _node_death(self, told: Told) -> list[Found]:
@@ -115,15 +119,16 @@ class Node:
         self._sequence.begin(told.payload.seq or 0)
         self._born, self.wants_rebirth, self._unanswered = True, False, 0
         self._alive.clear()
+        self._unborn = {sensor.device for sensor in self._sensors}
         self._expected_by = told.t + BIRTH_PATIENCE_US
         return self._learn(told)
 
     def _still_unborn(self, t: int) -> list[Found]:
         """Give the devices up that were not born after their node: what they said before is over."""
-        if self._expected_by is None or t < self._expected_by:
+        if not self._unborn or t < self._expected_by:
             return []
-        self._expected_by = None
-        dead = [sensor for sensor in self._sensors if sensor.device not in self._alive]
+        dead = [sensor for sensor in self._sensors if sensor.device in self._unborn]
+        self._unborn.clear()
         return [each for sensor in dead for each in sensor.failed(t, "device was not born after its node (no DBIRTH)")]
 
     def _use(self, told: Told) -> list[Found]:
@@ -131,6 +136,7 @@ class Node:
             return self._learn(told)
         if told.kind == "DDEATH":
             self._alive.discard(told.device)
+            self._unborn.discard(told.device)
             dead = [sensor for sensor in self._sensors if sensor.device == told.device]
             return [each for sensor in dead for each in sensor.failed(told.t, "device is dead (DDEATH)")]
         if told.device not in self._alive:
@@ -139,11 +145,17 @@ class Node:
             return []
         return self._data(told, told.payload.metrics)
 
+    def _silent(self, t: int) -> list[Found]:
+        """Tell of devices that are born and say nothing more: their node hangs, and no last will comes of that."""
+        alive = [sensor for sensor in self._sensors if sensor.device in self._alive]
+        return [each for sensor in alive for each in sensor.silent(t)]
+
     def _dropped(self, cause: Cause, t: int, reason: str) -> None:
         self._drops.drop(self._sensors[0].sensor, cause, t, reason)
 
     def _learn(self, told: Told) -> list[Found]:
         self._alive.add(told.device)
+        self._unborn.discard(told.device)
         for metric in told.payload.metrics:
             self._types[told.device, metric.name] = metric.datatype
             if metric.alias is not None:
@@ -152,6 +164,9 @@ class Node:
 
     def _data(self, told: Told, metrics: Iterable[Metric]) -> list[Found]:
         found: list[Found] = []
+        for sensor in self._sensors:
+            if sensor.device == told.device:
+                sensor.heard = told.t
         for metric in metrics:
             name = metric.name or (self._names.get(metric.alias) if metric.alias is not None else None)
             datatype = self._types.get((told.device, name)) if name is not None else None
@@ -179,6 +194,16 @@ class MetricSensor:
         for event in profile.events:
             self._events.setdefault(event.metric, []).append((event, Watch(event.on), Watch(event.on)))
         self._profile = profile
+        self._silent_us = round(device.max_age_s * SECOND_US) if device.max_age_s is not None else None
+        self.heard = 0
+        """When its device has last said anything (µs)."""
+
+    def silent(self, t: int) -> list[Reading]:
+        """Tell when nothing has been heard for too long; said again as long as it lasts."""
+        if self._silent_us is None or t - self.heard < self._silent_us:
+            return []
+        self.heard = t
+        return self.failed(t, f"no message for {self._silent_us / SECOND_US:g} s")
 
     def failed(self, t: int, reason: str) -> list[Reading]:
         """Give a bad reading of every channel."""
