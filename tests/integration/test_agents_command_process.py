@@ -183,7 +183,7 @@ async def test_bad_configuration_ends_with_2_and_every_mistake(mosquitto: Addres
             assert said.code == 2
             assert "commands.allow[0].command: sensor gas-1 has no command explode; it has reset, beep," in said.err
             assert "commands.allow[1].sensor: there is no sensor gas-9" in said.err
-        await eventually(lambda: "new configuration refused" in at.agent.log, PATIENCE_S)
+        await eventually(lambda: "configuration refused" in at.agent.log, PATIENCE_S)
 
 
 async def test_silent_device_leaves_it_unknown_and_hostile_callers_leave_the_agent_at_work(mosquitto: Address) -> None:

@@ -272,6 +272,18 @@ async def test_command_under_way_is_answered_before_the_agent_stops() -> None:
         assert (await waiting).result is Result.DONE
 
 
+async def test_command_that_outlasts_the_stop_of_the_agent_is_told_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STOP_S", 0.2)
+    with short_folder() as folder:
+        edge = Edge(folder)
+        edge.takes_s = 60.0
+        async with open_socket(edge):
+            waiting = asyncio.create_task(asked(edge))
+            await eventually(lambda: edge.given, PATIENCE_S)
+        assert [event.type for event in edge.told] == ["command.unknown"]
+        assert (await waiting).result is Result.UNKNOWN
+
+
 async def test_agent_that_goes_away_without_an_answer_leaves_it_unknown() -> None:
     with short_folder() as folder:
         path = folder / "spool.control"

@@ -43,7 +43,7 @@ class Entry:
         whole = {
             "sensor": self.sensor,
             "profile": self.device.profile.id,
-            "connection": self.device.connection.model_dump(mode="json"),
+            "connection": self.device.connection.model_dump(mode="json", exclude={"password"}),
             "unit": self.unit,
             "command": self.command.model_dump(mode="json"),
         }

@@ -24,6 +24,8 @@ def ask(path: Path, request: Request) -> Outcome:
             line = _line(connection)
         except OSError as error:
             return _unknown(str(error) or type(error).__name__)
+        except KeyboardInterrupt:
+            return _unknown("you did not wait")
     answer = protocol.decode_answer(line)
     return answer.outcome if answer is not None else _unknown("its answer cannot be read")
 

@@ -7,6 +7,7 @@ import asyncio
 from hubwatch_agents.commands import protocol, socket_file
 from hubwatch_agents.commands.control import Caller, Control, Edge
 from hubwatch_agents.commands.protocol import Malformed
+from hubwatch_agents.tasks import end
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
@@ -14,6 +15,8 @@ from hubwatch_core.logs import get_logger
 LOOK_S = 1.0
 REQUEST_S = 5.0
 """A caller that has not sent its line by then is sent away; and one that does not fetch its answer is left."""
+STOP_S = 10.0
+"""How long a stop waits for commands under way; then their outcome is unknown. A part has 20 s to stop."""
 MOST_CALLERS = 8
 
 _log = get_logger("commands")
@@ -43,7 +46,8 @@ class Server:
             stopping.cancel()
             self._close()
             if self._callers:
-                await asyncio.wait(self._callers)
+                _, late = await asyncio.wait(self._callers, timeout=STOP_S)
+                await end(*late)
 
     async def _follow(self) -> None:
         """Be as the configuration in force says."""
