@@ -6,6 +6,7 @@ import difflib
 import json
 from pathlib import Path
 
+from hubwatch_core.errors import Permanent
 from hubwatch_dashboards.boards import BOARDS, rendered
 
 UID_PREFIX = "hubwatch-"
@@ -16,7 +17,17 @@ SHOWN_LINES = 8
 
 
 def write(folder: Path) -> list[Path]:
-    """Write every board into the folder and remove our boards that are gone; gives what changed."""
+    """Write every board into the folder and remove our boards that are gone; gives what changed.
+
+    Raises Permanent when the folder cannot be written to.
+    """
+    try:
+        return _write(folder)
+    except OSError as error:
+        raise Permanent(f"{error.filename or folder} cannot be written: {error.strerror or error}") from None
+
+
+def _write(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     changed = _strangers(folder)
     for file in changed:

@@ -11,6 +11,7 @@ import typer
 
 from hubwatch_core import __version__
 from hubwatch_core.cli_border import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
+from hubwatch_core.plain_text import escaped, is_text
 from hubwatch_ops.environment import unread
 
 GROUP = "hubwatch.commands"
@@ -48,6 +49,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     for name in unread(os.environ):
         sys.stderr.write(f"hubwatch: nothing reads the environment variable {name}; is it misspelt?\n")
+    for argument in arguments:
+        if not is_text(argument):  # neither a database nor a TOML file can hold it
+            _end(f"'{escaped(argument)}' is not UTF-8 text", EXIT_CONFIG)
     try:
         build(arguments)()
     except ModuleNotFoundError as error:

@@ -27,6 +27,10 @@ Days = Annotated[str | None, typer.Option(help="Days, or 'forever'; left as it i
 By = Annotated[str, typer.Option("--by", help="Who orders it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, such as a case number.")]
 
+LONGEST_DAYS = 36_525
+"""A century; who wants more means forever."""
+LONGEST_EVIDENCE_MIN = 31 * 24 * 60
+
 EXIT_BUSY = 4
 EXIT_INCOMPLETE = 5
 
@@ -82,8 +86,10 @@ def set_rule(
 @retention_app.command("evidence")
 @border
 def set_evidence(
-    before: Annotated[float, typer.Option(min=0, help="Minutes before a detection's start.")] = 15,
-    after: Annotated[float, typer.Option(min=0, help="Minutes after its end.")] = 15,
+    before: Annotated[
+        float, typer.Option(min=0, max=LONGEST_EVIDENCE_MIN, help="Minutes before a detection's start.")
+    ] = 15,
+    after: Annotated[float, typer.Option(min=0, max=LONGEST_EVIDENCE_MIN, help="Minutes after its end.")] = 15,
     days: Annotated[str, typer.Option(help="Days, or 'forever'.")] = "1826",
     config: ConfigFile = None,
     dsn: Dsn = None,
@@ -226,8 +232,8 @@ def _parsed(text: str) -> int | None:
     if text == "forever":
         return None
     number = text.removesuffix("d")
-    if not number.isdecimal() or int(number) < 1:
-        raise typer.BadParameter(f"{text} is neither a number of days nor 'forever'")
+    if not (number.isascii() and number.isdecimal() and len(number) < 7 and 1 <= int(number) <= LONGEST_DAYS):
+        raise typer.BadParameter(f"{text} is neither a number of days nor 'forever' (1 to {LONGEST_DAYS} days)")
     return int(number)
 
 

@@ -51,6 +51,11 @@ def test_evidence_is_changed(kept: Kept) -> None:
     ("arguments", "code", "message"),
     [
         (("retention", "set", "environment", "--raw", "soon"), 2, "neither a number of days nor"),
+        (("retention", "set", "access", "--raw", "٣"), 2, "neither a number of days"),
+        (("retention", "set", "access", "--raw", "36526"), 2, "neither a number of days"),
+        (("retention", "set", "access", "--raw", "9" * 5000), 2, "neither a number of days"),
+        (("retention", "evidence", "--before", "1e308"), 2, "less than or equal to 44640"),
+        (("retention", "evidence", "--after", "nan"), 2, "less than or equal to 44640"),
         (("retention", "set", "thermometer", "--raw", "5"), 1, "is no kind of sensor"),
         (("hold", "add", "--hub", "h", "--from", "noon", "--reason", "r", "--by", "b"), 2, "is no moment"),
         (("hold", "add", "--hub", "h", "--from", "2026-01-01", "--reason", "r", "--by", "b"), 1, "there is no hub h"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hubwatch_core.errors import Permanent
 from hubwatch_core.named_sql import named_queries
 from hubwatch_dashboards import generated
 from hubwatch_dashboards.boards import BOARDS, built, rendered
@@ -77,6 +78,12 @@ def test_file_that_is_no_board_of_ours_is_left_alone(text: str, tmp_path: Path) 
     generated.write(tmp_path)
     assert (tmp_path / "mine.json").read_text(encoding="utf-8") == text
     assert generated.drift(tmp_path) == []
+
+
+def test_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Permanent, match=r"file.* cannot be written: (File exists|Not a directory)"):
+        generated.write(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", list(BOARDS))

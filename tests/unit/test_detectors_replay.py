@@ -96,6 +96,21 @@ def test_file_that_is_no_recording_or_is_not_there_is_one_clear_line(tmp_path: P
     assert "cannot be opened: No such file or directory" in missing.stderr
 
 
+def test_file_without_line_breaks_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    endless = tmp_path / "endless"
+    with endless.open("wb") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room on the disk
+    result = CliRunner().invoke(app, ["replay", str(endless)])
+    assert result.exit_code == 1
+    assert "is no recording: a line of it is longer than" in result.stderr
+
+
+def test_last_line_needs_no_line_break(recording: Path) -> None:
+    plain = CliRunner().invoke(app, ["replay", str(recording)]).stdout
+    recording.write_bytes(recording.read_bytes().rstrip(b"\n"))
+    assert CliRunner().invoke(app, ["replay", str(recording)]).stdout == plain
+
+
 def test_frame_that_speaks_of_an_inventory_is_no_birth() -> None:
     frame = next(iter(quiet().frames()))
     text = encode(frame).replace(b'"events":[]', b"")[:-1] + b',"note":"the \\"inventory\\" is late"}'

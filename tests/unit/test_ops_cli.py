@@ -77,6 +77,13 @@ def test_help_names_every_command(hubwatch: Run) -> None:
     assert [command for command in COMMANDS if command not in done.stdout] == []
 
 
+@pytest.mark.parametrize("words", [["alarms", "list", "--hub"], ["dead-letters", "list", "--reason"], []], ids=" ".join)
+def test_argument_that_is_no_text_is_a_mistake_of_the_caller(hubwatch: Run, words: list[str]) -> None:
+    done = hubwatch(*words, "\udcff")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [r"hubwatch: '\udcff' is not UTF-8 text"]
+
+
 def test_variable_that_nobody_reads_is_told_once_and_stops_nothing(hubwatch: Run) -> None:
     done = hubwatch("--version", HUBWATCH_NONSENSE__X="1", HUBWATCH_MQTT__HOST="broker")
     assert (done.returncode, done.stdout) == (0, f"hubwatch {__version__}\n")
