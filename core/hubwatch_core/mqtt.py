@@ -140,7 +140,7 @@ class Link:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await inbox.filled.wait()
-        messages = inbox.take(most)
+        messages = self._client.take(most)
         if not messages:
             self._still_there()
         return messages

@@ -25,7 +25,7 @@ from typing import Any
 import aiomqtt
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags
-from paho.mqtt.enums import MessageType
+from paho.mqtt.enums import MessageType, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -40,21 +40,28 @@ _PUBACK = struct.Struct("!BBH")
 """Type, length of the rest, packet identifier; without more it means success (MQTT 5, 3.4.2.1)."""
 
 
+MOST_WAITING_BYTES = 32 << 20
+"""Payload that may wait in an inbox: as much as a collector holds (intake.held_bytes), 16 000 frames of 2 KiB."""
+
+
 class Inbox:
     """Messages that have come, on which one can wait without taking: a cancelled wait loses none."""
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
         self.filled = asyncio.Event()
+        self.waiting_bytes = 0
 
     def put(self, message: Message) -> None:
         """Add a message."""
         self._messages.append(message)
+        self.waiting_bytes += len(message.payload)
         self.filled.set()
 
     def take(self, most: int) -> list[Message]:
         """Take what is there, at most `most`, without waiting."""
         taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+        self.waiting_bytes -= sum(len(each.payload) for each in taken)
         if not self._messages:
             self.filled.clear()
         return taken
@@ -98,6 +105,8 @@ class Client(aiomqtt.Client):
         self.inbox = Inbox()
         self.is_five = more.get("protocol") is aiomqtt.ProtocolVersion.V5
         """Speaks MQTT 5."""
+        self._deaf = False
+        """Nothing is read from the socket: enough waits."""
         self.reached = False
         """Something at the other end took the connection (and the TLS handshake)."""
         self.session_present = False
@@ -109,7 +118,8 @@ class Client(aiomqtt.Client):
         self.paho.manual_ack_set(manual_ack)
         self.paho.connect_timeout = connect_timeout_s
         self.paho.on_connect = self._on_welcome
-        Reader(self.paho, self.inbox.put)
+        Reader(self.paho, self._take_in)
+        self._paho_misc, self.paho.loop_misc = self.paho.loop_misc, self._keep_alive  # type: ignore[method-assign]
 
     @property
     def paho(self) -> PahoClient:
@@ -135,6 +145,42 @@ class Client(aiomqtt.Client):
             self.paho._sock_close()
         if self.lost.done() and not self.lost.cancelled():
             self.lost.exception()  # now it counts as seen, otherwise asyncio complains when it is collected
+
+    def take(self, most: int) -> list[Message]:
+        """Take what has come, at most `most` messages, and listen again if there is room now."""
+        taken = self.inbox.take(most)
+        if self._deaf and self.inbox.waiting_bytes <= MOST_WAITING_BYTES // 2:
+            self._listen()
+        return taken
+
+    def _take_in(self, message: Message) -> None:
+        """Take a message in; read no more when too much waits, which TCP tells the broker."""
+        self.inbox.put(message)
+        sock = self.paho.socket()
+        if self.inbox.waiting_bytes > MOST_WAITING_BYTES and not self._deaf and sock is not None:
+            self._deaf = True
+            self._loop.remove_reader(sock.fileno())
+
+    def _listen(self) -> None:
+        self._deaf = False
+        sock = self.paho.socket()
+        if sock is not None and not self.lost.done():
+            self._loop.add_reader(sock.fileno(), self._read)
+            self._read()  # what TLS has decrypted already makes no socket readable
+
+    def _read(self) -> None:
+        """Do what aiomqtt's own reader does, which is lost when it is taken off the loop."""
+        try:
+            self.paho.loop_read()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the link is over, and its user is told
+            if not self.lost.done():
+                self.lost.set_exception(error)
+
+    def _keep_alive(self) -> MQTTErrorCode:
+        """Send pings; while we are deaf, that no answer is heard says nothing."""
+        if self._deaf:
+            self.paho._ping_t = 0.0
+        return self._paho_misc()
 
     def _client_connect(self) -> None:
         """Connect; aiomqtt calls this in a thread."""

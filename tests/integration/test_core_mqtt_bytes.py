@@ -1,0 +1,68 @@
+"""What waits in a session's memory is bounded in bytes, however large messages are."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psutil
+
+from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt_client import MOST_WAITING_BYTES
+from hubwatch_core.mqtt_reading import RECEIVE_BYTES
+from support.eventually import eventually
+from support.kept_link import kept, reaching, unique
+from support.own_mosquitto import OwnMosquitto
+
+LARGE = 250 * 1024
+"""Nearly the largest frame of the wire."""
+COUNT = 2 * MOST_WAITING_BYTES // LARGE
+MIB = 1 << 20
+KEEPALIVE_S = 5
+DEAF_S = 2.4 * KEEPALIVE_S
+"""Longer than a client waits for the answer to a ping."""
+
+
+async def _taken_slowly(link: Link, count: int, first_after_s: float) -> tuple[set[bytes], int]:
+    """Let a backlog build up in memory, then take it; gives what came and the most bytes that waited."""
+    inbox, most, came = link._client.inbox, 0, set[bytes]()
+    for _ in range(int(first_after_s / 0.01)):
+        await asyncio.sleep(0.01)
+        most = max(most, inbox.waiting_bytes)
+    while len(came) < count:
+        messages = await link.receive(10, 5.0)
+        assert messages, f"{len(came)} of {count} came"
+        most = max(most, inbox.waiting_bytes)
+        came |= {each.payload[:8] for each in messages}
+        for each in messages:
+            link.ack(each)
+    return came, most
+
+
+async def test_large_messages_nobody_takes_stay_with_the_broker(own_mosquitto: OwnMosquitto) -> None:
+    topic, address = unique(), (own_mosquitto.host, own_mosquitto.port)
+    session = Session(reaching(address, keepalive_s=KEEPALIVE_S), client_id=unique(), persistent=True, manual_ack=True)
+    links_seen: list[Link] = []
+    result: asyncio.Future[tuple[set[bytes], int]] = asyncio.get_running_loop().create_future()
+
+    async def use(link: Link) -> None:
+        links_seen.append(link)
+        await link.subscribe(topic)
+        result.set_result(await _taken_slowly(link, COUNT, DEAF_S))
+
+    async with kept(Session(reaching(address), client_id=unique())) as links:
+        publisher = await links.next()
+        task = asyncio.create_task(session.run(use))
+        try:
+            await eventually(lambda: links_seen)
+            before = psutil.Process().memory_info().rss
+            for i in range(COUNT):
+                await publisher.publish(topic, b"%08d" % i + bytes(LARGE - 8))
+            came, most = await asyncio.wait_for(result, 60)
+            grown = psutil.Process().memory_info().rss - before
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    assert len(came) == COUNT, "nothing is lost by it"
+    assert len(links_seen) == 1, "the link lives on meanwhile"
+    assert most <= MOST_WAITING_BYTES + RECEIVE_BYTES + LARGE
+    assert grown < 2 * MOST_WAITING_BYTES + 32 * MIB, f"{grown / MIB:.0f} MiB"
