@@ -101,6 +101,7 @@ class NatsSection(Section):
     password: Secret | None = Field(None, description="Only from HUBWATCH_NATS__PASSWORD; in TOML use password_file.")
     password_file: Path | None = Field(None, description="File that holds the password.")
     credentials_file: Path | None = Field(None, description="Credentials (.creds) of a NATS user, instead of a name.")
+    nkey_file: Path | None = Field(None, description="File with the seed of a NATS user's NKEY, instead of a name.")
     replicas: Literal[1, 3, 5] = Field(
         3, description="Copies kept of each message, where we make the stream; one on a server without a cluster."
     )
@@ -127,6 +128,8 @@ class NatsSection(Section):
             yield ("username",), "a password needs a username: without one it would not be sent"
         if named and self.credentials_file is not None:
             yield ("credentials_file",), "give username or credentials_file, not both"
+        if self.nkey_file is not None and (named or self.credentials_file is not None):
+            yield ("nkey_file",), "give nkey_file, credentials_file or username, not two of them"
 
 
 class TelemetrySection(Section):

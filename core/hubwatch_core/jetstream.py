@@ -14,6 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nats.aio.client import Client
@@ -32,6 +33,9 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt import Message, pause_s
 from hubwatch_core.mqtt_subjects import everything_of, topic_of
 from hubwatch_core.tls import client_context
+
+if TYPE_CHECKING:
+    from hubwatch_core.nats_keys import Signer
 
 PING_S = 5
 """Two pings without an answer are a lost server; one that closes its connections is noticed at once."""
@@ -254,7 +258,8 @@ class Session:
         async def closed() -> None:
             lost.set()
 
-        connection = Client()
+        connection, signer = Client(), _signer(settings)
+        connection._public_nkey = signer.public if signer else None  # nats-py takes it from a seed only
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
                 await connection.connect(
@@ -262,7 +267,8 @@ class Session:
                     name=f"hubwatch {self._durable}",
                     user=settings.username,
                     password=read_secret(settings.password, settings.password_file),
-                    user_credentials=str(settings.credentials_file) if settings.credentials_file else None,
+                    signature_cb=signer.sign if signer else None,
+                    user_jwt_cb=(lambda: bytearray(signer.token, "ascii")) if signer and signer.token else None,
                     tls=client_context(settings.tls) if settings.tls else None,
                     allow_reconnect=False,  # we go to the next server ourselves, and tell of it once
                     max_reconnect_attempts=1,
@@ -307,6 +313,18 @@ async def _end(*tasks: asyncio.Future[None]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=0.5)
+
+
+def _signer(settings: NatsSection) -> Signer | None:
+    """Read, for each connection anew, who we are where we sign; raises Permanent when that cannot be read."""
+    if settings.credentials_file is None and settings.nkey_file is None:
+        return None
+    from hubwatch_core import nats_keys  # cryptography is needed only then
+
+    if settings.credentials_file is not None:
+        return nats_keys.read_credentials(settings.credentials_file)
+    assert settings.nkey_file is not None
+    return nats_keys.read_seed(settings.nkey_file)
 
 
 async def _let_go(connection: Client) -> None:
