@@ -96,13 +96,22 @@ class CountingAgent:
             self._count()
             self._settle()
             await asyncio.sleep(1 / self._orders.frames_per_s)
-        while self.store.spool.waiting or self._unsynced or self.store.spool.undeclared:
+        while self._undelivered():
             self.store.declare()
             self._settle()
             await asyncio.sleep(0.05)
         ended.set()
         await publishing
         self.store.spool.close()
+
+    def _undelivered(self) -> bool:
+        """Whether there is anything no broker has confirmed, or not for long enough where a broker tells of that.
+
+        One that speaks MQTT 3.1.1 only shows by later confirmations that it is still there, and none comes any more.
+        """
+        spool = self.store.spool
+        waiting = spool.waiting - (self._publisher.unsettled if self._orders.protocol == "3.1.1" else 0)
+        return bool(waiting > 0 or self._unsynced or spool.undeclared)
 
     def _count(self) -> None:
         now = now_us()
