@@ -21,8 +21,8 @@ from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Neighbour, Origin, Scope, Site, Spec
 
-MOST_RECENT = 16
-"""Alarms of one section that are remembered for pairing."""
+MOST_RECENT = 64
+"""Alarms of one section that are remembered for pairing; see `_thinned`."""
 MOST_SECTIONS = 4096
 LONGEST_LAYER = 40
 
@@ -97,7 +97,7 @@ class Perimeter(Detector[PerimeterMemory]):
         if event.t in recent.get(sensor, ()) or (sensor not in recent and len(recent) >= MOST_SECTIONS):
             return []
         fresh = [t for t in recent.get(sensor, ()) if t >= event.t - self._remember_us]
-        recent[sensor] = sorted([*fresh, event.t])[-MOST_RECENT:]
+        recent[sensor] = _thinned(sorted([*fresh, event.t]))
         return [*self._intrusion(sensor, event), *self._crossings(sensor, event.t)]
 
     def _intrusion(self, sensor: str, event: Event) -> list[Finding]:
@@ -166,6 +166,16 @@ class Perimeter(Detector[PerimeterMemory]):
             why=f"{pair.from_}, then {pair.to} {seconds:.1f} s later: {pair.distance_m:g} m at {speed:.1f} m/s",
             evidence={"from": pair.from_, "to": pair.to, "seconds": round(seconds, 3), "speed_m_s": round(speed, 3)},
         )
+
+
+def _thinned(times: list[int]) -> list[int]:
+    """Leave out of too many alarms one that stands close between others. So what is kept reaches back as far as an
+    intruder may come from, however fast a section chatters, and whether by wind or by somebody who shakes it.
+    """
+    if len(times) <= MOST_RECENT:
+        return times
+    crowded = min(range(1, len(times) - 1), key=lambda i: times[i + 1] - times[i - 1])
+    return times[:crowded] + times[crowded + 1 :]
 
 
 def _number(value: object) -> float | None:

@@ -135,3 +135,21 @@ def test_chance_crossings_come_as_often_as_the_formula_says() -> None:
 def test_speed_gate_that_is_shut_is_refused() -> None:
     with pytest.raises(ValidationError, match="fastest_m_s must be more"):
         PerimeterConfig(slowest_m_s=3, fastest_m_s=1)
+
+
+@pytest.mark.parametrize("every_s", [0.05, 0.1, 0.5, 1, 3])
+@pytest.mark.parametrize("seconds", [10, 40, 300])
+def test_section_that_chatters_does_not_hide_who_crosses_behind_it(every_s: float, seconds: float) -> None:
+    fence = Fence()
+    for i in range(int(seconds / every_s)):
+        fence.alarm(10 + i * every_s, "fence-1")
+    assert len(fence.detector.memory.recent["fence-1"]) <= 64
+    fence.alarm(10 + seconds + 0.5, "fence-2")
+    assert fence.types == ["perimeter.intrusion", "perimeter.intrusion", "perimeter.crossing"]
+
+
+def test_chatter_alone_is_one_intrusion_and_no_crossing() -> None:
+    fence = Fence()
+    for i in range(1000):
+        fence.alarm(10 + i / 10, "fence-1")
+    assert fence.types == ["perimeter.intrusion"]
