@@ -23,7 +23,7 @@ def read(payload: bytes, form: Literal["json", "text"]) -> Any:
         document = json.loads(text, object_pairs_hook=_table)
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_LEVELS} levels") from None
-    if _deep(document):
+    if text.count("[") + text.count("{") > MAX_LEVELS and _deep(document):  # fewer cannot be that deep
         raise ValueError(f"nested deeper than {MAX_LEVELS} levels")
     return document
 

@@ -33,7 +33,6 @@ class Mapper:
         rules = [Rule(device.sensor, rule, self._doubts, drops, pseudonym) for rule in profile.rules]
         self._rules, self._replies = rules[: len(profile.messages)], rules[len(profile.messages) :]
         self._presence = [Presence(rule) for rule in profile.availability]
-        self._settling = any(rule.settle_s for rule in profile.availability)
         silent_s = profile.silent_after_s or device.max_age_s
         self._silent_us = int(silent_s * SECOND_US) if silent_s is not None and profile.channels else None
         self._heard: int | None = None
@@ -89,7 +88,7 @@ class Mapper:
             self._heard = heard.t
             for presence in self._presence:
                 presence.gone = presence.gone and not _tells(found)
-            if self._settling:
+            if any(presence.settling(heard.t) for presence in self._presence):
                 found = [self._settled(each) if isinstance(each, Reading) else each for each in found]
         return found + self._doubted(found, heard.t)
 
@@ -105,9 +104,12 @@ class Mapper:
         return reading if gone is None else _with(reading, Measured(None, Quality.BAD, gone.rule.reason))
 
     def _doubted(self, found: Iterable[Found], t: int) -> list[Reading]:
+        anew = self._doubts.anew()
+        if not anew:
+            return []
         told = {each.channel for each in found if isinstance(each, Reading)}
         readings = []
-        for quality, reason, channels in self._doubts.anew():
+        for quality, reason, channels in anew:
             names = [each.name for each in self.profile.channels if not channels or each.name in channels]
             readings += [Reading(self.sensor, name, t, None, quality, reason) for name in names if name not in told]
             told.update(names)

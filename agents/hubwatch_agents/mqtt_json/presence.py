@@ -33,9 +33,13 @@ class Presence:
             self.gone = True
         return text in self.rule.offline
 
+    def settling(self, t: int) -> bool:
+        """Tell whether the device has only just come back."""
+        return self._settled is not None and t < self._settled
+
     def worsen(self, measured: Measured, t: int) -> Measured:
         """Give what was measured, uncertain while the device has only just come back."""
-        if self._settled is None or t >= self._settled or measured.quality is not Quality.GOOD:
+        if not self.settling(t) or measured.quality is not Quality.GOOD:
             return measured
         return Measured(measured.x, Quality.UNCERTAIN, f"came back less than {self.rule.settle_s:g} s ago")
 
