@@ -23,6 +23,7 @@ NOT_PLAIN_DEFAULTS = {
     "token_file",
     "client_id",
     "credentials_file",
+    "nkey_file",
     "most_bytes",
 }
 """Keys without a default, or with one that depends on the machine; the sample shows an example."""

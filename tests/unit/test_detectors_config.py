@@ -20,7 +20,7 @@ from support.detectors_hub import HUB
 
 SAMPLE = (resources.files("hubwatch_detectors") / "sample.toml").read_text(encoding="utf-8")
 NOT_PLAIN_DEFAULTS = {"username", "password_file", "ca_file", "cert_file", "key_file", "token_file", "port"}
-NOT_PLAIN_DEFAULTS |= {"credentials_file", "most_bytes"}
+NOT_PLAIN_DEFAULTS |= {"credentials_file", "nkey_file", "most_bytes"}
 """Keys without a default; the sample shows an example."""
 EXAMPLES = {"neighbours", "plugins"}
 
