@@ -61,6 +61,18 @@ async def test_write_without_a_clear_answer_is_unknown_and_not_sent_again(on_wri
         assert device.reads > reads, "reading goes on"
 
 
+async def test_answer_that_comes_too_late_is_taken_neither_for_the_next_command_nor_for_a_reading() -> None:
+    async with Talker(on_write="late").running() as device, commanded(device.port) as rig:
+        await rig.until_read()
+        assert (await rig.give("reset")).result is Result.UNKNOWN
+        device.on_write = "answers"
+        device.registers[0] = 5
+        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 5, 10)
+        assert (await rig.give("beep")).result is Result.DONE
+        assert {reading.x for reading in rig.heard.of("gas-1", "mode")} <= {None, 0.0, 5.0}
+        assert [wire for _, wire, _ in device.writes] == [20, 22]
+
+
 async def test_what_is_read_back_after_a_silence_is_told_and_decides_nothing() -> None:
     async with Talker(on_write="silent").running() as device, commanded(device.port) as rig:
         await rig.until_read()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import grp
 import os
+import pwd
 import socket
 import stat
 import time
@@ -115,8 +117,6 @@ async def test_socket_is_for_its_owner_alone_whatever_the_umask(mask: int) -> No
 
 
 async def test_group_opens_the_socket_to_its_members_and_to_nobody_else() -> None:
-    import grp
-
     group = grp.getgrgid(os.getgid()).gr_name
     with short_folder() as folder:
         async with open_socket(Edge(folder, group=group)) as path:
@@ -316,6 +316,34 @@ async def test_whoever_may_not_open_the_socket_is_told_about_the_group() -> None
             _, said_by_it = await process.communicate()
             assert b"PermissionError" in said_by_it
         assert edge.told == []
+
+
+async def test_member_of_the_group_may_open_the_socket_and_is_known_by_its_own_account() -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    nobody, group = pwd.getpwnam("nobody"), grp.getgrgid(pwd.getpwnam("nobody").pw_gid)
+    with short_folder() as folder:
+        folder.chmod(0o711)
+        edge = Edge(folder, group=group.gr_name, operators=[{"user": "nobody", "roles": ["technician"]}])
+        async with open_socket(edge) as path:
+            code = (
+                f"import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect({str(path)!r})\n"
+                "s.sendall(sys.stdin.buffer.read()); print(s.recv(4096).decode())"
+            )
+            process = await asyncio.create_subprocess_exec(
+                "python3",
+                "-c",
+                code,
+                user=nobody.pw_uid,
+                group=nobody.pw_gid,
+                extra_groups=[],
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await process.communicate(encode(request(edge)))
+            assert b'"result":"done"' in out
+            assert (await asked(edge)).result is Result.REFUSED, "root has a role only where it is given one"
+        assert [event.attrs["by"] for event in edge.told] == ["nobody", ME]
 
 
 def test_caller_without_permission_gets_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

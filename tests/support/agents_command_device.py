@@ -21,7 +21,7 @@ class Talker:
     writes: list[tuple[int, int, tuple[int, ...]]] = field(default_factory=list)
     """Function, wire address and values of every write that came."""
     on_write: str = "answers"
-    """Or: silent; an exception code; echoes_other; closes."""
+    """Or: silent; an exception code; echoes_other; closes; late, which is after a second."""
     silent: bool = False
     reads: int = 0
     port: int = 0
@@ -57,6 +57,8 @@ class Talker:
             reply = self._write(pdu) if pdu[0] in WRITES else self._read(pdu)
             if reply == b"closes":
                 return
+            if pdu[0] in WRITES and self.on_write == "late":
+                await asyncio.sleep(1.0)
             if reply and not self.silent:
                 writer.write(struct.pack(">HHHB", number, 0, len(reply) + 1, unit) + reply)
                 await writer.drain()

@@ -1,0 +1,82 @@
+"""Every command of every shipped Modbus profile, given to a Modbus server: what it says is what is written."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hubwatch_agents import drivers
+from hubwatch_agents.commands.outcome import Result
+from hubwatch_agents.config import DeviceSection
+from hubwatch_agents.connections import TcpWay
+from hubwatch_agents.devices import Device
+from hubwatch_agents.drivers import Tools
+from hubwatch_agents.privacy import raw
+from hubwatch_agents.profiles.library import Library
+from hubwatch_agents.profiles.modbus_schema import Command, ModbusProfile, ReadBack
+from support import profile_cases
+from support.eventually import eventually
+from support.profile_replay import Collected
+from support.register_server import RegisterServer
+
+PATIENCE_S = 20.0
+LIBRARY = Library()
+
+
+def whole(profile_id: str) -> ModbusProfile | None:
+    """Give a profile with everything optional in it, and the parameters of its fixture."""
+    found = LIBRARY.map(profile_id)
+    case = profile_cases.load(profile_cases.FOLDER / profile_id / "readings.toml")
+    examples = {name: each.example for name, each in found.declared.items() if each.example is not None}
+    profile = found.fill({**examples, **case.parameters}, "test", "parameters")
+    return profile if isinstance(profile, ModbusProfile) and profile.commands else None
+
+
+PROFILES = {profile_id: profile for profile_id in LIBRARY.ids() if (profile := whole(profile_id)) is not None}
+
+
+def confirming(check: ReadBack) -> int:
+    """Give a raw value that confirms a command."""
+    return (check.one_of[0] if check.one_of else check.equals) << check.shift
+
+
+def has(profile: ModbusProfile, registers: dict[int, dict[int, int]]) -> dict[int, dict[int, int]]:
+    """Give the registers of a fixture, with whatever commands write to and read back."""
+    made = {function: dict(registers.get(function, {})) for function in (1, 2, 3, 4)}
+    for command in profile.commands:
+        for wire in range(command.wire, command.wire + len(command.values)):
+            made[space(command)].setdefault(wire, 0)
+        if command.check is not None:
+            made[command.check.function].setdefault(command.check.wire, 0)
+    return made
+
+
+def space(command: Command) -> int:
+    return 1 if command.function in (5, 15) else 3
+
+
+@pytest.mark.parametrize("profile_id", PROFILES)
+async def test_every_command_is_written_where_and_as_the_profile_says(profile_id: str) -> None:
+    profile = PROFILES[profile_id]
+    case = profile_cases.load(profile_cases.FOLDER / profile_id / "readings.toml")
+    unit = profile.line.unit if case.unit is None else case.unit
+    async with RegisterServer(unit, case.most, has(profile, case.steps[0].values)).running() as server:
+        way = TcpWay(transport="tcp", name="line", host="127.0.0.1", port=server.port)
+        section = DeviceSection(sensor="it", zone="here", profile=profile_id, connection="line", unit=unit)
+        device, sink, stop = Device(section, profile, way), Collected(), asyncio.Event()
+        driver = drivers.make(way, [device], Tools(sink, raw, "commands"))
+        task = asyncio.create_task(driver.run(stop))
+        await eventually(lambda: sink.readings, PATIENCE_S)
+        for command in profile.commands:
+            wires = range(command.wire, command.wire + len(command.values))
+            server.change({space(command): dict.fromkeys(wires, 7 if space(command) == 3 else 0)})
+            server.writable = {(space(command), wire) for wire in wires}
+            overlaps = command.check is not None and (command.check.function, command.check.wire) in server.writable
+            if command.check is not None and not overlaps:
+                server.change({command.check.function: {command.check.wire: confirming(command.check)}})
+            outcome = await driver.command(device, command)
+            assert outcome.result is Result.DONE, (command.name, outcome.text)
+            assert [server.values[space(command)][wire] for wire in wires] == list(command.values), command.name
+        stop.set()
+        await task
