@@ -173,9 +173,32 @@ def test_last_will_and_return_of_a_device() -> None:
     one = mapper("espgeiger", root="g")
     assert bad(say(one, "g/tele/lwt", "Offline"))
     assert say(one, "g/tele/lwt", "Online") == []
-    (first, *_) = say(one, "g/tele/sensor", {"cpm": 20, "cps": 0.3, "usv": 0.1})
+    (first, *_) = say(one, "g/tele/sensor", {"cpm": 20, "cps": 0.3, "usv": 0.1}, t=T + 59 * SECOND)
+    assert isinstance(first, Reading)
+    assert (first.quality, first.reason) == (Quality.UNCERTAIN, "came back less than 60 s ago")
+    (later, *_) = say(one, "g/tele/sensor", {"cpm": 20, "cps": 0.3, "usv": 0.1}, t=T + 60 * SECOND)
+    assert isinstance(later, Reading)
+    assert later.quality is Quality.GOOD
+
+
+def test_device_found_online_by_what_the_broker_kept_is_not_called_back() -> None:
+    one = mapper("espgeiger", root="g")
+    say(one, "g/tele/lwt", "Online", retained=True)
+    (first, *_) = say(one, "g/tele/sensor", {"cpm": 20})
     assert isinstance(first, Reading)
     assert first.quality is Quality.GOOD
+
+
+def test_what_was_kept_of_a_device_that_is_gone_is_bad_and_what_it_says_live_is_not() -> None:
+    one = mapper("espgeiger", root="g")
+    say(one, "g/tele/lwt", "Offline", retained=True)
+    assert bad(say(one, "g/tele/sensor", {"cpm": 20}, retained=True))
+    (live, *_) = say(one, "g/tele/sensor", {"cpm": 21})
+    assert isinstance(live, Reading)
+    assert (live.x, live.quality) == (21, Quality.GOOD)
+    (kept, *_) = say(one, "g/tele/sensor", {"cpm": 20}, retained=True)
+    assert isinstance(kept, Reading)
+    assert kept.quality is Quality.UNCERTAIN, "it is there again"
 
 
 def test_required_value_that_is_missing_is_bad_and_others_are_left_alone() -> None:
