@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
+import pytest
+from nats.errors import Error
 
 from hubwatch_core.config import NatsSection
+from hubwatch_core.jetstream_stream import STREAM
+from hubwatch_core.mqtt import Link, Session
 from hubwatch_core.service import Context
 from hubwatch_core.wire import Birth, Detection, Frame
 from hubwatch_detectors.config import Settings
 from hubwatch_detectors.engine import Engine
+from support.children import Children
 from support.detectors_hub import Passage, SimulatedHub, at, birth
 from support.detectors_running import Address, crashing, figure, publish, publishing, rows, running, settings
 from support.eventually import eventually
+from support.jetstream_agents import ANSWER_S, mqtt_of
+from support.jetstream_session import ask
 from support.own_nats import OwnNats
 
 
@@ -98,3 +108,78 @@ async def test_server_killed_between_frames_changes_no_finding(own_nats: OwnNats
             await asyncio.to_thread(own_nats.await_healthy, 1)
         await eventually(lambda: stored(dsn, "north") == expected("north"), within_s=20)
         await eventually(lambda: context.health.ok)
+
+
+PARTITIONS = {"a": ("north",), "b": ("south", "west")}
+HUBS = ("north", "south", "west")
+
+
+def start(children: Children, folder: Path, cluster: Sequence[OwnNats], dsn: str, name: str) -> None:
+    """Start a detectors process for its partition (again)."""
+    config = folder / f"{name}.toml"
+    config.write_text(
+        f'name = "{name}"\nhubs = {json.dumps(PARTITIONS[name])}\nsave_every_s = 0.1\n'
+        f"[nats]\nservers = {json.dumps([each.url for each in cluster])}\nreconnect_max_s = 0.5\n"
+        f'[database]\ndsn = "{dsn}"\nretry_max_s = 0.5\n'
+    )
+    children.start(name, "detectors", "run", "-c", str(config))
+
+
+async def send(cluster: Sequence[OwnNats], pause_s: float) -> None:
+    """Publish what happens in each hub at the same time; a message whose link breaks goes out again over the next."""
+    rounds: list[Birth | Frame] = [birth(), *attacked()]
+    waiting = [(hub, message) for message in rounds for hub in HUBS]
+    waiting.reverse()
+
+    async def use(link: Link) -> None:
+        while waiting:
+            hub, message = waiting[-1]
+            async with asyncio.timeout(ANSWER_S):
+                await publish(link, hub, [message])
+            waiting.pop()
+            await asyncio.sleep(pause_s)
+
+    await Session(mqtt_of(cluster), client_id="agents").run(use)
+
+
+def leading(cluster: Sequence[OwnNats]) -> OwnNats:
+    """Give who leads the stream, or anybody while nobody does."""
+    names = {each.stream_leader(STREAM) for each in cluster}
+    return next((each for each in cluster if each.name in names), cluster[0])
+
+
+async def partitioned(cluster: Sequence[OwnNats]) -> bool:
+    """Whether every hub has its consumer."""
+    try:
+        info = await ask(cluster[0], lambda api: api.stream_info(STREAM))
+    except Error:
+        return False  # nobody has made the stream yet
+    return bool(info.state.consumer_count == len(HUBS))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_partition_killed_with_a_server_is_taken_over_and_no_finding_is_lost_or_doubled(
+    nats_cluster: list[OwnNats], migrated_plain_dsn: str, tmp_path: Path, seed: int
+) -> None:
+    dsn, children, dice = migrated_plain_dsn, Children(tmp_path), random.Random(seed)
+    try:
+        for name in PARTITIONS:
+            start(children, tmp_path, nats_cluster, dsn, name)
+        await eventually(lambda: partitioned(nats_cluster), within_s=40)
+        sending = asyncio.create_task(send(nats_cluster, 0.02))
+        for victim in dice.sample(list(PARTITIONS), 2):
+            await asyncio.sleep(dice.uniform(1, 3))
+            leader = await asyncio.to_thread(leading, nats_cluster)
+            children.kill(victim)
+            leader.kill()
+            await asyncio.sleep(dice.uniform(0.1, 1))
+            leader.start()
+            start(children, tmp_path, nats_cluster, dsn, victim)
+        await sending
+        for hub in HUBS:
+            await eventually(lambda hub=hub: stored(dsn, hub) == expected(hub), within_s=40)  # type: ignore[misc]
+        await eventually(lambda: not rows(dsn, 'SELECT id FROM detections WHERE "end" IS NULL'), within_s=20)
+        assert len(rows(dsn, "SELECT id FROM detections")) == sum(len(expected(hub)) for hub in HUBS)
+    finally:
+        children.end_all()
