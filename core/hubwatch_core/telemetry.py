@@ -1,7 +1,7 @@
 """`/healthz` and `/metrics` of a process, over HTTP.
 
 Listens on loopback by default; anywhere else a bearer token is demanded on every route (the configuration refuses
-to do without). Every peer is rate-limited.
+to do without). Every peer is rate-limited, and connections are bounded.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from hubwatch_core.rate_limit import RateLimit
 
 REQUESTS_PER_SECOND = 20.0
 REQUESTS_BURST = 40.0
+MOST_CONNECTIONS = 50
+"""Connections at a time; far more than scrapers need, far fewer than a process may open (1024 by default)."""
 
 _log = get_logger("telemetry")
 
@@ -44,17 +46,36 @@ async def listening(
     runner = web.AppRunner(application(registry, health, token), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        server = await _server(runner, settings.host, settings.port)
         try:
-            await site.start()
-        except OSError as error:
-            reason = f"telemetry cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-            raise Permanent(f"{reason}; change telemetry.port") from None
-        port: int = runner.addresses[0][1]
-        _log.info("telemetry listening", host=settings.host, port=port)
-        yield port
+            port: int = server.sockets[0].getsockname()[1]
+            _log.info("telemetry listening", host=settings.host, port=port)
+            yield port
+        finally:
+            server.close()  # not waited for: connections that are kept open end with the runner
     finally:
         await runner.cleanup()
+
+
+async def _server(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    """Listen with a bound on connections: what a crowd of them takes is missing to the broker and the database."""
+    make = runner.server
+    assert make is not None, "the runner is set up"
+
+    def bounded() -> asyncio.BaseProtocol:
+        return make() if len(make.connections) < MOST_CONNECTIONS else _Refusal()
+
+    try:
+        return await asyncio.get_running_loop().create_server(bounded, host, port, reuse_address=True)
+    except OSError as error:
+        reason = f"telemetry cannot listen on {host}:{port}: {error.strerror}"
+        raise Permanent(f"{reason}; change telemetry.port") from None
+
+
+class _Refusal(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
 
 def application(registry: CollectorRegistry, health: Health, token: str | None) -> web.Application:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Iterable
@@ -166,6 +167,27 @@ async def test_token_is_read_from_its_file(tmp_path: Path) -> None:
     async for served in _serve(TelemetrySection(port=0, token_file=file)):
         assert (await served.ask("/healthz", Authorization="Bearer abc"))[0] == 200
         assert (await served.ask("/healthz"))[0] == 401
+
+
+async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others(served: Served) -> None:
+    crowd = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(telemetry.MOST_CONNECTIONS)]
+    try:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+        with pytest.raises(aiohttp.ClientError):
+            await served.ask("/healthz")
+    finally:
+        for _, writer in crowd:
+            writer.close()
+    async with asyncio.timeout(5):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                if (await served.ask("/healthz"))[0] == 200:
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def test_without_a_port_nothing_listens() -> None:
