@@ -33,6 +33,9 @@ TICK_US = 200_000
 AHEAD_US = 60 * SECOND_US
 """A reading this far ahead of its frame comes from a broken clock; it would hold a detector's time in the future."""
 
+MOST_UNKNOWN = 1000
+"""Sensors without an inventory that are told one by one; all are counted."""
+
 _log = get_logger("detectors")
 
 
@@ -243,7 +246,7 @@ class Engine:
 
     def _unknown_sensor(self, hub: str, name: str, items: int) -> None:
         self.counts.unknown += items
-        if (hub, name) not in self._unknown:
+        if (hub, name) not in self._unknown and len(self._unknown) < MOST_UNKNOWN:
             self._unknown.add((hub, name))
             _log.warning("sensor is in no inventory, so it is not judged", hub=hub, sensor=name)
 

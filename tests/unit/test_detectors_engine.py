@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from hubwatch_core.wire import Clear, Detection, Sensor
 from hubwatch_core.words import SensorKind
+from hubwatch_detectors.engine import MOST_UNKNOWN
 from hubwatch_detectors.instances import LATE, Key, Saved
 from support.detectors_engine import EngineBench, event, series, types
 from support.detectors_hub import AGENT, DOOR, HUB, Passage, SimulatedHub, at, birth
@@ -248,3 +250,12 @@ def test_detector_that_is_switched_off_finds_nothing() -> None:
     door_frames(bench, 5, 8, is_open=True)
     bench.tick(1000)
     assert types(bench.found) == []
+
+
+def test_made_up_sensors_are_counted_and_fill_neither_memory_nor_log(capsys: pytest.CaptureFixture[str]) -> None:
+    bench = EngineBench()
+    bench.birth(inventory=())
+    for i in range(0, 3000, 100):
+        bench.send(i / 100 + 1, *(series(f"made-up-{i + n}", "x", i / 100, 1.0) for n in range(100)))
+    assert bench.engine.counts.unknown == 3000
+    assert capsys.readouterr().out.count("sensor is in no inventory") == MOST_UNKNOWN
