@@ -195,7 +195,7 @@ class Line:
             return None
         if unit.delay_s:
             await asyncio.sleep(unit.delay_s)
-        if self.connections <= max(self.stuck_sessions, unit.stuck_sessions):
+        if 0 < self.connections <= max(self.stuck_sessions, unit.stuck_sessions):
             return Reply(bytes([pdu[0] | 0x80, 0x0B]), number)
         faulty = unit.fault != HEALTHY and unit.times > 0
         unit.times -= 1
