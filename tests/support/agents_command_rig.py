@@ -81,9 +81,9 @@ class Commanded:
 
 
 @asynccontextmanager
-async def commanded(port: int) -> AsyncIterator[Commanded]:
+async def commanded(port: int = 502, **more: object) -> AsyncIterator[Commanded]:
     """Run the driver of a talker inside the context."""
-    checked = checked_of(port)
+    checked = checked_of(port, **more)
     heard, stop = Heard(), asyncio.Event()
     driver = drivers.make(checked.settings.connections[0], checked.devices, drivers.Tools(heard, privacy.raw, "test"))
     task = asyncio.create_task(driver.run(stop))
