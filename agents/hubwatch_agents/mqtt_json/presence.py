@@ -45,12 +45,14 @@ class Presence:
 
 
 def _text(payload: bytes, path: str) -> str:
+    """Give the word; one that stands alone is taken for it, as bridges have settings for either form."""
+    plain = payload.decode("utf-8", "replace")
     if not path:
-        return payload.decode("utf-8", "replace")
+        return plain
     try:
         found: Any = paths.at(documents.read(payload, "json"), path)
     except ValueError:
-        return ""
+        return plain
     if found is paths.MISSING:
         return ""
     return found if isinstance(found, str) else json.dumps(found)

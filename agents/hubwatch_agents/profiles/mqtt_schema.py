@@ -145,7 +145,9 @@ class Availability(Section):
     """The topic on which the device, or its last will, says whether it is there."""
 
     topic: str = Field(min_length=1, description="Where it says so.")
-    path: str = Field("", description="Where in a JSON payload; empty for the whole payload.")
+    path: str = Field(
+        "", description="Where in a JSON payload; empty, or where the payload is no JSON: the whole payload."
+    )
     online: tuple[str, ...] = Field(("online",), description="Payloads that mean it is there.")
     offline: tuple[str, ...] = Field(("offline",), description="Payloads that mean it is gone.")
     reason: str = Field("device offline, says its last will", description="Why its channels are bad then.")
