@@ -21,9 +21,20 @@ class Instruction:
     do: str
 
 
+LONGEST_TITLE = 200
+LONGEST_DO = 4000
+
+
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     do: str
+
+    def __post_init__(self) -> None:
+        # The title stands in incidents, where the database takes no NUL, and in lists, a line each.
+        if not self.title.isprintable() or not 0 < len(self.title) <= LONGEST_TITLE:
+            raise ValueError(f"title must be one line of 1 to {LONGEST_TITLE} printable characters")
+        if not self.do.replace("\n", "").isprintable() or not 0 < len(self.do) <= LONGEST_DO:
+            raise ValueError(f"do must be lines of printable text, of 1 to {LONGEST_DO} characters in all")
 
 
 class Instructions:

@@ -55,6 +55,12 @@ def test_own_file_goes_over_the_packaged_texts_and_leaves_the_others(tmp_path: P
     assert instructions.of("access.held") == Instructions.load().of("access.held")
 
 
+def test_what_to_do_may_have_several_lines(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[radiation]\ntitle = "Gamma"\ndo = """Stop the lane.\nCall 4711.\n"""\n', encoding="utf-8")
+    assert Instructions.load(own).of("radiation").do == "Stop the lane.\nCall 4711.\n"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -62,10 +68,18 @@ def test_own_file_goes_over_the_packaged_texts_and_leaves_the_others(tmp_path: P
         ("[radiation]\ntitle = 'x'\n", "missing required field `do`"),
         ("[radiation]\ntitle = 'x'\ndo = 'y'\nwho = 'z'\n", "unknown field `who`"),
         ("[radiation\n", "line 1"),
+        ('[radiation]\ntitle = "a\\u0000b"\ndo = "x"\n', "title must be one line"),
+        ('[radiation]\ntitle = "two\\nlines"\ndo = "x"\n', "title must be one line"),
+        ('[radiation]\ntitle = ""\ndo = "x"\n', "title must be one line"),
+        ('[radiation]\ntitle = "x"\ndo = "\\u001b[2J"\n', "do must be lines of printable text"),
+        (f'[radiation]\ntitle = "x"\ndo = "{"y" * 4001}"\n', "do must be lines"),
         (f"[radiation]\ntitle = {'9' * 5000}\n", "4300 digits"),
         (f"x = {'[' * 5000}", "recursion"),
     ],
-    ids=["wrong type", "missing", "unknown key", "no TOML", "endless number", "endless nesting"],
+    ids=[
+        *("wrong type", "missing", "unknown key", "no TOML", "NUL", "two lines", "nothing", "control", "long"),
+        *("endless number", "endless nesting"),
+    ],
 )
 def test_own_file_with_a_mistake_is_refused_with_its_name(tmp_path: Path, text: str, says: str) -> None:
     own = tmp_path / "own.toml"
