@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from hubwatch_core import wire
@@ -17,8 +19,11 @@ from support.agents_command_device import Talker
 from support.agents_command_rig import MAPS, ME, say, section, short_folder
 from support.agents_process import Address, AgentProcess, Listener, listening
 from support.eventually import eventually
+from support.own_mosquitto import OwnMosquitto
+from support.store_collector import running_collector, settings_for
 
 PATIENCE_S = 20.0
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "operate-devices.md"
 HUBWATCH = str(Path(sys.executable).parent / "hubwatch")
 
 
@@ -131,6 +136,25 @@ async def test_command_is_listed_shown_confirmed_written_once_and_its_record_arr
         assert (event.attrs["command"], event.attrs["note"]) == ("reset", "gas is gone")
         assert at.device.writes == [(16, 20, (0x15E, 0x3626))]
         assert "operator command" in at.agent.log
+
+
+async def test_query_on_the_page_finds_who_gave_which_command_and_why(
+    own_mosquitto: OwnMosquitto, migrated_plain_dsn: str
+) -> None:
+    address = (own_mosquitto.host, own_mosquitto.port)
+    query = re.findall(r"```sql\n(.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)[0]
+    async with (
+        running_collector(settings_for(address, migrated_plain_dsn)),
+        scene(address, section("gas-1/beep", "gas-1/inhibit")) as at,
+    ):
+        assert (await at.hubwatch("command", "gas-1", "beep", "--yes", "--note", "which one is it?")).code == 0
+        assert (await at.hubwatch("command", "gas-1", "inhibit", type_in="gas-1\n")).code == 1
+        with psycopg.connect(migrated_plain_dsn, autocommit=True) as database:
+            await eventually(lambda: len(database.execute(query).fetchall()) == 2, PATIENCE_S)
+            refused, executed = [row[1:] for row in database.execute(query)]
+    assert executed == ("gas-1", "command.executed", ME, "beep", "the device has taken it", "which one is it?")
+    why = f"inhibit needs the role supervisor, {ME} has technician"
+    assert refused == ("gas-1", "command.refused", ME, "inhibit", why, None)
 
 
 async def test_command_that_is_not_confirmed_is_never_sent(mosquitto: Address) -> None:
