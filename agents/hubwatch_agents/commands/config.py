@@ -52,4 +52,4 @@ class CommandsSection(Section):
 
     def allows(self, sensor: str, command: str) -> bool:
         """Tell whether a command may be given at all."""
-        return AllowedCommand(sensor=sensor, command=command) in self.allow
+        return any((each.sensor, each.command) == (sensor, command) for each in self.allow)
