@@ -31,7 +31,7 @@ async def run(progress: Progress) -> Result:
     ):
         folder = Path(name)
         progress("reading 50 devices, bare and by the agent in turns")
-        bare, ours = await agent_reading.read_ratio(folder)
+        bare, four, ten = await agent_reading.read_rates(folder)
         progress("one line of 30 devices, all alive and with one dead")
         alive, dead = await agent_reading.dead_device_growth(folder)
         progress("the spool")
@@ -41,9 +41,11 @@ async def run(progress: Progress) -> Result:
         progress("50 devices for their memory")
         rss, slope = await agent_memory.memory(folder, progress)
     figures = {
-        "read_ratio": ours / bare,
+        "read_ratio": four / bare,
+        "read_ratio_10": ten / bare,
         "reads_bare_per_s": bare,
-        "reads_agent_per_s": ours,
+        "reads_agent_per_s": four,
+        "reads_agent_10_per_s": ten,
         "dead_device_p99_growth": dead / alive - 1,
         "cycle_p99_alive_ms": alive,
         "cycle_p99_dead_ms": dead,
