@@ -61,7 +61,8 @@ class Publisher:
         self._rollcall = RollCall(rollcall(settings.hub, settings.agent), self._settling, health)
         self._unsynced: deque[Held] = deque()
         self._ready: deque[Held] = deque()
-        self._held_bytes = 0
+        self.held_bytes = 0
+        """Payload of live frames in memory, those under way among them."""
         self._more = asyncio.Event()
         self._dirty = asyncio.Event()
         self._reborn = asyncio.Event()
@@ -86,7 +87,7 @@ class Publisher:
         for entry in entries:
             self._spool.lease(entry)
             self._unsynced.append(Held(now, self._spool.appended, entry))
-            self._held_bytes += len(entry.payload)
+            self.held_bytes += len(entry.payload)
         self._let_go(now)
         self._dirty.set()
 
@@ -136,11 +137,11 @@ class Publisher:
         for held in (self._ready, self._unsynced):
             while held and (self._too_old(held[0], now) or self._too_much()):
                 entry = held.popleft().entry
-                self._held_bytes -= len(entry.payload)
+                self.held_bytes -= len(entry.payload)
                 self._spool.release(entry)
 
     def _too_much(self) -> bool:
-        return len(self._ready) + len(self._unsynced) > MOST_LIVE or self._held_bytes > MOST_LIVE_BYTES
+        return len(self._ready) + len(self._unsynced) > MOST_LIVE or self.held_bytes > MOST_LIVE_BYTES
 
     def _too_old(self, held: Held, now: float) -> bool:
         return not self._up and now - held.kept > GRACE_S
@@ -200,7 +201,7 @@ class Publisher:
                 # Nobody knows whether it arrived: sent again in the next seconds as live, else as backlog.
                 self._ready.appendleft(held)
                 raise
-            self._held_bytes -= len(held.entry.payload)
+            self.held_bytes -= len(held.entry.payload)
             self.sent += 1
 
     async def _send(self, link: Link, entry: Entry, payload: bytes) -> None:
