@@ -124,19 +124,20 @@ class Proxy:
         link = _Link(writer, far_writer)
         self._links.add(link)
         try:
-            up = self._pump(reader, far_writer, self.flows["up"])
-            down = self._pump(far_reader, writer, self.flows["down"])
-            await asyncio.gather(up, down)
+            await asyncio.gather(self._pump(reader, link, "up"), self._pump(far_reader, link, "down"))
         finally:
             self._links.discard(link)
             link.close(reset=False)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flow: Flow) -> None:
-        """Forward until one side closes; a close is passed on as a half-close."""
+    async def _pump(self, reader: asyncio.StreamReader, link: _Link, direction: Direction) -> None:
+        """Forward until one side closes; a close is passed on as a half-close. Behind a half-close nothing passes."""
+        writer, flow = link.towards(direction), self.flows[direction]
         try:
             while chunk := await reader.read(CHUNK_BYTES):
                 await asyncio.sleep(flow.delay_s)
                 await flow.open.wait()
+                if direction in link.ended:
+                    continue
                 writer.write(flow.change(chunk) if flow.change else chunk)
                 await writer.drain()
                 flow.passed_bytes += len(chunk)
@@ -150,15 +151,19 @@ class Proxy:
 class _Link:
     near: asyncio.StreamWriter
     far: asyncio.StreamWriter
+    ended: set[Direction] = field(default_factory=set)
+
+    def towards(self, direction: Direction) -> asyncio.StreamWriter:
+        return self.far if direction == "up" else self.near
 
     def close(self, *, reset: bool) -> None:
         _close(self.near, reset=reset)
         _close(self.far, reset=reset)
 
     def half_close(self, towards: Direction) -> None:
-        writer = self.far if towards == "up" else self.near
-        if not writer.is_closing():
-            writer.write_eof()
+        self.ended.add(towards)
+        if not self.towards(towards).is_closing():
+            self.towards(towards).write_eof()
 
 
 def _close(writer: asyncio.StreamWriter, *, reset: bool) -> None:

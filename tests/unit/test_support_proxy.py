@@ -176,6 +176,19 @@ async def test_half_close_towards_the_client_ends_its_reading_only(proxy: Proxy,
     await eventually(lambda: proxy.flows["up"].passed_bytes == 5)
 
 
+async def test_half_close_swallows_what_comes_behind_it(
+    proxy: Proxy, stream: Stream, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _ask(stream, b"x")
+    proxy.half_close("down")
+    stream[1].write(b"more")
+    await eventually(lambda: proxy.flows["up"].passed_bytes == 5)
+    await asyncio.sleep(0.05)
+    assert proxy.connections == 1
+    assert proxy.flows["down"].passed_bytes == 1
+    assert caplog.text == ""
+
+
 async def test_corruption_changes_one_direction_and_heals(proxy: Proxy, stream: Stream) -> None:
     proxy.corrupt("down", flip_byte(4))
     assert await _ask(stream, bytes(8)) == b"\xff\0\0\0\xff\0\0\0"
