@@ -170,8 +170,11 @@ async def test_socket_that_cannot_be_opened_is_told_by_health_and_leaves_the_age
             assert not health.ok
             assert why in str(health.report())
             assert not in_the_way or edge.path.read_text(encoding="utf-8") == "somebody's file"
+            edge.say(enabled=False)
+            await eventually(lambda: health.ok, PATIENCE_S)
             edge.path.unlink(missing_ok=True)
             edge.say()
+            await eventually(edge.path.exists, PATIENCE_S)
             await eventually(lambda: health.ok, PATIENCE_S)
             assert (await asked(edge)).result is Result.DONE
 
@@ -224,7 +227,7 @@ async def test_callers_who_say_nothing_are_sent_away_and_hold_up_nobody_for_long
     with short_folder() as folder, contextlib.ExitStack() as stack:
         edge = Edge(folder)
         async with open_socket(edge) as path:
-            mute = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(server.MOST_CALLERS - 1)]
+            mute = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(server.MOST_OF_ONE - 1)]
             for each in mute:
                 each.connect(str(path))
                 each.send(b'{"v":')
@@ -237,15 +240,35 @@ async def test_more_callers_than_are_heard_at_once_are_told_to_come_again() -> N
     with short_folder() as folder, contextlib.ExitStack() as stack:
         edge = Edge(folder)
         async with open_socket(edge) as path:
-            for _ in range(server.MOST_CALLERS):
+            for _ in range(server.MOST_OF_ONE):
                 stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
             await asyncio.sleep(0.3)
             result, text = await asked(edge)
-            assert (result, "others are being heard" in text) == (Result.REFUSED, True)
+            assert (result, "are heard at once" in text) == (Result.REFUSED, True)
             stack.close()
             await asyncio.sleep(0.3)
             edge.told.clear()
         assert edge.given == 0
+
+
+async def test_flood_of_connections_takes_no_more_than_its_share_of_files_and_passes() -> None:
+    with short_folder() as folder, contextlib.ExitStack() as stack:
+        edge = Edge(folder)
+        async with open_socket(edge) as path:
+            before = len(os.listdir("/proc/self/fd"))
+            mute = []
+            for _ in range(300):
+                mute.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+                with contextlib.suppress(BlockingIOError):
+                    mute[-1].setblocking(False)
+                    mute[-1].connect(str(path))
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.5)
+            held = len(os.listdir("/proc/self/fd")) - before - len(mute)
+            assert held <= server.MOST_CALLERS, "whoever is not heard keeps no file"
+            stack.close()
+            await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before, PATIENCE_S)
+            assert len(edge.told) < 20
 
 
 async def test_caller_who_leaves_before_the_answer_changes_nothing() -> None:

@@ -71,7 +71,9 @@ class Control:
             "hubwatch_agents_commands", "Requests of operators by what became of them", ["result"], registry=registry
         )
         self._flood = Counter(
-            "hubwatch_agents_commands_unheard", "Requests beyond the allowance of their user", registry=registry
+            "hubwatch_agents_commands_unheard",
+            "Requests and connections beyond what is heard",
+            registry=registry,
         )
 
     async def hear(self, heard: bytes | Malformed, caller: Caller) -> Outcome:
@@ -93,6 +95,10 @@ class Control:
         finally:
             self._tell(caller, outcome, request, entry)
         return outcome
+
+    def dropped(self) -> None:
+        """Count a connection that was dropped before anybody was heard."""
+        self._flood.inc()
 
     def _too_many(self, caller: Caller) -> Outcome:
         """Refuse, and tell only of the first: events are the last thing a spool gives up."""

@@ -18,6 +18,10 @@ REQUEST_S = 5.0
 STOP_S = 10.0
 """How long a stop waits for commands under way; then their outcome is unknown. A part has 20 s to stop."""
 MOST_CALLERS = 8
+MOST_OF_ONE = 4
+"""One user who says nothing must not keep the others out."""
+MOST_OPEN = 64
+"""Connections beyond are dropped without a word: each takes a file of a process that has devices to read."""
 
 _log = get_logger("commands")
 
@@ -33,7 +37,7 @@ class Server:
         self._server: asyncio.Server | None = None
         self._group: str | None = None
         self._failed = ""
-        self._callers: set[asyncio.Task[None]] = set()
+        self._callers: dict[asyncio.Task[None], int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set; then let those who are heard already have their answer."""
@@ -56,6 +60,9 @@ class Server:
             self._close()
         if self._server is None and section.enabled:
             await self._open(section.group)
+        elif self._failed and not section.enabled:
+            self._failed = ""
+            self._health.set("commands", True, "off")
 
     async def _open(self, group: str | None) -> None:
         try:
@@ -86,10 +93,14 @@ class Server:
         """Serve one caller, whatever it does."""
         task = asyncio.current_task()
         assert task is not None
-        busy = len(self._callers) >= MOST_CALLERS
-        self._callers.add(task)
+        if len(self._callers) >= MOST_OPEN:
+            self._control.dropped()
+            writer.transport.abort()
+            return
+        uid = socket_file.peer(writer.get_extra_info("socket"))
+        busy = len(self._callers) >= MOST_CALLERS or list(self._callers.values()).count(uid) >= MOST_OF_ONE
+        self._callers[task] = uid
         try:
-            uid = socket_file.peer(writer.get_extra_info("socket"))
             caller = Caller(uid, await asyncio.to_thread(socket_file.account, uid))
             heard = _BUSY if busy else await _line(reader)
             writer.write(protocol.answer(await self._control.hear(heard, caller)))
@@ -101,7 +112,7 @@ class Server:
             _log.info("a caller did not wait for its answer")
         finally:
             writer.transport.abort()
-            self._callers.discard(task)
+            del self._callers[task]
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes | Malformed:
@@ -117,4 +128,4 @@ async def _line(reader: asyncio.StreamReader) -> bytes | Malformed:
         return Malformed(f"a request has at most {protocol.MAX_LINE} bytes")
 
 
-_BUSY = Malformed(f"{MOST_CALLERS} others are being heard, try again")
+_BUSY = Malformed(f"no more than {MOST_CALLERS} are heard at once, and {MOST_OF_ONE} of one user: try again")
