@@ -66,11 +66,13 @@ class Edge:
 
 
 @asynccontextmanager
-async def open_socket(edge: Edge, health: Health | None = None) -> AsyncIterator[Path]:
+async def open_socket(
+    edge: Edge, health: Health | None = None, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Path]:
     """Run the server inside the context."""
     stop = asyncio.Event()
     health = health or Health()
-    task = asyncio.create_task(Server(edge, Control(edge, CollectorRegistry()), health).run(stop))
+    task = asyncio.create_task(Server(edge, Control(edge, registry or CollectorRegistry()), health).run(stop))
     await eventually(lambda: health.report()["checks"] or not edge.checked.settings.commands.enabled, PATIENCE_S)
     try:
         yield edge.path
@@ -269,6 +271,23 @@ async def test_flood_of_connections_takes_no_more_than_its_share_of_files_and_pa
             stack.close()
             await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before, PATIENCE_S)
             assert len(edge.told) < 20
+
+
+async def test_connection_beyond_the_most_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_OPEN", 2)
+    registry = CollectorRegistry()
+    with short_folder() as folder, contextlib.ExitStack() as stack:
+        edge = Edge(folder)
+        async with open_socket(edge, registry=registry) as path:
+            for _ in range(2):
+                stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
+            await asyncio.sleep(0.3)
+            assert (await asked(edge)).result is Result.UNKNOWN
+            assert registry.get_sample_value("hubwatch_agents_commands_unheard_total") == 1
+            stack.close()
+            await asyncio.sleep(0.3)
+            assert (await asked(edge)).result is Result.DONE
+        assert edge.given == 1
 
 
 async def test_caller_who_leaves_before_the_answer_changes_nothing() -> None:
