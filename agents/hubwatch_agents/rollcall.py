@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from enum import StrEnum
 from time import monotonic
 
 from hubwatch_agents.settling import Settling
@@ -27,6 +28,15 @@ EXPIRES_S = 60
 CHECK = "collectors"
 
 
+class Answer(StrEnum):
+    """What the broker's answer means."""
+
+    SUBSCRIBED = "subscribed"
+    NOBODY = "none has subscribed"
+    REFUSED = "broker refuses the roll call; check its ACL"
+    UNTOLD = "broker does not say whether any has subscribed"
+
+
 class RollCall:
     """Knows whether collectors take what is sent, and settles frames by that."""
 
@@ -39,8 +49,7 @@ class RollCall:
         self._health = health
         self._log = get_logger("uplink")
         self._spell = 0
-        self._told: bool | None = None
-        self._refused = False
+        self._told: Answer | None = None
 
     @property
     def spell(self) -> int | None:
@@ -59,19 +68,14 @@ class RollCall:
     async def call(self, link: Link) -> None:
         """Ask once; raises Transient when the link is lost."""
         began = monotonic()
-        if link.tells_who_hears and not self._refused:
-            heard = await self._ask(link)
-        else:
-            heard, began = True, self._settling.newest  # the last confirmation shows that the broker is there
-        if heard:
-            self._settling.settle(began)
-            if not self.collected.is_set():
-                self._spell += 1
-                self.collected.set()
-                self._missed.clear()
-        else:
+        answer = await self._ask(link)
+        if answer is Answer.NOBODY:
             self.absent()
-        self._tell(heard)
+        else:
+            # Without a question the last confirmation shows that the broker is there.
+            self._settling.settle(self._settling.newest if answer is Answer.UNTOLD else began)
+            self._present()
+        self._tell(answer)
 
     async def call_for_ever(self, link: Link) -> None:
         """Ask now and then, and often while nobody is there."""
@@ -82,22 +86,28 @@ class RollCall:
                     await asyncio.sleep(AGAIN_S)
             await self.call(link)
 
-    async def _ask(self, link: Link) -> bool:
+    async def _ask(self, link: Link) -> Answer:
+        if not link.tells_who_hears:
+            return Answer.UNTOLD
         try:
-            return await link.publish(self._topic, b"", expires_s=EXPIRES_S)
-        except Refused as error:
-            self._refused = True
-            self._log.error("broker refuses the roll call: cannot know whether collectors are there, check its ACL",
-                            reason=str(error))  # fmt: skip
-            self._health.set(CHECK, False, f"{error}; check its ACL")
-            return True
+            return Answer.SUBSCRIBED if await link.publish(self._topic, b"", expires_s=EXPIRES_S) else Answer.NOBODY
+        except Refused:
+            return Answer.REFUSED
 
-    def _tell(self, heard: bool) -> None:
-        if self._refused or heard == self._told:
+    def _present(self) -> None:
+        if not self.collected.is_set():
+            self._spell += 1
+            self.collected.set()
+            self._missed.clear()
+
+    def _tell(self, answer: Answer) -> None:
+        before, self._told = self._told, answer
+        if answer is before:
             return
-        before, self._told = self._told, heard
-        self._health.set(CHECK, heard, "subscribed" if heard else "none has subscribed")
-        if not heard:
+        self._health.set(CHECK, answer in (Answer.SUBSCRIBED, Answer.UNTOLD), answer)
+        if answer is Answer.NOBODY:
             self._log.warning("no collector has subscribed: frames are sent for others, and kept")
+        elif answer is Answer.REFUSED:
+            self._log.error("cannot know whether collectors are there", reason=answer, topic=self._topic)
         elif before is not None:
             self._log.info("a collector has subscribed, what was kept is sent")

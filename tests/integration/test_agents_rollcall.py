@@ -19,6 +19,7 @@ from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Session
 from support.fix_mqtt import Address, MakeMosquitto
 from support.kept_link import kept, reaching, unique
+from support.own_mosquitto import OwnMosquitto
 
 CONFIRM_S = 0.3
 
@@ -53,6 +54,12 @@ class Rig:
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
+
+
+@pytest.fixture
+def mosquitto(own_mosquitto: OwnMosquitto) -> Address:
+    """A broker of our own: on the shared one sessions of other tests' collectors live on."""
+    return own_mosquitto.host, own_mosquitto.port
 
 
 @pytest.fixture
@@ -148,6 +155,12 @@ async def test_refused_roll_call_is_told_and_does_not_stop_frames(
     assert rig.rollcall.spell == 1
     assert not rig.health.ok
     assert "ACL" in rig.said
+
+
+async def test_old_broker_is_no_failure(rig: Rig, mosquitto: Address) -> None:
+    async with kept(Session(reaching(mosquitto, protocol="3.1.1"), client_id=unique())) as links:
+        await rig.rollcall.call(await links.next())
+    assert rig.health.ok
 
 
 async def test_settling_holds_no_payload_in_memory(rig: Rig) -> None:
