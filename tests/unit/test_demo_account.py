@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from hubwatch_ops.demo import script
-from hubwatch_ops.demo.account import SENSORS, Difference, Found, bit, compare, heard, match
+from hubwatch_ops.demo.account import AFTER_S, SENSORS, Difference, Found, bit, compare, heard, hidden, match
 from hubwatch_ops.demo.plant import Plant
 from hubwatch_ops.demo.report import AlarmLine, ExpectedLine, Percentiles, Report, percentiles
 from hubwatch_ops.demo.script import Expected, Played, Step
@@ -86,6 +86,25 @@ def test_an_alarm_before_its_attack_is_not_a_finding() -> None:
     )
     assert lines == [ExpectedLine("access.forced", "door-1", False, None)]
     assert len(strangers) == 1
+
+
+def test_false_detection_that_hides_in_the_alarm_of_an_earlier_attack_is_counted() -> None:
+    attacks = [attack(100.0, Expected("radiation.gamma", "rpm-1", 5.0))]
+    during = [Found("radiation.gamma", "rpm-1", at) for at in (102.0, 106.0)]
+    later = Found("radiation.gamma", "rpm-1", 130.0)
+    elsewhere = [Found("radiation.gamma", "rpm-2", 130.0), Found("radiation.neutron", "rpm-1", 130.0)]
+    # What opens an alarm of its own is among the strangers of the alarms already, as is what came before the attack.
+    assert hidden(attacks, [*during, later, *elsewhere, Found("radiation.gamma", "rpm-1", 90.0)]) == [later]
+
+
+def test_second_attack_of_a_kind_explains_its_own_detections() -> None:
+    attacks = [attack(at, Expected("access.forced", "door-1", 3.0)) for at in (100.0, 200.0)]
+    found = [Found("access.forced", "door-1", at) for at in (101.0, 160.0, 201.0)]
+    assert hidden(attacks, found) == [found[1]]
+
+
+def test_no_attack_of_the_script_goes_on_for_longer_than_its_detections_may_take() -> None:
+    assert max(expected.within_s for step in script.STEPS for expected in step.expects) < AFTER_S
 
 
 def test_percentiles_are_nearest_rank_and_zero_of_nothing() -> None:
