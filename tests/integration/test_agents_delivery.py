@@ -15,6 +15,7 @@ import pytest
 from hubwatch_core import wire
 from support.agents_modbus_device import Line, Unit
 from support.agents_process import AgentProcess, Listener, config_text, listening
+from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
 from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
@@ -175,6 +176,7 @@ async def test_unreachable_broker_fills_the_spool_and_the_bound_is_declared(
     line.units[1].registers.update({1: 1, 2: 2, 5: 5})
     agent = AgentProcess(config)
     try:
+        await eventually(lambda: "link lost" in agent.log, 20)
         await asyncio.sleep(2)
         assert agent.process.poll() is None, agent.log
     finally:
