@@ -101,16 +101,17 @@ class Cutter:
 
     def _series(self, sensor: str, channel: str, readings: Sequence[Reading]) -> wire.Series:
         t0 = readings[0].t
-        marks = [self._mark(reading) for reading in readings]
-        device: list[int | None] = [reading.device - t0 if reading.device is not None else None for reading in readings]
+        # Nearly always everything is good and without a time of its own: then neither list is made.
+        doubted = self.clock_doubt is not None or [1 for reading in readings if reading.quality]
+        timed = [1 for reading in readings if reading.device is not None]
         return wire.Series(
             sensor=sensor,
             channel=channel,
             t0=t0,
             dt=[reading.t - t0 for reading in readings],
             x=[reading.x for reading in readings],
-            q=marks if any(mark != 0 for mark in marks) else [],
-            device=device if any(each is not None for each in device) else [],
+            q=[self._mark(reading) for reading in readings] if doubted else [],
+            device=[None if reading.device is None else reading.device - t0 for reading in readings] if timed else [],
         )
 
     def _mark(self, reading: Reading) -> wire.QualityMark:

@@ -24,6 +24,10 @@ class Measured(NamedTuple):
     reason: str | None = None
 
 
+_good = tuple.__new__
+"""Makes a Measured of its three fields at half the cost of its constructor: this is done for every value read."""
+
+
 def bad(reason: str) -> Measured:
     """Say that there is no value."""
     return Measured(None, Quality.BAD, reason)
@@ -58,7 +62,7 @@ def judge(measure: Measure) -> Callable[[float], Measured]:
 
     def quickly(raw: float) -> Measured:
         x = convert(raw)  # NaN and infinity are in no range
-        return Measured(x) if low <= x <= high else judged(raw)
+        return _good(Measured, (x, Quality.GOOD, None)) if low <= x <= high else judged(raw)
 
     return quickly
 

@@ -121,8 +121,10 @@ class _Channel:
         self._judge = judge(channel)
         self._decimals = reader(channel.decimals_from) if channel.decimals_from is not None else None
         self._sign = reader(channel.sign_from) if channel.sign_from is not None else None
+        moved = self._decimals is not None or self._sign is not None
+        self.read = self._read_moved if moved or channel.type in ("ascii", "hex") else _plainly(self._read, self._judge)
 
-    def read(self, image: Image) -> Measured:
+    def _read_moved(self, image: Image) -> Measured:
         try:
             raw = self._read(image)
             if isinstance(raw, str):
@@ -134,6 +136,18 @@ class _Channel:
         except Unread as unread:
             return bad(unread.reason)
         return self._judge(raw)
+
+
+def _plainly(read: Callable[[Image], Raw], judged: Callable[[float], Measured]) -> Callable[[Image], Measured]:
+    """Give the reader of a channel that nothing but its own registers decides, as most are: the way of every value."""
+
+    def plainly(image: Image) -> Measured:
+        try:
+            return judged(read(image))  # type: ignore[arg-type]  # no text
+        except Unread as unread:
+            return bad(unread.reason)
+
+    return plainly
 
 
 class _Rule:

@@ -174,14 +174,15 @@ class Poller:
         self._silences = 0
         self._answered(job.unit)
         job.busy_tries = 0
-        job.told_s, job.trouble = self.clock(), ""
+        now = self.clock()
+        job.told_s, job.trouble = now, ""
         for decoder in job.decoders:
             readings, happenings = decoder.decode(seen.image, seen.t)
             for reading in readings:
                 self._sink.reading(reading)
             for happening in happenings:
                 self._sink.happening(happening)
-        self._schedule.put(next_turn(self.clock(), job.period_s), job)
+        self._schedule.put(next_turn(now, job.period_s), job)
 
     async def _acknowledge(self, job: Job) -> None:
         """Write what events ask for; a device that refuses is told of once, asked again and read on."""

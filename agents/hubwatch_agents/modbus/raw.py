@@ -75,18 +75,23 @@ def _taker(source: Source, wires: list[int]) -> Callable[[Mapping[int, int]], Ra
         return lambda words: words[only]
     if source.type in ("u32", "i32", "u64", "i64") and not swap:
         return _whole(wires if source.word_order == "big" else wires[::-1], signed=source.type[0] == "i")
+    if source.type == "i16" and not swap:
+        return _whole(wires, signed=True)
     order = wires if source.word_order == "big" or source.type in ("ascii", "hex") else wires[::-1]
     convert = _CONVERT[source.type]
+    pack = struct.Struct(f"{'<' if swap else '>'}{len(order)}H").pack
 
     def take(words: Mapping[int, int]) -> Raw:
-        data = b"".join(words[wire].to_bytes(2, "little" if swap else "big") for wire in order)
-        return convert(data)
+        return convert(pack(*[words[wire] for wire in order]))
 
     return take
 
 
 def _whole(order: list[int], *, signed: bool) -> Callable[[Mapping[int, int]], int]:
     top = 1 << (16 * len(order) - 1)
+    if len(order) == 2 and not signed:
+        high, low = order
+        return lambda words: words[high] << 16 | words[low]
 
     def take(words: Mapping[int, int]) -> int:
         value = 0
