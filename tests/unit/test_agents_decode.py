@@ -70,7 +70,7 @@ name = "next"
 function = 6
 wire = 5
 values = [0]
-confirm = "Let the reader read the next card?"
+description = "Lets the reader read the next card."
 """
 
 

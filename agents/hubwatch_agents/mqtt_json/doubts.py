@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from hubwatch_agents.measured import Measured
-from hubwatch_agents.mqtt_json import paths
+from hubwatch_agents.mqtt_json import paths, plain
 from hubwatch_agents.profiles.mqtt_schema import MqttQuality
 from hubwatch_core.words import Quality
 
@@ -62,7 +62,7 @@ def _doubt(rule: MqttQuality, value: Any) -> Doubt | None:
     quality = _quality(rule, value)
     if quality is Quality.GOOD:
         return None
-    shown = str(value)[:50]
+    shown = plain.text(str(value))[:50]
     reason = rule.reasons.get(shown) or rule.reason.replace("{value}", shown)
     return Doubt(quality, reason, frozenset(rule.channels))
 

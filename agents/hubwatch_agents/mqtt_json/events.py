@@ -22,7 +22,8 @@ class EventMaker:
     def __init__(self, sensor: str, rule: MqttEvent, pseudonym: Pseudonym) -> None:
         self._sensor = sensor
         self._rule = rule
-        self._watch = Watch(rule.on) if rule.on != "message" else None
+        # What is fetched afterwards happened before what is heard now: each has a baseline of its own.
+        self._watches = {late: Watch(rule.on) for late in (False, True)} if rule.on != "message" else {}
         self._pseudonym = pseudonym
 
     def hear(self, message: Any, heard: Heard, device: int | None) -> Iterator[Happening]:
@@ -32,16 +33,17 @@ class EventMaker:
         attrs = self._attrs(message)
         if device is not None and not EARLIEST_US <= device <= LATEST_US:
             attrs["device_clock"], device = to_datetime(device).isoformat(), None
-        t = device if heard.late and device is not None and device <= heard.t else heard.t
-        yield Happening(self._sensor, t, self._rule.event, self._subject(message), attrs, device, heard.late)
+        yield Happening(
+            self._sensor, heard.moment(device), self._rule.event, self._subject(message), attrs, device, heard.late
+        )
 
     def _moved(self, message: Any, heard: Heard) -> bool:
-        if self._watch is None or self._rule.watch is None:
+        if self._rule.watch is None:
             return True
         value = paths.pick(message, self._rule.watch)
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             return False
-        return self._watch.see(value, heard.t) is not None
+        return self._watches[heard.late].see(value, heard.t) is not None
 
     def _attrs(self, message: Any) -> dict[str, Any]:
         attrs: dict[str, Any] = dict(self._rule.attrs)

@@ -87,7 +87,7 @@ class Rule:
         measured = self._doubts.worsen(channel.name, measured)
         if heard.retained and not self.rule.retain_is_live and measured.quality is Quality.GOOD:
             measured = Measured(measured.x, Quality.UNCERTAIN, RETAINED)
-        return Reading(self._sensor, channel.name, heard.t, *measured, device)
+        return Reading(self._sensor, channel.name, heard.moment(device), *measured, device, heard.late)
 
 
 def _measure(item: Any, channel: MqttChannel, judge_one: Any) -> Measured | None:
