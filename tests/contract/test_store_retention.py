@@ -248,6 +248,10 @@ def insert_detection(kept: Kept, sensor: str, start: object, end: object) -> Non
     )
 
 
+def test_no_default_claims_to_be_the_law(kept: Kept) -> None:
+    assert kept.one("SELECT count(*) FROM retention_rule WHERE why ~ 'CFR|customs records|law'") == 0
+
+
 def test_every_kind_of_sensor_has_a_rule_with_a_reason(kept: Kept) -> None:
     found = {rule.kind: rule for rule in rules(kept.connection)}
     assert set(found) == {*SensorKind, "unknown"}
