@@ -38,7 +38,9 @@ class Pump:
         self._health = health
         self._limits = limits_of(settings.intake)
         self._unsettled: list[tuple[Arrival, Offer | None]] = []
-        self._away = False
+        self.away = False
+        """The database has failed us and is not back."""
+        self._refused = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set and everything received is stored and acknowledged."""
@@ -64,7 +66,7 @@ class Pump:
             except (Transient, Permanent) as error:
                 # What was committed but not settled is offered again: the ledger makes that harmless.
                 pairs, self._unsettled = self._unsettled + pairs, []
-                self._lost(str(error))
+                self._lost(error)
             tries += 1
             ceiling = min(self._settings.database.retry_max_s, FIRST_PAUSE_S * 2 ** min(tries, 16))
             await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - no secret depends on it
@@ -87,15 +89,18 @@ class Pump:
                 agent=first.agent,
             )
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, error: Transient | Permanent) -> None:
         self._metrics.failures.inc()
-        self._health.set("database", False, reason)
-        if not self._away:
-            self._away = True
-            _log.warning("database lost, holding what comes and trying again", reason=reason)
+        self._health.set("database", False, str(error))
+        if isinstance(error, Permanent) and not self._refused:
+            self._refused = True
+            _log.error("database refuses us, holding what comes until somebody has mended it", reason=str(error))
+        elif not self.away:
+            _log.warning("database lost, holding what comes and trying again", reason=str(error))
+        self.away = True
 
     def _back(self) -> None:
-        if self._away:
+        if self.away:
             _log.info("database back")
-        self._away = False
+        self.away = self._refused = False
         self._health.set("database", True, "storing")

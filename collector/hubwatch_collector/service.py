@@ -18,9 +18,10 @@ from hubwatch_store import maintenance
 from hubwatch_store.migrate import check_schema
 from hubwatch_store.writer import Writer
 
-IDLE_S = 1.0
-DRAIN_S = 10.0
-"""How long an ordered stop waits for the database; what is not stored by then is delivered again."""
+DRAIN_S = 2.0
+"""How long an ordered stop waits for a database that answers; what is not stored by then is delivered again."""
+HANG_UP_S = 0.1
+"""How long a write takes to notice that its connection was cut."""
 
 _log = get_logger("collector")
 
@@ -39,7 +40,8 @@ def parts(settings: Settings, context: Context) -> list[Part]:
 async def _collect(settings: Settings, context: Context, stop: asyncio.Event) -> None:
     inbox = Inbox(settings.intake.held_bytes)
     await asyncio.to_thread(check_schema, settings.database)
-    pump = Pump(settings, inbox, Writer(settings.database), Metrics(context.registry, inbox), context.health)
+    writer = Writer(settings.database)
+    pump = Pump(settings, inbox, writer, Metrics(context.registry, inbox), context.health)
     drained = asyncio.Event()
     pumping = asyncio.create_task(pump.run(stop))
     receiving = asyncio.create_task(_source(settings, inbox, context.health).run(stop, drained))
@@ -47,22 +49,30 @@ async def _collect(settings: Settings, context: Context, stop: asyncio.Event) ->
     try:
         await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
-            # With nothing held there is nothing to wait for but a database that may be away.
-            done, _ = await asyncio.wait([pumping], timeout=DRAIN_S if inbox.held_messages else IDLE_S)
-            if not done and inbox.held_messages:
+            await asyncio.wait([pumping], timeout=0 if pump.away else DRAIN_S)
+            if not pumping.done() and inbox.held_messages:
                 _log.warning(
                     "stopped before all was stored; the broker will deliver it again", held=inbox.held_messages
                 )
     finally:
         drained.set()
         stopping.cancel()
-        pumping.cancel()
+        await _end(pumping, writer)
         results = await asyncio.gather(pumping, receiving, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
     if not stop.is_set():
         raise Permanent("the collector ended unasked")
+
+
+async def _end(pumping: asyncio.Task[None], writer: Writer) -> None:
+    """End the pump, also where the database does not answer: cancelled alone, it would ask that to cancel first."""
+    while not pumping.done():
+        writer.hang_up()
+        await asyncio.wait([pumping], timeout=HANG_UP_S)
+        pumping.cancel()
+        await asyncio.wait([pumping], timeout=HANG_UP_S)
 
 
 def _source(settings: Settings, inbox: Inbox, health: Health) -> Source:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from prometheus_client import Counter, Gauge
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.types.json import Jsonb
 
 from hubwatch_core.errors import HubwatchError
@@ -25,7 +25,7 @@ from hubwatch_store.aggregates import Refreshed
 from hubwatch_store.bounds import Bounds
 from hubwatch_store.config import DatabaseSection
 from hubwatch_store.errors import translated
-from hubwatch_store.pool import connect_sync
+from hubwatch_store.pool import connect, connect_sync, hang_up
 from hubwatch_store.queries import queries
 from hubwatch_store.retention import Deleted
 
@@ -37,6 +37,9 @@ NAME = "hubwatch maintenance"
 
 RUN_S = 300.0
 """How long a run inside a collector may take; the next one goes on where it stopped."""
+
+CANCEL_S = 1.0
+"""How long the server may take to hear that a statement is to end, and to end it, before we hang up."""
 
 _log = get_logger("maintenance")
 
@@ -195,6 +198,8 @@ class _Keeper:
             self._tell(done)
 
     async def _maintain(self, stop: asyncio.Event) -> Done | None:
+        if not await self._there(stop):
+            return None
         connection = await asyncio.to_thread(connect_sync, self._settings, NAME)
         bounds = Bounds(RUN_S, stop.is_set)
         working = asyncio.create_task(asyncio.to_thread(maintain_on, connection, bounds, when_due=True))
@@ -202,12 +207,31 @@ class _Keeper:
         try:
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
-                # One statement, such as the rewriting of a large piece, may take longer than a stop may.
-                await asyncio.to_thread(connection.cancel_safe)
+                await self._interrupt(connection, working)
             return await working
         finally:
             stopping.cancel()
             connection.close()
+
+    async def _interrupt(self, connection: Connection[Any], working: asyncio.Task[Done | None]) -> None:
+        """End what runs: one statement, such as the rewriting of a large piece, may take longer than a stop may."""
+        with suppress(OperationalError):
+            await asyncio.to_thread(connection.cancel_safe, timeout=CANCEL_S)
+        await asyncio.wait([working], timeout=CANCEL_S)
+        hang_up(connection)
+
+    async def _there(self, stop: asyncio.Event) -> bool:
+        """Tell whether the database can be reached, without a thread that a stop would have to wait for."""
+        connecting = asyncio.create_task(connect(self._settings, NAME))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not connecting.done():
+            connecting.cancel()
+            await asyncio.wait([connecting])
+            return False
+        await connecting.result().close()
+        return True
 
     def _tell(self, done: Done) -> None:
         self._last.set_to_current_time()

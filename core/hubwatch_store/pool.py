@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
@@ -57,3 +61,11 @@ def connect_sync(settings: DatabaseSection, name: str = "hubwatch") -> psycopg.C
     """Open one autocommit connection for a command; errors as in `connect`."""
     with translated():
         return psycopg.connect(conninfo(settings, name), autocommit=True)
+
+
+def hang_up(connection: psycopg.Connection[Any] | Connection) -> None:
+    """Cut a connection, whatever runs on it: whoever waits for its answer, in any thread, gets an error at once."""
+    if connection.closed:
+        return
+    with socket.socket(fileno=os.dup(connection.fileno())) as link, contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)

@@ -23,7 +23,7 @@ from hubwatch_store.errors import Refused, translated
 from hubwatch_store.identities import DAY_US, Identities
 from hubwatch_store.latest import Latest
 from hubwatch_store.offer import Letter, Offer, State
-from hubwatch_store.pool import Connection, connect
+from hubwatch_store.pool import Connection, connect, hang_up
 from hubwatch_store.queries import queries
 
 
@@ -68,6 +68,11 @@ class Writer:
         self._latest = Latest(monotonic())
         if connection is not None:
             await connection.close()
+
+    def hang_up(self) -> None:
+        """Let a `write` that waits for an answer fail now, as Transient."""
+        if self._connection is not None:
+            hang_up(self._connection)
 
     @property
     def settled(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from hubwatch_store.maintenance import part, upkeep
 from support.eventually import eventually
 from support.kept_database import DAY, NOW, Kept, kept_in
 from support.ports import free_port
+from support.proxy import Proxy
 
 
 @pytest.fixture
@@ -60,6 +62,24 @@ async def test_a_stop_does_not_wait_for_a_long_statement(kept: Kept) -> None:
         running, stop = started(part(kept.settings, Context.make("test")))
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hubwatch maintenance' AND"
         await eventually(lambda: kept.one(f"{waiting} wait_event_type = 'Lock'"))
+        assert await ended(running, stop) < 3
+
+
+async def test_a_stop_does_not_wait_for_a_server_that_says_nothing(kept: Kept) -> None:
+    """Neither while a statement is under way, nor while connecting."""
+    parts = urlsplit(kept.dsn)
+    async with Proxy(str(parts.hostname), int(parts.port or 5432)) as proxy:
+        host, port = proxy.address
+        deaf = DatabaseSection(dsn=parts._replace(netloc=f"{parts.username}@{host}:{port}").geturl())
+        with psycopg.connect(kept.dsn) as other:
+            other.execute("LOCK TABLE hubwatch.retention_rule IN ACCESS EXCLUSIVE MODE")
+            running, stop = started(part(deaf, Context.make("test")))
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hubwatch maintenance' AND"
+            await eventually(lambda: kept.one(f"{waiting} wait_event_type = 'Lock'"))
+            proxy.stall()
+            assert await ended(running, stop) < 3
+        running, stop = started(part(deaf, Context.make("test")))
+        await asyncio.sleep(0.3)
         assert await ended(running, stop) < 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from hubwatch_collector.config import IntakeSection, Settings
@@ -94,6 +95,16 @@ async def test_after_it_the_same_batch_is_stored_once_and_acknowledged() -> None
     await bench.run(0.3)
     assert bench.writer.batches == [[1, 2]] * 3
     assert bench.acked == [1, 2]
+
+
+async def test_loss_is_told_once_and_so_is_what_somebody_has_to_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = Permanent("wrong password")
+    bench = Bench(FlakyWriter(Transient("away"), Transient("away"), refused, refused))
+    await bench.put(1)
+    await bench.run(0.3)
+    said = capsys.readouterr().out
+    assert [said.count(text) for text in ("database lost", "database refuses us", "database back")] == [1, 1, 1]
+    assert bench.acked == [1]
 
 
 async def test_what_is_not_settled_is_not_acknowledged_and_offered_again_after_a_failure() -> None:
