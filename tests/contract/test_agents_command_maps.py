@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -56,6 +57,12 @@ def space(command: Command) -> int:
     return 1 if command.function in (5, 15) else 3
 
 
+def written(server: RegisterServer, command: Command) -> Callable[[], bool]:
+    """Tell whether exactly what a command says stands where it says."""
+    wires = range(command.wire, command.wire + len(command.values))
+    return lambda: [server.values[space(command)][wire] for wire in wires] == list(command.values)
+
+
 @pytest.mark.parametrize("profile_id", PROFILES)
 async def test_every_command_is_written_where_and_as_the_profile_says(profile_id: str) -> None:
     profile = PROFILES[profile_id]
@@ -70,13 +77,18 @@ async def test_every_command_is_written_where_and_as_the_profile_says(profile_id
         await eventually(lambda: sink.readings, PATIENCE_S)
         for command in profile.commands:
             wires = range(command.wire, command.wire + len(command.values))
-            server.change({space(command): dict.fromkeys(wires, 7 if space(command) == 3 else 0)})
+            server.change(
+                {space(command): {wire: 1 - (value > 0) for wire, value in zip(wires, command.values, strict=True)}}
+            )
             server.writable = {(space(command), wire) for wire in wires}
             overlaps = command.check is not None and (command.check.function, command.check.wire) in server.writable
             if command.check is not None and not overlaps:
                 server.change({command.check.function: {command.check.wire: confirming(command.check)}})
-            outcome = await driver.command(device, command)
+            giving = asyncio.create_task(driver.command(device, command))
+            await eventually(written(server, command), PATIENCE_S)
+            if command.check is not None and overlaps:  # a coil that sets itself back
+                server.change({command.check.function: {command.check.wire: confirming(command.check)}})
+            outcome = await giving
             assert outcome.result is Result.DONE, (command.name, outcome.text)
-            assert [server.values[space(command)][wire] for wire in wires] == list(command.values), command.name
         stop.set()
         await task

@@ -170,6 +170,7 @@ def test_shipped_commands_are_those_the_documents_give() -> None:
     assert found == {
         "danfoss-ekc-202d": ("reset-alarm",),
         "esp-rfid": ("open-door",),
+        "gds-gasmax-ii": ("acknowledge",),
         "honeywell-midas": ("reset", "inhibit-alarms", "inhibit-alarms-and-faults", "remove-inhibit"),
         "inveo-ind-m1": ("take-card",),
         "inveo-ind-u2": ("take-card", "unlock", "accept-tone", "reject-tone", "restart"),
