@@ -156,3 +156,17 @@ async def test_what_was_read_before_the_connection_broke_is_kept() -> None:
             assert not good(heard, "s", "c")
             assert any("closed by the other side" in (r.reason or "") for r in heard.of("s", "c"))
     assert len(good(heard, "s")) == unit.answered
+
+
+async def test_line_on_which_nobody_answers_is_not_hammered() -> None:
+    line = Line({unit: Unit(fault="silent") for unit in range(1, 7)})
+    async with line.over_tcp():
+        devices = [{"sensor": f"s{unit}", "profile": "probe", "unit": unit, "timeout_ms": 20} for unit in line.units]
+        async with driving(tcp(line), devices) as (heard, _):
+            await heard.until(lambda h: all((r := h.last(f"s{unit}", "a")) and r.x is None for unit in line.units))
+            await asyncio.sleep(2)
+            asked = sum(unit.asked for unit in line.units.values())
+            await asyncio.sleep(4)
+            more = sum(unit.asked for unit in line.units.values()) - asked
+    # At 2, 4 and 8 s pauses each unit has at most two turns in the 4 s, and one more on a new connection.
+    assert more <= 3 * len(line.units)

@@ -33,6 +33,18 @@ def test_one_silence_between_answers_opens_nothing() -> None:
     assert not breaker.open
 
 
+def test_new_connection_gives_a_silent_unit_one_question_at_once() -> None:
+    breaker = Breaker(0.5)
+    for now in (0.0, 1.0, 2.0):
+        breaker.silent(now)
+    assert not breaker.may_probe(2.1, 0.0)
+    breaker.renew()
+    assert breaker.may_probe(2.1, 0.0), "whoever waits: it may be well again"
+    assert breaker.open, "and is silent until it answers"
+    breaker.silent(2.4)
+    assert not breaker.may_probe(2.5, 9.0)
+
+
 def test_probe_waits_for_idle_time_that_is_long_enough() -> None:
     breaker = Breaker(0.5)
     breaker.silent(0.0)

@@ -7,6 +7,7 @@ import random
 import time
 
 from hubwatch_agents.connections import ModbusConnection, RtuOverTcpWay, RtuWay
+from hubwatch_agents.modbus.breaker import LONGEST_PAUSE_S
 from hubwatch_agents.modbus.client import Reader
 from hubwatch_agents.modbus.cycle import Busy, Cycle, Seen, Stranger
 from hubwatch_agents.modbus.faults import Fault, GatewaySilent, LinkLost, NoAnswer, WrongReply
@@ -52,6 +53,7 @@ class Poller:
         self._tries = 0
         self._silences = 0
         self._away = False
+        self._renewed = float("-inf")
         self._asking: Unit | None = None
         self._refusing: set[tuple[int, str]] = set()
         self.reads = 0
@@ -287,9 +289,17 @@ class Poller:
         elif self.connects == 0:
             self._log.info("connected")
         self._away, self._tries = False, 0
+        if self.connects:
+            self._renew()
         self.connects += 1
-        for unit in self.units:
-            unit.breaker.renew()
+
+    def _renew(self) -> None:
+        """Give silent units a chance on a new connection; not on every one, where nobody answers on any."""
+        now = self.clock()
+        if now - self._renewed >= LONGEST_PAUSE_S:
+            self._renewed = now
+            for unit in self.units:
+                unit.breaker.renew()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
