@@ -6,7 +6,7 @@ without a disk, when it was handed out: from shortly before the mishap until the
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from support.soak_breaks import Mishap
 from support.soak_devices import Given
 
 BEFORE_S = 1.0
-"""A count handed out so shortly before a mishap may have been on its way: a frame is cut every 0.2 s, a reply may take
-as long as its timeout (1 s).
+"""A count handed out so shortly before a mishap may have been on its way: a frame is cut every 0.2 s, and a busy
+machine takes the rest.
 """
 
 
@@ -89,10 +89,15 @@ def spans(mishaps: Iterable[Mishap], taken: Sequence[Taken]) -> list[tuple[float
     """Give when a sensor's counts may be missing: from before each mishap until the first count that came after it."""
     times = [each.at for each in taken]
     found = []
-    for mishap in mishaps:
+    for mishap in sorted(mishaps, key=lambda each: each.began):
         after = bisect_left(times, mishap.ended)
         found.append((mishap.began - BEFORE_S, times[after] if after < len(times) else mishap.ended))
     return found
+
+
+def _within(at: float, excuses: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether a time is in one of the spans, which are in the order of their beginnings."""
+    return any(at <= end for _, end in excuses[: bisect_right(excuses, at, key=lambda span: span[0])])
 
 
 def _silence(resumed: float, hits: Sequence[Mishap]) -> float:
@@ -119,7 +124,7 @@ def judge(
         excuses = spans(hits[sensor], taken)
         silence = max([silence, *(_silence(end, hits[sensor]) for _, end in excuses)])
         missing = [each for each in account if each.n not in numbers and each.at <= until]
-        unexcused = [each for each in missing if not any(begin <= each.at <= end for begin, end in excuses)]
+        unexcused = [each for each in missing if not _within(each.at, excuses)]
         lost += [(sensor, each) for each in unexcused]
         counts["given"] += len(account)
         counts["taken"] += len(taken)

@@ -34,6 +34,8 @@ STEADY, CRAMPED = "steady", "cramped"
 LINKS = ("tcp", "rtu", "mqtt")
 SETTLE_S = 90.0
 """Within this after the last mishap everything has to have come."""
+LOOK_EVERY_S = 0.1
+LATE_S = 1.0
 STILL_COMING_S = 5.0
 """What was handed out in the last seconds may be on its way yet."""
 FOR_EVER = 1e11
@@ -108,6 +110,14 @@ class Soak:
                 mishap.ended = time.time()
         finally:
             filler.unlink(missing_ok=True)
+
+    async def watch_ourselves(self) -> None:
+        """Note when this process, in which the devices and proxies live, got no processor: their answers were late."""
+        while True:
+            before = time.time()
+            await asyncio.sleep(LOOK_EVERY_S)
+            if time.time() - before > LATE_S:
+                self.mishaps += [Mishap(name, "devices late", before, time.time()) for name in self.agents]
 
     async def watch_memory(self) -> None:
         """Note the memory of the steady agent every second."""
@@ -229,10 +239,10 @@ async def soak_for(folder: Path, seed: int, seconds: float) -> tuple[Verdict, So
             agent.start()
         await soak.listener.until(lambda heard: len(readings(heard.frames)) == 2 * len(LINKS), 30)
         soak.mishaps += [Mishap(name, "start", 0.0, time.time()) for name in soak.agents]
-        memory = asyncio.create_task(soak.watch_memory())
+        watching = [asyncio.create_task(each) for each in (soak.watch_memory(), soak.watch_ourselves())]
         await _trouble(soak, seconds)
         await _settle(soak)
-        await end(memory)
+        await end(*watching)
         return await _stopped(soak), soak
 
 
@@ -263,7 +273,8 @@ async def _settle(soak: Soak) -> None:
         await asyncio.sleep(2)
         taken = readings(soak.listener.frames)
         live = all(taken[sensor][-1].at > began for sensor in soak.hits())
-        if live and _verdict(soak, time.time() - STILL_COMING_S).clean:
+        # In a thread: the devices live in this loop, and have to go on answering.
+        if live and (await asyncio.to_thread(_verdict, soak, time.time() - STILL_COMING_S)).clean:
             return
 
 
