@@ -90,6 +90,8 @@ class Engine:
 
     def __init__(self, rules: Rules) -> None:
         self.counts = Counts()
+        self.watching = True
+        """False while more waits for us than what was taken: then, until `resume`, nothing follows from absence."""
         self._rules = rules
         self._instances = Instances(rules.specs, rules.configs, rules.site)
         self._agents: dict[str, dict[str, Agent]] = {}
@@ -153,6 +155,7 @@ class Engine:
 
         `now` may lie before what was: then our clock was set back.
         """
+        self.watching = True
         for hub, agents in self._agents.items():
             self._clocks[hub] = self._ticked[hub] = now
             for agent in agents.values():
@@ -289,6 +292,8 @@ class Engine:
 
     def _absence(self, hub: str, now: int) -> list[Finding]:
         found: list[Finding] = []
+        if not self.watching:
+            return found
         for agent in self._agents.get(hub, {}).values():
             news = agent.presence.check(now)
             if news:

@@ -1,4 +1,4 @@
-"""Our own clock, watched: where it did not go on steadily we saw nothing meanwhile, and no agent is to blame."""
+"""Our own clock, watched: while we do not keep up, or where time did not go on steadily, no agent is to blame."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ from hubwatch_core.logs import get_logger
 from hubwatch_detectors.engine import Engine
 
 STEADY_US = 2 * SECOND_US
-"""Looks are a fifth of a second apart. After a longer pause what agents sent waits for us still; well below the seconds
+"""Looks are a fifth of a second apart. After a longer time what agents sent waits for us still; well below the seconds
 of silence after which an agent counts as away."""
 
 _log = get_logger("detectors")
 
 
 class OwnTime:
-    """Tells an engine of pauses (a process held up, a database away) and of steps of our clock, back or ahead."""
+    """Tells an engine when it does not see all there is: after a pause (a process held up, a database away), while a
+    backlog is worked off, and when our clock was set.
+    """
 
     def __init__(self, engine: Engine, clock: Callable[[], int] = now_us) -> None:
         self._engine, self._clock = engine, clock
         self._last = 0
 
-    def now(self) -> int:
-        """Give our time (µs). At the first look, and after a pause or a step, the engine resumes from it."""
+    def now(self, *, caught_up: bool = True) -> int:
+        """Give our time (µs); `caught_up` says that nothing more waits for us than what is in our hands."""
         now = self._clock()
         passed = now - self._last
-        if not 0 <= passed <= STEADY_US:
-            if self._last:
-                _log.warning("our time did not go on steadily, resuming", seconds=round(passed / SECOND_US, 1))
-            self._engine.resume(now)
-        self._last = now
+        steady = 0 <= passed <= STEADY_US
+        if caught_up:
+            if not steady:
+                self._resume(now, passed)
+            self._last = now
+        elif not steady:
+            self._engine.watching = False
         return now
+
+    def _resume(self, now: int, passed: int) -> None:
+        if self._last:
+            _log.warning("our time did not go on steadily, resuming", seconds=round(passed / SECOND_US, 1))
+        self._engine.resume(now)

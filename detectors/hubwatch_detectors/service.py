@@ -138,10 +138,10 @@ class _Detecting:
             if self._saver.waiting >= self._settings.unsaved_most:
                 await asyncio.sleep(FULL_PAUSE_S)
                 continue
-            time.now()
-            for message in await link.receive(RECEIVE_MOST, TICK_S):
+            messages = await link.receive(RECEIVE_MOST, TICK_S)
+            now = time.now(caught_up=len(messages) < RECEIVE_MOST)
+            for message in messages:
                 self._saver.add(self._judge(message), message.received, message)
-            now = time.now()
             self._saver.add(self._engine.tick(now), now)
             await asyncio.sleep(0)
         await asyncio.Event().wait()

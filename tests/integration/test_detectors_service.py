@@ -9,12 +9,13 @@ import msgspec
 import psycopg
 import pytest
 
+from hubwatch_core.clock import now_us
 from hubwatch_core.ids import new_ulid
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_core.wire import Detection, Event, Frame
 from hubwatch_detectors.config import Settings
 from hubwatch_detectors.engine import Engine
-from support.detectors_hub import AGENT, Passage, SimulatedHub, at, birth
+from support.detectors_hub import AGENT, EPOCH, Passage, SimulatedHub, at, birth
 from support.detectors_running import crashing, figure, publish, publishing, rows, running, settings
 from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
@@ -140,6 +141,30 @@ async def test_database_away_holds_acknowledgement_and_stores_all_when_it_is_bac
             await eventually(lambda: stored(migrated_plain_dsn) == found_offline(hub, frames), within_s=20)
             await eventually(lambda: context.health.ok)
     assert figure(context, "frames_total") == len(frames)
+
+
+async def test_agents_whose_frames_waited_for_the_database_were_not_away(
+    broker: tuple[str, int], migrated_plain_dsn: str, hub: str
+) -> None:
+    def alive(agent: str, first: int, frames: int) -> list[Frame]:
+        return [Frame(1, hub, agent, EPOCH, first + i, now_us()) for i in range(frames)]
+
+    target = urlsplit(migrated_plain_dsn)
+    async with Proxy(str(target.hostname), int(target.port or 5432)) as proxy:
+        through = target._replace(netloc="{}@{}:{}".format(target.username, *proxy.address)).geturl()
+        where = settings(through, broker, hub, unsaved_most=2, presence={"agent_silent_after_s": 3})
+        async with running(where) as context, publishing(broker, hub) as link:
+            await eventually(lambda: context.health.ok)
+            await publish(link, hub, [*alive("one", 1, 1), *alive("two", 1, 1)])
+            await eventually(lambda: figure(context, "frames_total") == 2)
+            await proxy.refuse()
+            # What one says fills several batches, behind which the other's wait.
+            await publish(link, hub, [*alive("one", 2, 300), *alive("two", 2, 1)])
+            await asyncio.sleep(5)
+            await proxy.heal()
+            await eventually(lambda: figure(context, "frames_total") == 303, within_s=20)
+            await eventually(lambda: context.health.ok)
+    assert rows(migrated_plain_dsn, "SELECT sensor, why FROM detections") == []
 
 
 async def test_unreadable_messages_are_counted_and_stop_nothing(

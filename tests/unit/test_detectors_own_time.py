@@ -6,7 +6,7 @@ import pytest
 
 from hubwatch_detectors.own_time import STEADY_US, OwnTime
 from support.detectors_engine import EngineBench, series
-from support.detectors_hub import at
+from support.detectors_hub import AGENT, HUB, at
 
 STEP_S = STEADY_US / 1e6
 
@@ -64,3 +64,31 @@ def test_pause_is_told_once_in_the_log(capsys: pytest.CaptureFixture[str]) -> No
     said = [line for line in capsys.readouterr().out.splitlines() if "steadily" in line]
     assert len(said) == 1
     assert "60.2" in said[0]
+
+
+def test_while_a_backlog_is_worked_off_nobody_is_called_away_and_afterwards_agents_get_their_time_anew() -> None:
+    bench, clock, time = watched()
+    go(bench, clock, time, 5)
+    while clock.t < 60:
+        clock.t += 0.2
+        bench.found += bench.engine.tick(time.now(caught_up=False))
+    go(bench, clock, time, 60 + 14.9)
+    assert bench.types == []
+    go(bench, clock, time, 60 + 15.5)
+    assert bench.types == ["integrity.agent_offline"]
+
+
+def test_batches_that_are_full_now_and_then_take_nothing_from_an_agents_silence() -> None:
+    bench, clock, time = watched()
+    for i in range(80):
+        clock.t += 0.2
+        bench.found += bench.engine.tick(time.now(caught_up=i % 5 == 0))
+    assert bench.types == ["integrity.agent_offline"]
+
+
+def test_agent_whose_last_will_came_is_away_even_while_we_do_not_keep_up() -> None:
+    bench, clock, time = watched()
+    clock.t += 60
+    time.now(caught_up=False)
+    bench.found += bench.engine.agent_state(HUB, AGENT, online=False, at=clock())
+    assert bench.types == ["integrity.agent_offline"]
