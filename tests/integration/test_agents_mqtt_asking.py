@@ -135,6 +135,20 @@ async def test_events_missed_while_the_agent_was_away_are_fetched_after_its_rest
     assert controller.retained_requests == 0
 
 
+async def test_event_heard_just_before_a_crash_is_fetched_again_and_none_is_skipped(
+    controller: Controller, mosquitto: Address, tmp_path: Path
+) -> None:
+    name, path, crashed = mark(), tmp_path / "marks.json", tmp_path / "crashed.json"
+    async with agent(mosquitto, [door(controller)], name, Marks(path)) as heard:
+        await controller.tells(10)
+        await heard.until(lambda _: path.exists())
+        await controller.tells(11)
+        await heard.until(lambda h: ids(h.happenings, late=False) == [10, 11])
+        crashed.write_bytes(path.read_bytes())  # what the disk holds if the agent dies now
+    async with agent(mosquitto, [door(controller)], name, Marks(crashed)) as heard:
+        await heard.until(lambda h: ids(h.happenings, late=True) == [11])
+
+
 async def test_first_start_fetches_nothing(controller: Controller, mosquitto: Address) -> None:
     controller.happens(40)
     async with agent(mosquitto, [door(controller)], mark(), Marks()) as heard:
