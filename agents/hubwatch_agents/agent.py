@@ -210,9 +210,9 @@ class Agent:
 
     async def _cut_readings_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
-        interval_s = self._settings.publish_interval_ms / 1000
         last = loop.time()
         while True:
+            interval_s = self._settings.publish_interval_ms / 1000
             await asyncio.sleep(interval_s - loop.time() % interval_s)
             if self._cut_readings() or self._idle(loop.time() - last):
                 last = loop.time()

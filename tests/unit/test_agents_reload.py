@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from hubwatch_agents.agent import Agent
 from hubwatch_agents.checked import Checked, read
 from hubwatch_agents.last_good import keep
 from hubwatch_agents.reload import NEED_RESTART, Reload, read_or_last_good
 from hubwatch_core.errors import ConfigError, Permanent
+from hubwatch_core.service import Context
 
 GOOD = """
 hub = "h"
@@ -267,3 +270,26 @@ def test_last_good_file_that_cannot_be_written_stops_nothing(tmp_path: Path) -> 
     keep(path, settings, tmp_path / "taken" / "last-good.toml")
     keep(path, settings, path)
     assert path.read_text(encoding="utf-8") == GOOD
+
+
+async def test_running_agent_cuts_frames_as_often_as_the_new_configuration_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = f'publish_interval_ms = 200\n{GOOD}[spool]\ndirectory = "{tmp_path / "spool"}"\n'
+    path = tmp_path / "agent.toml"
+    path.write_text(often, encoding="utf-8")
+    agent = Agent(read(path), Context.make("test"))
+    cuts: list[int] = []
+
+    def cut() -> bool:
+        cuts.append(1)
+        return True
+
+    monkeypatch.setattr(agent, "_cut_readings", cut)
+    cutting = asyncio.create_task(agent._cut_readings_for_ever())
+    path.write_text(often.replace("200", "20", 1), encoding="utf-8")
+    agent.reconfigure(read(path))
+    await asyncio.sleep(1.2)
+    cutting.cancel()
+    agent.store.close()
+    assert len(cuts) > 12, "six in 1.2 s were the old configuration's, fifty are the new one's"
