@@ -172,6 +172,8 @@ class Client(aiomqtt.Client):
         """Do what aiomqtt's own reader does, which is lost when it is taken off the loop."""
         try:
             self.paho.loop_read()
+            while isinstance(sock := self.paho.socket(), ssl.SSLSocket) and sock.pending():
+                self.paho.loop_read()
         except Exception as error:  # noqa: BLE001 - whatever it is, the link is over, and its user is told
             if not self.lost.done():
                 self.lost.set_exception(error)

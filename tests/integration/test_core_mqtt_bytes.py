@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import psutil
+import pytest
+import trustme
 
+from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import Link, Session
 from hubwatch_core.mqtt_client import MOST_WAITING_BYTES
 from hubwatch_core.mqtt_reading import RECEIVE_BYTES
 from support.eventually import eventually
+from support.fix_mqtt import MakeMosquitto
 from support.kept_link import kept, reaching, unique
-from support.own_mosquitto import OwnMosquitto
 
 LARGE = 250 * 1024
 """Nearly the largest frame of the wire."""
@@ -38,9 +42,23 @@ async def _taken_slowly(link: Link, count: int, first_after_s: float) -> tuple[s
     return came, most
 
 
-async def test_large_messages_nobody_takes_stay_with_the_broker(own_mosquitto: OwnMosquitto) -> None:
-    topic, address = unique(), (own_mosquitto.host, own_mosquitto.port)
-    session = Session(reaching(address, keepalive_s=KEEPALIVE_S), client_id=unique(), persistent=True, manual_ack=True)
+@pytest.fixture(params=["plain", "tls"])
+def section(request: pytest.FixtureRequest, make_mosquitto: MakeMosquitto, tmp_path: Path) -> MqttSection:
+    """Reaches a broker of our own, in the clear and with TLS."""
+    if request.param == "plain":
+        own = make_mosquitto()
+        return reaching((own.host, own.port), keepalive_s=KEEPALIVE_S)
+    authority, files = trustme.CA(), [tmp_path / name for name in ("ca.pem", "server.pem", "server.key")]
+    made = authority.issue_cert("127.0.0.1")
+    for file, blob in zip(files, (authority.cert_pem, made.cert_chain_pems[0], made.private_key_pem), strict=True):
+        blob.write_to_path(str(file))
+    own = make_mosquitto(["allow_anonymous true", f"certfile {files[1]}", f"keyfile {files[2]}"])
+    return reaching((own.host, own.port), keepalive_s=KEEPALIVE_S, tls={"ca_file": str(files[0])})
+
+
+async def test_large_messages_nobody_takes_stay_with_the_broker(section: MqttSection) -> None:
+    topic = unique()
+    session = Session(section, client_id=unique(), persistent=True, manual_ack=True)
     links_seen: list[Link] = []
     result: asyncio.Future[tuple[set[bytes], int]] = asyncio.get_running_loop().create_future()
 
@@ -49,7 +67,7 @@ async def test_large_messages_nobody_takes_stay_with_the_broker(own_mosquitto: O
         await link.subscribe(topic)
         result.set_result(await _taken_slowly(link, COUNT, DEAF_S))
 
-    async with kept(Session(reaching(address), client_id=unique())) as links:
+    async with kept(Session(section, client_id=unique())) as links:
         publisher = await links.next()
         task = asyncio.create_task(session.run(use))
         try:
