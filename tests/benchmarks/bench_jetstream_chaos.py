@@ -2,7 +2,7 @@
 
 Three servers, two collectors and two agents run as processes. With every seed servers are killed with SIGKILL, the one
 that leads the stream first of all, without waiting until the others have caught up, and two at once at times; so are
-collectors and agents; and the stream is trimmed all the time.
+collectors, agents and the database; and the stream is trimmed all the time.
 
 Agents keep a confirmed frame as long as they do by default (`spool.confirm_s`). HUBWATCH_BENCH_CONFIRM_S=0 has them
 forget it at once: then the cluster alone answers for it, which it does not always (docs/decisions/0032).

@@ -39,6 +39,7 @@ from support.own_postgres import OwnPostgres
 
 AGENTS = ("north", "south")
 COLLECTORS = ("collector-a", "collector-b")
+KINDS = ("leader", "member", "two", "collector", "database", "agent")
 TRIM_EVERY_S = 0.5
 SETTLED_WITHIN_S = 90.0
 KEPT = Path(__file__).parents[2] / "build" / "chaos"
@@ -53,9 +54,7 @@ class Scene:
     database: OwnPostgres
     children: Children
     agents: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    kills: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("leader", "member", "two", "collector", "agent"), 0)
-    )
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     trims: int = 0
 
     def journal(self, agent: str) -> Path:
@@ -170,6 +169,17 @@ class Scene:
         for name in names:
             self.start_collector(name)
 
+    async def kill_holding_collectors(self, dice: random.Random, _: float) -> None:
+        """SIGKILL the database, and then both collectors while they hold what they have taken and cannot store."""
+        self.kills["database"] += 1
+        await asyncio.to_thread(self.database.kill)
+        await asyncio.sleep(dice.uniform(0.5, 2))
+        for name in filter(self.children.alive, COLLECTORS):
+            self.children.kill(name)
+        await asyncio.to_thread(self.database.start)
+        for name in COLLECTORS:
+            self.start_collector(name)
+
     async def kill_agent(self, dice: random.Random, confirm_s: float) -> None:
         """SIGKILL an agent."""
         name = dice.choice(AGENTS)
@@ -233,7 +243,7 @@ MISHAPS: tuple[Mishap, ...] = (
     Scene.kill_member,
     Scene.kill_two,
     Scene.kill_collector,
-    Scene.kill_collector,
+    Scene.kill_holding_collectors,
     Scene.kill_agent,
 )
 
