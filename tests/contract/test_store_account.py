@@ -73,7 +73,18 @@ async def test_a_gap_while_its_agent_is_offline_is_the_agents(writer: Writer) ->
 async def test_a_gap_of_an_epoch_that_is_over_is_unexplained_though_its_agent_is_offline(writer: Writer) -> None:
     await store(writer, 1, 5)
     await writer.write([offer(birth(epoch=OTHER_EPOCH)), offer(State("harbour", "gate-7", False))])
+    patience_is_over(writer)
     assert ask(writer, GAPS) == [(2, 4, 3, "unexplained")]
+
+
+async def test_a_fresh_gap_of_an_epoch_that_is_over_waits_for_what_is_under_way(writer: Writer) -> None:
+    """Two collectors, one killed: the broker gives its share of the old epoch to it when it is back."""
+    await store(writer, 1, 5)
+    await writer.write([offer(birth(epoch=OTHER_EPOCH))])
+    await store(writer, 1, epoch=OTHER_EPOCH)
+    assert ask(writer, GAPS) == [(2, 4, 3, "link down")]
+    await store(writer, 2, 3, 4)
+    assert ask(writer, GAPS) == []
 
 
 async def test_a_gap_closes_when_the_backlog_comes(writer: Writer) -> None:
