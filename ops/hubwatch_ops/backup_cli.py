@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.cli_border import border
-from hubwatch_ops.retention_cli import ConfigFile, Dsn
+from hubwatch_ops.database_options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
     from hubwatch_store.archive import Manifest

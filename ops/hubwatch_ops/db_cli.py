@@ -9,6 +9,7 @@ import typer
 
 from hubwatch_core.cli_border import border
 from hubwatch_ops import backup_cli, retention_cli
+from hubwatch_ops.database_options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
     from hubwatch_store.config import DatabaseSection
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="db", help="The database: migrate, see its state.", no_args_is_help=True)
 retention_cli.register(app)
 backup_cli.register(app)
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`; others are skipped.")
-]
-Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
 
 EXIT_PENDING = 3
 

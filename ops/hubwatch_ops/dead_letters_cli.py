@@ -10,6 +10,7 @@ import typer
 
 from hubwatch_core.cli_border import border
 from hubwatch_core.plain_text import escaped, one_line
+from hubwatch_ops.database_options import Dsn
 
 if TYPE_CHECKING:
     from hubwatch_collector.decoding import Limits
@@ -21,7 +22,6 @@ app = typer.Typer(name="dead-letters", help="Messages that could not be processe
 ConfigFile = Annotated[
     Path | None, typer.Option("-c", "--config", help="TOML file of the collector; only `database` and `intake` count.")
 ]
-Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
 Contains = Annotated[str | None, typer.Option("--reason", help="Only those whose reason contains this text.")]
 Number = Annotated[int, typer.Argument(help="Number of the dead letter, from `list`.")]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hubwatch_core.cli_border import border
+from hubwatch_ops.database_options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
     from hubwatch_store.account import Account, Gap
@@ -29,8 +29,8 @@ def _commands() -> None:
 @app.command()
 @border
 def report(
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`.")] = None,
-    dsn: Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")] = None,
+    config: ConfigFile = None,
+    dsn: Dsn = None,
     hub: Annotated[str | None, typer.Option(help="Only this hub.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:

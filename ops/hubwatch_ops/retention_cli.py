@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubwatch_core.cli_border import border
+from hubwatch_ops.database_options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
     from hubwatch_store.legal_hold import Hold
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 retention_app = typer.Typer(name="retention", help="How long what is kept.", no_args_is_help=True)
 hold_app = typer.Typer(name="hold", help="Legal holds: what must not be deleted.", no_args_is_help=True)
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`; others are skipped.")
-]
-Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
 Days = Annotated[str | None, typer.Option(help="Days, or 'forever'; left as it is when not given.")]
 By = Annotated[str, typer.Option("--by", help="Who orders it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, such as a case number.")]

@@ -1,0 +1,13 @@
+"""Options that every command at the database has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`; others are skipped.")
+]
+Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
