@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from time import monotonic
 
 from hubwatch_collector.config import Settings
 from hubwatch_collector.decoding import limits_of, offer_of
@@ -23,6 +24,8 @@ from hubwatch_store.writer import Writer, Written
 IDLE_S = 0.25
 """How long to wait for a message before settling what is not settled."""
 FIRST_PAUSE_S = 0.1
+TELL_DEAD_EVERY_S = 60.0
+"""One sender of poison must not fill the log; each message is in `dead_letters` and counted all the same."""
 
 _log = get_logger("collector")
 
@@ -41,6 +44,8 @@ class Pump:
         self.away = False
         """The database has failed us and is not back."""
         self._refused = False
+        self._dead = 0
+        self._next_telling = monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set and everything received is stored and acknowledged."""
@@ -79,15 +84,13 @@ class Pump:
 
     def _tell(self, offers: list[Offer], written: Written) -> None:
         self._metrics.wrote(offers, written, now_us())
-        if written.dead:
-            first = written.dead[0]
+        self._dead += len(written.dead)
+        if written.dead and monotonic() >= self._next_telling:
+            last = written.dead[-1]
             _log.warning(
-                "messages went to dead letters",
-                count=len(written.dead),
-                reason=first.reason,
-                hub=first.hub,
-                agent=first.agent,
+                "messages went to dead letters", count=self._dead, reason=last.reason, hub=last.hub, agent=last.agent
             )
+            self._dead, self._next_telling = 0, monotonic() + TELL_DEAD_EVERY_S
 
     def _lost(self, error: Transient | Permanent) -> None:
         self._metrics.failures.inc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -17,7 +18,7 @@ from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_store.config import DatabaseSection
-from hubwatch_store.offer import Offer
+from hubwatch_store.offer import Letter, Offer
 from hubwatch_store.writer import Writer, Written
 from support.store_examples import frame
 
@@ -27,10 +28,11 @@ TOPIC = "hubwatch/1/harbour/gate-7/frame"
 class FlakyWriter(Writer):
     """Fails as it is told, and settles when it is told; the real one is tested against databases."""
 
-    def __init__(self, *failures: Exception | None, settles: bool = True) -> None:
+    def __init__(self, *failures: Exception | None, settles: bool = True, dead: Letter | None = None) -> None:
         super().__init__(DatabaseSection())
         self.failures = list(failures)
         self.settles = settles
+        self.dead = [dead] if dead else []
         self.batches: list[list[int]] = []
 
     @property
@@ -43,7 +45,7 @@ class FlakyWriter(Writer):
             failure = self.failures.pop(0) if self.failures else None
             if failure is not None:
                 raise failure
-        return Written(frames=len(offers))
+        return Written(frames=len(offers), dead=self.dead if offers else [])
 
     async def close(self) -> None:
         return None
@@ -105,6 +107,25 @@ async def test_loss_is_told_once_and_so_is_what_somebody_has_to_mend(capsys: pyt
     said = capsys.readouterr().out
     assert [said.count(text) for text in ("database lost", "database refuses us", "database back")] == [1, 1, 1]
     assert bench.acked == [1]
+
+
+async def test_one_who_keeps_sending_poison_does_not_fill_the_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubwatch_collector.pump.TELL_DEAD_EVERY_S", 0.2)
+    bench = Bench(FlakyWriter(dead=Letter("no JSON", "harbour", "gate-7")))
+    stop = asyncio.Event()
+    task = asyncio.create_task(bench.pump.run(stop))
+    for seq in range(1, 8):
+        await bench.put(seq)
+        await asyncio.sleep(0.05)
+    stop.set()
+    await task
+    told = re.findall(r"messages went to dead letters.*count=(\d+)", capsys.readouterr().out)
+    assert bench.acked == list(range(1, 8))
+    assert 1 < len(told) < 5
+    assert told[0] == "1"
+    assert sum(map(int, told)) <= 7
 
 
 async def test_what_is_not_settled_is_not_acknowledged_and_offered_again_after_a_failure() -> None:
