@@ -131,11 +131,11 @@ def show_profile(name: str, folder: FolderOption = None) -> None:
     """Show what a profile reads, where, and where that is known from."""
     from hubwatch_agents.profiles.library import Library
     from hubwatch_agents.profiles.show import lines
-    from hubwatch_core.errors import Permanent
+    from hubwatch_core.errors import BadCall
 
     library = Library(folder or ())
     if name not in library.ids():
-        raise Permanent(f"there is no profile {name}; `hubwatch agent profiles list` names them")
+        raise BadCall(f"there is no profile {name}; `hubwatch agent profiles list` names them")
     for line in lines(library.map(name)):
         typer.echo(line)
 

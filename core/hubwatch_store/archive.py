@@ -123,7 +123,7 @@ def writing(path: Path, progress: Progress) -> Iterator[Archive]:
             os.fsync(raw.fileno())
         partial.rename(path)
     except OSError as error:
-        raise Permanent(f"{path} cannot be written: {error}") from error
+        raise Permanent(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -135,7 +135,7 @@ def reading(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
         with zipfile.ZipFile(path) as file:
             yield file, _manifest(file, path)
     except OSError as error:
-        raise Permanent(f"{path} cannot be read: {error}") from error
+        raise Permanent(f"{path} cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise Permanent(f"{path} is cut off, damaged or no backup: {error}") from error
 

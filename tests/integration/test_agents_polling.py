@@ -135,7 +135,9 @@ async def test_outage_of_the_device_is_survived_again_and_again() -> None:
         port = line.port
     connection = {"name": "line", "transport": "tcp", "host": "127.0.0.1", "port": port, "reconnect_max_s": 0.3}
     async with driving(connection, [{"sensor": "s", "profile": "probe", "unit": 1}]) as (heard, _):
-        await heard.until(lambda h: (r := h.last("s", "a")) and "cannot connect" in (r.reason or ""))
+        await heard.until(
+            lambda h: (r := h.last("s", "a")) and f"cannot connect to 127.0.0.1:{port}" in (r.reason or "")
+        )
         for _ in range(3):
             began = time.monotonic()
             async with line.over_tcp():

@@ -83,9 +83,9 @@ def test_every_protocol_can_be_shown(name: str) -> None:
     assert run("profiles", "show", name).exit_code == 0
 
 
-def test_unknown_profile_is_one_line_and_1() -> None:
+def test_unknown_profile_is_one_line_and_2() -> None:
     result = run("profiles", "show", "nothing")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no profile nothing" in result.output
 
 

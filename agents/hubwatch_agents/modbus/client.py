@@ -20,7 +20,7 @@ from pymodbus.exceptions import ModbusException, ModbusIOException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
-from hubwatch_agents.connections import ModbusConnection, RtuOverTcpWay, RtuWay, TcpWay, TlsWay
+from hubwatch_agents.connections import ModbusConnection, RtuOverTcpWay, RtuWay, TcpWay, TlsWay, place_of
 from hubwatch_agents.modbus import mbap
 from hubwatch_agents.modbus.faults import ExceptionReply, LinkLost, NoAnswer, WrongReply
 from hubwatch_agents.modbus.plan import Request
@@ -83,16 +83,17 @@ class Client:
         self.close()
         client = self._make()
         timeout_s = self._way.connect_timeout_ms / 1000
+        failed = f"cannot connect to {place_of(self._way)}"
         try:
             async with asyncio.timeout(timeout_s):
                 if not await client.connect():
-                    raise LinkLost("cannot connect")
+                    raise LinkLost(failed)
         except TimeoutError:
             client.close()
-            raise LinkLost(f"cannot connect within {timeout_s:g} s") from None
+            raise LinkLost(f"{failed} within {timeout_s:g} s") from None
         except (OSError, ModbusException) as error:
             client.close()
-            raise LinkLost(f"cannot connect: {error}") from None
+            raise LinkLost(f"{failed}: {error}") from None
         client.set_max_no_responses(NEVER)
         client.ctx.count_until_disconnect = NEVER
         self._pymodbus = client
