@@ -38,7 +38,7 @@ class Message:
 
 
 class Malformed(Exception):
-    """These bytes are no MQTT; paho is asked what to do with them."""
+    """These bytes are no MQTT: the connection ends."""
 
 
 class Reader:
@@ -81,8 +81,8 @@ class Reader:
                 else:
                     code = self._hand(bytes(came[at:end]))
                 at = end
-        except Malformed:
-            code = self._hand(bytes(came[at:]))
+        except (Malformed, UnicodeDecodeError):  # a topic that is no UTF-8 is malformed as well (1.5.4)
+            code = self._paho._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
             at = len(came)
         finally:
             del came[:at]

@@ -169,8 +169,10 @@ def test_the_end_of_the_stream_is_told_once_and_what_came_before_is_kept(wire: W
         b"\x32\xff\xff\xff\xff\x01",  # a length of five bytes
         b"\x32\x04\x00\x09ab",  # a topic that is longer than its message
         b"\x32\x07\x00\x01t\x00\x07\x80\x80",  # properties that do not end
+        b"\x32\x07\x00\x02\xff\xfe\x00\x07\x00",  # a topic that is no UTF-8
+        b"\x34\x07\x00\x02\xff\xfe\x00\x07\x00\x62\x02\x00\x07",  # the same in a message that paho reads
     ],
-    ids=["length", "topic", "properties"],
+    ids=["length", "topic", "properties", "utf-8", "utf-8 of QoS 2"],
 )
 def test_bytes_that_are_no_mqtt_end_the_connection_and_are_not_delivered(wire: Wire, nonsense: bytes) -> None:
     wire.come(publish(Message("t", b"x", 1, False, 7, 0)) + nonsense)
