@@ -8,7 +8,7 @@ CODE := core agents collector detectors alarms dashboards ops tests
 # A benchmark's name, such as demo-latency; all without it.
 ONLY ?=
 # How many tests run side by side.
-WORKERS ?= 3
+WORKERS ?= 4
 # Further arguments for pytest or the demo.
 ARGS ?=
 

@@ -26,7 +26,8 @@ from support.eventually import eventually
 from support.ports import free_port
 
 HOLDER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs in the background with it ignored
 from hubwatch_ops.embedded import running_broker, running_postgres
 with running_postgres() as dsn, running_broker() as (host, port):
     print(dsn, host, port, flush=True)
