@@ -22,6 +22,7 @@ from hubwatch_core.clock import SECOND_US, now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.topics import is_rollcall, rollcall
 from support.agents_process import AgentProcess, config_text
 from support.own_mosquitto import OwnMosquitto
 
@@ -89,9 +90,11 @@ async def _live(folder: Path, broker: OwnMosquitto, port: int) -> tuple[float, i
 
     async def use(link: Link) -> None:
         nonlocal late
-        await link.subscribe(f"hubwatch/1/{hub}/+/frame")
+        await link.subscribe(f"hubwatch/1/{hub}/+/frame", rollcall(hub, "+"))
         while True:
             for message in await link.receive(1000, 1.0):
+                if is_rollcall(message.topic):
+                    continue
                 if b'"late":true' in message.payload[:300]:
                     late += 1  # not decoded: that would cost the listener the time that is being measured
                 else:

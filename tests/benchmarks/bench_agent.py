@@ -5,6 +5,7 @@ How each figure is measured stands at its function. HUBWATCH_BENCH_AGENT_WATCH_S
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -41,11 +42,11 @@ async def run(progress: Progress) -> Result:
         progress("50 devices for their memory")
         rss, slope = await agent_memory.memory(folder, progress)
     figures = {
-        "read_ratio": four / bare,
-        "read_ratio_10": ten / bare,
-        "reads_bare_per_s": bare,
-        "reads_agent_per_s": four,
-        "reads_agent_10_per_s": ten,
+        "read_ratio": agent_reading.ratio(four, bare),
+        "read_ratio_10": agent_reading.ratio(ten, bare),
+        "reads_bare_per_s": statistics.median(bare),
+        "reads_agent_per_s": statistics.median(four),
+        "reads_agent_10_per_s": statistics.median(ten),
         "dead_device_p99_growth": dead / alive - 1,
         "cycle_p99_alive_ms": alive,
         "cycle_p99_dead_ms": dead,

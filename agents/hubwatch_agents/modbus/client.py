@@ -2,8 +2,8 @@
 
 pymodbus 3.16 accepts replies of another length or function and drops those of another unit without a word; here
 every reply is checked, and what was odd about it is said. Its own retries and reconnects are off: the poller decides.
-Reads over TCP and TLS go over its connection but past its codec (`mbap`): half the time of a read, and every fault
-has its own words. Writes, and everything on serial lines, take the whole way through pymodbus.
+Reads over TCP and TLS go over its connection but past its codec and its buffers (`mbap`): half the time of a read, and
+every fault has its own words. Writes, and everything on serial lines, take the whole way through pymodbus.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 NEVER = 10**9
 """So many silences until pymodbus closes a connection by itself: the poller decides that."""
+MOST_BYTES = 1 << 16
+"""Most that is kept of what comes while a read waits; replies have at most 260 bytes, the rest is noise."""
 
 
 class Reader(Protocol):
@@ -70,17 +72,21 @@ class Client:
         self._pymodbus: ModbusBaseClient | None = None
         self._number = 0
         self._waiting: asyncio.Future[bytes] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = self._timeout_s = 0.0
         self._writing = False
+        self._came = b""
         self._bytes = 0
 
     @property
     def connected(self) -> bool:
         """Whether the connection stands."""
-        return self._pymodbus is not None and bool(self._pymodbus.connected)
+        return self._pymodbus is not None and self._pymodbus.ctx.transport is not None
 
     async def connect(self) -> None:
         """Connect anew. Raises LinkLost."""
         self.close()
+        self._loop = asyncio.get_running_loop()  # kept: before Python 3.12 each call of it asks the kernel for our pid
         client = self._make()
         timeout_s = self._way.connect_timeout_ms / 1000
         failed = f"cannot connect to {place_of(self._way)}"
@@ -96,6 +102,9 @@ class Client:
             raise LinkLost(f"{failed}: {error}") from None
         client.set_max_no_responses(NEVER)
         client.ctx.count_until_disconnect = NEVER
+        if self._framed:
+            self._theirs = client.ctx.data_received
+            client.ctx.data_received = self._received  # type: ignore[method-assign]
         self._pymodbus = client
 
     async def read(self, request: Request, unit: int, timeout_s: float) -> list[int]:
@@ -115,22 +124,46 @@ class Client:
 
     async def _exchange(self, client: ModbusBaseClient, unit: int, request: Request, timeout_s: float) -> bytes:
         """Send a read and give the frame that answers it."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._number = self._number % 0xFFFF + 1
+        self._came = b""
         waiting: asyncio.Future[bytes] = loop.create_future()
         self._waiting = waiting
-        client.ctx.recv_buffer = b""
-        client.ctx.send(mbap.read(self._number, unit, request))
-        timer = loop.call_later(timeout_s, self._give_up, waiting, timeout_s)
+        self._timeout_s, self._deadline = timeout_s, loop.time() + timeout_s
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
+        client.ctx.transport.write(mbap.read(self._number, unit, request))  # type: ignore[attr-defined]
         try:
             return await waiting
         finally:
-            timer.cancel()
             self._waiting = None
 
-    def _give_up(self, waiting: asyncio.Future[bytes], timeout_s: float) -> None:
-        if not waiting.done():
-            waiting.set_exception(NoAnswer(self._silence(timeout_s)))
+    def _set_timer(self) -> None:
+        """Look at the deadline when it comes. Reads move it and leave the timer: one for each would cost 5 µs."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiting is None or self._waiting.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._waiting.set_exception(NoAnswer(self._silence(self._timeout_s)))
+
+    def _received(self, data: bytes) -> None:
+        """Take the answers to our own reads out of what comes in; what a write is answered is pymodbus's."""
+        if self._writing:
+            self._theirs(data)
+            return
+        self._bytes += len(data)
+        if self._waiting is None or self._waiting.done():
+            return
+        self._came = (self._came + data)[:MOST_BYTES]
+        if (frame := mbap.find(self._came, self._number)) is not None:
+            self._waiting.set_result(frame)
 
     async def write(self, function: int, wire: int, values: tuple[int, ...], unit: int, timeout_s: float) -> None:
         """Write coils (5, 15) or registers (6, 16); raises a Fault."""
@@ -144,12 +177,15 @@ class Client:
 
     def close(self) -> None:
         """Close the connection, if it stands."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._pymodbus is not None:
             self._pymodbus.close()
             self._pymodbus = None
 
     def _standing(self) -> ModbusBaseClient:
-        if self._pymodbus is None or not self._pymodbus.connected:
+        if self._pymodbus is None or self._pymodbus.ctx.transport is None:
             raise LinkLost("connection lost")
         return self._pymodbus
 
@@ -209,17 +245,10 @@ class Client:
                 waiting.exception()  # where nobody waits any more, nobody will ask
 
     def _watch(self, sending: bool, data: bytes) -> bytes:
-        """Take the answers to our own reads out of what comes in; the rest is pymodbus's."""
-        if sending:
-            return data
-        self._bytes += len(data)
-        if not self._framed or self._writing:
-            return data
-        if self._waiting is not None and not self._waiting.done():
-            frame = mbap.find(data, self._number)
-            if frame is not None:
-                self._waiting.set_result(frame)
-        return b""
+        """Count what comes in on the way through pymodbus."""
+        if not sending:
+            self._bytes += len(data)
+        return data
 
 
 _READS = {1: "read_coils", 2: "read_discrete_inputs", 3: "read_holding_registers", 4: "read_input_registers"}

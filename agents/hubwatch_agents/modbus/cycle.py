@@ -140,7 +140,8 @@ class Cycle:
 
     async def ask(self, request: Request, unit: Unit) -> list[int]:
         """Read registers or bits. Raises a Fault."""
-        await self._quiet(unit)
+        if unit.pause_s:
+            await self._quiet(unit)
         try:
             return await self._client.read(request, unit.number, unit.timeout_s)
         finally:

@@ -44,6 +44,7 @@ class Decoder:
         self._rules = [_Rule(rule) for rule in profile.quality if not rule.channels or names & set(rule.channels)]
         self._events = [_Event(rule, pseudonym) for rule in profile.events] if with_events else []
         self._heartbeat = _Heartbeat(profile) if profile.heartbeat is not None else None
+        self._may_doubt = bool(self._rules) or self._heartbeat is not None
         self._device_time = reader(profile.device_time) if profile.device_time is not None else None
         self._unseen_us = 2 * period_us + SECOND_US
         self._may = frozenset(device.section.allow_commands)
@@ -53,14 +54,16 @@ class Decoder:
 
     def decode(self, image: Image, t: int) -> tuple[list[Reading], list[Happening]]:
         """Give what the image read at `t` (µs) says; nothing in it is older than the cycle."""
-        doubts = self._doubts(image, t)
-        device = self._own_time(image)
-        readings = []
-        for channel in self._channels:
-            x, quality, reason = channel.read(image)
-            if doubts:
-                x, quality, reason = _worse(Measured(x, quality, reason), doubts, channel.name)
-            readings.append(Reading(self.sensor, channel.name, t, x, quality, reason, device))
+        device = None if self._device_time is None else self._own_time(self._device_time, image)
+        measured = [channel.read(image) for channel in self._channels]
+        if self._may_doubt and (doubts := self._doubts(image, t)):
+            measured = [
+                _worse(each, doubts, channel.name) for each, channel in zip(measured, self._channels, strict=True)
+            ]
+        readings = [
+            Reading(self.sensor, channel.name, t, *each, device)
+            for each, channel in zip(measured, self._channels, strict=True)
+        ]
         return readings, [happening for event in self._events for happening in self._happenings(event, image, t)]
 
     def commands_due(self) -> list[Command]:
@@ -84,11 +87,9 @@ class Decoder:
             doubts.append((frozenset(), Quality.BAD, reason))
         return doubts
 
-    def _own_time(self, image: Image) -> int | None:
-        if self._device_time is None:
-            return None
+    def _own_time(self, read: Callable[[Image], Raw], image: Image) -> int | None:
         try:
-            return int(float(self._device_time(image)) * SECOND_US) or None
+            return int(float(read(image)) * SECOND_US) or None
         except Unread:
             return None
 

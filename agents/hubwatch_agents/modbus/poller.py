@@ -10,11 +10,13 @@ from hubwatch_agents.connections import ModbusConnection, RtuOverTcpWay, RtuWay
 from hubwatch_agents.modbus.breaker import LONGEST_PAUSE_S
 from hubwatch_agents.modbus.client import Reader
 from hubwatch_agents.modbus.cycle import Busy, Cycle, Seen, Stranger
+from hubwatch_agents.modbus.decode import Decoder
 from hubwatch_agents.modbus.faults import Fault, GatewaySilent, LinkLost, NoAnswer, WrongReply
 from hubwatch_agents.modbus.freshness import watch
 from hubwatch_agents.modbus.jobs import Job, Unit
 from hubwatch_agents.modbus.orders import Order, Orders
 from hubwatch_agents.modbus.schedule import Schedule, next_turn
+from hubwatch_agents.profiles.modbus_schema import Command
 from hubwatch_agents.readings import Sink
 from hubwatch_agents.tasks import end, raise_first
 from hubwatch_core.clock import now_us
@@ -116,8 +118,7 @@ class Poller:
             await self._order(order, now)
             return
         idle_s = self._schedule.due_s() - now
-        probe = next((job for job in self._probing if job.unit.breaker.may_probe(now, idle_s)), None)
-        if probe is not None:
+        if self._probing and (probe := self._probe(now, idle_s)) is not None:
             self._probing.remove(probe)
             probe.probes += 1
             await self._do(probe, now)
@@ -130,6 +131,9 @@ class Poller:
                 return
             job.overruns += int((now - due) // job.period_s)
             await self._do(job, now)
+
+    def _probe(self, now: float, idle_s: float) -> Job | None:
+        return next((job for job in self._probing if job.unit.breaker.may_probe(now, idle_s)), None)
 
     def _set_aside(self, job: Job) -> None:
         """Take a job of a silent unit out of turn; it comes back with the unit's first answer."""
@@ -168,7 +172,8 @@ class Poller:
             if seen.lost is not None:
                 self._lost(seen.lost.reason)
                 return
-            await self._acknowledge(job)
+            if due := [(each, command) for each in job.decoders for command in each.commands_due()]:
+                await self._acknowledge(job.unit, due)
         self._blame(job.unit, started)
 
     def _deliver(self, job: Job, seen: Seen) -> None:
@@ -186,10 +191,9 @@ class Poller:
                 self._sink.happening(happening)
         self._schedule.put(next_turn(now, job.period_s), job)
 
-    async def _acknowledge(self, job: Job) -> None:
+    async def _acknowledge(self, unit: Unit, due: list[tuple[Decoder, Command]]) -> None:
         """Write what events ask for; a device that refuses is told of once, asked again and read on."""
-        unit = job.unit
-        for decoder, command in [(each, command) for each in job.decoders for command in each.commands_due()]:
+        for decoder, command in due:
             try:
                 await self._cycle.write(command, unit)
             except Fault as fault:
