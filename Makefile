@@ -11,9 +11,11 @@ ONLY ?=
 WORKERS ?= 4
 # Further arguments for pytest or the demo.
 ARGS ?=
+# The tests that may run side by side, those that take longest first, so that no worker is idle at the end.
+PARALLEL := tests/property tests/integration tests/contract tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo services services-stop services-status test check bench dashboards
+.PHONY: help setup demo services services-stop services-status test check bench dashboards samples
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +27,8 @@ $(STAMP): pyproject.toml
 	  { echo "Python 3.11 or later is needed; name one with make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { echo "no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "installing hubwatch and what it needs into .venv: about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## Guard a simulated hub under attack, on embedded services (ARGS="--seconds 60")
@@ -40,11 +43,12 @@ services-stop: ## Stop them
 services-status: ## Show whether they run
 	ops/dev/services.sh status
 
-# Tests wait more than they compute. The acceptance tests run alone: they measure what a whole chain does in time.
+# Tests wait more than they compute. The acceptance tests run after them, two at a time: they measure what a whole chain
+# does in time.
 test: $(STAMP) ## Run the tests (ARGS="tests/unit -k spool" for some)
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15 --ignore=tests/acceptance
-	$(BIN)/python -m pytest tests/acceptance
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(PARALLEL)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
@@ -55,9 +59,13 @@ check: $(STAMP) ## Format, lint, types, architecture, generated files
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/hubwatch dashboards build --check
+	$(BIN)/python -m hubwatch_ops.samples --check
 
 bench: $(STAMP) ## Measure: figure, target, verdict, and build/bench/NAME.json (ONLY=name)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(ONLY)
 
 dashboards: $(STAMP) ## Generate the Grafana boards into dashboards/generated/
 	$(BIN)/hubwatch dashboards build
+
+samples: $(STAMP) ## Write the samples of configuration files from the models
+	$(BIN)/python -m hubwatch_ops.samples

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import services
 
-pytest_plugins = ["support.fix_databases", "support.fix_mqtt", "support.fix_nats"]
+# A loaded machine is no fault of ours: neither the time of an example nor that of making one is judged.
+settings.register_profile("hubwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hubwatch")
+
+pytest_plugins = ["pytester", "support.fix_databases", "support.fix_mqtt", "support.fix_nats", "support.fix_open_files"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

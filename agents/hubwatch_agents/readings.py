@@ -1,4 +1,4 @@
-"""What a driver hands over: readings and happenings, with their times and their quality."""
+"""What a driver hands over: readings and events, with their times and their quality."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     late: bool = False
 
 
-class Happening(msgspec.Struct, frozen=True):
+class SensorEvent(msgspec.Struct, frozen=True):
     """Something that happened at `t` (µs UTC); `subject` is already made private where that is asked for."""
 
     sensor: str
@@ -38,13 +38,13 @@ class Happening(msgspec.Struct, frozen=True):
     late: bool = False
 
 
+Observation = Reading | SensorEvent
+"""What a device's message says."""
+
+
 class Sink(Protocol):
     """Where drivers put what they have read; never blocks."""
 
-    def reading(self, reading: Reading) -> None:
-        """Take one reading."""
-        ...
-
-    def happening(self, happening: Happening) -> None:
-        """Take one happening; it is sent at once."""
+    def emit(self, item: Observation) -> None:
+        """Take one reading, or one event, which is sent at once."""
         ...

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hubwatch_agents.agent import Agent
-from hubwatch_agents.checked import Checked, check
 from hubwatch_agents.commands.control import Control
 from hubwatch_agents.commands.server import Server
-from hubwatch_agents.config import Settings
-from hubwatch_agents.reload import Reload
+from hubwatch_agents.config.load import check
+from hubwatch_agents.config.reload import Reload
+from hubwatch_agents.devices import Configuration
+from hubwatch_agents.settings import AgentSettings
 from hubwatch_core.errors import ConfigError
-from hubwatch_core.service import Context, Part
+from hubwatch_core.process import Context, Part
 
 
-def parts(settings: Settings, context: Context, where: str = "configuration") -> list[Part]:
+def parts(settings: AgentSettings, context: Context, where: str = "configuration") -> list[Part]:
     """Make the parts of an agent, to be started in this order and stopped in the reverse: drivers end first.
 
     Raises ConfigError when profiles and settings do not go together, Permanent when files cannot be used.
@@ -24,7 +25,7 @@ def parts(settings: Settings, context: Context, where: str = "configuration") ->
 
 
 def checked_parts(
-    checked: Checked,
+    checked: Configuration,
     context: Context,
     *,
     path: Path | None = None,
@@ -39,8 +40,10 @@ def checked_parts(
     agent = Agent(checked, context)
     made = [Part("publisher", agent.publish), Part("heartbeat", agent.beat), Part("drivers", agent.drive)]
     control = Control(agent, context.registry)
-    made.append(Part("commands", Server(agent, control, context.health).run))
+    keep = agent.supervision.keep
+    server = Server(agent, control, context.health)
+    made.append(Part("commands", lambda stop: keep("commands", server.run, stop)))
     if path is not None:
         reload = Reload(path, flags or {}, checked, agent, last_good, bad_start)
-        made.append(Part("config", reload.run))
+        made.append(Part("config", lambda stop: keep("reload", reload.run, stop)))
     return made

@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from hubwatch_alarms.config import Settings
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.notify.table import AnyRouteSection, make_route
-from hubwatch_core.config import load
+from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_alarms.settings import AlarmsSettings
+from hubwatch_core.config import Partial
+from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError, Permanent, Problem
 
 
-def check(file: Path) -> Settings:
+def check(file: Path) -> AlarmsSettings:
     """Load a configuration and read its secrets and instructions; raises ConfigError with every mistake."""
 
-    def further(settings: Settings, told: frozenset[str]) -> Iterator[Problem]:
-        return beyond(settings, told, str(file))
+    def further(settings: Partial[AlarmsSettings]) -> Iterator[Problem]:
+        return beyond(settings, str(file))
 
-    return load(Settings, file, further=further, check_files=True)
+    return load(AlarmsSettings, file, further=further, check_files=True)
 
 
-def beyond(settings: Settings, told: frozenset[str], file: str, table: str = "") -> Iterator[Problem]:
-    """Yield what is wrong with instructions and keys that settings point to, but for keys that are `told` already.
+def beyond(settings: Partial[Any], file: str, table: str = "") -> Iterator[Problem]:
+    """Yield what is wrong with instructions and keys that settings point to, as far as the settings are right.
 
     `table` stands before each key: `alarms.` in the file of `hubwatch up`.
     """
-    if f"{table}instructions_file" not in told:
-        yield from _instructions(settings)
-    for index, route in enumerate(settings.routes):
+    if "instructions_file" not in settings.wrong:
+        file_of_instructions = settings.get("instructions_file")
+        yield from _instructions(None if file_of_instructions is None else Path(file_of_instructions))
+    for index, route in settings.entries("routes"):
         yield from _route(route, file, f"{table}routes[{index}]")
 
 
-def _instructions(settings: Settings) -> Iterator[Problem]:
+def _instructions(file: Path | None) -> Iterator[Problem]:
+    if file is not None and not (file.is_file() and os.access(file, os.R_OK)):
+        return  # said where the files are checked
     try:
-        Instructions.load(settings.instructions_file)
+        Instructions.load(file)
     except ConfigError as error:
         yield from error.problems
 
 
 def _route(route: AnyRouteSection, where: str, key: str) -> Iterator[Problem]:
-    if route.lacking or route.quiet:  # it cannot be made, and why is told already
-        return
     try:
-        make_route(route)
+        route.open()
     except Permanent as error:
         by_variable = getattr(route, "secret_env", None) is not None
         yield Problem(where, f"{key}.secret_env" if by_variable else f"{key}.secret_file", str(error))

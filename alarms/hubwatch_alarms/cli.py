@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubwatch_core.cli_border import border
+from hubwatch_core.process import border
 
 if TYPE_CHECKING:
-    from hubwatch_alarms.config import CommandSettings
-    from hubwatch_alarms.mover import Change
+    from hubwatch_alarms.mover import AlarmChange
+    from hubwatch_alarms.settings import CommandSettings
 
-app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, shelve.", no_args_is_help=True)
+app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, shelve, close.", no_args_is_help=True)
 
 ConfigFile = Annotated[
     Path | None,
@@ -24,6 +24,7 @@ ConfigFile = Annotated[
 AlarmId = Annotated[str, typer.Argument(metavar="ID", help="The alarm's number, as `hubwatch alarms list` shows it.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; stands in the journal.")]
 Note = Annotated[str | None, typer.Option("--note", help="What you found or did; stands in the journal.")]
+MOST_LISTED = 10_000
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -33,7 +34,7 @@ def run(config: Annotated[Path, typer.Option("-c", "--config", help="The compone
     """Turn detections into alarms and tell people, until SIGTERM or Ctrl-C."""
     from hubwatch_alarms.check import check
     from hubwatch_alarms.service import parts
-    from hubwatch_core.service import serve
+    from hubwatch_core.process import serve
 
     settings = check(config)
     code = serve("alarms", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
@@ -48,7 +49,7 @@ def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to che
 
     settings = check(file)
     names = ", ".join(f"{route.name} ({route.kind})" for route in settings.routes)
-    typer.echo(f"{file} is good; routes: {names or 'none, so nobody is told of anything'}")
+    typer.echo(f"{file} is valid; routes: {names or 'none, so nobody is notified'}")
 
 
 @app.command("sample-config")
@@ -65,27 +66,31 @@ def list_(
     config: ConfigFile = None,
     hub: Annotated[str | None, typer.Option(help="Only alarms of this hub.")] = None,
     closed: Annotated[bool, typer.Option("--all", help="Closed ones too, after the open ones.")] = False,
-    most: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    most: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many; the rest is counted.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List alarms in the order in which they want attention."""
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_list
     from hubwatch_core.clock import now_us
+    from hubwatch_core.cut_lists import more_text
 
     settings = _settings(config)
     instructions = views.instructions_of(settings)
     found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
     if as_json:
-        typer.echo(json.dumps(views.list_facts(found, instructions), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(found.facts(instructions), ensure_ascii=False, indent=2))
     else:
-        show_list(views.console(), found, instructions, now_us())
+        show_list(views.console(), found.alarms, instructions, now_us(), found.telling)
+    if found.more:
+        # Not in the JSON, which is a list; whoever reads it by program sees this line, too.
+        typer.echo(more_text(found.more, most, limit=MOST_LISTED), err=as_json)
 
 
 @app.command()
 @border
 def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show everything about one alarm: what to do, its journal, and who was told."""
+    """Show everything about one alarm: what to do, its journal, and who was notified."""
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_one
     from hubwatch_alarms.people import parse_id
@@ -137,14 +142,30 @@ def unshelve(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = Non
     _say(asyncio.run(wish))
 
 
+@app.command()
+@border
+def close(
+    alarm: AlarmId,
+    by: By,
+    reason: Annotated[str, typer.Option("--reason", help="Why it ends although its condition did not.")],
+    config: ConfigFile = None,
+) -> None:
+    """End an alarm that nothing else can end, because what reported it is gone; a new detection opens a new alarm."""
+    from hubwatch_alarms import people
+
+    why = people.parse_reason(reason, "--reason")
+    wish = people.close(_settings(config), people.parse_id(alarm), people.parse_name(by), why)
+    _say(asyncio.run(wish))
+
+
 def _settings(config: Path | None) -> CommandSettings:
-    from hubwatch_alarms.config import CommandSettings
-    from hubwatch_core.config import load
+    from hubwatch_alarms.settings import CommandSettings
+    from hubwatch_core.config.load import load
 
     return load(CommandSettings, config)
 
 
-def _say(change: Change, nothing: str = "did not change") -> None:
+def _say(change: AlarmChange, nothing: str = "did not change") -> None:
     if not change.entries:
         typer.echo(f"alarm {change.alarm.id} {nothing}")
         return

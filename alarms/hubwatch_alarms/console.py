@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich import box
@@ -10,13 +11,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hubwatch_alarms.clock_text import clock_text
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import presence, seen_text, where, who_has
-from hubwatch_core.clock import SECOND_US
+from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_core.clock import SECOND_US, clock_text
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
-from hubwatch_store.alarm_rows import Alarm, Entry
+from hubwatch_store.alarms import Telling
 
 STATE_STYLES = {
     AlarmState.UNACKNOWLEDGED: "bold red",
@@ -28,7 +29,13 @@ STATE_STYLES = {
 PRIORITY_STYLES = {1: "bold white on red", 2: "bold red", 3: "yellow", 4: "dim"}
 
 
-def show_list(console: Console, found: Sequence[Alarm], instructions: Instructions, now: int) -> None:
+def show_list(
+    console: Console,
+    found: Sequence[Alarm],
+    instructions: Instructions,
+    now: int,
+    telling: Mapping[int, Telling] = MappingProxyType({}),
+) -> None:
     """Print alarms as a table, in the order in which they want attention, or say that there are none."""
     if not found:
         console.print("no open alarms")
@@ -37,7 +44,7 @@ def show_list(console: Console, found: Sequence[Alarm], instructions: Instructio
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for alarm in found:
-        table.add_row(*_cells(alarm, instructions, now))
+        table.add_row(*_cells(alarm, instructions, now, telling.get(alarm.id)))
     console.print(table)
 
 
@@ -51,7 +58,7 @@ _COLUMNS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _cells(alarm: Alarm, instructions: Instructions, now: int) -> list[Text]:
+def _cells(alarm: Alarm, instructions: Instructions, now: int, telling: Telling | None) -> list[Text]:
     title = instructions.of(alarm.type).title
     what = f"{title} ({one_line(alarm.subject)})" if alarm.subject else title
     times = f" ×{alarm.detections}" if alarm.detections > 1 else ""
@@ -65,7 +72,7 @@ def _cells(alarm: Alarm, instructions: Instructions, now: int) -> list[Text]:
         Text.assemble((what + times, "bold"), "\n", one_line(alarm.why)),
         Text(where(alarm)),
         Text(age(now - alarm.opened)),
-        Text(_holder(alarm)),
+        Text.assemble(_holder(alarm), *_untold(alarm, telling)),
     ]
 
 
@@ -75,8 +82,22 @@ def _holder(alarm: Alarm) -> str:
     return one_line(alarm.acknowledged_by or "nobody yet")
 
 
+def _untold(alarm: Alarm, telling: Telling | None) -> list[tuple[str, str]]:
+    """Say that nobody was told, where nobody has taken the alarm either."""
+    taken = alarm.state not in {AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED}
+    if taken or telling is None or (telling.untold_since is None and telling.told is not None):
+        return []
+    if telling.untold_since is None:
+        return [("\n", ""), ("nobody told: no route carries it", "bold red")]
+    routes = one_line(", ".join(telling.routes))
+    how = "given up" if telling.given_up else f"{telling.tries} tries"
+    return [("\n", ""), (f"nobody told: {routes}, {how}", "bold red")]
+
+
 def age(span_us: int) -> str:
-    """Give a span of time in its largest unit, as people say it."""
+    """Return a span of time in its largest unit, as people say it; far below 0 one of the two clocks is wrong."""
+    if span_us < -60 * SECOND_US:
+        return "in the future"
     seconds = max(0, span_us // SECOND_US)
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
@@ -88,10 +109,10 @@ def show_one(
     console: Console,
     alarm: Alarm,
     instructions: Instructions,
-    journal: Sequence[Entry],
+    journal: Sequence[JournalEntry],
     attempts: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Print everything about one alarm: what to know, what to do, its journal, and who was told."""
+    """Print everything about one alarm: what to know, what to do, its journal, and who was notified."""
     instruction = instructions.of(alarm.type)
     title = Text.assemble(
         (f" {Priority(alarm.priority).name} ", PRIORITY_STYLES[alarm.priority]),
@@ -104,6 +125,10 @@ def show_one(
     console.print(Group(title, pairs, _journal(journal), _attempts(attempts)))
 
 
+def _peak(alarm: Alarm) -> str:
+    return f", at its highest {alarm.peak:.3g}" if alarm.peak > alarm.score else ""
+
+
 def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
     return [
         ("alarm", f"{alarm.id} ({alarm.type})"),
@@ -111,7 +136,7 @@ def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
         ("subject", one_line(alarm.subject or "–")),
         ("since", f"{clock_text(alarm.opened)}, {presence(alarm)}"),
         ("why", one_line(alarm.why)),
-        ("how sure", f"score {alarm.score:.3g}, {seen_text(alarm)}"),
+        ("how sure", f"score {alarm.score:.3g}{_peak(alarm)}, {seen_text(alarm)}"),
         ("do", do),
         ("who has it", who_has(alarm)),
         ("shelved until", "–" if alarm.shelved_until is None else clock_text(alarm.shelved_until)),
@@ -119,7 +144,7 @@ def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
     ]
 
 
-def _journal(journal: Sequence[Entry]) -> RenderableType:
+def _journal(journal: Sequence[JournalEntry]) -> RenderableType:
     table = Table("journal", "what", "by", "became", "note", box=box.SIMPLE_HEAD, pad_edge=False)
     for entry in journal:
         cells = (clock_text(entry.at), str(entry.action), entry.by, str(entry.to_state), entry.note or "")
@@ -129,8 +154,8 @@ def _journal(journal: Sequence[Entry]) -> RenderableType:
 
 def _attempts(attempts: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not attempts:
-        return Text("nobody was told yet", "dim")
-    table = Table("told", "of", "route", "try", "outcome", "status", "error", box=box.SIMPLE_HEAD, pad_edge=False)
+        return Text("nobody was notified yet", "dim")
+    table = Table("notified", "of", "route", "try", "outcome", "status", "error", box=box.SIMPLE_HEAD, pad_edge=False)
     for row in attempts:
         cells = (row["at"].strftime("%Y-%m-%d %H:%M:%S UTC"), row["event"], row["route"], row["attempt"])
         rest = (row["outcome"], row["status"], row["error"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from hubwatch_core.alarm import Alarm, JournalEntry
 from hubwatch_core.clock import to_datetime
-from hubwatch_store.alarm_rows import Alarm, Entry
+from hubwatch_store.alarms import Telling
 
 
 def facts_of(alarm: Alarm, title: str) -> dict[str, object]:
-    """Give everything known of an alarm; times are ISO 8601 UTC with microseconds."""
+    """Return everything known of an alarm; times are ISO 8601 UTC with microseconds."""
     return {
         "id": alarm.id,
         "title": title,
@@ -33,8 +34,18 @@ def facts_of(alarm: Alarm, title: str) -> dict[str, object]:
     }
 
 
-def facts_of_entry(entry: Entry) -> dict[str, object]:
-    """Give a journal entry."""
+def facts_of_telling(telling: Telling) -> dict[str, object]:
+    """Return whether people were told of an alarm."""
+    return {
+        "told": iso(telling.told),
+        "untold_since": iso(telling.untold_since),
+        "undelivered_by": list(telling.routes),
+        "given_up": telling.given_up,
+    }
+
+
+def facts_of_entry(entry: JournalEntry) -> dict[str, object]:
+    """Return a journal entry."""
     return {
         "at": iso(entry.at),
         "action": entry.action,
@@ -47,5 +58,5 @@ def facts_of_entry(entry: Entry) -> dict[str, object]:
 
 
 def iso(t_us: int | None) -> str | None:
-    """Give a moment as ISO 8601 with microseconds and Z, as both people and programs read it."""
+    """Return a moment as ISO 8601 with microseconds and Z, as both people and programs read it."""
     return None if t_us is None else to_datetime(t_us).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -53,7 +53,7 @@ class Instructions:
         return cls(texts)
 
     def of(self, type_: str) -> Instruction:
-        """Give the instruction of a type, from the most to the least special name that has one."""
+        """Return the instruction of a type, from the most to the least special name that has one."""
         name = type_
         while name not in self._texts and "." in name:
             name = name.rpartition(".")[0]

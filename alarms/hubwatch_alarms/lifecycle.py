@@ -9,13 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from hubwatch_alarms.clock_text import clock_text
-from hubwatch_alarms.triggers import Acknowledge, Cleared, Detected, ShelfExpired, Shelve, Trigger, Unshelve
-from hubwatch_core.clock import SECOND_US
+from hubwatch_alarms.triggers import (
+    Acknowledge,
+    Cleared,
+    Close,
+    Detected,
+    ShelfExpired,
+    Shelve,
+    Trigger,
+    Unshelve,
+    Unwatched,
+)
+from hubwatch_core.alarm import SYSTEM, Action, Alarm, DetectedCondition, JournalEntry
+from hubwatch_core.clock import SECOND_US, clock_text
 from hubwatch_core.errors import Permanent
-from hubwatch_core.wire import Detection
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarm_rows import SYSTEM, Action, Alarm, Entry
 
 UNACKNOWLEDGED = AlarmState.UNACKNOWLEDGED
 ACKNOWLEDGED = AlarmState.ACKNOWLEDGED
@@ -27,7 +35,7 @@ QUIET_US = 5 * 60 * SECOND_US
 """A condition that comes back after this long is told again. Our choice: the group_interval default of Alertmanager,
 long enough that a chattering contact (three times a minute and more) is told once."""
 
-Moved = tuple[Alarm, tuple[Entry, ...]]
+Moved = tuple[Alarm, tuple[JournalEntry, ...]]
 
 
 class MoveRefused(Permanent):
@@ -35,7 +43,7 @@ class MoveRefused(Permanent):
 
 
 def move(alarm: Alarm | None, trigger: Trigger) -> Moved:
-    """Apply `trigger`; gives the alarm as it stands then and what goes into its journal (empty: nothing to tell).
+    """Apply `trigger`; return the alarm as it stands then and what goes into its journal (empty: nothing to tell).
 
     A detection with no alarm, or a closed one, opens a new one. Raises MoveRefused, and then nothing has changed.
     """
@@ -45,24 +53,34 @@ def move(alarm: Alarm | None, trigger: Trigger) -> Moved:
         raise MoveRefused("there is no alarm to act on")
     match trigger:
         case Cleared():
-            return _cleared(alarm, trigger)
+            moved = _cleared(alarm, trigger)
         case Acknowledge():
-            return _acknowledge(alarm, trigger)
+            moved = _acknowledge(alarm, trigger)
         case Shelve():
-            return _shelve(alarm, trigger)
+            moved = _shelve(alarm, trigger)
         case Unshelve():
-            return _unshelve(alarm, trigger)
+            moved = _unshelve(alarm, trigger)
         case ShelfExpired():
-            return _shelf_expired(alarm, trigger)
-    assert_never(trigger)
+            moved = _shelf_expired(alarm, trigger)
+        case Close():
+            moved = _close(alarm, trigger)
+        case Unwatched():
+            moved = _unwatched(alarm, trigger)
+        case _:
+            assert_never(trigger)
+    return moved
 
 
 def _detected(alarm: Alarm | None, trigger: Detected) -> Moved:
+    detection = trigger.detection
+    if alarm is not None and was_dealt_with(alarm, detection):
+        changed = replace(alarm, detections=alarm.detections + 1, peak=max(alarm.peak, detection.score, detection.peak))
+        note = _lateness(detection)
+        return changed, (_entry(Action.REPEATED, alarm, changed, trigger.at, note=note, detection=detection.id),)
     if alarm is None or alarm.state is NORMAL:
         return _open(trigger)
-    detection = trigger.detection
-    action, state = _repetition(alarm, detection)
-    counted = _counted(alarm, detection)
+    action, state = _repetition(alarm, trigger)
+    counted = _counted(alarm, detection, trigger.at)
     changed = replace(counted, state=state)
     if state is not SHELVED:
         changed = replace(changed, shelved_until=None)
@@ -70,6 +88,15 @@ def _detected(alarm: Alarm | None, trigger: Detected) -> Moved:
         # Nobody has taken this occurrence yet, even if somebody took an earlier or less urgent one.
         changed = replace(changed, acknowledged=None, acknowledged_by=None)
     return changed, (_entry(action, alarm, changed, trigger.at, note=_lateness(detection), detection=detection.id),)
+
+
+def was_dealt_with(alarm: Alarm, found: DetectedCondition) -> bool:
+    """Return whether a closed alarm stood for a late detection: all of it lies in the time for which the condition was
+    known to be there. People closed the alarm knowing that, so it is counted and nobody is told again.
+    """
+    if alarm.state is not NORMAL or not found.late or found.end is None:
+        return False
+    return alarm.opened <= found.start and found.end <= alarm.last_active
 
 
 def _open(trigger: Detected) -> Moved:
@@ -92,30 +119,34 @@ def _open(trigger: Detected) -> Moved:
         score=found.score,
         late=found.late,
         returned=found.end,
+        peak=max(found.score, found.peak),
     )
-    entry = Entry(Action.OPENED, trigger.at, None, alarm.state, note=_lateness(found), detection=found.id)
+    entry = JournalEntry(Action.OPENED, trigger.at, None, alarm.state, note=_lateness(found), detection=found.id)
     return alarm, (entry,)
 
 
-def _repetition(alarm: Alarm, found: Detection) -> tuple[Action, AlarmState]:
+def _repetition(alarm: Alarm, trigger: Detected) -> tuple[Action, AlarmState]:
     """A detection on an open alarm: which word, which state.
 
     More urgent than the alarm was: whoever acknowledged or shelved it judged something lesser, so it is
     unacknowledged again. Otherwise it is counted; an acknowledged alarm stays with its responder and a shelved one on
-    its shelf. A returned alarm becomes active again, and is told again when it had been quiet for QUIET_US.
+    its shelf. A returned alarm becomes active again, and is told again when it had been quiet for QUIET_US: by the
+    times of its detections or, as the clock they come from may have been set back, by the hub's own.
     """
+    found = trigger.detection
     if found.priority < alarm.priority:
         gone = found.end is not None and alarm.active == 0
         return Action.RAISED, RETURNED if gone else UNACKNOWLEDGED
     if alarm.state is not RETURNED:
         return Action.REPEATED, alarm.state
-    quiet = found.start - alarm.last_active >= QUIET_US
+    hub_quiet_us = 0 if found.late else trigger.quiet_us
+    quiet = max(found.start - alarm.last_active, hub_quiet_us) >= QUIET_US or alarm.last_active > trigger.at
     return Action.RECURRED if quiet else Action.REPEATED, UNACKNOWLEDGED if found.end is None else RETURNED
 
 
-def _counted(alarm: Alarm, found: Detection) -> Alarm:
+def _counted(alarm: Alarm, found: DetectedCondition, now: int) -> Alarm:
     active = alarm.active + (found.end is None)
-    last_active = max(alarm.last_active, _last_seen(found))
+    last_active = _later(alarm.last_active, _last_seen(found), now)
     counted = replace(
         alarm,
         opened=min(alarm.opened, found.start),
@@ -123,6 +154,7 @@ def _counted(alarm: Alarm, found: Detection) -> Alarm:
         returned=None if active else last_active,
         detections=alarm.detections + 1,
         active=active,
+        peak=max(alarm.peak, found.score, found.peak),
     )
     # An old finding that arrives late does not speak over a live one of the same priority.
     if found.priority > alarm.priority or (found.priority == alarm.priority and found.late > alarm.late):
@@ -134,16 +166,39 @@ def _cleared(alarm: Alarm, trigger: Cleared) -> Moved:
     """Only the end of the last detection that is still open returns the alarm; the others are not told."""
     if alarm.active == 0:
         return alarm, ()
-    last_active = max(alarm.last_active, trigger.end)
-    changed = replace(alarm, active=alarm.active - 1, last_active=last_active)
+    last_active = _later(alarm.last_active, trigger.end, trigger.at)
+    changed = replace(alarm, active=alarm.active - 1, last_active=last_active, peak=max(alarm.peak, trigger.peak))
     if changed.active:
         return changed, ()
-    changed = replace(changed, returned=last_active)
+    changed = _returned(changed, trigger.at)
+    entry = _entry(Action.RETURNED, alarm, changed, trigger.at, note=trigger.why, detection=trigger.detection)
+    return _with_closing(entry, changed)
+
+
+def _returned(alarm: Alarm, at: int) -> Alarm:
+    changed = replace(alarm, active=0, returned=alarm.last_active)
     if alarm.state is ACKNOWLEDGED:
-        changed = replace(changed, state=NORMAL, closed=trigger.at)
-    elif alarm.state is UNACKNOWLEDGED:
-        changed = replace(changed, state=RETURNED)
-    return _with_closing(_entry(Action.RETURNED, alarm, changed, trigger.at, detection=trigger.detection), changed)
+        return replace(changed, state=NORMAL, closed=at)
+    return replace(changed, state=RETURNED) if alarm.state is UNACKNOWLEDGED else changed
+
+
+def _close(alarm: Alarm, trigger: Close) -> Moved:
+    """Ends of its detections that come later find it closed and change nothing; a new detection opens a new alarm.
+
+    `returned` stays empty when nobody saw the condition go, and `acknowledged_by` when nobody had taken the alarm.
+    """
+    _refuse_closed(alarm)
+    changed = replace(alarm, state=NORMAL, active=0, shelved_until=None, closed=trigger.at)
+    return changed, (_entry(Action.CLOSED, alarm, changed, trigger.at, by=trigger.by, note=trigger.reason),)
+
+
+def _unwatched(alarm: Alarm, trigger: Unwatched) -> Moved:
+    """As when the last detection ends: what nobody has acknowledged still waits for a person."""
+    if alarm.active == 0:
+        return alarm, ()
+    changed = _returned(alarm, trigger.at)
+    entry = _entry(Action.RETURNED, alarm, changed, trigger.at, by=trigger.by, note=trigger.reason)
+    return _with_closing(entry, changed)
 
 
 def _acknowledge(alarm: Alarm, trigger: Acknowledge) -> Moved:
@@ -193,7 +248,9 @@ def _shelf_expired(alarm: Alarm, trigger: ShelfExpired) -> Moved:
     One that has gone closes if it had been acknowledged before it was shelved and was not seen since; otherwise a
     person still has to look at it.
     """
-    if alarm.state is not SHELVED or alarm.shelved_until is None or alarm.shelved_until > trigger.at:
+    if alarm.state is not SHELVED or alarm.shelved_until is None:
+        return alarm, ()
+    if alarm.shelved_until > trigger.at and not trigger.clock_set_back:
         return alarm, ()
     changed = replace(alarm, shelved_until=None)
     if alarm.active:
@@ -202,14 +259,15 @@ def _shelf_expired(alarm: Alarm, trigger: ShelfExpired) -> Moved:
         changed = replace(changed, state=RETURNED)
     else:
         changed = replace(changed, state=NORMAL, closed=trigger.at)
-    return _with_closing(_entry(Action.SHELF_EXPIRED, alarm, changed, trigger.at), changed)
+    note = "the hub's clock was set back: for how long it was shelved is not known" if trigger.clock_set_back else None
+    return _with_closing(_entry(Action.SHELF_EXPIRED, alarm, changed, trigger.at, note=note), changed)
 
 
-def _with_closing(entry: Entry, alarm: Alarm) -> Moved:
+def _with_closing(entry: JournalEntry, alarm: Alarm) -> Moved:
     """Add the closing line, so that a route told of closings hears of it whatever move closed the alarm."""
     if alarm.state is not NORMAL:
         return alarm, (entry,)
-    return alarm, (entry, Entry(Action.CLOSED, entry.at, NORMAL, NORMAL, by=entry.by))
+    return alarm, (entry, JournalEntry(Action.CLOSED, entry.at, NORMAL, NORMAL, by=entry.by))
 
 
 def _entry(
@@ -221,25 +279,30 @@ def _entry(
     by: str = SYSTEM,
     note: str | None = None,
     detection: str | None = None,
-) -> Entry:
-    return Entry(action, at, before.state, after.state, by=by, note=note, detection=detection)
+) -> JournalEntry:
+    return JournalEntry(action, at, before.state, after.state, by=by, note=note, detection=detection)
 
 
 def _refuse_closed(alarm: Alarm) -> None:
     if alarm.state is NORMAL:
-        when = clock_text(alarm.closed)
-        raise MoveRefused(f"alarm {alarm.id} is already closed (at {when}, acknowledged by {alarm.acknowledged_by})")
+        holder = "never acknowledged" if alarm.acknowledged_by is None else f"acknowledged by {alarm.acknowledged_by}"
+        raise MoveRefused(f"alarm {alarm.id} is already closed (at {clock_text(alarm.closed)}, {holder})")
 
 
-def _last_seen(found: Detection) -> int:
+def _later(known: int, new: int, now: int) -> int:
+    """Return the later of two times; one of the future is of a clock that was wrong and gives way."""
+    return new if known > now else max(known, new)
+
+
+def _last_seen(found: DetectedCondition) -> int:
     return found.detected if found.end is None else found.end
 
 
-def _why(found: Detection) -> str:
+def _why(found: DetectedCondition) -> str:
     return f"late: {found.why}" if found.late else found.why
 
 
-def _lateness(found: Detection) -> str | None:
+def _lateness(found: DetectedCondition) -> str | None:
     if not found.late:
         return None
     return f"late: began {clock_text(found.start)}, known {clock_text(found.detected)}"

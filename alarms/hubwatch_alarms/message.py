@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from hubwatch_alarms.clock_text import clock_text
 from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.instructions import Instruction
+from hubwatch_core.alarm import Action, Alarm
+from hubwatch_core.clock import clock_text
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Priority
-from hubwatch_store.alarm_rows import Action, Alarm
 
 VERSION = 1
 """Version of the webhook body; new keys may come within it, none changes its meaning or goes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class AlarmMessage:
     """One thing to tell over one route; `id` is the same at every attempt, so a receiver can drop repeats.
 
     `alarm` is read anew for every attempt: a message that comes late still says rightly who has the alarm.
@@ -50,7 +50,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Say it in a few lines for a phone, the most needed first."""
+        """Return it in a few lines for a phone, the most needed first."""
         alarm = self.alarm
         urgency = Priority(alarm.priority).name
         happened = str(self.event).replace("_", " ")
@@ -69,22 +69,22 @@ class Message:
 
 
 def where(alarm: Alarm) -> str:
-    """Name the place from the hub down to the sensor."""
+    """Return the names of the place from the hub down to the sensor."""
     return " / ".join(part for part in (alarm.hub, alarm.zone, alarm.sensor) if part)
 
 
 def presence(alarm: Alarm) -> str:
-    """Say whether the condition is still there."""
+    """Return whether the condition is still there."""
     return "still there" if alarm.active else f"gone at {clock_text(alarm.returned)}"
 
 
 def who_has(alarm: Alarm) -> str:
-    """Say who has taken the alarm, or that nobody has."""
+    """Return who has taken the alarm, or that nobody has."""
     if alarm.acknowledged_by is None:
         return "nobody yet"
     return f"{one_line(alarm.acknowledged_by)}, since {clock_text(alarm.acknowledged)}"
 
 
 def seen_text(alarm: Alarm) -> str:
-    """Say how many detections the alarm stands for."""
+    """Return how many detections the alarm stands for."""
     return "seen once" if alarm.detections == 1 else f"seen {alarm.detections} times"

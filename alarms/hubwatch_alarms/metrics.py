@@ -12,7 +12,7 @@ from hubwatch_core.words import AlarmState, Priority
 LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400)
 
 
-class Metrics:
+class AlarmMetrics:
     """Every metric of the component; names begin with `hubwatch_alarms_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -38,7 +38,19 @@ class Metrics:
             "hubwatch_alarms_given_up_total", "Messages given up undelivered.", ["route"], registry=registry
         )
         self.refused = Counter(
-            "hubwatch_alarms_refused_total", "Messages the other side refused for good.", ["route"], registry=registry
+            "hubwatch_alarms_refused_total",
+            "Attempts that the other side refused; they are made again, slowly.",
+            ["route"],
+            registry=registry,
+        )
+        self.rerouted = Counter(
+            "hubwatch_alarms_rerouted_total",
+            "Messages queued on a route because another one could not deliver them.",
+            ["route"],
+            registry=registry,
+        )
+        self.untold = Gauge(
+            "hubwatch_alarms_untold", "Open alarms that nobody has taken and nobody was told of.", registry=registry
         )
         self.delivery = Histogram(
             "hubwatch_alarms_delivery_seconds",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from hubwatch_alarms.config import CommandSettings
-from hubwatch_alarms.mover import Change, apply
-from hubwatch_alarms.triggers import Acknowledge, Shelve, Unshelve
-from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_alarms.mover import AlarmChange, apply
+from hubwatch_alarms.settings import CommandSettings
+from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Unshelve
+from hubwatch_core.alarm import SYSTEM, Alarm
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import is_text
-from hubwatch_store import alarms
-from hubwatch_store.alarm_rows import SYSTEM, Alarm
-from hubwatch_store.pool import Connection, connect
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import DatabaseConnection, connect, database_clock
 
 LONGEST_NAME = 100
 LONGEST_NOTE = 1000
@@ -34,18 +34,18 @@ def parse_name(text: str) -> str:
     return name
 
 
-def parse_note(text: str | None) -> str | None:
+def parse_note(text: str | None, option: str = "--note") -> str | None:
     """Read what a person has to say; raises BadCall when it cannot be kept."""
     if text is not None and (len(text) > LONGEST_NOTE or "\0" in text or not is_text(text)):
-        raise BadCall(f"--note may have at most {LONGEST_NOTE} characters, of UTF-8 text")
+        raise BadCall(f"{option} may have at most {LONGEST_NOTE} characters, of UTF-8 text")
     return text or None
 
 
-def parse_reason(text: str) -> str:
+def parse_reason(text: str, option: str = "--note") -> str:
     """Read why a person does something that needs a reason; raises BadCall when there is none."""
-    reason = parse_note(text.strip())
+    reason = parse_note(text.strip(), option)
     if reason is None:
-        raise BadCall("--note must say why")
+        raise BadCall(f"{option} must say why")
     return reason
 
 
@@ -58,33 +58,40 @@ def parse_duration_s(text: str) -> float:
     return float(int(number) * units[unit])
 
 
-async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str | None) -> Change:
+async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str | None) -> AlarmChange:
     """Take an alarm; raises MoveRefused when it is closed, shelved or with somebody else, Transient, Permanent."""
     async with await connect(settings.database, "hubwatch alarms ack") as connection, alarms.alone(connection):
         found = await existing(connection, alarm)
-        return await apply(connection, found, Acknowledge(now_us(), by, note))
+        return await apply(connection, found, Acknowledge(await database_clock(connection), by, note))
 
 
-async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> Change:
+async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> AlarmChange:
     """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
-    longest_s = settings.shelving.longest_s
-    if duration_s > longest_s:
-        raise Permanent(f"an alarm may be shelved for at most {longest_s / 3600:g} h (shelving.longest_s)")
+    max_s = settings.shelving.max_s
+    if duration_s > max_s:
+        raise Permanent(f"an alarm may be shelved for at most {max_s / 3600:g} h (shelving.max_s)")
     async with await connect(settings.database, "hubwatch alarms shelve") as connection, alarms.alone(connection):
         found = await existing(connection, alarm)
-        now = now_us()
+        now = await database_clock(connection)
         return await apply(connection, found, Shelve(now, by, now + int(duration_s * SECOND_US), note))
 
 
-async def unshelve(settings: CommandSettings, alarm: int, by: str, note: str | None) -> Change:
+async def unshelve(settings: CommandSettings, alarm: int, by: str, note: str | None) -> AlarmChange:
     """Take an alarm off the shelf; whoever does so has it."""
     async with await connect(settings.database, "hubwatch alarms unshelve") as connection, alarms.alone(connection):
         found = await existing(connection, alarm)
-        return await apply(connection, found, Unshelve(now_us(), by, note))
+        return await apply(connection, found, Unshelve(await database_clock(connection), by, note))
 
 
-async def existing(connection: Connection, alarm: int) -> Alarm:
-    """Give an alarm; raises Permanent when there is none of that number."""
+async def close(settings: CommandSettings, alarm: int, by: str, reason: str) -> AlarmChange:
+    """End an alarm whatever its condition does; raises MoveRefused when it is closed already."""
+    async with await connect(settings.database, "hubwatch alarms close") as connection, alarms.alone(connection):
+        found = await existing(connection, alarm)
+        return await apply(connection, found, Close(await database_clock(connection), by, reason))
+
+
+async def existing(connection: DatabaseConnection, alarm: int) -> Alarm:
+    """Return an alarm; raises Permanent when there is none of that number."""
     found = await alarms.alarm_by_id(connection, alarm)
     if found is None:
         raise Permanent(f"there is no alarm {alarm}; `hubwatch alarms list` shows those that are open")

@@ -1,124 +1,148 @@
-"""Brings messages to people: one worker a route, so that a dead route delays no other."""
+"""Brings messages to people: one worker a route, so that a dead route delays no other.
+
+A message that its route cannot deliver goes out on every other route, too, when nobody was told of its alarm.
+"""
 
 from __future__ import annotations
 
-import random
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubwatch_alarms.config import DeliverySection
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import Message
-from hubwatch_alarms.metrics import Metrics
-from hubwatch_alarms.notify.backoff import pause_s
-from hubwatch_alarms.notify.outcome import Outcome, Result
+from hubwatch_alarms.message import AlarmMessage
+from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.notify.route import Route
+from hubwatch_alarms.settings import DeliverySection
+from hubwatch_core.concurrency import backoff_s
+from hubwatch_core.condition import Condition
+from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
+from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
-from hubwatch_store import notifications
-from hubwatch_store.notifications import Attempt, Claimed
-from hubwatch_store.pool import Pool
+from hubwatch_store.alarms import Claimed, notifications
+from hubwatch_store.database import Pool
 
 LEASE_MARGIN_S = 5.0
 """How much longer than an attempt can take its sender is waited for; covers writing down what came of it."""
+
+ATTEMPT_MARGIN_S = 1.0
+"""How much longer than its own limit a route is waited for."""
+
+FIRST_PAUSE_S = 1.0
+MAX_PAUSE_S = 60.0
+FIRST_REFUSED_PAUSE_S = 15.0
+MAX_REFUSED_PAUSE_S = 300.0
+"""A refusal is put right by people: a try every five minutes is soon enough then, and bothers nobody until then."""
+REVIVE_AFTER_S = 15 * 60.0
+"""An open alarm that nobody has taken or been told of is not forgotten: this long after its message was given up, it is
+tried again."""
+MAX_RETRY_AFTER_S = 15 * 60.0
+"""No answer of another machine may silence a route for longer than this, whatever its Retry-After says."""
 
 _log = get_logger("alarms")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Outbox:
     """What every sender of a process shares."""
 
     pool: Pool
     instructions: Instructions
-    metrics: Metrics
+    metrics: AlarmMetrics
     delivery: DeliverySection
+    owner: str | None = None
+    """The token of the process that may send; without it nobody is asked."""
 
 
 class Sender:
     """Sends the messages of one route, the most urgent first; logs once when the route fails and once when it works."""
 
-    def __init__(self, name: str, route: Route, desk: Desk) -> None:
+    def __init__(self, name: str, route: Route, outbox: Outbox, health: Health | None = None) -> None:
         self._name = name
         self._route = route
-        self._desk = desk
-        self._failing = False
+        self._outbox = outbox
+        self._works = Condition(
+            f"alarms.receiver.{name}",
+            health,
+            _log,
+            lost="route fails, retrying",
+            back="route works again",
+            facts={"route": name},
+        )
 
     async def send_next(self) -> bool:
         """Make one attempt with the most urgent due message; False when none is due. Raises Transient, Permanent."""
         message = await notifications.claim(
-            self._desk.pool,
+            self._outbox.pool,
             self._name,
-            lease_s=self._route.longest_s + LEASE_MARGIN_S,
-            give_up_after_s=self._desk.delivery.give_up_after_s,
+            lease_s=self._route.max_s + LEASE_MARGIN_S,
+            give_up_after_s=self._outbox.delivery.give_up_after_s,
+            owner=self._outbox.owner,
         )
         if message is None:
             return False
-        outcome = await self._route.deliver(self._compose(message))
-        self._desk.metrics.attempts.labels(self._name, outcome.result).inc()
-        await self._settle(message, outcome)
+        outcome = await self._attempt(self._compose(message))
+        self._outbox.metrics.attempts.labels(self._name, outcome.result).inc()
+        await self._record_outcome(message, outcome)
         return True
 
-    def _compose(self, message: Claimed) -> Message:
+    async def _attempt(self, message: AlarmMessage) -> DeliveryOutcome:
+        """Deliver within the route's own time, whatever it waits for."""
+        try:
+            async with asyncio.timeout(self._route.max_s + ATTEMPT_MARGIN_S):
+                return await self._route.deliver(message)
+        except TimeoutError:
+            return DeliveryOutcome(DeliveryResult.TRANSIENT, error=f"no answer within {self._route.max_s:g} s")
+
+    def _compose(self, message: Claimed) -> AlarmMessage:
         entry = message.entry
-        return Message(
+        return AlarmMessage(
             id=message.id,
             event=entry.action,
             at=entry.at,
             by=entry.by,
             note=entry.note,
             alarm=message.alarm,
-            instruction=self._desk.instructions.of(message.alarm.type),
+            instruction=self._outbox.instructions.of(message.alarm.type),
         )
 
-    async def _settle(self, message: Claimed, outcome: Outcome) -> None:
-        attempt = Attempt(outcome.result, outcome.status, outcome.error)
+    async def _record_outcome(self, message: Claimed, outcome: DeliveryOutcome) -> None:
         match outcome.result:
-            case Result.DELIVERED:
-                await notifications.settle(self._desk.pool, message, attempt, state="delivered")
-                self._desk.metrics.delivery.labels(self._name).observe(message.age_s)
-                self._works()
-            case Result.PERMANENT:
-                await notifications.settle(self._desk.pool, message, attempt, state="refused")
-                self._desk.metrics.refused.labels(self._name).inc()
-                self._lost_for_good("message refused, nobody was told on this route", message, outcome.error)
-            case Result.TRANSIENT:
-                await self._try_later(message, outcome, attempt)
+            case DeliveryResult.DELIVERED:
+                await notifications.finish(self._outbox.pool, message, outcome, state="delivered")
+                self._outbox.metrics.delivery.labels(self._name).observe(message.age_s)
+                self._works.back()
+            case DeliveryResult.REFUSED:
+                self._outbox.metrics.refused.labels(self._name).inc()
+                await self._try_later(message, outcome, refused_pause_s(message.attempt))
+            case DeliveryResult.TRANSIENT:
+                await self._try_later(message, outcome, first_pause_s(message.attempt))
 
-    async def _try_later(self, message: Claimed, outcome: Outcome, attempt: Attempt) -> None:
-        self._fails(outcome.error)
-        chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        pause = pause_s(message.attempt, chance, outcome.retry_after_s)
-        limit_s = self._desk.delivery.give_up_after_s
+    async def _try_later(self, message: Claimed, outcome: DeliveryOutcome, pace_s: float) -> None:
+        self._works.lost(outcome.error or "no reason given")
+        pause = pause_s(pace_s, outcome.retry_after_s)
+        limit_s = self._outbox.delivery.give_up_after_s
         if message.age_s + pause < limit_s:
             hold = outcome.retry_after_s is not None
-            await notifications.postpone(self._desk.pool, message, attempt, pause_s=pause, hold_route=hold)
+            await notifications.postpone(self._outbox.pool, message, outcome, pause_s=pause, hold_route=hold)
             return
         reason = give_up_reason(limit_s)
-        await notifications.abandon(self._desk.pool, message, attempt, reason)
-        self._desk.metrics.given_up.labels(self._name).inc()
-        self._lost_for_good("message given up, nobody was told on this route", message, reason)
+        await notifications.abandon(self._outbox.pool, message, outcome, reason)
+        self._outbox.metrics.given_up.labels(self._name).inc()
+        self._log_undelivered("message given up, not delivered", message, reason)
 
-    def _lost_for_good(self, what: str, message: Claimed, reason: str | None) -> None:
+    def _log_undelivered(self, what: str, message: Claimed, reason: str | None) -> None:
         _log.error(what, route=self._name, alarm=message.alarm.id, message=message.id, reason=reason)
 
-    def _fails(self, reason: str | None) -> None:
-        if not self._failing:
-            _log.warning("route fails, trying again", route=self._name, reason=reason)
-        self._failing = True
 
-    def _works(self) -> None:
-        if self._failing:
-            _log.info("route works again", route=self._name)
-        self._failing = False
-
-
-async def give_up_overdue(desk: Desk) -> int:
+async def give_up_overdue(outbox: Outbox) -> int:
     """Give up what has waited too long, also on routes that are no longer configured; says so for each message."""
-    reason = give_up_reason(desk.delivery.give_up_after_s)
-    gone = await notifications.give_up_overdue(desk.pool, desk.delivery.give_up_after_s, reason)
+    reason = give_up_reason(outbox.delivery.give_up_after_s)
+    gone = await notifications.give_up_overdue(outbox.pool, outbox.delivery.give_up_after_s, reason)
     for message in gone:
-        desk.metrics.given_up.labels(message.route).inc()
+        outbox.metrics.given_up.labels(message.route).inc()
         _log.error(
-            "message given up, nobody was told on this route",
+            "message given up, not delivered",
             route=message.route,
             alarm=message.alarm,
             message=message.id,
@@ -128,6 +152,37 @@ async def give_up_overdue(desk: Desk) -> int:
     return len(gone)
 
 
+async def use_other_routes(outbox: Outbox, routes: Sequence[str]) -> int:
+    """Queue what a route could not deliver on the others, once it has failed for `other_routes_after_s`; say so.
+
+    What was given up is taken up again after a time, while its alarm is open and nobody knows of it.
+    """
+    after_s = outbox.delivery.other_routes_after_s
+    found = await notifications.queue_on_other_routes(outbox.pool, routes, after_s, owner=outbox.owner)
+    for each in found:
+        outbox.metrics.rerouted.labels(each.route).inc()
+        _log.warning("nobody was told of an alarm on its route, telling on another", route=each.route, alarm=each.alarm)
+    await notifications.revive(outbox.pool, routes, REVIVE_AFTER_S)
+    return len(found)
+
+
 def give_up_reason(limit_s: float) -> str:
-    """Say why a message is given up."""
+    """Return why a message is given up."""
     return f"not delivered within {limit_s:g} s"
+
+
+def first_pause_s(attempt: int) -> float:
+    """Return the pause after failed attempt number `attempt` (from 1): doubling from 1 s to at most 60 s."""
+    return backoff_s(attempt, FIRST_PAUSE_S, MAX_PAUSE_S)
+
+
+def refused_pause_s(attempt: int) -> float:
+    """Return the pause after refused attempt number `attempt` (from 1): doubling from 15 s to at most 5 minutes."""
+    return backoff_s(attempt, FIRST_REFUSED_PAUSE_S, MAX_REFUSED_PAUSE_S)
+
+
+def pause_s(pace_s: float, retry_after_s: float | None = None) -> float:
+    """Return the pause before the next attempt: what the other side asked for with Retry-After is the least, up to 15
+    minutes.
+    """
+    return max(pace_s, min(retry_after_s or 0.0, MAX_RETRY_AFTER_S))

@@ -6,113 +6,148 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from hubwatch_alarms.config import Settings
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.metrics import Metrics
+from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.mover import Mover, Round, actions_of
 from hubwatch_alarms.notify.route import Route
-from hubwatch_alarms.notify.table import make_route
-from hubwatch_alarms.outage import Outage, wait_for
-from hubwatch_alarms.sender import Desk, Sender, give_up_overdue
-from hubwatch_core.clock import now_us
+from hubwatch_alarms.places import Places
+from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
+from hubwatch_alarms.settings import AlarmsSettings
+from hubwatch_core.clock import clock_text, now_us
+from hubwatch_core.concurrency import wait_for_event
+from hubwatch_core.condition import Condition
 from hubwatch_core.logs import get_logger
-from hubwatch_core.service import Context, Part
-from hubwatch_store import alarms, notifications
-from hubwatch_store.errors import translated
-from hubwatch_store.listening import listen
-from hubwatch_store.pool import Pool, open_pool
+from hubwatch_core.outage import Outage
+from hubwatch_core.process import Context, Part
+from hubwatch_core.words import Priority
+from hubwatch_store.alarms import alarms, notifications
+from hubwatch_store.database import Pool, check_schema, listen, open_pool, translated
+from hubwatch_store.ownership import Owner, WorkClaim
+from hubwatch_store.site import CHANNEL as SITE_CHANNEL
+from hubwatch_store.site import end_due
 
 POLL_S = 1.0
 """How often everything is looked at without being told; NOTIFY is quicker, but a lost one must not matter."""
 
-CHANNELS = ("hubwatch_detections", "hubwatch_alarms")
+UNTOLD_AFTER_S = 60.0
+"""How long a message may wait before its alarm counts as one that nobody was told of."""
+
+CHANNELS = ("hubwatch_detections", "hubwatch_alarms", SITE_CHANNEL)
 
 
 _log = get_logger("alarms")
 
 
-def parts(settings: Settings, context: Context) -> list[Part]:
+def parts(settings: AlarmsSettings, context: Context) -> list[Part]:
     """Make the parts; raises Permanent when a secret or the instructions cannot be read, before anything connects."""
     service = _Service(settings, context)
+    routes = [f"alarms.route.{section.name}" for section in settings.routes]
+    for check in ("alarms.listener", "alarms.mover", "alarms.sweeper", *routes):
+        context.health.set(check, False, "no work done yet")
     return [
+        Part("alarms.owner", service.own),
         Part("alarms.listener", service.listen),
         Part("alarms.sender", service.send),
         Part("alarms.mover", service.move),
     ]
 
 
-class _Bells:
-    """Wake whoever waits for news, all of them at once."""
+class _Wakeups:
+    """Wakes every loop that waits for news."""
 
     def __init__(self) -> None:
-        self._bells: set[asyncio.Event] = set()
+        self._events: set[asyncio.Event] = set()
 
-    def ring(self) -> None:
-        for bell in self._bells:
-            bell.set()
+    def wake(self) -> None:
+        for event in self._events:
+            event.set()
 
     @asynccontextmanager
-    async def hung(self, stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-        """Give a bell that rings on news, and when `stop` is set."""
-        bell = asyncio.Event()
-        self._bells.add(bell)
-        stopper = asyncio.create_task(_ring_on(stop, bell))
+    async def subscribe(self, stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+        """Return an event that is set on news, and when `stop` is set."""
+        event = asyncio.Event()
+        self._events.add(event)
+        stopper = asyncio.create_task(_set_on(stop, event))
         try:
-            yield bell
+            yield event
         finally:
-            self._bells.discard(bell)
+            self._events.discard(event)
             stopper.cancel()
 
 
-async def _ring_on(stop: asyncio.Event, bell: asyncio.Event) -> None:
+async def _set_on(stop: asyncio.Event, event: asyncio.Event) -> None:
     await stop.wait()
-    bell.set()
+    event.set()
 
 
 class _Service:
-    def __init__(self, settings: Settings, context: Context) -> None:
+    def __init__(self, settings: AlarmsSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
         self._instructions = Instructions.load(settings.instructions_file)
-        self._metrics = Metrics(context.registry)
-        self._routes: dict[str, Route] = {section.name: make_route(section) for section in settings.routes}
+        self._metrics = AlarmMetrics(context.registry)
+        self._routes: dict[str, Route] = {section.name: section.open() for section in settings.routes}
         if not self._routes:
-            _log.warning("no route is configured, so nobody is told of an alarm; add [[routes]]")
-        self._bells = _Bells()
+            _log.warning("no route configured: nobody is notified of alarms; add [[routes]]")
+        self._wakeups = _Wakeups()
+        self._places = Places(context.health)
+        self._told = Condition(
+            "alarms.told", context.health, _log, lost="alarms that nobody was told of", back="every alarm was told"
+        )
+        self._owner = Owner(settings.database, WorkClaim("alarms", "alarms"), context)
 
-    def _outage(self, check: str) -> Outage:
-        return Outage(check, self._context.health, self._settings.database.retry_max_s)
+    def _outage(self, check: str, more_s: float = 0.0) -> Outage:
+        """Return the guard of one loop, whose steps take `more_s` beside what they ask of the database."""
+        limits = self._settings.database
+        return Outage(check, self._context.health, limits.max_retry_s, step_s=limits.step_s + more_s)
+
+    async def own(self, stop: asyncio.Event) -> None:
+        """Be the only process that moves alarms and sends messages; raises NameTaken when there is another."""
+        await self._owner.run(stop)
 
     async def listen(self, stop: asyncio.Event) -> None:
-        """Ring the bells on every NOTIFY."""
-        outage = self._outage("alarms.listener")
+        """Wake the other parts on every NOTIFY."""
+        # One step listens for as long as it hears; each of its waits has an end of its own.
+        health, limits = self._context.health, self._settings.database
+        outage = Outage("alarms.listener", health, limits.max_retry_s)
         while not stop.is_set():
             await outage.step(lambda: self._listen_once(stop, outage), stop)
 
     async def _listen_once(self, stop: asyncio.Event, outage: Outage) -> None:
         heard = listen(self._settings.database, CHANNELS, "hubwatch alarms listener")
         try:
+            await anext(heard)  # it hears from now on; what was told before was not heard
+            outage.back()
+            self._places.told()
+            self._wakeups.wake()
             async for channel in heard:
                 outage.back()
                 if stop.is_set():
                     return
+                if channel == SITE_CHANNEL:
+                    self._places.told()
                 if channel:
-                    self._bells.ring()
+                    self._wakeups.wake()
         finally:
             await heard.aclose()
 
     async def move(self, stop: asyncio.Event) -> None:
         """Move alarms until stopped; what has begun is finished."""
         outage = self._outage("alarms.mover")
-        async with open_pool(self._settings.database, "hubwatch alarms mover") as pool, self._bells.hung(stop) as bell:
-            mover = Mover(pool, self._settings.routes, self._instructions)
+        await asyncio.to_thread(check_schema, self._settings.database)
+        async with (
+            open_pool(self._settings.database, "hubwatch alarms mover") as pool,
+            self._wakeups.subscribe(stop) as wakeup,
+        ):
+            mover = Mover(pool, self._settings.routes, self._instructions, self._owner.token, self._places)
+            await self._owner.wait_held(stop)
             while not stop.is_set():
-                bell.clear()
+                wakeup.clear()
                 done = await outage.step(mover.round, stop)
                 if done is not None:
                     self._count(done)
                 if done is not None and not done.more and not stop.is_set():
-                    await wait_for(bell, POLL_S)
+                    await wait_for_event(wakeup, POLL_S)
 
     def _count(self, done: Round) -> None:
         self._metrics.arrivals.inc(done.arrivals)
@@ -123,7 +158,7 @@ class _Service:
             if change.detected is not None:
                 self._metrics.alarmed(change.detected, now)
 
-    async def _stand(self, pool: Pool) -> None:
+    async def _count_open(self, pool: Pool) -> None:
         with translated():
             async with pool.connection() as connection:
                 self._metrics.stand(
@@ -131,30 +166,57 @@ class _Service:
                     outbox=await notifications.count_waiting(connection),
                     open_alarms=await alarms.count_open(connection),
                 )
+                self._show_untold(await notifications.untold(connection, UNTOLD_AFTER_S))
+
+    def _show_untold(self, untold: notifications.Untold) -> None:
+        """Fail the check while there are alarms that should have been told and were not."""
+        self._metrics.untold.set(untold.alarms)
+        if untold.since is None or untold.priority is None:
+            detail = "every message was delivered" if self._routes else "no route configured: nobody is notified"
+            self._told.back(detail)
+            return
+        noun = "alarm" if untold.alarms == 1 else "alarms"
+        self._told.lost(
+            f"{untold.alarms} open {noun} nobody was told of, the oldest since {clock_text(untold.since)}; "
+            f"most urgent: alarm {untold.most_urgent} ({Priority(untold.priority).name.lower()}); "
+            "`hubwatch alarms list` shows them"
+        )
 
     async def send(self, stop: asyncio.Event) -> None:
         """Bring messages to people until stopped; an attempt under way is finished."""
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(open_pool(self._settings.database, "hubwatch alarms sender"))
-            desk = Desk(pool, self._instructions, self._metrics, self._settings.delivery)
+            outbox = Outbox(pool, self._instructions, self._metrics, self._settings.delivery, self._owner.token)
+            await self._owner.wait_held(stop)
             async with asyncio.TaskGroup() as workers:
                 for name, route in self._routes.items():
                     await stack.enter_async_context(route)
-                    workers.create_task(self._serve(Sender(name, route, desk), name, stop))
-                workers.create_task(self._sweep(desk, stop))
+                    sender = Sender(name, route, outbox, self._context.health)
+                    workers.create_task(self._serve(sender, name, route.max_s, stop))
+                workers.create_task(self._sweep(outbox, stop))
 
-    async def _serve(self, sender: Sender, name: str, stop: asyncio.Event) -> None:
-        outage = self._outage(f"alarms.route.{name}")
-        async with self._bells.hung(stop) as bell:
+    async def _serve(self, sender: Sender, name: str, attempt_s: float, stop: asyncio.Event) -> None:
+        outage = self._outage(f"alarms.route.{name}", attempt_s + LEASE_MARGIN_S)
+        async with self._wakeups.subscribe(stop) as wakeup:
             while not stop.is_set():
-                bell.clear()
+                wakeup.clear()
                 sent = await outage.step(sender.send_next, stop)
                 if not sent and not stop.is_set():
-                    await wait_for(bell, POLL_S)
+                    await wait_for_event(wakeup, POLL_S)
 
-    async def _sweep(self, desk: Desk, stop: asyncio.Event) -> None:
+    async def _sweep(self, outbox: Outbox, stop: asyncio.Event) -> None:
         outage = self._outage("alarms.sweeper")
         while not stop.is_set():
-            if await outage.step(lambda: give_up_overdue(desk), stop) is not None:
-                await outage.step(lambda: self._stand(desk.pool), stop)
-                await wait_for(stop, POLL_S)
+            if await outage.step(lambda: give_up_overdue(outbox), stop) is not None:
+                await outage.step(lambda: use_other_routes(outbox, list(self._routes)), stop)
+                await outage.step(lambda: self._count_open(outbox.pool), stop)
+                await outage.step(lambda: _end_levels(outbox.pool), stop)
+                await wait_for_event(stop, POLL_S)
+
+
+async def _end_levels(pool: Pool) -> None:
+    """Let security levels end that were set until now."""
+    with translated():
+        async with pool.connection() as connection:
+            for hub in await end_due(connection):
+                _log.info("security level has ended at its time", hub=hub)

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 
-from hubwatch_alarms.config import CommandSettings
-from hubwatch_alarms.facts import facts_of, facts_of_entry
+from hubwatch_alarms.facts import facts_of, facts_of_entry, facts_of_telling
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.people import existing
-from hubwatch_store import alarms, notifications
-from hubwatch_store.alarm_rows import Alarm, Entry
-from hubwatch_store.errors import translated
-from hubwatch_store.pool import connect
+from hubwatch_alarms.settings import CommandSettings
+from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_store.alarms import Telling, alarms, notifications
+from hubwatch_store.database import connect, translated
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class AlarmDetails:
     """An alarm with its journal and every attempt to tell people of it."""
 
     alarm: Alarm
-    journal: Sequence[Entry]
+    journal: Sequence[JournalEntry]
     attempts: Sequence[dict[str, Any]]
 
     def facts(self, instructions: Instructions) -> dict[str, object]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         instruction = instructions.of(self.alarm.type)
         told = [row | {"at": row["at"].isoformat().replace("+00:00", "Z")} for row in self.attempts]
         return facts_of(self.alarm, instruction.title) | {
@@ -43,27 +42,41 @@ def instructions_of(settings: CommandSettings) -> Instructions:
 
 
 def console() -> Console:
-    """Give the terminal; colours only where it has them."""
+    """Return the terminal; colours only where it has them."""
     return Console()
 
 
-def list_facts(found: Sequence[Alarm], instructions: Instructions) -> list[dict[str, object]]:
-    """Give alarms as JSON values."""
-    return [facts_of(alarm, instructions.of(alarm.type).title) for alarm in found]
+@dataclass(frozen=True, slots=True)
+class AlarmList:
+    """Alarms in the order in which they want attention, whether people were told of each, and how many more match."""
+
+    alarms: Sequence[Alarm]
+    telling: Mapping[int, Telling]
+    more: int
+
+    def facts(self, instructions: Instructions) -> list[dict[str, object]]:
+        """Return it as JSON values."""
+        return [
+            facts_of(alarm, instructions.of(alarm.type).title) | facts_of_telling(self.telling.get(alarm.id, Telling()))
+            for alarm in self.alarms
+        ]
 
 
-async def all_alarms(settings: CommandSettings, *, hub: str | None, closed: bool, most: int) -> list[Alarm]:
+async def all_alarms(settings: CommandSettings, *, hub: str | None, closed: bool, most: int) -> AlarmList:
     """Read alarms in the order in which they want attention; raises Transient, Permanent."""
     with translated():
         async with await connect(settings.database, "hubwatch alarms list") as connection:
-            return await alarms.list_alarms(connection, hub=hub, closed=closed, most=most)
+            found = await alarms.list_alarms(connection, hub=hub, closed=closed, most=most)
+            every = len(found) if len(found) < most else await alarms.count_alarms(connection, hub=hub, closed=closed)
+            telling = await notifications.telling(connection, [alarm.id for alarm in found])
+            return AlarmList(found, telling, max(0, every - len(found)))
 
 
-async def whole_alarm(settings: CommandSettings, alarm: int) -> Whole:
+async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
     """Read everything about one alarm; raises Permanent when there is none of that number."""
     with translated():
         async with await connect(settings.database, "hubwatch alarms show") as connection:
             found = await existing(connection, alarm)
-            return Whole(
+            return AlarmDetails(
                 found, await alarms.journal(connection, alarm), await notifications.attempts_of(connection, alarm)
             )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubwatch_core.cli_border import border
+from hubwatch_core.process import border
 
 app = typer.Typer(name="collector", help="Takes frames from the broker into the database.", no_args_is_help=True)
 
@@ -19,13 +19,13 @@ def run(
     client_id: Annotated[str | None, typer.Option(help="Goes before intake.client_id of the file.")] = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. Any number may run side by side, each with its own client id."""
-    from hubwatch_collector.config import Settings
-    from hubwatch_collector.garbage import collect_seldom
     from hubwatch_collector.service import parts
-    from hubwatch_core.config import load
-    from hubwatch_core.service import serve
+    from hubwatch_collector.settings import CollectorSettings
+    from hubwatch_core.config.load import load
+    from hubwatch_core.garbage import collect_seldom
+    from hubwatch_core.process import serve
 
-    settings = load(Settings, config, flags={"intake.client_id": client_id}, check_files=True)
+    settings = load(CollectorSettings, config, flags={"intake.client_id": client_id}, check_files=True)
     collect_seldom()
     code = serve("collector", lambda context: parts(settings, context), telemetry=settings.telemetry, log=settings.log)
     raise typer.Exit(code)
@@ -42,12 +42,12 @@ def retire(
     """Take a collector out of its group for good: stop it first. Stores what the broker still holds for it."""
     import asyncio
 
-    from hubwatch_collector.config import Settings
     from hubwatch_collector.retirement import retire as retire_it
-    from hubwatch_core.config import load
+    from hubwatch_collector.settings import CollectorSettings
+    from hubwatch_core.config.load import load
     from hubwatch_core.logs import configure
 
-    settings = load(Settings, config, flags={"intake.client_id": client_id})
+    settings = load(CollectorSettings, config, flags={"intake.client_id": client_id})
     configure(settings.log)
     left = asyncio.run(retire_it(settings))
     typer.echo(f"{settings.intake.client_id} is retired; {left} messages were left and are stored")
@@ -57,10 +57,10 @@ def retire(
 @border
 def check_config(config: Annotated[Path, typer.Argument(help="TOML file to check.")]) -> None:
     """Check a configuration and list every mistake; exit code 2 when there are any."""
-    from hubwatch_collector.config import Settings
-    from hubwatch_core.config import load
+    from hubwatch_collector.settings import CollectorSettings
+    from hubwatch_core.config.load import load
 
-    load(Settings, config, check_files=True)
+    load(CollectorSettings, config, check_files=True)
     typer.echo(f"{config} is a valid collector configuration")
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from hubwatch_collector.config import IntakeSection
+from hubwatch_collector.settings import IntakeSection
 from hubwatch_core import incoming, topics, wire
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Poison
 from hubwatch_core.incoming import AgentState
+from hubwatch_core.message import Message
+from hubwatch_core.time_limits import Limits, check_times
 from hubwatch_core.topics import Leaf, Topic
-from hubwatch_store.offer import Letter, Offer, State
+from hubwatch_store.ingest import Departure, Letter, Offer, State
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -33,34 +34,29 @@ _parsed = lru_cache(maxsize=4096)(topics.parse)
 """Agents are few and their topics always the same; taking one apart is a fifth of decoding a frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Times that make sense, relative to the moment of receipt; µs."""
-
-    oldest_us: int
-    newest_us: int
-
-
 def limits_of(settings: IntakeSection) -> Limits:
-    """Give the limits as configured."""
-    return Limits(int(settings.oldest_days * 86_400 * SECOND_US), int(settings.newest_s * SECOND_US))
+    """Return the limits as configured."""
+    return Limits(int(settings.max_age_days * 86_400 * SECOND_US), int(settings.max_future_s * SECOND_US))
 
 
-def offer_of(topic: str, payload: bytes, received: int, limits: Limits) -> Offer | None:
-    """Decode and check one message; None when it says nothing (a roll call, a retained message being deleted)."""
+def offer_of(message: Message, limits: Limits) -> Offer | None:
+    """Decode and check one message; None when it says nothing (a roll call, a retained state being deleted)."""
     where: Topic | None = None
-    if topics.is_rollcall(topic):
+    payload = message.payload
+    if topics.is_rollcall(message.topic):
         return None
     try:
-        where = _parsed(topic)
-        if not payload and where.leaf is not Leaf.FRAME:
+        where = _parsed(message.topic)
+        if not payload and where.leaf is Leaf.BIRTH:
+            return Offer(message, Departure(where.hub, where.agent))
+        if not payload and where.leaf is Leaf.STATE:
             return None
         content = _content(where, payload)
-        if isinstance(content, wire.Frame):
-            _check_times(content, received, limits)
+        if not isinstance(content, State):
+            check_times(content, message.received, limits, retained=message.retain)
     except Poison as poison:
-        return Offer(topic, payload, received, _letter(poison.reason, where, payload))
-    return Offer(topic, payload, received, content)
+        return Offer(message, _letter(poison.reason, where, payload))
+    return Offer(message, content)
 
 
 def _content(where: Topic, payload: bytes) -> wire.Frame | wire.Birth | State:
@@ -68,25 +64,6 @@ def _content(where: Topic, payload: bytes) -> wire.Frame | wire.Birth | State:
     if isinstance(content, AgentState):
         return State(where.hub, where.agent, content is AgentState.ONLINE)
     return content
-
-
-def _check_times(frame: wire.Frame, received: int, limits: Limits) -> None:
-    earliest, latest = received - limits.oldest_us, received + limits.newest_us
-    if not earliest <= frame.sent <= latest:
-        raise _absurd("sent", frame.sent, received)
-    for series in frame.series:
-        if series.dt and not earliest <= (first := series.t0 + min(series.dt)):
-            raise _absurd(series.channel, first, received)
-        if series.dt and not (last := series.t0 + max(series.dt)) <= latest:
-            raise _absurd(series.channel, last, received)
-    for event in frame.events:
-        if not earliest <= event.t <= latest:
-            raise _absurd(event.type, event.t, received)
-
-
-def _absurd(what: str, time: int, received: int) -> Poison:
-    off = (time - received) / 86_400_000_000
-    return Poison(f"{what} is {abs(off):.1f} days {'ahead of' if off > 0 else 'behind'} the time of receipt")
 
 
 def _letter(reason: str, where: Topic | None, payload: bytes) -> Letter:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from hubwatch_collector.inbox import Inbox
+from hubwatch_core.receive_budget import ReceiveBudget
 from hubwatch_core.wire import Frame
-from hubwatch_store.offer import Offer
-from hubwatch_store.writer import Written
+from hubwatch_store.ingest import Offer, Written
 
 _DELAYS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Metrics:
+class CollectorMetrics:
     """Counts what a collector does, on the registry of its process."""
 
-    def __init__(self, registry: CollectorRegistry, inbox: Inbox) -> None:
+    def __init__(self, registry: CollectorRegistry, held: ReceiveBudget) -> None:
         def counter(name: str, text: str) -> Counter:
             return Counter(f"hubwatch_collector_{name}", text, registry=registry)
 
@@ -24,6 +23,7 @@ class Metrics:
         self._readings = counter("readings", "Readings stored.")
         self._events = counter("events", "Events stored.")
         self._dead = counter("dead_letters", "Messages that went to the dead letters.")
+        self._unusable = counter("unusable_messages", "MQTT messages that could not be used and were read past.")
         self._transactions = counter("transactions", "Transactions committed.")
         self.failures = counter("database_failures", "Transactions that failed and were tried again.")
         self._delay = Histogram(
@@ -32,10 +32,14 @@ class Metrics:
             buckets=_DELAYS_S,
             registry=registry,
         )
-        held = Gauge("hubwatch_collector_held_bytes", "Payload received and not acknowledged.", registry=registry)
-        held.set_function(lambda: inbox.held_bytes)
+        size = Gauge("hubwatch_collector_held_bytes", "Payload received and not acknowledged.", registry=registry)
+        size.set_function(lambda: held.held_bytes)
         messages = Gauge("hubwatch_collector_held_messages", "Messages not acknowledged.", registry=registry)
-        messages.set_function(lambda: inbox.held_messages)
+        messages.set_function(lambda: held.held_messages)
+
+    def read_past(self, _topic: str, _reason: str) -> None:
+        """Count a message that could not be used; it is no message, so it has no place in the dead letters."""
+        self._unusable.inc()
 
     def wrote(self, offers: list[Offer], written: Written, now_us: int) -> None:
         """Count one committed transaction."""

@@ -7,103 +7,141 @@ one frame and goes at once; at a high rate it grows until it is as large as allo
 from __future__ import annotations
 
 import asyncio
-import random
+from dataclasses import replace
 from time import monotonic
 
-from hubwatch_collector.config import Settings
+from hubwatch_collector.answers import Answers
 from hubwatch_collector.decoding import limits_of, offer_of
-from hubwatch_collector.inbox import Arrival, Inbox
-from hubwatch_collector.metrics import Metrics
-from hubwatch_core.clock import now_us
+from hubwatch_collector.intake import Intake, ReceivedBatch
+from hubwatch_collector.metrics import CollectorMetrics
+from hubwatch_collector.settings import CollectorSettings
+from hubwatch_core.concurrency import backoff_s
+from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
-from hubwatch_store.offer import Offer
-from hubwatch_store.writer import Writer, Written
+from hubwatch_store.ingest import Offer, Writer, Written
 
 IDLE_S = 0.25
-"""How long to wait for a message before settling what is not settled."""
-FIRST_PAUSE_S = 0.1
-TELL_DEAD_EVERY_S = 60.0
+"""How long to wait for a message before committing what its acknowledgements wait for."""
+PROOF_EVERY_S = 5.0
+"""With nothing to store the database is asked this often whether it still would."""
+FIRST_PAUSE_S = 0.2
+DEAD_LETTER_LOG_EVERY_S = 60.0
 """One sender of poison must not fill the log; each message is in `dead_letters` and counted all the same."""
 
 _log = get_logger("collector")
 
 
 class Pump:
-    """Moves arrivals from the inbox into the database."""
+    """Moves messages from the intake into the database."""
 
-    def __init__(self, settings: Settings, inbox: Inbox, writer: Writer, metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        intake: Intake,
+        writer: Writer,
+        metrics: CollectorMetrics,
+        health: Health,
+        answers: Answers | None = None,
+    ) -> None:
+        """Prepare; `answers` tells agents what is stored."""
         self._settings = settings
-        self._inbox = inbox
+        self._intake = intake
         self._writer = writer
+        self._clock = writer.clock
         self._metrics = metrics
-        self._health = health
+        self._answers = answers
         self._limits = limits_of(settings.intake)
-        self._unsettled: list[tuple[Arrival, Offer | None]] = []
-        self.away = False
-        """The database has failed us and is not back."""
-        self._refused = False
+        self._unacknowledged: list[tuple[ReceivedBatch, list[Offer]]] = []
+        """Committed, but not to be acknowledged yet."""
+        self._database = Condition(
+            "database", health, _log, lost="database lost; buffering and retrying", back="database back"
+        )
+        health.expect("database")
+        self._health = health
+        self._stored_at = monotonic()
+        self._rejected = False
         self._dead = 0
-        self._next_telling = monotonic()
+        self._next_dead_letter_log = monotonic()
+
+    @property
+    def away(self) -> bool:
+        """Return whether the database has failed us and is not back."""
+        return not self._database.holds
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set and everything received is stored and acknowledged."""
-        intake = self._settings.intake
+        """Work until `stop` is set and everything received by then is stored and acknowledged."""
         try:
-            await self._store([])
-            while not (stop.is_set() and self._inbox.held_messages == 0):
-                batch = await self._inbox.take(intake.batch_messages, intake.batch_bytes, IDLE_S)
-                if batch or self._unsettled:
-                    await self._store(batch)
+            await self._store(ReceivedBatch())
+            while not stop.is_set():
+                await self._round(self._settings.intake.max_batch_messages, IDLE_S)
+            await self._drain(self._intake.held.held_messages)
         finally:
             await self._writer.close()
 
-    async def _store(self, batch: list[Arrival]) -> None:
-        """Store a batch, however long the database is away; acknowledge all that is settled by it."""
-        pairs = [(each, offer_of(each.topic, each.payload, each.received, self._limits)) for each in batch]
-        tries = 0
+    async def _round(self, max_messages: int, wait_s: float) -> int:
+        """Take and store one batch; return how many messages it held."""
+        batch = await self._intake.take(max_messages, self._settings.intake.max_batch_bytes, wait_s)
+        if batch.messages or self._unacknowledged or monotonic() - self._stored_at >= PROOF_EVERY_S:
+            await self._store(batch)
+        return len(batch.messages)
+
+    async def _drain(self, messages: int) -> None:
+        """Store as many messages as were received, and not what keeps coming."""
+        while messages > 0:
+            stored = await self._round(min(messages, self._settings.intake.max_batch_messages), 0)
+            if not stored:
+                break
+            messages -= stored
+        while self._unacknowledged:
+            await self._round(1, IDLE_S)
+
+    async def _store(self, batch: ReceivedBatch) -> None:
+        """Store a batch, however long the database is away; acknowledge all that is then complete."""
+        pending = [(batch, self._offers(batch))]
         while True:
-            offers = [offer for _, offer in pairs if offer is not None]
+            offers = [offer for _, some in pending for offer in some]
             try:
                 written = await self._writer.write(offers)
                 break
             except (Transient, Permanent) as error:
-                # What was committed but not settled is offered again: the ledger makes that harmless.
-                pairs, self._unsettled = self._unsettled + pairs, []
+                # What was committed but not acknowledged is offered again: the ledger makes that harmless.
+                pending, self._unacknowledged = self._unacknowledged + pending, []
                 self._lost(error)
-            tries += 1
-            ceiling = min(self._settings.database.retry_max_s, FIRST_PAUSE_S * 2 ** min(tries, 16))
-            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - no secret depends on it
-        self._back()
-        self._tell(offers, written)
-        self._unsettled += pairs
+            await asyncio.sleep(backoff_s(self._database.failures, FIRST_PAUSE_S, self._settings.database.max_retry_s))
+        self._rejected = False
+        self._database.back("storing")
+        self._health.did("database")
+        self._stored_at = monotonic()
+        self._count(offers, written)
+        self._unacknowledged += pending
         if self._writer.settled:
-            self._inbox.done([arrival for arrival, _ in self._unsettled])
-            self._unsettled = []
+            for stored, held in self._unacknowledged:
+                self._intake.done(stored)
+                if self._answers is not None:
+                    self._answers.stored(stored.messages, held)
+            self._unacknowledged = []
 
-    def _tell(self, offers: list[Offer], written: Written) -> None:
-        self._metrics.wrote(offers, written, now_us())
+    def _offers(self, batch: ReceivedBatch) -> list[Offer]:
+        # Times are judged and stored by the hub's clock: ours may have been set since a message came.
+        timed = (replace(each, received=self._clock.receipt(each.received)) for each in batch.messages)
+        decoded = (offer_of(each, self._limits) for each in timed)
+        return [offer for offer in decoded if offer is not None]
+
+    def _count(self, offers: list[Offer], written: Written) -> None:
+        self._metrics.wrote(offers, written, self._clock.now())
         self._dead += len(written.dead)
-        if written.dead and monotonic() >= self._next_telling:
+        if written.dead and monotonic() >= self._next_dead_letter_log:
             last = written.dead[-1]
             _log.warning(
                 "messages went to dead letters", count=self._dead, reason=last.reason, hub=last.hub, agent=last.agent
             )
-            self._dead, self._next_telling = 0, monotonic() + TELL_DEAD_EVERY_S
+            self._dead, self._next_dead_letter_log = 0, monotonic() + DEAD_LETTER_LOG_EVERY_S
 
     def _lost(self, error: Transient | Permanent) -> None:
         self._metrics.failures.inc()
-        self._health.set("database", False, str(error))
-        if isinstance(error, Permanent) and not self._refused:
-            self._refused = True
-            _log.error("database refuses us, holding what comes until somebody has mended it", reason=str(error))
-        elif not self.away:
-            _log.warning("database lost, holding what comes and trying again", reason=str(error))
-        self.away = True
-
-    def _back(self) -> None:
-        if self.away:
-            _log.info("database back")
-        self.away = self._refused = False
-        self._health.set("database", True, "storing")
+        if isinstance(error, Permanent) and not self._rejected:
+            self._rejected = True
+            _log.error("database cannot be used; buffering until fixed", reason=str(error))
+        self._database.lost(str(error))

@@ -8,55 +8,48 @@ stores what the broker still holds for it, and ends its session.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
-from hubwatch_collector.config import Settings
-from hubwatch_collector.inbox import Arrival, Inbox
-from hubwatch_collector.metrics import Metrics
-from hubwatch_collector.mqtt_source import filters_of, mqtt_session
+from hubwatch_collector.intake import Intake, mqtt_filters, mqtt_session
+from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
-from hubwatch_core.mqtt import Link, Session
-from hubwatch_core.service import Context
-from hubwatch_store.migrate import check_schema
-from hubwatch_store.writer import Writer
+from hubwatch_collector.settings import CollectorSettings
+from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.process import Context
+from hubwatch_store.database import check_schema
+from hubwatch_store.ingest import Writer
 
 QUIET_S = 3.0
 """Nothing for this long means that the broker has handed over everything."""
-RECEIVE_MOST = 500
 
 
-async def retire(settings: Settings) -> int:
-    """Retire the collector that `settings` describe, which must not be running; gives how many messages were left.
+async def retire(settings: CollectorSettings) -> int:
+    """Retire the collector that `settings` describe, which must not be running; return how many messages were left.
 
     Raises Permanent when broker or database refuse us; waits for one that is away.
     """
     await asyncio.to_thread(check_schema, settings.database)
-    context, inbox = Context.make("collector"), Inbox(settings.intake.held_bytes)
-    pump = Pump(settings, inbox, Writer(settings.database), Metrics(context.registry, inbox), context.health)
-    stop, left = asyncio.Event(), [0]
+    context = Context.make("collector")
+    intake = Intake(settings.intake.max_held_bytes, context.health)
+    metrics = CollectorMetrics(context.registry, intake.held)
+    pump = Pump(settings, intake, Writer(settings.database), metrics, context.health)
+    stop = asyncio.Event()
+
+    async def hand_over(link: MqttLink) -> None:
+        await link.unsubscribe(*mqtt_filters(settings))
+        with intake.using(link):
+            await intake.until_quiet(QUIET_S)
+
     pumping = asyncio.create_task(pump.run(stop))
     try:
-        await mqtt_session(settings, context.health).run(partial(_hand_over, settings, inbox, left))
+        await mqtt_session(settings, intake, context.health, refusal_ends=True).run(hand_over)
         stop.set()
         await pumping
     finally:
         pumping.cancel()
         await asyncio.gather(pumping, return_exceptions=True)
-    await Session(settings.mqtt, client_id=settings.intake.client_id).run(_leave)
-    return left[0]
+    await MqttSession(settings.mqtt, client_id=settings.intake.client_id, refusal_ends=True).run(_leave)
+    return intake.taken
 
 
-async def _hand_over(settings: Settings, inbox: Inbox, left: list[int], link: Link) -> None:
-    await link.unsubscribe(*filters_of(settings))
-    while True:
-        messages = await link.receive(RECEIVE_MOST, QUIET_S)
-        if not messages and inbox.held_messages == 0:
-            return
-        left[0] += len(messages)
-        await inbox.put(
-            [Arrival(each.topic, each.payload, each.received, partial(link.ack, each)) for each in messages]
-        )
-
-
-async def _leave(_: Link) -> None:
+async def _leave(_: MqttLink) -> None:
     """Connecting without the wish to keep a session ends the one that was kept."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from hubwatch_collector.config import Settings
-from hubwatch_collector.inbox import Inbox
-from hubwatch_collector.metrics import Metrics
-from hubwatch_collector.mqtt_source import mqtt_source
+from hubwatch_collector.answers import Answers
+from hubwatch_collector.intake import Intake, receive
+from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
-from hubwatch_collector.source import Source
+from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.errors import Permanent
-from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
-from hubwatch_core.service import Context, Part
-from hubwatch_store import maintenance
-from hubwatch_store.migrate import check_schema
-from hubwatch_store.writer import Writer
+from hubwatch_core.process import Context, Part
+from hubwatch_store import upkeep
+from hubwatch_store.database import check_schema
+from hubwatch_store.ingest import Writer
+from hubwatch_store.ownership import Owner, WorkClaim
 
 DRAIN_S = 2.0
 """How long an ordered stop waits for a database that answers; what is not stored by then is delivered again."""
@@ -26,34 +25,46 @@ HANG_UP_S = 0.1
 _log = get_logger("collector")
 
 
-def parts(settings: Settings, context: Context) -> list[Part]:
-    """Give the parts of a collector: one receives, stores and acknowledges; one keeps the database tidy."""
+def parts(settings: CollectorSettings, context: Context) -> list[Part]:
+    """Return the parts of a collector: one receives, stores and acknowledges; one keeps the database tidy."""
     context.health.set("database", False, "not connected yet")
     context.health.set("intake", False, "not subscribed yet")
 
-    async def run(stop: asyncio.Event) -> None:
+    async def work(stop: asyncio.Event) -> None:
         await _collect(settings, context, stop)
 
-    return [Part("collector", run), maintenance.part(settings.database, context)]
+    # Over MQTT two processes of one client id would take the session from each other for ever.
+    claim = WorkClaim("collector", settings.intake.client_id, None)
+    owner = Owner(settings.database, claim, context) if settings.nats is None else None
+
+    async def run(stop: asyncio.Event) -> None:
+        if owner is None:
+            await work(stop)
+        else:
+            await owner.run_with(work, stop, has_state=False)
+
+    return [Part("collector", run), upkeep.part(settings.database, context)]
 
 
-async def _collect(settings: Settings, context: Context, stop: asyncio.Event) -> None:
-    inbox = Inbox(settings.intake.held_bytes)
+async def _collect(settings: CollectorSettings, context: Context, stop: asyncio.Event) -> None:
+    intake = Intake(settings.intake.max_held_bytes, context.health)
     await asyncio.to_thread(check_schema, settings.database)
     writer = Writer(settings.database)
-    pump = Pump(settings, inbox, writer, Metrics(context.registry, inbox), context.health)
+    answers = Answers(context.health)
+    metrics = CollectorMetrics(context.registry, intake.held)
+    intake.on_drop = metrics.read_past
+    pump = Pump(settings, intake, writer, metrics, context.health, answers)
     drained = asyncio.Event()
     pumping = asyncio.create_task(pump.run(stop))
-    receiving = asyncio.create_task(_source(settings, inbox, context.health).run(stop, drained))
+    receiving = asyncio.create_task(receive(settings, intake, context.health, drained, answers))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([pumping, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await asyncio.wait([pumping], timeout=0 if pump.away else DRAIN_S)
-            if not pumping.done() and inbox.held_messages:
-                _log.warning(
-                    "stopped before all was stored; the broker will deliver it again", held=inbox.held_messages
-                )
+            held = intake.held.held_messages
+            if not pumping.done() and held:
+                _log.warning("stopped before all was stored; the broker will deliver it again", held=held)
     finally:
         drained.set()
         stopping.cancel()
@@ -73,11 +84,3 @@ async def _end(pumping: asyncio.Task[None], writer: Writer) -> None:
         await asyncio.wait([pumping], timeout=HANG_UP_S)
         pumping.cancel()
         await asyncio.wait([pumping], timeout=HANG_UP_S)
-
-
-def _source(settings: Settings, inbox: Inbox, health: Health) -> Source:
-    if settings.nats is None:
-        return mqtt_source(settings, inbox, health)
-    from hubwatch_collector.jetstream_source import jetstream_source  # nats-py is needed only then
-
-    return jetstream_source(settings.nats, settings.intake.group, inbox, health)

@@ -9,7 +9,7 @@ SECOND_US = 1_000_000
 
 
 def now_us() -> int:
-    """Give the present moment in microseconds since 1970, UTC."""
+    """Return the present moment in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
@@ -25,3 +25,8 @@ def to_us(moment: datetime) -> int:
         raise ValueError("a datetime without time zone has no place on the time line")
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * SECOND_US + delta.microseconds
+
+
+def clock_text(t_us: int | None) -> str:
+    """Return a moment in microseconds to the second, in UTC."""
+    return "an unknown time" if t_us is None else f"{to_datetime(t_us):%Y-%m-%d %H:%M:%S} UTC"

@@ -35,7 +35,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Give the mistake as one line, `where: key: message`."""
+        """Return the mistake as one line, `where: key: message`."""
         return ": ".join(part for part in (self.where, self.key, self.message) if part)
 
 

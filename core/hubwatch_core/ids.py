@@ -15,7 +15,7 @@ _ID = re.compile(ID_PATTERN)
 
 
 def is_id(text: str) -> bool:
-    """Tell whether `text` is a valid name (1–63 of a–z, 0–9, dot, underscore, hyphen; no leading sign)."""
+    """Return whether `text` is a valid name (1–63 of a–z, 0–9, dot, underscore, hyphen; no leading sign)."""
     return _ID.match(text) is not None
 
 

@@ -48,5 +48,5 @@ def _printable(_logger: object, _method: str, event: structlog.typing.EventDict)
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Give a logger that marks every line with the part of hubwatch it comes from."""
+    """Return a logger that marks every line with the part of hubwatch it comes from."""
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(part=name))

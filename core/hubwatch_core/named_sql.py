@@ -23,7 +23,7 @@ class Query:
 
 @cache
 def named_queries(package: str, topic: str) -> Mapping[str, Query]:
-    """Give the queries of a package's `sql/{topic}.sql` by name.
+    """Return the queries of a package's `sql/{topic}.sql` by name.
 
     Raises FileNotFoundError, or ValueError when the file is malformed.
     """

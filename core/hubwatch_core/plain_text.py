@@ -4,17 +4,17 @@ from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    """Give `text` as one line of printable characters; whatever else it holds becomes a space."""
+    """Return `text` as one line of printable characters; whatever else it holds becomes a space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def escaped(text: str) -> str:
-    """Give `text` with everything unprintable as a Python escape, line breaks left as they are."""
+    """Return `text` with everything unprintable as a Python escape, line breaks left as they are."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def is_text(text: str) -> bool:
-    """Tell whether `text` can be written as UTF-8: what the environment or a command line holds may be other bytes."""
+    """Whether `text` can be written as UTF-8: what the environment or a command line holds may be other bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
 """MQTT topics of wire version 1: `hubwatch/1/{hub}/{agent}/{frame|birth|state}`, and beside them the roll call.
 
-An agent publishes an empty message on `hubwatch/rollcall/{hub}/{agent}`, which nobody but collectors takes, to hear
-from the broker whether one has subscribed (docs/decisions/0031). It stands outside `hubwatch/1`, so that whoever
-listens to everything there does not pass for a collector.
+An agent publishes a nonce on `hubwatch/rollcall/{hub}/{agent}`, which nobody but collectors takes, to learn from the
+broker whether one has subscribed (docs/decisions/0031). It stands outside `hubwatch/1`, so that whoever subscribes to
+everything there does not pass for a collector. Collectors answer on `hubwatch/rollcall/{hub}/{agent}/answer`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from hubwatch_core.ids import is_id
 ROOT = "hubwatch/1"
 ROLLCALL = "hubwatch/rollcall"
 EVERY_ROLLCALL = f"{ROLLCALL}/+/+"
+ANSWERS = f"{ROLLCALL}/+/+/answer"
+"""Where collectors answer; named in messages, subscribed to by nobody."""
 
 
 class Leaf(StrEnum):
@@ -35,7 +37,7 @@ class Topic:
     leaf: Leaf
 
     def __str__(self) -> str:
-        """Give the topic as it goes on the wire."""
+        """Return the topic as it goes on the wire."""
         return f"{ROOT}/{self.hub}/{self.agent}/{self.leaf}"
 
 
@@ -59,25 +61,36 @@ def _shown(text: str) -> str:
 
 
 def every(leaf: Leaf, hub: str = "+") -> str:
-    """Give the filter for one kind of message from all agents, of one hub or of all."""
+    """Return the filter for one kind of message from all agents, of one hub or of all."""
     return f"{ROOT}/{hub}/+/{leaf}"
 
 
 def rollcall(hub: str, agent: str) -> str:
-    """Give the topic of an agent's roll call."""
+    """Return the topic of an agent's roll call."""
     return f"{ROLLCALL}/{hub}/{agent}"
 
 
+def answer(hub: str, agent: str) -> str:
+    """Return the topic on which collectors answer an agent."""
+    return f"{rollcall(hub, agent)}/answer"
+
+
+def called_by(topic: str) -> tuple[str, str] | None:
+    """Return hub and agent of a roll call; None when the topic is that of no roll call with valid names."""
+    parts = topic.removeprefix(f"{ROLLCALL}/").split("/")
+    return (parts[0], parts[1]) if len(parts) == 2 and is_id(parts[0]) and is_id(parts[1]) else None
+
+
 def is_rollcall(topic: str) -> bool:
-    """Tell whether a topic is that of a roll call: the message on it says nothing."""
+    """Return whether a topic is that of a roll call, or of an answer to one."""
     return topic.startswith(f"{ROLLCALL}/")
 
 
 def shared(group: str, pattern: str) -> str:
-    """Give the filter by which the members of `group` share what matches `pattern`; no group, no sharing."""
+    """Return the filter by which the members of `group` share what matches `pattern`; no group, no sharing."""
     return f"$share/{group}/{pattern}" if group else pattern
 
 
 def hub_of_filter(pattern: str) -> str:
-    """Give the hub that a filter made by `every` names; `+` when it names all."""
+    """Return the hub that a filter made by `every` names; `+` when it names all."""
     return pattern.split("/")[2]

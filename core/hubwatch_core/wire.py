@@ -14,10 +14,13 @@ import msgspec
 
 from hubwatch_core.errors import Poison
 from hubwatch_core.ids import ID_PATTERN, ULID_PATTERN, is_id
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import ChannelKind, Quality, SensorKind
 
 MAX_FRAME_BYTES = 256 * 1024
 
+MAX_REASON = 300
+"""Characters of a reason: msgspec repeats what it did not expect, and that comes from outside."""
 MAX_LEVELS = 16
 """Levels of lists and objects inside `attrs` and `evidence`: whatever walks them later must not run out of stack."""
 
@@ -135,12 +138,18 @@ class Detection(msgspec.Struct, frozen=True):
     evidence: dict[str, Any] = {}
 
 
-class Clear(msgspec.Struct, frozen=True):
-    """The condition of the detection `id` was over at `end`, known at `detected`."""
+class Clear(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The condition of the detection `id` was over at `end`, known at `detected`.
+
+    `why` says why nobody watches it any more, where it is not that the condition was over. `score` is the highest the
+    detector saw over the whole condition, where that is more than the detection said.
+    """
 
     id: Ulid
     end: Time
     detected: Time
+    why: Text | None = None
+    score: float | None = None
 
 
 ONLINE = b"online"
@@ -169,7 +178,7 @@ def decode_frame(payload: bytes) -> Frame:
     frame = _decode(_frame, payload)
     for i, series in enumerate(frame.series):
         if (fault := _fault(series)) is not None:
-            raise Poison(f"series[{i}] {series.sensor}/{series.channel}: {fault}")
+            raise Poison(one_line(f"series[{i}] {series.sensor[:64]}/{series.channel[:64]}: {fault}"))
     for i, event in enumerate(frame.events):
         _check_levels(event.attrs, f"events[{i}].attrs")
     _check_text(frame, payload)
@@ -215,7 +224,7 @@ def _decode(decoder: msgspec.json.Decoder[Message], payload: bytes) -> Message:
     except UnicodeDecodeError as error:
         raise Poison(f"not UTF-8 text (byte {error.start})") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Poison(str(error)) from None
+        raise Poison(one_line(str(error)[:MAX_REASON])) from None
 
 
 def _check_levels(tree: dict[str, Any], where: str) -> None:
@@ -244,7 +253,7 @@ def _has_nul(value: object) -> bool:
 
 
 def _fault(series: Series) -> str | None:
-    """Give what is wrong with a series, None when nothing is."""
+    """Return what is wrong with a series, None when nothing is."""
     t0, dt, x = series.t0, series.dt, series.x
     count = len(x)
     if not (_is_id(series.sensor) and _is_id(series.channel)):

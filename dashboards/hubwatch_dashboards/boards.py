@@ -18,7 +18,7 @@ BOARDS: Mapping[str, Callable[[], Dashboard]] = {
 
 
 def built(name: str) -> dict[str, Any]:
-    """Give a board as plain JSON values, its panels numbered in order so that links to them last."""
+    """Return a board as plain JSON values, its panels numbered in order so that links to them last."""
     text = json.dumps(BOARDS[name]().build(), cls=JSONEncoder)
     board: dict[str, Any] = json.loads(text)
     for number, panel in enumerate(board["panels"], start=1):
@@ -27,5 +27,5 @@ def built(name: str) -> dict[str, Any]:
 
 
 def rendered(name: str) -> str:
-    """Give a board's file: the same bytes every time."""
+    """Return a board's file: the same bytes every time."""
     return json.dumps(built(name), sort_keys=True, indent=2, ensure_ascii=False) + "\n"

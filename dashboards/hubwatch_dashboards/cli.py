@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from hubwatch_core.cli_border import border
 from hubwatch_core.config import read_secret
 from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.process import border
 
 app = typer.Typer(help="Grafana boards, generated from code over the public views.", no_args_is_help=True)
 

@@ -41,7 +41,7 @@ def _write(folder: Path) -> list[Path]:
 
 
 def drift(folder: Path) -> list[str]:
-    """Give one entry for every file that differs from what the code generates; empty when all are up to date."""
+    """Return one entry for every file that differs from what the code generates; empty when all are up to date."""
     found = [f"{file}: no board of this name" for file in _strangers(folder)]
     for name in BOARDS:
         file = folder / f"{name}.json"

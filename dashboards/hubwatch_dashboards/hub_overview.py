@@ -24,6 +24,7 @@ from hubwatch_dashboards.severity import (
     HIGH,
     LOW,
     PRIORITY,
+    TOLD,
     URGENT,
     coloured,
     none_is_calm,
@@ -46,12 +47,24 @@ def board() -> build.Dashboard:
         .timezone("browser")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .readonly()
-        .with_variable(build.DatasourceVariable("datasource").label("Database").type(str(DATASOURCE.type_val)))
+        .with_variable(_database())
         .with_variable(_hub())
     )
     for panel in (*_now(), *_numbers(), *_course(), *_trust()):
         made = made.with_panel(panel)
     return made
+
+
+def _database() -> build.DatasourceVariable:
+    """Only sources whose name begins with hubwatch: another database would answer every panel with an error."""
+    return (
+        build.DatasourceVariable("datasource")
+        .label("Database")
+        .type(str(DATASOURCE.type_val))
+        .regex("/^hubwatch/i")
+        .current(model.VariableOption(text="hubwatch", value="hubwatch"))
+        .allow_custom_value(False)
+    )
 
 
 def _hub() -> build.QueryVariable:
@@ -69,18 +82,18 @@ def _hub() -> build.QueryVariable:
 
 def _now() -> Iterator[Panel]:
     yield (
-        rows("Open alarms", SQL["open_alarms"], span=15, height=11, empty="No open alarm")
+        rows("Open alarms", SQL["open_alarms"], span=15, height=11)
         .override_by_name("Priority", coloured(PRIORITY, 90))
         .override_by_name("State", coloured(ALARM_STATE, 120))
         .override_by_name("Since", AGE)
+        .override_by_name("Told", coloured(TOLD, 80))
         .override_by_name("Times", narrow(60))
         .override_by_name("Alarm", narrow(70))
     )
     yield (
-        rows("Blind right now", SQL["blind"], span=9, height=11, empty="Everything is seen")
-        .override_by_name("Blind", coloured({}))
+        rows("Blind right now", SQL["blind"], span=9, height=11)
+        .override_by_name("Blind", coloured({}, other=HIGH))
         .override_by_name("Last heard", AGE)
-        .thresholds(build.ThresholdsConfig().steps([model.Threshold(value=None, color=HIGH)]))
     )
 
 
@@ -105,12 +118,12 @@ def _course() -> Iterator[Panel]:
     yield _portals("Portals: gamma", "portal_gamma")
     yield _portals("Portals: neutrons", "portal_neutron")
     yield (
-        rows("Doors", SQL["doors"], span=12, height=9, empty="Nothing happened at a door")
+        rows("Doors", SQL["doors"], span=12, height=9)
         .override_by_name("Time", CLOCK)
         .override_by_name("What", coloured(BAD_EVENTS, 130))
     )
     yield (
-        rows("Perimeter", SQL["perimeter"], span=12, height=9, empty="Nothing happened at the perimeter")
+        rows("Perimeter", SQL["perimeter"], span=12, height=9)
         .override_by_name("Time", CLOCK)
         .override_by_name("What", coloured(BAD_EVENTS, 130))
     )
@@ -137,10 +150,8 @@ def _portals(title: str, name: str) -> Panel:
 def _trust() -> Iterator[Panel]:
     yield bars("Readings stored a second", SQL["readings_rate"], span=24, height=6)
     yield (
-        rows("Gaps in the ledger", SQL["ledger_gaps"], span=12, height=8, empty="Every frame is accounted for")
+        rows("Gaps in the ledger", SQL["ledger_gaps"], span=12, height=8)
         .override_by_name("Cause", coloured(GAP_CAUSE, 120))
         .override_by_name("Since", AGE)
     )
-    yield rows("Dead letters", SQL["dead_letters"], span=12, height=8, empty="No dead letter").override_by_name(
-        "Last seen", AGE
-    )
+    yield rows("Dead letters", SQL["dead_letters"], span=12, height=8).override_by_name("Last seen", AGE)

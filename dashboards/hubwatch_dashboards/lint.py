@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hubwatch_dashboards import no_answer
+
 GRID_COLUMNS = 24
 _PUBLIC = """
 hubs zones agents sensors channels readings readings_1m readings_1h latest events detections
-alarms alarm_journal incidents notifications frames ledger_gaps dead_letters
+alarms alarm_journal alarm_telling incidents notifications frames ledger_gaps dead_letters
 """
 PUBLIC = frozenset(_PUBLIC.split())
 """The public names of the schema, the only ones a board may read."""
@@ -18,6 +20,7 @@ PUBLIC = frozenset(_PUBLIC.split())
 _RELATION = re.compile(r"\bhubwatch\.(\w+)")
 _BARE = re.compile(r"\b(?:FROM|JOIN)\s+(?!hubwatch\.|LATERAL\b)([a-z_]+)", re.IGNORECASE)
 _CTE = re.compile(r"\b(\w+) AS \(", re.IGNORECASE)
+_HUBS = "ARRAY[${hub:sqlstring}]::text[]"
 
 
 def problems(board: Mapping[str, Any]) -> Iterator[str]:
@@ -40,6 +43,7 @@ def _faults(panel: Mapping[str, Any]) -> Iterator[str]:
     place = panel["gridPos"]
     if place["x"] + place["w"] > GRID_COLUMNS:
         yield "reaches over the edge"
+    yield from no_answer.faults(panel)
     for target in panel.get("targets", []):
         yield from _query_faults(target["rawSql"])
 
@@ -49,8 +53,10 @@ def _query_faults(sql: str) -> Iterator[str]:
         yield f"reads hubwatch.{name}, which is not public"
     for name in sorted(set(_BARE.findall(sql)) - set(_CTE.findall(sql))):
         yield f"reads {name} without its schema"
-    if "${hub:sqlstring}" not in sql:
+    if "${hub" not in sql:
         yield "ignores the chosen hub"
+    if "${hub" in sql.replace(_HUBS, ""):
+        yield f"fails when no hub is chosen: only {_HUBS} may be empty"
     if ";" in sql:
         yield "holds more than one statement"
 

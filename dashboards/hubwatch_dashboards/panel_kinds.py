@@ -8,10 +8,11 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 
 from hubwatch_core.named_sql import Query
 from hubwatch_dashboards.postgres_query import DATASOURCE, Format, PostgresQuery, Target
+from hubwatch_dashboards.severity import CALM, NOT_KNOWN, empty_cells, no_number
 
 AGE = [DynamicConfigValue("unit", "dateTimeFromNow"), DynamicConfigValue("custom.width", 130)]
 """A column of moments, shown as how long ago: on a wall that is what matters."""
@@ -20,12 +21,12 @@ CLOCK = [DynamicConfigValue("unit", "time:HH:mm:ss"), DynamicConfigValue("custom
 
 
 def narrow(width: int) -> list[DynamicConfigValue]:
-    """Give the properties of a column that is so many pixels wide."""
+    """Return the properties of a column that is so many pixels wide."""
     return [DynamicConfigValue("custom.width", width)]
 
 
-def rows(title: str, query: Query, *, span: int, height: int, empty: str) -> table.Panel:
-    """Make a table; `empty` is what it says when all is well."""
+def rows(title: str, query: Query, *, span: int, height: int) -> table.Panel:
+    """Make a table. That all is well is a row of its query; without a row nothing is known."""
     return (
         table.Panel()
         .title(title)
@@ -34,13 +35,15 @@ def rows(title: str, query: Query, *, span: int, height: int, empty: str) -> tab
         .with_target(_target(query, "table"))
         .span(span)
         .height(height)
-        .no_value(empty)
+        .no_value(NOT_KNOWN)
+        .mappings(empty_cells())
+        .thresholds(ThresholdsConfig().steps([Threshold(value=None, color=CALM)]))
         .cell_height(common.TableCellHeight.SM)
     )
 
 
 def number(title: str, query: Query, thresholds: ThresholdsConfig, *, span: int, height: int) -> stat.Panel:
-    """Make one big number, coloured behind."""
+    """Make one big number, coloured behind; no number is an alarm, and says so."""
     return (
         stat.Panel()
         .title(title)
@@ -50,9 +53,14 @@ def number(title: str, query: Query, thresholds: ThresholdsConfig, *, span: int,
         .span(span)
         .height(height)
         .thresholds(thresholds)
+        .no_value(NOT_KNOWN)
+        .mappings(no_number())
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(common.BigValueGraphMode.NONE)
-        .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+        # With "all values" Grafana names the number by the texts of its row: the time of the answer stands beside it,
+        # and a number left over from an earlier answer can be told.
+        .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(True))
     )
 
 
@@ -83,7 +91,14 @@ def _series(title: str, queries: Sequence[Query], span: int, height: int) -> tim
         .interval("1s")
         .min(0)
         .show_points(common.VisibilityMode.NEVER)
-        .legend(common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST))
+        .no_value(NOT_KNOWN)
+        # The SDK's legend is hidden unless it is told otherwise.
+        .legend(
+            common_builders.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+        )
     )
     for letter, query in zip("ABCDEFGH", queries, strict=False):
         panel = panel.with_target(_target(query, "time_series", letter))

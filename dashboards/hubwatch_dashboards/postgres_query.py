@@ -23,7 +23,7 @@ class PostgresQuery(variants.Dataquery):
     format: Format
 
     def to_json(self) -> dict[str, object]:
-        """Give the target as it stands in a board's JSON; the SDK's encoder calls this."""
+        """Return the target as it stands in a board's JSON; the SDK's encoder calls this."""
         return {
             "refId": self.ref_id,
             "datasource": DATASOURCE,
@@ -41,5 +41,5 @@ class Target(builder.Builder[variants.Dataquery]):
     query: PostgresQuery
 
     def build(self) -> variants.Dataquery:
-        """Give the query."""
+        """Return the query."""
         return self.query

@@ -42,10 +42,21 @@ def _check(url: str) -> None:
 def _ensure_folder(grafana: Any) -> None:
     try:
         grafana.folder.get_folder(FOLDER_UID)
-    except GrafanaClientError as error:
-        if error.status_code != 404:
+    except GrafanaClientError as unread:
+        # An editor is answered 403, not 404, for a folder that is missing: Grafana finds no permission on it.
+        if unread.status_code not in {403, 404}:
             raise
+        _create_folder(grafana, unread)
+
+
+def _create_folder(grafana: Any, unread: GrafanaClientError) -> None:
+    try:
         grafana.folder.create_folder(FOLDER_TITLE, uid=FOLDER_UID)
+    except GrafanaClientError as error:
+        # The folder is there, so the token really may not read it.
+        if error.status_code in {409, 412}:
+            raise unread from error
+        raise
 
 
 def _push_one(grafana: Any, name: str, url: str) -> str:

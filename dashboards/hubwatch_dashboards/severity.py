@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold, ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
+    DynamicConfigValue,
+    SpecialValueMap,
+    SpecialValueMatch,
+    Threshold,
+    ValueMap,
+    ValueMapping,
+    ValueMappingResult,
+)
+from grafana_foundation_sdk.models.dashboard import ThresholdsConfig as Thresholds
 
 # IEC 62682 asks for few colours, none of them for the normal state. Grafana's palette names.
 URGENT, HIGH, MEDIUM, LOW, CALM = "dark-red", "dark-orange", "dark-yellow", "dark-blue", "transparent"
@@ -35,13 +45,44 @@ BAD_EVENTS = {
     "door.forced": ("door.forced", URGENT),
     "door.held": ("door.held", MEDIUM),
     "device.tamper": ("device.tamper", URGENT),
+    "device.alarm": ("device.alarm", HIGH),
     "device.fault": ("device.fault", MEDIUM),
     "perimeter.alarm": ("perimeter.alarm", HIGH),
+    "power.lost": ("power.lost", HIGH),
 }
+TOLD = {"nobody": ("nobody", URGENT), "unrouted": ("unrouted", MEDIUM)}
+"""Whether people were told of an alarm that nobody has taken; that they were is not coloured."""
 
 
-def coloured(words: Mapping[str, tuple[str, str]], width: int | None = None) -> list[DynamicConfigValue]:
-    """Give a table column's properties: each value as its word on its colour; `width` is in pixels."""
+NOT_KNOWN = "NOT KNOWN"
+"""What a panel says when the database has not answered. The only text a panel may have for no data."""
+
+NOTHING_HERE = "–"
+"""What a table says in a cell that is empty."""
+
+
+def _special(match: SpecialValueMatch, text: str, colour: str) -> SpecialValueMap:
+    result = ValueMappingResult(text=text, color=colour, index=0)
+    return SpecialValueMap(DashboardSpecialValueMapOptions(match=match, result=result))
+
+
+def empty_cells() -> list[ValueMapping]:
+    """Return the mappings of an empty cell: without them Grafana fills it with the panel's text for no data."""
+    return [_special(match, NOTHING_HERE, CALM) for match in (SpecialValueMatch.NULL, SpecialValueMatch.EMPTY)]
+
+
+def no_number() -> list[ValueMapping]:
+    """Return the mapping of a number that is missing: Grafana's stat panel applies it to no data as well."""
+    return [_special(SpecialValueMatch.NULL_AND_NAN, NOT_KNOWN, URGENT)]
+
+
+def coloured(
+    words: Mapping[str, tuple[str, str]], width: int | None = None, *, other: str = CALM
+) -> list[DynamicConfigValue]:
+    """Return a table column's properties: each value as its word on its colour; `width` is in pixels.
+
+    A value without a word has the colour `other`: none, unless said, because the normal is not coloured.
+    """
     mapping = ValueMap(
         {
             value: ValueMappingResult(text=text, color=colour, index=index)
@@ -49,10 +90,16 @@ def coloured(words: Mapping[str, tuple[str, str]], width: int | None = None) -> 
         }
     )
     cell = common.TableColoredBackgroundCellOptions(mode=common.TableCellBackgroundDisplayMode.BASIC)
-    properties = [DynamicConfigValue("mappings", [mapping]), DynamicConfigValue("custom.cellOptions", cell)]
+    properties = [
+        # A column's own mappings take the place of the panel's, those of empty cells among them.
+        DynamicConfigValue("mappings", [mapping, *empty_cells()] if words else empty_cells()),
+        DynamicConfigValue("custom.cellOptions", cell),
+        # Without thresholds of its own a column has Grafana's, which are green and red.
+        DynamicConfigValue("thresholds", Thresholds(steps=[Threshold(value=None, color=other)])),
+    ]
     return properties if width is None else [*properties, DynamicConfigValue("custom.width", width)]
 
 
 def none_is_calm(colour: str = URGENT) -> ThresholdsConfig:
-    """Give thresholds under which 0 has no colour and 1 or more has this one."""
+    """Return thresholds under which 0 has no colour and 1 or more has this one."""
     return ThresholdsConfig().steps([Threshold(value=None, color=CALM), Threshold(value=1, color=colour)])

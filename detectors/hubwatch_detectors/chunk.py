@@ -1,19 +1,23 @@
-"""A chunk: what one sensor said in one frame, in the order of time."""
+"""A chunk: what one sensor said in one frame, in the order of time.
+
+Readings stay in columns, as they stand on the wire. An object for each reading is made only for who asks for them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
 
-from hubwatch_core.wire import Event, Frame, QualityMark, Sensor, Series, quality_of
+import msgspec
+
+from hubwatch_core.wire import LATEST_US, Event, Frame, QualityMark, Sensor, Series, quality_of
 from hubwatch_core.words import CLOCK_DOUBT, Quality
 
 
-class Reading(NamedTuple):
+class ChunkReading(NamedTuple):
     """One value of one channel at `t` (µs) that may be believed: there, finite, and at most of a doubtful time."""
 
     t: int
@@ -21,79 +25,234 @@ class Reading(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Good readings and events of one sensor, each sorted by time; `sensor` is its entry in the inventory."""
+class Column(NamedTuple):
+    """The readings of one channel that may be believed, sorted by time: value `x[i]` at `t[i]` (µs). Never empty."""
 
-    hub: str
-    agent: str
-    sensor: Sensor
-    readings: tuple[Reading, ...] = ()
-    events: tuple[Event, ...] = ()
+    channel: str
+    t: list[int]
+    x: list[float]
+
+
+class Chunk:
+    """Good readings and events of one sensor, each sorted by time; `sensor` is its entry in the inventory.
+
+    `columns` holds the readings by channel, each channel once; `readings` is the same in rows. `first` and `last` are
+    the earliest and the latest time (µs) of all.
+    """
+
+    __slots__ = ("_readings", "agent", "columns", "events", "first", "hub", "last", "sensor")
+
+    def __init__(
+        self,
+        hub: str,
+        agent: str,
+        sensor: Sensor,
+        readings: Sequence[ChunkReading] = (),
+        events: Sequence[Event] = (),
+    ) -> None:
+        """Make a chunk of readings and events that are sorted by time."""
+        self._fill(hub, agent, sensor, _columns_of(readings), events, tuple(readings))
 
     @classmethod
     def of(
-        cls, hub: str, agent: str, sensor: Sensor, readings: Iterable[Reading] = (), events: Iterable[Event] = ()
+        cls, hub: str, agent: str, sensor: Sensor, readings: Iterable[ChunkReading] = (), events: Iterable[Event] = ()
     ) -> Chunk:
         """Make a chunk of readings and events in any order."""
         return cls(hub, agent, sensor, tuple(sorted(readings, key=_T_CHANNEL)), tuple(sorted(events, key=_event_key)))
 
-    def moments(self) -> Iterable[Reading | Event]:
-        """Give readings and events by time; at the same time readings come first."""
+    @classmethod
+    def of_columns(
+        cls, hub: str, agent: str, sensor: Sensor, columns: Sequence[Column], events: Sequence[Event] = ()
+    ) -> Chunk:
+        """Make a chunk of columns, each of another channel, and of events that are sorted by time."""
+        chunk = cls.__new__(cls)
+        chunk._fill(hub, agent, sensor, columns, events)
+        return chunk
+
+    def _fill(
+        self,
+        hub: str,
+        agent: str,
+        sensor: Sensor,
+        columns: Sequence[Column],
+        events: Sequence[Event],
+        readings: tuple[ChunkReading, ...] | None = None,
+    ) -> None:
+        self.hub, self.agent, self.sensor = hub, agent, sensor
+        self.columns, self.events, self._readings = columns, events, readings
+        if len(columns) == 1 and not events:
+            t = columns[0].t
+            self.first, self.last = t[0], t[-1]
+        else:
+            self.first = min([each.t[0] for each in columns] + [each.t for each in events[:1]], default=LATEST_US)
+            self.last = max([each.t[-1] for each in columns] + [each.t for each in events[-1:]], default=0)
+
+    @property
+    def readings(self) -> tuple[ChunkReading, ...]:
+        """Return the readings in rows, by time and channel."""
+        if self._readings is None:
+            rows = [ChunkReading(t, name, x) for name, times, values in self.columns for t, x in _pairs(times, values)]
+            self._readings = tuple(rows if len(self.columns) == 1 else sorted(rows, key=_T_CHANNEL))
+        return self._readings
+
+    @property
+    def newest(self) -> int:
+        """Return the time of the newest reading (µs); 0 when there is none."""
+        return max([each.t[-1] for each in self.columns], default=0)
+
+    def moments(self) -> Iterable[ChunkReading | Event]:
+        """Return readings and events by time; at the same time readings come first."""
         if not self.events:
             return self.readings
         return sorted([*self.readings, *self.events], key=_moment)
 
     def between(self, first: int, last: int) -> Chunk:
-        """Give what lies in [first, last] (µs); the chunk itself when that is all of it."""
-        times = [each[i].t for each in (self.readings, self.events) if each for i in (0, -1)]
-        if all(first <= t <= last for t in times):
+        """Return what lies in [first, last] (µs); the chunk itself when that is all of it."""
+        if first <= self.first and self.last <= last:
             return self
-        return Chunk(
+        return Chunk.of_columns(
             self.hub,
             self.agent,
             self.sensor,
-            tuple(each for each in self.readings if first <= each.t <= last),
+            tuple(part for each in self.columns if (part := _stretch(each, first, last)).t),
             tuple(each for each in self.events if first <= each.t <= last),
         )
 
+    def not_after(self, moment: int) -> Chunk:
+        """Return it with later times set to `moment` (µs); the chunk itself when there are none."""
+        if self.last <= moment:
+            return self
+        columns = tuple(each._replace(t=[min(t, moment) for t in each.t]) for each in self.columns)
+        events = tuple(msgspec.structs.replace(each, t=min(each.t, moment)) for each in self.events)
+        return Chunk.of_columns(self.hub, self.agent, self.sensor, columns, events)
+
     def __len__(self) -> int:
         """Count readings and events."""
-        return len(self.readings) + len(self.events)
+        return sum([len(each.t) for each in self.columns]) + len(self.events)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another chunk says the same of the same sensor."""
+        return isinstance(other, Chunk) and self._said() == other._said()
+
+    __hash__ = None  # type: ignore[assignment]  # its columns are lists
+
+    def _said(self) -> tuple[object, ...]:
+        return self.hub, self.agent, self.sensor, sorted(self.columns), tuple(self.events)
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Join chunks of one sensor, each of which lies after the one before it."""
+    if len(chunks) == 1:
+        return chunks[0]
+    columns: dict[str, Column] = {}
+    for chunk in chunks:
+        for name, t, x in chunk.columns:
+            column = columns.get(name)
+            if column is None:
+                columns[name] = Column(name, list(t), list(x))
+            else:
+                column.t.extend(t)
+                column.x.extend(x)
+    first = chunks[0]
+    events = tuple([event for chunk in chunks for event in chunk.events])
+    return Chunk.of_columns(first.hub, first.agent, first.sensor, tuple(columns.values()), events)
+
+
+Said = tuple[list[Column], list[Event]]
+"""What one sensor said in a frame: columns by channel, and events by time."""
+
+
+def split(frame: Frame) -> dict[str, Said]:
+    """Sort what a frame carries by sensor, leaving out what may not be believed."""
+    parts: dict[str, Said] = {}
+    for series in frame.series:
+        part = parts.get(series.sensor)
+        if part is None:
+            part = parts[series.sensor] = ([], [])
+        column = _believed(series)
+        if column.t:
+            _add(part[0], column)
+    for event in frame.events:
+        parts.setdefault(event.sensor, ([], []))[1].append(event)
+    for _, events in parts.values() if frame.events else ():
+        events.sort(key=_event_key)
+    return parts
 
 
 _T_CHANNEL = itemgetter(0, 1)
+
+
+def _columns_of(readings: Iterable[ChunkReading]) -> tuple[Column, ...]:
+    columns: dict[str, Column] = {}
+    for t, channel, value in readings:
+        column = columns.get(channel)
+        if column is None:
+            column = columns[channel] = Column(channel, [], [])
+        column.t.append(t)
+        column.x.append(value)
+    return tuple(columns.values())
+
+
+def _pairs(times: list[int], values: list[float]) -> Iterable[tuple[int, float]]:
+    return zip(times, values, strict=True)
 
 
 def _event_key(event: Event) -> tuple[int, str]:
     return event.t, event.type
 
 
-def _moment(item: Reading | Event) -> int:
+def _moment(item: ChunkReading | Event) -> int:
     return item.t
 
 
-def cut(frame: Frame) -> dict[str, tuple[list[Reading], list[Event]]]:
-    """Sort what a frame carries by sensor, leaving out what may not be believed."""
-    parts: dict[str, tuple[list[Reading], list[Event]]] = {}
-    for series in frame.series:
-        parts.setdefault(series.sensor, ([], []))[0].extend(_believed(series))
-    for event in frame.events:
-        parts.setdefault(event.sensor, ([], []))[1].append(event)
-    return parts
+def _stretch(column: Column, first: int, last: int) -> Column:
+    kept = [(t, x) for t, x in _pairs(column.t, column.x) if first <= t <= last]
+    return Column(column.channel, [t for t, _ in kept], [x for _, x in kept])
 
 
-def _is_believed(mark: QualityMark) -> bool:
-    """A gateway whose clock nobody keeps in step must not make detection blind."""
+def _add(columns: list[Column], column: Column) -> None:
+    """Put a column to the others; two series of one channel become one."""
+    for i, each in enumerate(columns):
+        if each.channel == column.channel:
+            columns[i] = _sorted(Column(column.channel, each.t + column.t, each.x + column.x))
+            return
+    columns.append(column)
+
+
+def _sorted(column: Column) -> Column:
+    order = sorted(range(len(column.t)), key=column.t.__getitem__)
+    return Column(column.channel, [column.t[i] for i in order], [column.x[i] for i in order])
+
+
+def is_believed(mark: QualityMark) -> bool:
+    """Return whether a value counts. A gateway whose clock nobody keeps in step must not make detection blind."""
     quality, reason = quality_of(mark)
     return quality is Quality.GOOD or (quality is Quality.UNCERTAIN and (reason or "").startswith(CLOCK_DOUBT))
 
 
-def _believed(series: Series) -> list[Reading]:
-    t0, channel = series.t0, series.channel
-    good = (_is_believed(mark) for mark in series.q) if series.q else repeat(True)
-    return [
-        Reading(t0 + dt, channel, x)
-        for dt, x, is_good in zip(series.dt, series.x, good, strict=False)
-        if is_good and x is not None and math.isfinite(x)
-    ]
+def _believed(series: Series) -> Column:
+    t0, values, marks = series.t0, series.x, series.q
+    times = [t0 + dt for dt in series.dt]
+    if not marks and _all_finite(values):
+        column = Column(series.channel, times, values)  # type: ignore[arg-type]  # all are numbers
+    else:
+        good = map(is_believed, marks) if marks else repeat(True)
+        kept = [
+            (t, x)
+            for t, x, is_good in zip(times, values, good, strict=False)
+            if is_good and x is not None and math.isfinite(x)
+        ]
+        column = Column(series.channel, [t for t, _ in kept], [x for _, x in kept])
+    return column if _is_in_order(column.t) else _sorted(column)
+
+
+def _all_finite(values: list[float | None]) -> bool:
+    """Tell at a glance that all are finite numbers; a False may be wrong, for a sum of such can overflow."""
+    try:
+        return math.isfinite(sum(values))  # type: ignore[arg-type]  # None is what the exception is for
+    except TypeError:
+        return False
+
+
+def _is_in_order(times: list[int]) -> bool:
+    return len(times) < 2 or times == sorted(times)

@@ -8,7 +8,7 @@ from ulid import ULID
 
 
 def detection_id(kind: str, hub: str, sensor: str, subject: str | None, start: int, *, late: bool) -> str:
-    """Give the ULID of a detection: the time of its start, and 80 bits of hash over what makes it this one.
+    """Return the ULID of a detection: the time of its start, and 80 bits of hash over what makes it this one.
 
     Judging a recording again, or a frame again after a crash, gives the same id; the database then keeps one.
     """

@@ -17,17 +17,24 @@ PREFIX = "hubwatch_detectors_"
 LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
 
 
-class Metrics:
+class DetectorMetrics:
     """The figures, made on the process's own registry."""
 
-    def __init__(self, registry: CollectorRegistry, counts: Counts) -> None:
-        registry.register(_EngineCounts(counts))
+    def __init__(self, registry: CollectorRegistry, counts: Counts | None = None) -> None:
+        self._engine = _EngineCounts(counts or Counts())
+        registry.register(self._engine)
         self.poison = Counter(PREFIX + "poison", "Messages that could not be read.", registry=registry)
+        self.unusable = Counter(
+            PREFIX + "unusable_messages", "MQTT messages that could not be used and were read past.", registry=registry
+        )
         self.detections = Counter(PREFIX + "detections", "Detections stored, by type.", ["type"], registry=registry)
         self.refused = Counter(
             PREFIX + "refused", "Findings that the database would not have, and that are lost.", registry=registry
         )
         self.failures = Counter(PREFIX + "save_failures", "Tries to save that failed.", registry=registry)
+        self.state_bytes = Counter(
+            PREFIX + "state_bytes", "Bytes of input and of states written, so that nothing is lost.", registry=registry
+        )
         self.unsaved = Gauge(PREFIX + "unsaved_messages", "Messages judged but not yet saved.", registry=registry)
         self.latency = Histogram(
             PREFIX + "latency_seconds",
@@ -35,6 +42,14 @@ class Metrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
+
+    def follow(self, counts: Counts) -> None:
+        """Show the counts of another engine from now on."""
+        self._engine.counts = counts
+
+    def read_past(self, _topic: str, _reason: str) -> None:
+        """Count a message that could not be used."""
+        self.unusable.inc()
 
     def stored(self, findings: Iterable[tuple[Finding, int]], now: int) -> None:
         """Count stored findings, each with the time (µs) at which what decided it was received."""
@@ -56,14 +71,16 @@ class _EngineCounts(Collector):
         "events": "Events in the frames judged.",
         "unknown": "Readings and events of sensors that are in no inventory, not judged.",
         "ahead": "Readings and events from the future, not judged.",
+        "from_future": "Frames and births from the future, not judged.",
         "blind": "Times that sight of an agent was lost.",
+        "unjudged": "Frames and parts of frames of agents whose word does not count, not judged.",
         "failed": "Detectors that failed and began anew.",
     }
 
     def __init__(self, counts: Counts) -> None:
-        self._counts = counts
+        self.counts = counts
 
     def collect(self) -> Iterator[Metric]:
         """Yield one counter for each."""
         for name, text in self._HELP.items():
-            yield CounterMetricFamily(PREFIX + name, text, value=getattr(self._counts, name))
+            yield CounterMetricFamily(PREFIX + name, text, value=getattr(self.counts, name))

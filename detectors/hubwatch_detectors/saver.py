@@ -1,32 +1,38 @@
-"""Saves findings and state in one transaction, and acknowledges frames only after it.
+"""Saves findings and the input they came from in one transaction, and acknowledges frames only after it.
 
-Findings are saved at once, states every `save_every_s`. While one transaction runs judging goes on. While the database
-is away nothing is acknowledged, and judging goes on until `unsaved_most` messages wait.
+Findings are saved at once, input every `save_every_s`. While one transaction runs detection continues. While the
+database is unavailable nothing is acknowledged, and detection continues until `max_unsaved` messages wait. The states
+that the input led to are written now and then (`snapshots.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 
-from hubwatch_core.clock import now_us
+from hubwatch_core.concurrency import wait_for_event
 from hubwatch_core.errors import Transient
-from hubwatch_core.feed import Feed
-from hubwatch_core.health import Health
+from hubwatch_core.health import WORK_WITHIN_S, Health
+from hubwatch_core.hub_clock import HubClock
 from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt import Message
+from hubwatch_core.mqtt import Feed, Message
+from hubwatch_core.outage import Outage
 from hubwatch_detectors.contract import Finding
-from hubwatch_detectors.engine import Engine
-from hubwatch_detectors.metrics import Metrics
-from hubwatch_store.detections import Harvest, keep
-from hubwatch_store.detector_state import StateKey, StateRow
-from hubwatch_store.errors import Refused
-from hubwatch_store.pool import Pool
+from hubwatch_detectors.journal import VERSION, Entry, Journal, Packed, pack
+from hubwatch_detectors.metrics import DetectorMetrics
+from hubwatch_detectors.snapshots import Snapshots, TakenSnapshot, packed
+from hubwatch_store.database import DatabaseRefused, Pool
+from hubwatch_store.detections import DetectionBatch, JournalRow, keep, keep_snapshot
 
-FIRST_PAUSE_S = 0.1
+FIRST_PAUSE_S = 0.2
+PROOF_EVERY_S = 5.0
+"""With nothing to save the database is asked this often whether it still would."""
+UNPACKED = 5
+"""Frames become about this much smaller in the journal."""
+SNAPSHOT_S = 60.0
+"""How long the states of a hub may take; meanwhile findings are saved beside it."""
 STOP_TRIES_S = 10.0
 """How long an ordered stop waits for the database; what is not saved by then is delivered again."""
 
@@ -39,27 +45,58 @@ class _Load:
 
     findings: list[tuple[Finding, int]] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    """The input, by hub."""
 
 
 class Saver:
     """Carries what the engine has come to into the database."""
 
     def __init__(
-        self, engine: Engine, pool: Pool, metrics: Metrics, health: Health, *, every_s: float, pause_max_s: float
+        self,
+        journal: Journal,
+        pool: Pool,
+        metrics: DetectorMetrics,
+        health: Health,
+        *,
+        every_s: float,
+        max_pause_s: float,
+        snapshot_every_s: float = 60.0,
+        save_s: float | None = None,
+        owner: str | None = None,
+        clock: HubClock | None = None,
     ) -> None:
-        self._engine, self._pool, self._metrics, self._health = engine, pool, metrics, health
-        self._every_s, self._pause_max_s = every_s, pause_max_s
+        """Save what waits every `every_s` seconds, states every `snapshot_every_s`; an attempt may take `save_s`.
+
+        With the token of an `owner` nothing is saved once another process has its work.
+        """
+        self._journal, self._pool, self._metrics, self._owner = journal, pool, metrics, owner
+        self._snapshots = Snapshots(journal.engine, snapshot_every_s)
+        self._writing: asyncio.Task[bool] | None = None
+        self._clock = clock or HubClock()
+        self._every_s = every_s
+        self._answered_at = monotonic()
+        """When the database last answered."""
+        self._database = Outage(
+            "detectors-database", health, max_pause_s, step_s=save_s, within_s=max(WORK_WITHIN_S, 2 * every_s),
+            lost="database lost; detection continues, saving is retried", back="database back",
+        )  # fmt: skip
         self._load = _Load()
         self._under_way = 0
         self._link: Feed | None = None
         self._urgent = asyncio.Event()
-        self._away = False
         metrics.unsaved.set_function(lambda: self.waiting)
 
     @property
     def waiting(self) -> int:
         """Messages that are judged but not acknowledged."""
         return len(self._load.messages) + self._under_way
+
+    def restored(self, rows: Sequence[JournalRow], found: Sequence[Finding]) -> None:
+        """Take the journal that was judged again, and what was found in it: what is stored already stays as it is."""
+        parts = [Packed(row.hub, row.entries, UNPACKED * len(row.entries)) for row in rows]
+        self._snapshots.noted(parts, {row.hub: row.id for row in rows})
+        self.add(found, self._clock.now())
 
     def linked(self, link: Feed) -> None:
         """Take a new link; what came over the one before is delivered again, so it is not acknowledged here."""
@@ -75,71 +112,130 @@ class Saver:
             self._urgent.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Save until `stop` is set, and then once more."""
-        tries = 0
-        while not stop.is_set():
-            await self._next(tries)
-            tries = 0 if await self.save() else tries + 1
+        """Save until `stop` is set, and then once more, with all states."""
+        try:
+            while not stop.is_set():
+                await self._next()
+                await self.save()
+            await self._save_all()
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+
+    async def _save_all(self) -> None:
         deadline = asyncio.get_running_loop().time() + STOP_TRIES_S
-        while not await self.save():
+        while not (await self.save() and await self.save_states()):
             if asyncio.get_running_loop().time() > deadline:
                 _log.warning("stopped before all was saved; the broker will deliver it again", messages=self.waiting)
                 return
             await asyncio.sleep(FIRST_PAUSE_S)
 
     async def save(self) -> bool:
-        """Save what there is in one transaction; False when the database is away and all of it still waits."""
+        """Save what there is in one transaction; False when the database is away and all of it still waits.
+
+        Where the states of a hub are due, they are taken as they are now, and written once this is stored.
+        """
+        taken = self._take_due() if self._writing is None or self._writing.done() else None
         load, self._load = self._load, _Load()
-        states, gone = self._engine.changes()
+        load.entries = self._journal.taken()
         link, self._under_way = self._link, len(load.messages)
-        rows = [StateRow(StateKey(*each.key), each.version, each.state) for each in states]
-        keys = [StateKey(*key) for key in gone]
         try:
-            await self._keep(load, rows, keys)
+            await self._database.bounded(lambda: self._keep(load))
         except Transient as error:
-            self._engine.not_saved([*(each.key for each in states), *gone])
+            if taken is not None:
+                self._snapshots.not_written(taken)
             self._put_back(load, link)
-            self._lost(str(error))
+            self._metrics.failures.inc()
+            self._database.lost(str(error))
             return False
         finally:
             self._under_way = 0
-        if load.findings or rows or keys:
-            self._back()
-        self._metrics.stored(load.findings, now_us())
+        self._metrics.stored(load.findings, self._clock.now())
         self._acknowledge(load.messages, link)
+        if taken is not None:
+            self._writing = asyncio.create_task(self._write(taken, self._snapshots.place(taken.hub)))
         return True
 
-    async def _keep(self, load: _Load, states: Sequence[StateRow], gone: Sequence[StateKey]) -> None:
-        if not (load.findings or states or gone):
+    async def save_states(self) -> bool:
+        """Write the states of all hubs; False when the database is away."""
+        if self._writing is not None:
+            await self._writing
+        taken = [self._take(hub) for hub in sorted(self._snapshots.hubs())]
+        if not await self.save():
+            for each in taken:
+                self._snapshots.not_written(each)
+            return False
+        return all([await self._write(each, self._snapshots.place(each.hub)) for each in taken])
+
+    def _take_due(self) -> TakenSnapshot | None:
+        hub = self._snapshots.due(monotonic())
+        return self._take(hub) if hub is not None else None
+
+    def _take(self, hub: str) -> TakenSnapshot:
+        """Take the states of a hub as they are now; what they were not given before is judged with it."""
+        taken = self._snapshots.take(hub, monotonic())
+        self._load.findings += [(finding, self._clock.now()) for finding in taken.found]
+        return taken
+
+    async def _write(self, taken: TakenSnapshot, until: int) -> bool:
+        """Write states that were taken; all that was judged before is stored, in the journal up to `until`."""
+        try:
+            snapshot = await asyncio.to_thread(packed, taken, until)
+            async with asyncio.timeout(SNAPSHOT_S):
+                await keep_snapshot(self._pool, snapshot, self._owner)
+        except (Transient, TimeoutError) as error:
+            self._snapshots.not_written(taken)
+            _log.warning("states not written, tried again", hub=taken.hub, reason=str(error) or "no answer")
+            return False
+        except DatabaseRefused as error:
+            self._metrics.refused.inc()
+            _log.error("database rejected states, they stay in the journal", hub=taken.hub, reason=str(error))
+            self._snapshots.not_written(taken)
+            return True
+        self._metrics.state_bytes.inc(sum(len(row.state) for row in snapshot.states))
+        return True
+
+    async def _keep(self, load: _Load) -> None:
+        if not (load.findings or load.entries) and monotonic() - self._answered_at < PROOF_EVERY_S:
             return
         findings = [finding for finding, _ in load.findings]
+        parts = await asyncio.to_thread(pack, load.entries)
+        rows = [JournalRow(each.hub, VERSION, each.entries) for each in parts]
         try:
-            await keep(self._pool, Harvest(findings, states, gone))
-        except Refused as error:
-            _log.error("the database refuses a finding or a state; saving one by one", reason=str(error))
-            await self._one_by_one(findings, states)
+            places = await keep(self._pool, DetectionBatch(findings, rows), self._owner)
+        except DatabaseRefused as error:
+            _log.error("database rejected a finding; saving one by one", reason=str(error))
+            places = await self._one_by_one(findings, rows)
+        self._metrics.state_bytes.inc(sum(len(row.entries) for row in rows))
+        self._snapshots.noted(parts, places)
+        self._answered_at = monotonic()
+        self._database.back()
 
-    async def _one_by_one(self, findings: Sequence[Finding], states: Sequence[StateRow]) -> None:
+    async def _one_by_one(self, findings: Sequence[Finding], rows: Sequence[JournalRow]) -> dict[str, int]:
         """Save what can be saved, so that one impossible row does not hold up all others."""
-        for harvest in [*(Harvest([each]) for each in findings), *(Harvest(states=[each]) for each in states)]:
+        places = dict[str, int]()
+        for batch in [
+            *(DetectionBatch([each]) for each in findings),
+            *(DetectionBatch(journal=[each]) for each in rows),
+        ]:
             try:
-                await keep(self._pool, harvest)
-            except Refused as error:
+                places |= await keep(self._pool, batch, self._owner)
+            except DatabaseRefused as error:
                 self._metrics.refused.inc()
-                _log.error("lost: the database will not have it", what=repr(harvest)[:500], reason=str(error))
+                _log.error("rejected by database, dropped", what=repr(batch)[:500], reason=str(error))
+        return places
 
-    async def _next(self, tries: int) -> None:
+    async def _next(self) -> None:
         """Wait until there is something to save at once, the time has come, or the pause after a failure is over."""
-        if tries:
-            ceiling = min(self._pause_max_s, FIRST_PAUSE_S * 2 ** min(tries, 16))
-            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - no secret depends on it
+        if self._database.holds:
+            await wait_for_event(self._urgent, self._every_s)
         else:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), self._every_s)
+            await asyncio.sleep(self._database.pause_s)
         self._urgent.clear()
 
     def _put_back(self, load: _Load, link: Feed | None) -> None:
         self._load.findings[:0] = load.findings
+        self._journal.put_back(load.entries)
         if link is self._link:
             self._load.messages[:0] = load.messages
 
@@ -147,16 +243,3 @@ class Saver:
         if link is not None and link is self._link:
             for message in messages:
                 link.ack(message)
-
-    def _lost(self, reason: str) -> None:
-        self._metrics.failures.inc()
-        self._health.set("detectors-database", False, reason)
-        if not self._away:
-            self._away = True
-            _log.warning("database lost, judging goes on and saving is tried again", reason=reason)
-
-    def _back(self) -> None:
-        if self._away:
-            self._away = False
-            _log.info("database back")
-        self._health.set("detectors-database", True, "saving")

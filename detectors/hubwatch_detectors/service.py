@@ -3,130 +3,221 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
-from hubwatch_core import incoming, topics
-from hubwatch_core.errors import Poison, Transient
-from hubwatch_core.feed import Feed, FeedSession
+from hubwatch_core import topics
+from hubwatch_core.concurrency import wait_for_event
+from hubwatch_core.errors import Permanent, Poison, Transient
 from hubwatch_core.health import Health
-from hubwatch_core.incoming import AgentState
+from hubwatch_core.hub_clock import HubClock
 from hubwatch_core.logs import get_logger
-from hubwatch_core.mqtt import Message, Session
-from hubwatch_core.service import Context, Part
+from hubwatch_core.mqtt import Feed, FeedSession, Message, MqttSession
+from hubwatch_core.outage import Outage
+from hubwatch_core.process import Context, Part
 from hubwatch_core.topics import Leaf
-from hubwatch_core.wire import Birth, Frame
-from hubwatch_detectors.config import Settings
 from hubwatch_detectors.contract import Finding
-from hubwatch_detectors.engine import Engine
-from hubwatch_detectors.instances import Key, Saved
-from hubwatch_detectors.metrics import Metrics
-from hubwatch_detectors.own_time import OwnTime
+from hubwatch_detectors.engine import Counts, Engine, InstanceKey, Rules, Saved
+from hubwatch_detectors.following import ends_of_orphans
+from hubwatch_detectors.journal import Journal, judge_again
+from hubwatch_detectors.metrics import DetectorMetrics
+from hubwatch_detectors.own_time import WallClockGuard
 from hubwatch_detectors.saver import Saver
-from hubwatch_store.detector_state import StateRow, load_states
-from hubwatch_store.migrate import check_schema
-from hubwatch_store.pool import Pool, open_pool
+from hubwatch_detectors.settings import DetectorsSettings
+from hubwatch_detectors.site_following import SiteFollowing
+from hubwatch_store.database import Pool, check_schema, clock_of, open_pool
+from hubwatch_store.detections import JournalRow, StateRow, Unended, load_journal, load_states, unended
+from hubwatch_store.devices import Act, acts
+from hubwatch_store.ownership import Owner, WorkClaim
+from hubwatch_store.site import Sites
 
 RECEIVE_MOST = 50
 """Messages judged between two looks at the clock and at what else there is to do."""
 TICK_S = 0.2
+CLOCK_EVERY_S = 10.0
+"""How often the database's clock is looked at."""
 FULL_PAUSE_S = 0.05
+FOLLOW_S = 2.0
+"""How long it may take until a command at the journal of devices is followed."""
 
 _log = get_logger("detectors")
 
 
-def parts(settings: Settings, context: Context) -> list[Part]:
-    """Give the parts of a detectors process: one, which receives, judges, saves and acknowledges."""
+def parts(settings: DetectorsSettings, context: Context) -> list[Part]:
+    """Return the parts of a detectors process: one, which receives, judges, saves and acknowledges."""
     rules = settings.rules()
+    owner = Owner(settings.database, WorkClaim("detectors", settings.name, settings.hubs), context)
+    metrics = DetectorMetrics(context.registry)
+    context.health.set("detectors-database", False, "not asked yet")
+    context.health.set("detectors-intake", False, "not subscribed yet")
+
+    async def work(stop: asyncio.Event) -> None:
+        engine = Engine(rules)
+        async with open_pool(settings.database, f"hubwatch {settings.name}") as pool:
+            clock = HubClock()
+            sites = SiteFollowing(engine, Sites(settings.hubs, with_people=True), context.health)
+            restored = await _restore(engine, rules, settings, pool, clock, sites, context.health, stop)
+            if restored is not None:
+                metrics.follow(engine.counts)
+                detecting = _Detecting(
+                    settings, engine, pool, clock, metrics, sites, context.health, owner.token, restored
+                )
+                await detecting.run(stop)
 
     async def run(stop: asyncio.Event) -> None:
-        engine = Engine(rules)
-        metrics = Metrics(context.registry, engine.counts)
-        async with open_pool(settings.database, f"hubwatch {settings.name}") as pool:
-            if await _take_up(engine, settings, pool, context.health, stop):
-                await _Detecting(settings, engine, pool, metrics, context.health).run(stop)
+        # No session with the broker before: it would end that of the process which has our name.
+        await owner.run_with(work, stop, has_state=True)
 
     return [Part("detectors", run)]
 
 
-async def _take_up(engine: Engine, settings: Settings, pool: Pool, health: Health, stop: asyncio.Event) -> bool:
-    """Restore the saved states, waiting for the database as long as needed; False when stopped meanwhile."""
-    health.set("detectors-database", False, "not asked yet")
-    health.set("detectors-intake", False, "not subscribed yet")
-    said = False
+@dataclass(frozen=True, slots=True)
+class _Restored:
+    """What a start led to: findings, the journal that was judged again, and what people did meanwhile."""
+
+    found: Sequence[Finding]
+    journal: Sequence[JournalRow]
+    acts: Sequence[Act]
+
+
+async def _restore(
+    engine: Engine,
+    rules: Rules,
+    settings: DetectorsSettings,
+    pool: Pool,
+    clock: HubClock,
+    sites: SiteFollowing,
+    health: Health,
+    stop: asyncio.Event,
+) -> _Restored | None:
+    """Restore the saved states and judge again what was taken since, waiting for the database as long as needed;
+    None when stopped meanwhile.
+    """
+
+    async def load() -> tuple[Sequence[StateRow], Sequence[JournalRow], Sequence[Act], Sequence[Unended]]:
+        clock.set(await clock_of(pool))
+        await sites.look(pool)
+        hubs = settings.hubs
+        return (
+            await load_states(pool, hubs), await load_journal(pool, hubs), await acts(pool, hubs, 0),
+            await unended(pool, hubs),
+        )  # fmt: skip
+
+    await asyncio.to_thread(check_schema, settings.database)
+
+    limits = settings.database
+    outage = Outage("detectors-database", health, limits.max_retry_s, step_s=limits.step_s)
     while not stop.is_set():
-        try:
-            await asyncio.to_thread(check_schema, settings.database)
-            rows = await load_states(pool, settings.hubs)
-        except Transient as error:
-            health.set("detectors-database", False, str(error))
-            if not said:
-                _log.warning("database is away, waiting for it", reason=str(error))
-            said = True
-            await _wait(stop, settings.database.retry_max_s)
-            continue
-        taken = engine.restore(map(_saved, rows))
-        health.set("detectors-database", True, "state taken up")
-        _log.info("state taken up", states=taken, of=len(rows))
-        return True
-    return False
+        loaded = await outage.step(load, stop)
+        if loaded is not None:
+            states, journal, entries, open_ones = loaded
+            used = engine.restore(map(_saved, states))
+            found, frames = await _judge_again(engine, journal)
+            _log.info("state restored", states=used, of=len(states), judged_again=frames)
+            return _Restored(found + ends_of_orphans(engine, rules, open_ones, states), journal, entries)
+    return None
+
+
+async def _judge_again(engine: Engine, journal: Sequence[JournalRow]) -> tuple[list[Finding], int]:
+    """Judge what was taken since the states were written, hub by hub; return what is found and how many frames it was,
+    which the counts do not hold: they are of what is new.
+    """
+    found: list[Finding] = []
+    for row in sorted(journal, key=lambda each: (each.hub, each.id)):
+        engine.watching = True
+        found += judge_again(engine, row.hub, row.version, row.entries)
+        await asyncio.sleep(0)
+    frames = engine.counts.frames
+    engine.watching, engine.counts = True, Counts()
+    return found, frames
 
 
 def _saved(row: StateRow) -> Saved:
-    return Saved(Key(*row.key), row.version, row.state)
+    return Saved(InstanceKey(*row.key), row.version, row.state)
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-def _session(settings: Settings, health: Health) -> FeedSession:
-    """Give the session that takes what the configured hubs send."""
+def _session(settings: DetectorsSettings, metrics: DetectorMetrics, health: Health) -> FeedSession:
+    """Return the session that takes what the configured hubs send."""
     name = f"hubwatch-{settings.name}"
     if settings.nats is not None:
-        from hubwatch_core import jetstream  # nats-py is needed only then
+        from hubwatch_core.jetstream import link  # nats-py is needed only then
 
         # Alone, because detectors need each agent's frames in order.
-        return jetstream.Session(settings.nats, durable=name, name="detectors-nats", alone=True, health=health)
-    return Session(
-        settings.mqtt, client_id=name, name="detectors-mqtt", persistent=True, manual_ack=True, health=health
+        return link.JetStreamSession(settings.nats, durable=name, name="detectors-nats", alone=True, health=health)
+    return MqttSession(
+        settings.mqtt,
+        client_id=name,
+        name="detectors-mqtt",
+        persistent=True,
+        manual_ack=True,
+        health=health,
+        on_drop=metrics.read_past,
     )
 
 
 class _Detecting:
     """One process's detectors at work."""
 
-    def __init__(self, settings: Settings, engine: Engine, pool: Pool, metrics: Metrics, health: Health) -> None:
-        self._settings, self._engine, self._metrics, self._health = settings, engine, metrics, health
+    def __init__(
+        self,
+        settings: DetectorsSettings,
+        engine: Engine,
+        pool: Pool,
+        clock: HubClock,
+        metrics: DetectorMetrics,
+        sites: SiteFollowing,
+        health: Health,
+        owner: str,
+        restored: _Restored,
+    ) -> None:
+        self._sites = sites
+        self._settings, self._metrics, self._health = settings, metrics, health
+        self._journal = Journal(engine)
+        self._pool, self._clock = pool, clock
         self._saver = Saver(
-            engine, pool, metrics, health, every_s=settings.save_every_s, pause_max_s=settings.database.retry_max_s
-        )
-        self._session = _session(settings, health)
+            self._journal, pool, metrics, health, every_s=settings.save_every_s,
+            max_pause_s=settings.database.max_retry_s, snapshot_every_s=settings.snapshot_every_s,
+            save_s=settings.database.step_s, owner=owner, clock=clock,
+        )  # fmt: skip
+        self._session = _session(settings, metrics, health)
+        self._saver.restored(restored.journal, restored.found)
+        self._saver.add(self._journal.follow(restored.acts), clock.now())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then save what was judged and acknowledge it."""
         done_receiving = asyncio.Event()
         saving = asyncio.create_task(self._saver.run(done_receiving))
         receiving = asyncio.create_task(self._session.run(lambda link: self._receive(link, done_receiving)))
+        timing = asyncio.create_task(self._keep_time())
         stopping = asyncio.create_task(stop.wait())
+        following = asyncio.create_task(self._follow(done_receiving))
+        sites = asyncio.create_task(self._sites.run(self._settings.database, self._pool))
         try:
-            await asyncio.wait([saving, receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([saving, receiving, timing, stopping], return_when=asyncio.FIRST_COMPLETED)
             done_receiving.set()
             await asyncio.wait([saving])
         finally:
-            for task in (stopping, receiving, saving):
+            for task in (stopping, timing, following, sites, receiving, saving):
                 task.cancel()
-            results = await asyncio.gather(saving, receiving, return_exceptions=True)
+            results = await asyncio.gather(saving, receiving, timing, following, sites, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+    async def _keep_time(self) -> None:
+        """Look at the database's clock now and then; while it does not answer, the steady clock carries on."""
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            with suppress(Transient, Permanent, TimeoutError):
+                async with asyncio.timeout(CLOCK_EVERY_S):
+                    self._clock.set(await clock_of(self._pool))
 
     async def _receive(self, link: Feed, done: asyncio.Event) -> None:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
         self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)
-        time = OwnTime(self._engine)
+        time = WallClockGuard(self._journal, self._clock.now)
         # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
         # the embedded broker answers no second one while retained messages wait for their acknowledgement.
         hubs = self._settings.hubs or ("+",)
@@ -135,29 +226,33 @@ class _Detecting:
         )
         self._health.set("detectors-intake", True, "subscribed")
         while not done.is_set():
-            if self._saver.waiting >= self._settings.unsaved_most:
+            if self._saver.waiting >= self._settings.max_unsaved:
                 await asyncio.sleep(FULL_PAUSE_S)
                 continue
             messages = await link.receive(RECEIVE_MOST, TICK_S)
+            self._health.did("detectors-intake")
             now = time.now(caught_up=len(messages) < RECEIVE_MOST)
             for message in messages:
-                self._saver.add(self._judge(message), message.received, message)
-            self._saver.add(self._engine.tick(now), now)
+                received = min(self._clock.receipt(message.received), now)
+                self._saver.add(self._judge(message, received), received, message)
+            self._saver.add(self._journal.tick(now), now)
             await asyncio.sleep(0)
         await asyncio.Event().wait()
 
-    def _judge(self, message: Message) -> list[Finding]:
+    async def _follow(self, done: asyncio.Event) -> None:
+        """Look every few seconds what people have done to agents and sensors."""
+        seen = 0
+        while not done.is_set():
+            # That the database is away is reported by whoever saves.
+            with suppress(Transient):
+                entries = await acts(self._pool, self._settings.hubs, seen)
+                seen = max((each.id for each in entries), default=seen)
+                self._saver.add(self._journal.follow(entries), self._clock.now())
+            await wait_for_event(done, FOLLOW_S)
+
+    def _judge(self, message: Message, received: int) -> list[Finding]:
         try:
-            topic = topics.parse(message.topic)
-            if not message.payload and topic.leaf is not Leaf.FRAME:
-                return []  # a retained message that somebody removed
-            content, received = incoming.read(topic, message.payload), message.received
-            if isinstance(content, Frame):
-                return self._engine.frame(content, received)
-            if isinstance(content, Birth):
-                return self._engine.birth(content, received)
-            online = content is AgentState.ONLINE
-            return self._engine.agent_state(topic.hub, topic.agent, online=online, at=received)
+            return self._journal.hear(message.topic, message.payload, received, retained=message.retain)
         except Poison as error:
             # The collector keeps the whole message in dead_letters.
             self._metrics.poison.inc()

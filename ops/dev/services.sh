@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Real services for the tests, on free loopback ports, all of it below .services/ in this checkout.
+# Real services for the tests, on free loopback ports. All files are below .services/ in this checkout.
 #
-#   ops/dev/services.sh start    install what is missing (root, Debian) and start what is down
-#   ops/dev/services.sh stop     end the processes that start began, and no others
-#   ops/dev/services.sh status   a table; exit 1 when something is down
+#   ops/dev/services.sh start    install missing packages (root, Debian) and start the services that are down
+#   ops/dev/services.sh stop     stop the processes that "start" started, and no others
+#   ops/dev/services.sh status   print a table; exit code 1 if a service is down
 #
-# .services/env then holds ports and DSNs as KEY=VALUE. Data starts empty with every start: the services are for tests.
+# .services/env then contains ports and DSNs as KEY=VALUE. Every start begins with empty data: the services are for tests.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,15 +26,15 @@ start() {
   flock 9
   install_packages || failed=1
   for name in "${NAMES[@]}"; do
-    start_one "$name" || { say "$name could not be started, see $SERVICES/log"; failed=1; }
+    start_one "$name" || { say "$name did not start; see $SERVICES/log/$name.log"; failed=1; }
   done
   write_env
-  say "done in $((SECONDS - began)) s"
+  say "finished after $((SECONDS - began)) s"
   status || failed=1
   return "$failed"
 }
 
-# Give every service three tries: the port found free may be taken before the service binds it.
+# Try three times: another process may take the free port before the service binds it.
 start_one() {
   local name=$1 try
   if alive "$name"; then return 0; fi

@@ -1,5 +1,5 @@
--- What Grafana may read: the public names of the schema and nothing else. Run it after `hubwatch db migrate`, in
--- hubwatch's database, as a superuser (the schema's owner may make no roles); it may be run again. Then make the login,
+-- Lets Grafana read the public tables and views, and nothing else. Run it after `hubwatch db migrate`, in hubwatch's
+-- database, as a superuser (the owner of the schema cannot create roles). It can be run again. Then create the login
 -- with a password of your own:
 --   CREATE USER grafana PASSWORD '…' IN ROLE hubwatch_reader;
 --   ALTER USER grafana SET statement_timeout = '30s';
@@ -15,9 +15,12 @@ GRANT USAGE ON SCHEMA hubwatch TO hubwatch_reader;
 GRANT SELECT ON
     hubwatch.hubs, hubwatch.zones, hubwatch.agents, hubwatch.sensors, hubwatch.channels,
     hubwatch.readings, hubwatch.readings_1m, hubwatch.readings_1h, hubwatch.latest, hubwatch.events,
-    hubwatch.detections, hubwatch.alarms, hubwatch.alarm_journal, hubwatch.incidents, hubwatch.notifications,
-    hubwatch.frames, hubwatch.ledger_gaps
+    hubwatch.detections, hubwatch.alarms, hubwatch.alarm_telling, hubwatch.alarm_journal, hubwatch.incidents, hubwatch.notifications,
+    hubwatch.frames, hubwatch.ledger_gaps,
+    hubwatch.site_versions, hubwatch.zone_paths, hubwatch.doors, hubwatch.fence_sections, hubwatch.fence_behind,
+    hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts,
+    hubwatch.cardholders, hubwatch.level_journal, hubwatch.level_scales
 TO hubwatch_reader;
--- Not the payload: nobody knows what is in a message that could not be read.
+-- Not the payload: a message that could not be decoded may contain anything.
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters
 TO hubwatch_reader;

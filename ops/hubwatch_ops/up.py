@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
 import typer
 from pydantic import Field, create_model
 
-from hubwatch_core import config, mistakes
-from hubwatch_core.cli_border import border
-from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
+from hubwatch_core.config import (
+    LogSection,
+    MqttSection,
+    NatsSection,
+    Partial,
+    Section,
+    TelemetrySection,
+    key_of,
+    validate,
+)
+from hubwatch_core.config.load import load as load_file
 from hubwatch_core.errors import ConfigError, Problem
-from hubwatch_core.service import Context, Part, serve
-from hubwatch_ops.hub_sample import hub_sample
+from hubwatch_core.process import Context, Part, border, serve
 
 SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
@@ -30,7 +38,7 @@ class Hub(NamedTuple):
     log: LogSection
 
     def parts(self, context: Context) -> Sequence[Part]:
-        """Give all parts; alarms start first and stop last, so that what is found on the way down is still told."""
+        """Return all parts; alarms start first and stop last, so that what is found on the way down is still told."""
         from hubwatch_alarms import service as alarms
         from hubwatch_collector import service as collector
         from hubwatch_detectors import service as detectors
@@ -50,7 +58,7 @@ def up(
 ) -> None:
     """Run collector, detectors and alarms in one process."""
     if sample_config:
-        typer.echo(hub_sample(SHARED), nl=False)
+        typer.echo((resources.files("hubwatch_ops") / "sample.toml").read_text(encoding="utf-8"), nl=False)
         return
     if file is None:
         raise ConfigError([Problem("-c", "", "is required: the hub's configuration; --sample-config prints one")])
@@ -67,38 +75,42 @@ def load(file: Path, *, check_files: bool = False) -> Hub:
     Raises ConfigError with every mistake.
     """
     from hubwatch_alarms.check import beyond
-    from hubwatch_alarms.config import Settings as AlarmSettings
-    from hubwatch_collector.config import Settings as CollectorSettings
-    from hubwatch_detectors.config import Settings as DetectorSettings
 
-    models: dict[str, type[Section]] = {
-        "collector": CollectorSettings,
-        "detectors": DetectorSettings,
-        "alarms": AlarmSettings,
-    }
+    models = _models()
     hub: dict[str, Any] = {}
 
-    def further(settings: Section, told: frozenset[str]) -> list[Problem]:
+    def further(settings: Partial[Any]) -> list[Problem]:
         problems: list[Problem] = []
         for name, model in models.items():
-            hub[name] = _component(name, model, settings, file, problems)
-        if check_files and hub["alarms"] is not None:
-            problems += beyond(hub["alarms"], told, str(file), "alarms.")
+            part = _component(name, model, settings, file, problems)
+            hub[name] = part.valid
+            if check_files and name == "alarms":
+                problems += beyond(part, str(file), "alarms.")
         return problems
 
-    loaded: Any = config.load(_file_model(models), file, further=further, check_files=check_files)
+    loaded: Any = load_file(hub_model(), file, further=further, check_files=check_files)
     return Hub(**hub, telemetry=loaded.telemetry, log=loaded.log)
 
 
-def _file_model(models: dict[str, type[Section]]) -> type[Section]:
+def _models() -> dict[str, type[Section]]:
+    from hubwatch_alarms.settings import AlarmsSettings
+    from hubwatch_collector.settings import CollectorSettings
+    from hubwatch_detectors.settings import DetectorsSettings
+
+    return {"collector": CollectorSettings, "detectors": DetectorsSettings, "alarms": AlarmsSettings}
+
+
+def hub_model() -> type[Section]:
     """Make the model of the file: the shared sections once, and a table per component with what is its own."""
-    from hubwatch_store.config import DatabaseSection
+    from hubwatch_store.database import DatabaseSection
 
     def table(name: str, model: type[Section]) -> type[Section]:
         fields = {key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED}
-        return create_model(f"{name.title()}Table", __base__=Section, **cast("dict[str, Any]", fields))
+        made = create_model(f"{name.title()}Table", __base__=Section, **cast("dict[str, Any]", fields))
+        made.renamed, made.gone = model.old_names(), model.gone_keys()
+        return made
 
-    own = {name: table(name, model) for name, model in models.items()}
+    own = {name: table(name, model) for name, model in _models().items()}
     sections: dict[str, type[Section]] = {
         "mqtt": MqttSection,
         "database": DatabaseSection,
@@ -107,15 +119,23 @@ def _file_model(models: dict[str, type[Section]]) -> type[Section]:
         **own,
     }
     fields: dict[str, Any] = {name: (model, Field(default_factory=model)) for name, model in sections.items()}
-    fields["nats"] = (NatsSection | None, None)  # only where messages come from JetStream
+    fields["nats"] = (
+        NatsSection | None,
+        Field(None, description="With it messages come from JetStream instead of [mqtt]."),
+    )
     return create_model("HubFile", __base__=Section, **fields)
 
 
-def _component(name: str, model: type[Section], loaded: Any, file: Path, problems: list[Problem]) -> Section | None:
-    """Join what a component has of its own with what is shared; its checks across keys run here."""
-    own = getattr(loaded, name)
-    values = {key: getattr(own, key) for key in type(own).model_fields}
-    values |= {key: getattr(loaded, key) for key in SHARED if key in model.model_fields}
-    found = mistakes.find(model, values)
-    problems += [Problem(str(file), mistakes.key_of((name, *each.path)), each.message) for each in found.mistakes]
-    return found.settings
+def _component(
+    name: str, model: type[Section], loaded: Partial[Any], file: Path, problems: list[Problem]
+) -> Partial[Any]:
+    """Join what a component has of its own with what is shared, as far as both are right; its checks across keys run
+    here.
+    """
+    own = loaded.part(name)
+    shared = {key: loaded.part(key) for key in SHARED if key in model.model_fields}
+    if loaded.get("nats") is None and "nats" not in loaded.values:
+        shared.pop("nats", None)
+    part, mistakes = validate(model, {**own.values, **shared}, wrong=own.wrong)
+    problems += [Problem(str(file), key_of((name, *each.path)), each.message) for each in mistakes]
+    return part

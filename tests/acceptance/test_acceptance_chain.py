@@ -64,9 +64,9 @@ class Chain:
 
     def write_configs(self) -> None:
         """Write the configuration of every part."""
-        broker = f'[mqtt]\nhost = "127.0.0.1"\nport = {self.broker.port}\nreconnect_max_s = 1.0\n'
-        uplink = f'[mqtt]\nhost = "127.0.0.1"\nport = {self.uplink.address[1]}\nreconnect_max_s = 1.0\n'
-        database = f'[database]\ndsn = "{self.dsn}"\nretry_max_s = 1.0\n'
+        broker = f'[mqtt]\nhost = "127.0.0.1"\nport = {self.broker.port}\nmax_reconnect_s = 1.0\n'
+        uplink = f'[mqtt]\nhost = "127.0.0.1"\nport = {self.uplink.address[1]}\nmax_reconnect_s = 1.0\n'
+        database = f'[database]\ndsn = "{self.dsn}"\nmax_retry_s = 1.0\n'
         (self.folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
         texts = {
             **{name: f'{broker}{database}[intake]\nclient_id = "{name}"\n' for name in COLLECTORS},
@@ -85,13 +85,13 @@ name = "portal"
 transport = "tcp"
 host = "127.0.0.1"
 port = {self.portal.port}
-reconnect_max_s = 1.0
+max_reconnect_s = 1.0
 [[connections]]
 name = "doors"
 transport = "tcp"
 host = "127.0.0.1"
 port = {self.doors.port}
-reconnect_max_s = 1.0
+max_reconnect_s = 1.0
 [[devices]]
 sensor = "rpm-1"
 zone = "lane-1"
@@ -125,14 +125,14 @@ parameters = {{ position_bit = 0, position_nc = false }}
         return compare(self.portal.served, dict(marks)) + compare(bit(self.doors.served, 0), dict(positions))
 
     async def lost_marks(self) -> list[int]:
-        """Give the portal's marks that are not stored."""
+        """Return the portal's marks that are not stored."""
         rows = await self.ask(
             "SELECT value::bigint FROM hubwatch.readings WHERE sensor = 'rpm-1' AND channel = 'elapsed'"
         )
         return sorted(set(self.portal.served) - {value for (value,) in rows})
 
     async def caught_up(self) -> bool:
-        """Tell whether what is stored is live, and without holes; says what is missing."""
+        """Return whether what is stored is live, and without holes; says what is missing."""
         ((age_s,),) = await self.ask("SELECT extract(epoch FROM now() - max(sent)) FROM hubwatch.frames WHERE NOT late")
         gaps = await self.ask("SELECT agent, epoch, first_seq, last_seq, cause, since FROM hubwatch.ledger_gaps")
         assert age_s < 1, f"newest live frame is {age_s} s old; gaps {gaps}"
@@ -266,10 +266,10 @@ async def test_poison_of_every_kind_is_kept_whole_and_stops_nothing(chain: Chain
 async def publish(port: int, messages: list[tuple[str, bytes]]) -> None:
     """Publish as any client of the broker could."""
     from hubwatch_core.config import MqttSection
-    from hubwatch_core.mqtt import Link, Session
+    from hubwatch_core.mqtt import MqttLink, MqttSession
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         for topic, payload in messages:
             await link.publish(topic, payload)
 
-    await Session(MqttSection(host="127.0.0.1", port=port), client_id="stranger").run(use)
+    await MqttSession(MqttSection(host="127.0.0.1", port=port), client_id="stranger").run(use)

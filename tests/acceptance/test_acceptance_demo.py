@@ -59,15 +59,17 @@ async def test_demo_that_is_interrupted_ends_cleanly_and_leaves_no_process(numbe
     assert demo.stdout is not None
     said = b""
     while b"lorry" not in said:
-        line = await asyncio.wait_for(demo.stdout.readline(), 60)
+        async with asyncio.timeout(60):
+            line = await demo.stdout.readline()
         assert line, said
         said += line
     family = psutil.Process(demo.pid).children(recursive=True)
     assert len(family) >= 5
     demo.send_signal(number)
-    output, errors = await asyncio.wait_for(demo.communicate(), 60)
+    async with asyncio.timeout(60):
+        output, errors = await demo.communicate()
     assert demo.returncode == 130, errors
-    assert b"nothing is left running" in output
+    assert b"all processes of the demo have ended" in output
     assert b"Traceback" not in errors
     _, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
     assert alive == []

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import statistics
 import time
 from pathlib import Path
 
 from benchmarks.agent_devices import serve_devices
 from benchmarks.result import Progress
-from hubwatch_agents.config import Settings
-from hubwatch_agents.frames import Cutter
 from hubwatch_agents.readings import Reading
-from hubwatch_agents.spool.disk import Disk
-from hubwatch_agents.spool.record import Lane
-from hubwatch_agents.spool.spool import Spool
-from hubwatch_agents.store import Store
-from hubwatch_agents.tasks import end
+from hubwatch_agents.settings import AgentSettings
+from hubwatch_agents.uplink.frame_store import FrameStore
+from hubwatch_agents.uplink.frames import FrameBuilder
+from hubwatch_agents.uplink.spool.disk import Disk
+from hubwatch_agents.uplink.spool.record import Lane
+from hubwatch_agents.uplink.spool.spool import Spool
 from hubwatch_core import wire
 from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.concurrency import drain
 from hubwatch_core.config import MqttSection
 from hubwatch_core.health import Health
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.message import Message
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.topics import is_rollcall, rollcall
+from hubwatch_store.ingest import Letter, Offer
 from support.agents_process import AgentProcess, config_text
+from support.collector_answers import answering
 from support.own_mosquitto import OwnMosquitto
 
 SPOOL_SECONDS = 6.0
@@ -35,24 +39,25 @@ LIVE_SECONDS = 20.0
 ROUNDS = 3
 """In turns, and the median: what else the machine does meanwhile must not decide."""
 LIVE_PERIOD_MS = 20
+_HEAD = re.compile(rb'"hub":"([^"]+)","agent":"([^"]+)","epoch":"([^"]+)","seq":(\d+)')
 
 
 def spool_rate(folder: Path) -> float:
-    """Give readings/s from the driver's hand to the medium: gathered, cut, encoded, appended, synced, acknowledged.
+    """Return readings/s from the driver's hand to the medium: gathered, cut, encoded, appended, synced, acknowledged.
 
     The rule: no frame leaves before a sync covers it, so every cut is synced before the next one begins.
     """
-    settings = Settings.model_validate({"hub": "bench", "agent": "box", "spool": {"directory": folder}})
-    store, cutter = Store(settings, Health()), Cutter()
+    settings = AgentSettings.model_validate({"hub": "bench", "agent": "box", "spool": {"directory": folder}})
+    store, cutter = FrameStore(settings, Health()), FrameBuilder()
     readings, began = 0, time.perf_counter()
     while time.perf_counter() - began < SPOOL_SECONDS:
         t = now_us()
         for i in range(READINGS_A_CUT):
-            cutter.reading(Reading("sensor", f"channel.{i % CHANNELS}", t + i, 20.0 + i % 7))
-        entries = [entry for draft in cutter.cut_readings() for entry in store.keep(draft)]
+            cutter.add(Reading("sensor", f"channel.{i % CHANNELS}", t + i, 20.0 + i % 7))
+        frames = [frame for batch in cutter.readings() for frame in store.keep(batch)]
         store.spool.sync()
-        for entry in entries:
-            store.spool.ack(entry)
+        for frame in frames:
+            store.spool.release(frame.segment, frame.number.seq)
         readings += READINGS_A_CUT
     rate = readings / (time.perf_counter() - began)
     store.close()
@@ -60,7 +65,7 @@ def spool_rate(folder: Path) -> float:
 
 
 async def backlog_growth(folder: Path, progress: Progress) -> tuple[float, float, int]:
-    """Give the p99 (ms) from reading to arrival at a subscriber, idle and while 1 GiB drains, and frames drained."""
+    """Return the p99 (ms) from reading to arrival at a subscriber, idle and while 1 GiB drains, and frames drained."""
     # Without the writes to disk after every message that tests of durability ask of this broker.
     plain = ("allow_anonymous true", "autosave_on_changes false", "autosave_interval 1800")
     broker = OwnMosquitto(folder / "broker", plain)
@@ -88,35 +93,47 @@ async def _live(folder: Path, broker: OwnMosquitto, port: int) -> tuple[float, i
     begun = asyncio.Event()
     late = 0
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         nonlocal late
         await link.subscribe(f"hubwatch/1/{hub}/+/frame", rollcall(hub, "+"))
-        while True:
-            for message in await link.receive(1000, 1.0):
-                if is_rollcall(message.topic):
-                    continue
-                if b'"late":true' in message.payload[:300]:
-                    late += 1  # not decoded: that would cost the listener the time that is being measured
-                else:
-                    waits.extend(_waits_ms(wire.decode_frame(message.payload), message.received))
-                    begun.set()
+        async with answering(link) as answers:
+            while True:
+                messages = await link.receive(1000, 1.0)
+                answers.stored(messages, [_named(each) for each in messages if not is_rollcall(each.topic)])
+                for message in messages:
+                    if is_rollcall(message.topic):
+                        continue
+                    if b'"late":true' in message.payload[:300]:
+                        late += 1  # not decoded: that would cost the listener the time that is being measured
+                    else:
+                        waits.extend(_waits_ms(wire.decode_frame(message.payload), message.received))
+                        begun.set()
 
-    listening = Session(MqttSection(host=broker.host, port=broker.port), client_id=f"listener-{hub}")
+    listening = MqttSession(MqttSection(host=broker.host, port=broker.port), client_id=f"listener-{hub}")
     task = asyncio.create_task(listening.run(use))
     agent = AgentProcess(config)
     try:
-        await asyncio.wait_for(begun.wait(), 60)
+        async with asyncio.timeout(60):
+            await begun.wait()
         await asyncio.sleep(5)
         waits.clear()
         await asyncio.sleep(LIVE_SECONDS)
         return statistics.quantiles(waits, n=100)[98], late
     finally:
         await agent.stop()
-        await end(task)
+        await drain([task])
+
+
+def _named(message: Message) -> Offer:
+    """Return what says that a frame is stored, read from the first bytes of it only."""
+    head = _HEAD.search(message.payload[:300])
+    assert head is not None
+    hub, agent, epoch, seq = (each.decode() for each in head.groups())
+    return Offer(message, Letter("", hub, agent, epoch, int(seq)))
 
 
 def _waits_ms(frame: wire.Frame, received: int) -> list[float]:
-    """Give how long each reading of the device took to arrive."""
+    """Return how long each reading of the device took to arrive."""
     return [
         (received - series.t0 - dt) / 1000 for series in frame.series if series.sensor == "probe-1" for dt in series.dt
     ]
@@ -135,16 +152,13 @@ def _config(folder: Path, hub: str, broker: OwnMosquitto, port: int) -> Path:
 def _fill(folder: Path) -> None:
     """Write a backlog of ordinary frames: 1 GiB that nobody has taken."""
     spool = Spool(Disk(folder), max_bytes=2 * BACKLOG_BYTES, segment_bytes=4 << 20)
-    cutter, t = Cutter(), now_us() - 86_400 * SECOND_US
+    cutter, t = FrameBuilder(), now_us() - 86_400 * SECOND_US
     count = BACKLOG_FRAME_BYTES // 8
     for i in range(count // CHANNELS):
         for channel in range(CHANNELS):
-            cutter.reading(Reading("old", f"channel.{channel}", t + i * SECOND_US, 21.5))
-    draft = cutter.cut_readings()[0]
-
-    def build(epoch: str, seq: int) -> bytes:
-        return wire.encode(draft.frame("bench", "box", epoch, seq, t))
-
+            cutter.add(Reading("old", f"channel.{channel}", t + i * SECOND_US, 21.5))
+    batch = cutter.readings()[0]
     while spool.used_bytes < BACKLOG_BYTES:
-        spool.append(Lane.BULK, build, draft.readings, 0)
+        payload = wire.encode(batch.frame("bench", "box", *spool.reserve(), t))
+        spool.append(Lane.BULK, payload, batch.readings, 0)
     spool.close()

@@ -26,7 +26,7 @@ SAMPLE_S = 1.0
 
 
 async def memory(folder: Path, progress: Progress) -> tuple[float, float]:
-    """Give the highest resident memory (MiB) after warming up, and its slope (MiB/h)."""
+    """Return the highest resident memory (MiB) after warming up, and its slope (MiB/h)."""
     broker = OwnMosquitto(folder / "broker")
     broker.start()
     try:

@@ -11,14 +11,14 @@ from pathlib import Path
 from pymodbus.client import AsyncModbusTcpClient
 
 from benchmarks.agent_devices import serve_devices
-from hubwatch_agents.config import Settings
-from hubwatch_agents.devices import resolve
-from hubwatch_agents.drivers import Tools
-from hubwatch_agents.frames import Cutter
-from hubwatch_agents.modbus.driver import ModbusDriver
-from hubwatch_agents.privacy import raw
-from hubwatch_agents.readings import Happening, Reading
-from hubwatch_agents.store import Store
+from hubwatch_agents.config.load import check
+from hubwatch_agents.drivers.contract import DriverContext
+from hubwatch_agents.drivers.modbus.driver import ModbusDriver
+from hubwatch_agents.readings import Reading, SensorEvent
+from hubwatch_agents.settings import AgentSettings
+from hubwatch_agents.uplink.frame_store import FrameStore
+from hubwatch_agents.uplink.frames import FrameBuilder
+from hubwatch_agents.values.pseudonyms import raw
 from hubwatch_core.health import Health
 from support.agents_rig import MAPS
 
@@ -39,25 +39,22 @@ LINE_SECONDS = 40.0
 class Kept:
     """The sink of a real agent: readings go into frames, frames into a spool on disk."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.cutter = Cutter()
-        self.store = Store(settings, Health())
+    def __init__(self, settings: AgentSettings) -> None:
+        self.cutter = FrameBuilder()
+        self.store = FrameStore(settings, Health())
         self.times: dict[str, list[int]] = {}
 
-    def reading(self, reading: Reading) -> None:
-        self.cutter.reading(reading)
-
-    def happening(self, happening: Happening) -> None:
-        self.cutter.happening(happening)
+    def emit(self, item: Reading | SensorEvent) -> None:
+        self.cutter.add(item)
 
     async def keep_for_ever(self) -> None:
         """Cut and sync five times a second, as the agent does; what was kept is taken at once."""
         while True:
             await asyncio.sleep(0.2)
-            entries = [entry for draft in self.cutter.cut_readings() for entry in self.store.keep(draft)]
+            frames = [frame for batch in self.cutter.readings() for frame in self.store.keep(batch)]
             await self.store.spool.sync_in_thread()
-            for entry in entries:
-                self.store.spool.ack(entry)
+            for frame in frames:
+                self.store.spool.release(frame.segment, frame.number.seq)
 
 
 class Times:
@@ -66,16 +63,13 @@ class Times:
     def __init__(self) -> None:
         self.good: dict[str, list[int]] = {}
 
-    def reading(self, reading: Reading) -> None:
-        if reading.x is not None:
-            self.good.setdefault(reading.sensor, []).append(reading.t)
-
-    def happening(self, happening: Happening) -> None:
-        return
+    def emit(self, item: Reading | SensorEvent) -> None:
+        if isinstance(item, Reading) and item.x is not None:
+            self.good.setdefault(item.sensor, []).append(item.t)
 
 
 async def read_rates(folder: Path) -> tuple[list[float], list[float], list[float]]:
-    """Give reads/s of a bare pymodbus loop, of the agent with four values a read, and with ten, round by round.
+    """Return reads/s of a bare pymodbus loop, of the agent with four values a read, and with ten, round by round.
 
     Each read is 20 registers.
     """
@@ -89,7 +83,7 @@ async def read_rates(folder: Path) -> tuple[list[float], list[float], list[float
 
 
 def ratio(ours: list[float], bare: list[float]) -> float:
-    """Give the median of the ratios of rounds that ran side by side."""
+    """Return the median of the ratios of rounds that ran side by side."""
     return statistics.median(a / b for a, b in zip(ours, bare, strict=True))
 
 
@@ -134,7 +128,7 @@ async def _agent(ports: list[int], folder: Path, profile: str) -> float:
 
 
 async def dead_device_growth(folder: Path) -> tuple[float, float]:
-    """Give the p99 of the others' cycle (ms), with all alive and with one of them dead, on one line of 30."""
+    """Return the p99 of the others' cycle (ms), with all alive and with one of them dead, on one line of 30."""
     alive = await _line(folder / "alive", frozenset())
     dead = await _line(folder / "dead", frozenset({7}))
     return alive, dead
@@ -152,18 +146,18 @@ async def _line(folder: Path, dead: frozenset[int]) -> float:
     return statistics.quantiles(cycles, n=100)[98]
 
 
-def _drivers(settings: Settings, sink: Kept | Times) -> list[ModbusDriver]:
-    devices = resolve(settings, "benchmark")
-    tools = Tools(sink, raw, "benchmark")
+def _drivers(settings: AgentSettings, sink: Kept | Times) -> list[ModbusDriver]:
+    devices = check(settings, "benchmark").devices
+    tools = DriverContext(sink, raw, "benchmark")
     return [
         ModbusDriver(way, [device for device in devices if device.connection.name == way.name], tools)
         for way in settings.connections
     ]
 
 
-def _settings(folder: Path, places: list[tuple[int, int]], period_ms: int, profile: str) -> Settings:
+def _settings(folder: Path, places: list[tuple[int, int]], period_ms: int, profile: str) -> AgentSettings:
     ports = sorted({port for port, _ in places})
-    return Settings.model_validate(
+    return AgentSettings.model_validate(
         {
             "hub": "bench",
             "agent": "box",

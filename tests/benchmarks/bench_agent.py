@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import agent_keeping, agent_memory, agent_reading
+from benchmarks import agent_hostile, agent_keeping, agent_memory, agent_reading
 from benchmarks.result import Progress, Result, at_least, at_most
 
 TARGETS = {
@@ -21,6 +21,8 @@ TARGETS = {
     "backlog_latency_growth": at_most(0.10),
     "rss_mib": at_most(80),
     "rss_slope_mib_h": at_most(1),
+    "healthy_readings_beside_faults": at_least(1.0),
+    "worst_input_cpu_s": at_most(0.25),
 }
 
 
@@ -39,6 +41,10 @@ async def run(progress: Progress) -> Result:
         kept = agent_keeping.spool_rate(folder / "spool-rate")
         progress("live frames beside a backlog")
         idle, busy, drained = await agent_keeping.backlog_growth(folder, progress)
+        share, hostile = await agent_hostile.healthy_readings(folder / "hostile", progress)
+        progress("the costliest inputs")
+        worst_s, worst = agent_hostile.worst_input_cpu_s(folder / "inputs")
+        progress(f"costliest input: {worst}")
         progress("50 devices for their memory")
         rss, slope = await agent_memory.memory(folder, progress)
     figures = {
@@ -55,6 +61,9 @@ async def run(progress: Progress) -> Result:
         "live_p99_idle_ms": idle,
         "live_p99_backlog_ms": busy,
         "backlog_frames_drained": float(drained),
+        "healthy_readings_beside_faults": share,
+        "hostile_devices": float(hostile),
+        "worst_input_cpu_s": worst_s,
         "rss_mib": rss,
         "rss_slope_mib_h": slope,
     }

@@ -12,7 +12,7 @@ import asyncio
 from benchmarks.result import Progress, Result, at_least, at_most
 from hubwatch_ops.demo.plant import FENCE_LINES, Plant
 from hubwatch_ops.demo.run import run as run_demo
-from hubwatch_ops.demo.script import Step
+from hubwatch_ops.demo.script import ScriptStep
 
 SECONDS = 60.0
 CLOSED_S = 0.35
@@ -34,7 +34,7 @@ async def drill(plant: Plant) -> None:
 async def run(progress: Progress) -> Result:
     """Run the drill once and take the latencies from the report."""
     progress(f"{SECONDS:.0f} s of contacts closing")
-    report = await run_demo(SECONDS, headless=True, steps=(Step(1.0, "fence drill", drill),))
+    report = await run_demo(SECONDS, headless=True, steps=(ScriptStep(1.0, "fence drill", drill),))
     figures = {
         "stored_p50_ms": report.latency_ms.p50,
         "stored_p99_ms": report.latency_ms.p99,

@@ -11,9 +11,9 @@ import time
 
 from benchmarks.result import Progress, Result, at_least
 from hubwatch_core.wire import encode
-from hubwatch_detectors.config import Settings
 from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.replay import Replay
+from hubwatch_detectors.settings import DetectorsSettings
 from support.detectors_hub import birth
 from support.detectors_stories import quiet
 
@@ -26,7 +26,7 @@ async def run(progress: Progress) -> Result:
     hub.frame_s = 1.0
     lines = [encode(birth()), *(encode(frame) for frame in hub.frames())]
     progress(f"{len(lines)} lines, {sum(map(len, lines)) / 1e6:.1f} MB")
-    engine = Engine(Settings().rules())
+    engine = Engine(DetectorsSettings().rules())
     began = time.process_time()
     found = list(Replay(engine).run(lines))
     spent = time.process_time() - began

@@ -25,9 +25,9 @@ from benchmarks.ingest_rig import Rig, publish, rig
 from benchmarks.result import Progress, Result, at_least, at_most
 from hubwatch_core.clock import now_us
 from hubwatch_core.ids import new_ulid
-from hubwatch_store.columns import NO_TIME, Columns
-from hubwatch_store.copy import packed
-from hubwatch_store.queries import queries
+from hubwatch_store.database import queries
+from hubwatch_store.ingest.copy import packed
+from hubwatch_store.series import NO_TIME, Columns
 
 FRAMES = 10_000
 WIDE_FRAMES = 4_000
@@ -90,7 +90,7 @@ async def _once(made: Rig, progress: Progress, what: str) -> dict[str, float]:
 
 
 def bare_copy(made: Rig) -> float:
-    """Give rows a second of nothing but COPY."""
+    """Return rows a second of nothing but COPY."""
     channels = np.arange(COPY_ROWS, dtype=np.int32) % 100 + 1_000_000
     with psycopg.connect(made.dsn, autocommit=True) as connection:
         began = time.monotonic()

@@ -147,7 +147,7 @@ def _drawn(by_channels: dict[int, Cost], by_rows: dict[int, Cost]) -> str:
 
 
 def _table(by_channels: dict[int, Cost], by_rows: dict[int, Cost], again: Cost) -> str:
-    """Give both curves as markdown."""
+    """Return both curves as markdown."""
     grown = {f"{rows // 1_000_000} million": cost for rows, cost in by_rows.items()}
     grown[f"{ROWS[0] // 1_000_000} million, at the end"] = again
     parts = [

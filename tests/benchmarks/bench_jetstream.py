@@ -32,8 +32,7 @@ from benchmarks.frame_publisher import Load
 from benchmarks.ingest_rig import IN_MEMORY
 from benchmarks.result import Progress, Result
 from hubwatch_core.ids import new_ulid
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import migrate
+from hubwatch_store.database import DatabaseSection, migrate
 from support import services
 from support.databases import fresh_database
 from support.own_mosquitto import OwnMosquitto

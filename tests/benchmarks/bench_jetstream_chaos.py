@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 
 from benchmarks.result import Progress, Result, at_least, at_most
-from hubwatch_agents.config import SpoolSection
+from hubwatch_agents.settings import SpoolSection
 from support.nats_chaos import running_cluster_scene
 
 SEEDS = range(1, int(os.environ.get("HUBWATCH_BENCH_SEEDS", "20")) + 1)

@@ -15,10 +15,8 @@ from pathlib import Path
 
 from benchmarks.result import Progress, Result
 from hubwatch_ops.embedded import running_postgres
-from hubwatch_store.backup import backup
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import migrate
-from hubwatch_store.restore import restore
+from hubwatch_store.backup import create_backup, restore_backup
+from hubwatch_store.database import DatabaseSection, migrate
 from support import services
 from support.databases import fresh_database
 from support.kept_database import DAY, NOW, Kept, kept_in
@@ -55,10 +53,10 @@ def _engine(progress: Progress, engine: str, dsn: str, target: str) -> dict[str,
         progress(f"{engine}: filled")
         took = {"aggregate": _timed(kept.maintain)}
         progress(f"{engine}: aggregated")
-        took["backup"] = _timed(lambda: backup(settings, file, _quiet))
+        took["backup"] = _timed(lambda: create_backup(settings, file, _quiet))
         size = file.stat().st_size / 1e6
         progress(f"{engine}: backed up, {size:.1f} MB")
-        took["restore_elsewhere"] = _timed(lambda: restore(DatabaseSection(dsn=target), file, _quiet))
+        took["restore_elsewhere"] = _timed(lambda: restore_backup(DatabaseSection(dsn=target), file, _quiet))
         progress(f"{engine}: restored on the other engine")
         # Half of the sensors keep their readings, so all pieces stay and rows are deleted one channel after another.
         kept.do("UPDATE retention_rule SET raw_days = 1 WHERE kind = 'environment'")

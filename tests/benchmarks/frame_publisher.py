@@ -17,7 +17,7 @@ import msgspec
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 
 HUB = "bench"
 WINDOW = 500
@@ -40,7 +40,7 @@ class Load:
 
 
 def frames(load: Load) -> Iterator[wire.Frame]:
-    """Give the frames; each is sent as of now, its readings a millisecond apart before that."""
+    """Return the frames; each is sent as of now, its readings a millisecond apart before that."""
     for seq in range(load.first_seq, load.first_seq + load.frames):
         now = now_us()
         t0 = now - load.per_frame * 1000
@@ -62,7 +62,7 @@ def _series(load: Load, number: int, t0: int, count: int) -> wire.Series:
 async def publish(load: Load) -> None:
     """Publish everything and wait until the broker has it."""
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         window = asyncio.Semaphore(WINDOW)
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
@@ -73,10 +73,10 @@ async def publish(load: Load) -> None:
                 payload = wire.encode(frame if not load.rate else msgspec.structs.replace(frame, sent=now_us()))
                 tasks.create_task(_one(link, payload, window))
 
-    await Session(MqttSection(host=load.host, port=load.port), client_id=f"bench-{load.epoch}").run(use)
+    await MqttSession(MqttSection(host=load.host, port=load.port), client_id=f"bench-{load.epoch}").run(use)
 
 
-async def _one(link: Link, payload: bytes, window: asyncio.Semaphore) -> None:
+async def _one(link: MqttLink, payload: bytes, window: asyncio.Semaphore) -> None:
     try:
         await link.publish(f"hubwatch/1/{HUB}/agent-1/frame", payload)
     finally:

@@ -18,8 +18,7 @@ import psutil
 import psycopg
 
 from benchmarks.frame_publisher import Load
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import migrate
+from hubwatch_store.database import DatabaseSection, migrate
 from support import services
 from support.databases import fresh_database
 from support.own_mosquitto import OwnMosquitto
@@ -107,7 +106,7 @@ class Rig:
         return float(times.user + times.system)
 
     def rss_mib(self) -> float:
-        """Give the collector's resident memory."""
+        """Return the collector's resident memory."""
         assert self.process is not None
         return float(self.process.memory_info().rss / 2**20)
 

@@ -25,7 +25,7 @@ class Target:
         return figure <= self.bound if self.direction == "at most" else figure >= self.bound
 
     def __str__(self) -> str:
-        """Give it as people write it, `≤ 250`."""
+        """Return it as people write it, `≤ 250`."""
         return f"{'≤' if self.direction == 'at most' else '≥'} {self.bound:,.10g}"
 
 
@@ -52,6 +52,6 @@ class Result:
         return all(target.met(self.figures.get(key)) for key, target in self.targets.items())
 
     def as_json(self) -> dict[str, object]:
-        """Give what `build/bench/NAME.json` holds."""
+        """Return what `build/bench/NAME.json` holds."""
         targets = {key: target.bound for key, target in self.targets.items()}
         return {"figures": dict(self.figures), "targets": targets, "met": self.met}

@@ -8,11 +8,12 @@ is none of that name.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from rich.table import Table
 
 from benchmarks.result import Progress, Result
 from hubwatch_core.errors import HubwatchError
+from support import services
+from support.databases import durable
 
 Benchmark = Callable[[Progress], Awaitable[Result]]
 HERE = Path(__file__).parent
@@ -36,12 +39,25 @@ def main(arguments: list[str], folder: Path = HERE, output: Path = OUTPUT) -> in
         console.print(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(found) or 'none'}")
         return 2
     chosen = {name: found[name] for name in arguments or found}
-    results = [_measure(name, file, console, output) for name, file in chosen.items()]
+    with _durable_server():
+        results = [_measure(name, file, console, output) for name, file in chosen.items()]
     return 0 if all(result is not None and result.met for result in results) else 1
 
 
+@contextlib.contextmanager
+def _durable_server() -> Iterator[None]:
+    """Let the shared database write as one in production does, where there is one."""
+    try:
+        server = services.timescale_server()
+    except (pytest.skip.Exception, pytest.fail.Exception):
+        yield
+        return
+    with durable(server):
+        yield
+
+
 def discover(folder: Path) -> dict[str, Path]:
-    """Give every benchmark's file by name, sorted."""
+    """Return every benchmark's file by name, sorted."""
     files = sorted(folder.glob("bench_*.py"))
     return {file.stem.removeprefix("bench_").replace("_", "-"): file for file in files}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_agents.drivers import DRIVERS
+from hubwatch_agents.protocols import transports
 from hubwatch_agents.readings import Reading
 from hubwatch_core.clock import now_us
 from hubwatch_core.words import Quality
@@ -19,12 +19,12 @@ from support.proxy import Proxy
 
 MODBUS = ("tcp", "rtu", "rtu_over_tcp", "tls")
 PERIOD_S = 0.1
-NETWORK = pytest.mark.parametrize("rig", sorted(set(DRIVERS) - {"rtu"}), indirect=True)
+NETWORK = pytest.mark.parametrize("rig", sorted(set(transports()) - {"rtu"}), indirect=True)
 """A serial port has no network link to break."""
 _marks = itertools.count()
 
 
-@pytest.fixture(params=sorted(DRIVERS))
+@pytest.fixture(params=sorted(transports()))
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     transport: str = request.param
     if transport in MODBUS:

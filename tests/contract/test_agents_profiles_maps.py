@@ -9,10 +9,11 @@ from importlib import resources
 import pytest
 from typer.testing import CliRunner
 
-from hubwatch_agents.cli import app
-from hubwatch_agents.profiles.library import Library, Profile, check
-from hubwatch_agents.profiles.modbus_schema import ModbusProfile, Source
+from hubwatch_agents.cli.app import app
+from hubwatch_agents.config.library import Library, check
+from hubwatch_agents.profiles.modbus_schema import ModbusProfile, RegisterSource
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.profiles.profile import Profile
 from hubwatch_core.words import ChannelKind, SensorKind
 from support import profile_cases
 
@@ -90,7 +91,7 @@ def event_types(profile: Profile) -> Iterator[str]:
         yield from (event.event for event in profile.events)
 
 
-def sources(profile: ModbusProfile) -> Iterator[Source]:
+def sources(profile: ModbusProfile) -> Iterator[RegisterSource]:
     yield from profile.channels
     yield from profile.quality
     yield from profile.identity
@@ -140,7 +141,7 @@ def test_addresses_and_bits_exist_on_the_wire(profile_id: str) -> None:
     profile = example(profile_id)
     assert isinstance(profile, ModbusProfile)
     for source in sources(profile):
-        assert 0 <= source.wire <= source.wire + source.words - 1 <= 65535
+        assert 0 <= source.address <= source.address + source.words - 1 <= 65535
         assert all(0 <= bit < 16 * source.words for bit in source.any_of_bits)
 
 

@@ -11,9 +11,8 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover, apply
 from hubwatch_alarms.triggers import Acknowledge
 from hubwatch_core.clock import SECOND_US, now_us
-from hubwatch_store import alarms
-from hubwatch_store.listening import listen
-from hubwatch_store.pool import Pool, open_pool
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import Pool, listen, open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import START_US, detection
 

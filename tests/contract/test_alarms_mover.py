@@ -13,8 +13,10 @@ from hubwatch_alarms.mover import BATCH, Mover, apply
 from hubwatch_alarms.notify.log import LogRouteSection
 from hubwatch_alarms.triggers import Acknowledge, Shelve
 from hubwatch_core.clock import SECOND_US, now_us, to_datetime
-from hubwatch_store import alarms
-from hubwatch_store.pool import Pool, open_pool
+from hubwatch_core.wire import Clear
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import Pool, open_pool
+from hubwatch_store.detections import DetectionBatch, keep
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import START_US, detection
 
@@ -224,3 +226,32 @@ async def take_and_die(pool: Pool) -> None:
     async with alarms.moving(pool) as connection:
         assert len(await alarms.take_arrivals(connection, 10)) == 1
         raise RuntimeError("power cut")
+
+
+async def test_highest_score_comes_with_the_end_and_stays_in_the_alarm(hands: Hands, pool: Pool, mover: Mover) -> None:
+    found = detection(score=6.1)
+    await keep(pool, DetectionBatch([found]))
+    await mover.round()
+    await keep(pool, DetectionBatch([Clear(found.id, found.detected + 1, found.detected + 1, score=50.0)]))
+    await mover.round()
+    (alarm,) = hands.alarms()
+    assert (alarm["score"], alarm["peak"]) == (6.1, 50.0)
+    (stored,) = hands.rows("SELECT score, peak FROM detections")
+    assert (stored["score"], stored["peak"]) == (6.1, 50.0)
+
+
+async def test_late_detection_finds_the_alarm_that_people_closed_meanwhile(
+    hands: Hands, pool: Pool, mover: Mover
+) -> None:
+    first = detection()
+    await keep(pool, DetectionBatch([first, Clear(first.id, first.start + 60_000_000, first.start + 60_000_000)]))
+    await mover.round()
+    hands.rows("UPDATE alarms SET state = 'normal', closed = now() RETURNING id")
+    within = detection(number=2, start=first.start + 1, end=first.start + 2, late=True)
+    beyond = detection(number=3, start=first.start + 1, end=first.start + 61_000_000, late=True)
+    await keep(pool, DetectionBatch([within]))
+    await mover.round()
+    assert [(each["state"], each["detections"]) for each in hands.alarms()] == [("normal", 2)]
+    await keep(pool, DetectionBatch([beyond]))
+    await mover.round()
+    assert [(each["state"], each["late"]) for each in hands.alarms()] == [("normal", False), ("returned", True)]

@@ -10,15 +10,15 @@ import pytest
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
-from hubwatch_store import notifications
-from hubwatch_store.alarm_rows import Action
-from hubwatch_store.notifications import Attempt, Claimed
-from hubwatch_store.pool import Pool, open_pool
+from hubwatch_core.alarm import Action
+from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
+from hubwatch_store.alarms import Claimed, notifications
+from hubwatch_store.database import Pool, open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 
-FAILED = Attempt("transient", 503, "HTTP 503")
-TAKEN = Attempt("delivered", 204, None)
+FAILED = DeliveryOutcome(DeliveryResult.TRANSIENT, 503, "HTTP 503")
+TAKEN = DeliveryOutcome(DeliveryResult.DELIVERED, 204)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_other_routes_messages_are_not_claimed(hands: Hands, pool: Pool) -
 async def test_settled_message_is_never_claimed_again_and_its_attempt_is_written_down(hands: Hands, pool: Pool) -> None:
     await queued(pool, hands, 1)
     message = await claimed(pool, lease_s=0)
-    await notifications.settle(pool, message, TAKEN, state="delivered")
+    await notifications.finish(pool, message, TAKEN, state="delivered")
     assert await claim(pool) is None
     (attempt,) = hands.attempts()
     assert (attempt["outcome"], attempt["status"], attempt["error"]) == ("delivered", 204, None)
@@ -144,7 +144,7 @@ async def test_sender_that_comes_back_after_its_lease_cannot_unsettle_the_messag
     await queued(pool, hands, 1)
     slow = await claimed(pool, lease_s=0)
     quick = await claimed(pool)
-    await notifications.settle(pool, quick, TAKEN, state="delivered")
+    await notifications.finish(pool, quick, TAKEN, state="delivered")
     await notifications.postpone(pool, slow, FAILED, pause_s=0, hold_route=False)
     assert await claim(pool) is None
     assert [row["state"] for row in hands.outbox()] == ["delivered"]
@@ -155,3 +155,14 @@ async def test_waiting_messages_are_counted_by_route(hands: Hands, pool: Pool) -
     await queued(pool, hands, 1, 2)
     async with pool.connection() as connection:
         assert await notifications.count_waiting(connection) == {"duty": 2}
+
+
+async def test_clock_set_back_by_a_day_holds_no_message_back(hands: Hands, pool: Pool) -> None:
+    hands.detect(detection())
+    await Mover(pool, [LogRouteSection(name="duty", kind="log")], Instructions.load()).round()
+    hands.rows(
+        "UPDATE notification_outbox SET queued = now() + '1 d'::interval, due = now() + '1 d'::interval RETURNING id"
+    )
+    async with pool.connection() as connection:
+        assert (await notifications.untold(connection, 60)).alarms == 1
+    assert (await claimed(pool)).attempt == 1

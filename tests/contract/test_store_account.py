@@ -8,9 +8,8 @@ import psycopg
 import pytest
 
 from hubwatch_core.clock import now_us
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.offer import Letter, State
-from hubwatch_store.writer import Writer
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.ingest import Letter, State, Writer
 from support.store_examples import EPOCH, OTHER_EPOCH, birth, event, frame, offer, rows
 
 ACCOUNT = "SELECT published, committed, dead_lettered, evicted, missing, unexplained FROM ledger_account ORDER BY epoch"

@@ -10,10 +10,10 @@ import pytest
 
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import Transient
-from hubwatch_store.aggregates import HOUR_US, SETTLE, maintained, refresh
-from hubwatch_store.bounds import Bounds
-from hubwatch_store.maintenance import maintain, upkeep
-from hubwatch_store.writer import Writer
+from hubwatch_store.ingest import Writer
+from hubwatch_store.series import Bounds, maintained
+from hubwatch_store.series.aggregates import HOUR_US, SETTLE, refresh
+from hubwatch_store.upkeep import maintain, upkeep
 from support.kept_database import DAY, HOUR, MINUTE, NOW, Kept, kept_in
 from support.store_examples import frame, offer, series
 

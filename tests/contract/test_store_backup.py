@@ -16,13 +16,10 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import Permanent
-from hubwatch_store import archive
-from hubwatch_store.archive import Manifest
-from hubwatch_store.backup import backup
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import Migration, migrate, migrations
-from hubwatch_store.restore import SETTINGS, restore
-from hubwatch_store.writer import Writer
+from hubwatch_store.backup import Manifest, archive, create_backup
+from hubwatch_store.backup.restore import SETTINGS, restore_backup
+from hubwatch_store.database import DatabaseSection, Migration, migrate, migrations
+from hubwatch_store.ingest import Writer
 from support.databases import fresh_database
 from support.full_database import fill, summary
 from support.kept_database import DAY, NOW, Kept, kept_in
@@ -59,7 +56,7 @@ def target(plain_server: str) -> Iterator[str]:
 def file(plain_kept: Kept, tmp_path: Path) -> Path:
     fill(plain_kept)
     path = tmp_path / "harbour.backup"
-    backup(plain_kept.settings, path, quiet)
+    create_backup(plain_kept.settings, path, quiet)
     return path
 
 
@@ -71,9 +68,9 @@ def test_what_is_restored_is_what_was_backed_up(
     fill(kept)
     before = summary(kept.dsn)
     path = tmp_path / "harbour.backup"
-    made = backup(kept.settings, path, quiet)
+    made = create_backup(kept.settings, path, quiet)
     with fresh_database(server) as dsn:
-        restored = restore(section(dsn), path, quiet)
+        restored = restore_backup(section(dsn), path, quiet)
         assert summary(dsn) == before
     assert restored == made
     assert {table.name for table in made.tables} == set(tables_of(kept))
@@ -85,9 +82,9 @@ def test_what_is_restored_is_what_was_backed_up(
 async def test_a_collector_goes_on_writing_after_a_restore(kept: Kept, plain_server: str, tmp_path: Path) -> None:
     fill(kept)
     path = tmp_path / "harbour.backup"
-    backup(kept.settings, path, quiet)
+    create_backup(kept.settings, path, quiet)
     with fresh_database(plain_server) as dsn:
-        restore(section(dsn), path, quiet)
+        restore_backup(section(dsn), path, quiet)
         writer = Writer(section(dsn))
         more = frame(1, agent="gate-8", events=[event("door.opened", sensor="door-9")])
         written = await writer.write([offer(more), offer(frame(2, agent="gate-8", epoch="F"))])
@@ -104,7 +101,7 @@ async def test_a_collector_goes_on_writing_after_a_restore(kept: Kept, plain_ser
 
 
 def test_restored_triggers_work_again_and_did_not_fire(file: Path, target: str, plain_kept: Kept) -> None:
-    restore(section(target), file, quiet)
+    restore_backup(section(target), file, quiet)
     with kept_in(target) as there:
         inbox = "SELECT id, detection FROM alarm_inbox ORDER BY id"
         assert there.rows(inbox) == plain_kept.rows(inbox)
@@ -130,7 +127,7 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(kept: Kept, tmp
     thread = threading.Thread(target=write)
     thread.start()
     done.wait(10)
-    manifest = backup(kept.settings, tmp_path / "b", quiet)
+    manifest = create_backup(kept.settings, tmp_path / "b", quiet)
     stop.set()
     thread.join()
     rows = {table.name: table.rows for table in manifest.tables}
@@ -139,7 +136,7 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(kept: Kept, tmp
     assert last is not None
     assert last >= rows["incidents"]
     with fresh_database(plain_server) as dsn:
-        restore(section(dsn), tmp_path / "b", quiet)
+        restore_backup(section(dsn), tmp_path / "b", quiet)
 
 
 def test_retention_drops_nothing_that_a_backup_is_reading(kept: Kept, tmp_path: Path) -> None:
@@ -152,7 +149,7 @@ def test_retention_drops_nothing_that_a_backup_is_reading(kept: Kept, tmp_path: 
             started.set()
             go_on.wait(20)
 
-    thread = threading.Thread(target=lambda: manifests.append(backup(kept.settings, tmp_path / "b", slow)))
+    thread = threading.Thread(target=lambda: manifests.append(create_backup(kept.settings, tmp_path / "b", slow)))
     thread.start()
     started.wait(10)
     deleted = kept.maintain().deleted
@@ -168,7 +165,7 @@ def test_retention_drops_nothing_that_a_backup_is_reading(kept: Kept, tmp_path: 
 def test_the_file_is_the_owners_and_tells_no_secret(plain_kept: Kept, tmp_path: Path) -> None:
     path = tmp_path / "b"
     secret = "correct-horse-battery"
-    backup(DatabaseSection(dsn=plain_kept.dsn, password=secret), path, quiet)
+    create_backup(DatabaseSection(dsn=plain_kept.dsn, password=secret), path, quiet)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with zipfile.ZipFile(path) as file:
         content = b"".join(file.read(name) for name in file.namelist())
@@ -179,16 +176,19 @@ def test_the_file_is_the_owners_and_tells_no_secret(plain_kept: Kept, tmp_path: 
 def test_the_file_can_be_read_without_hubwatch(file: Path) -> None:
     with zipfile.ZipFile(file) as content:
         assert content.testzip() is None
-        assert content.read("hubs.csv").decode() == "hub,name,mode,security_level\nharbour,,,1\n"
+        assert content.read("hubs.csv").decode().splitlines() == [
+            "hub,name,mode,security_level",
+            "harbour,Maasvlakte gate complex,sea,1",
+        ]
 
 
 def test_progress_is_told_for_every_table_on_both_ways(plain_kept: Kept, target: str, tmp_path: Path) -> None:
     fill(plain_kept)
     told: list[str] = []
-    manifest = backup(plain_kept.settings, tmp_path / "b", lambda table, _: told.append(table))
+    manifest = create_backup(plain_kept.settings, tmp_path / "b", lambda table, _: told.append(table))
     assert list(dict.fromkeys(told)) == [table.name for table in manifest.tables]
     told.clear()
-    restore(section(target), tmp_path / "b", lambda table, _: told.append(table))
+    restore_backup(section(target), tmp_path / "b", lambda table, _: told.append(table))
     assert set(told) == {table.name for table in manifest.tables}
 
 
@@ -196,7 +196,7 @@ def test_a_backup_never_writes_over_a_file(plain_kept: Kept, tmp_path: Path) -> 
     path = tmp_path / "b"
     path.write_text("precious")
     with pytest.raises(Permanent, match="exists already"):
-        backup(plain_kept.settings, path, quiet)
+        create_backup(plain_kept.settings, path, quiet)
     assert path.read_text() == "precious"
 
 
@@ -205,9 +205,9 @@ def test_a_backup_that_fails_leaves_no_file(plain_kept: Kept, tmp_path: Path) ->
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        backup(plain_kept.settings, tmp_path / "b", fail)
+        create_backup(plain_kept.settings, tmp_path / "b", fail)
     with pytest.raises(Permanent, match="cannot be written"):
-        backup(plain_kept.settings, tmp_path / "no-such-folder" / "b", quiet)
+        create_backup(plain_kept.settings, tmp_path / "no-such-folder" / "b", quiet)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -222,7 +222,7 @@ def test_a_file_that_was_cut_off_is_refused_before_anything_is_written(
 ) -> None:
     os.truncate(file, int(file.stat().st_size * kept_share))
     with pytest.raises(Permanent, match="cut off, damaged or no backup"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     assert untouched(target)
 
 
@@ -235,7 +235,7 @@ def test_a_file_with_a_flipped_bit_is_refused_before_anything_is_written(file: P
     bytes_[info.header_offset + 30 + len(name) + 24 + info.compress_size // 2] ^= 4
     file.write_bytes(bytes_)
     with pytest.raises(Permanent, match="damaged"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     assert untouched(target)
 
 
@@ -256,14 +256,14 @@ def manifest_of(file: Path) -> Manifest:
 def test_a_table_that_is_not_as_it_was_written_is_refused(file: Path, target: str) -> None:
     rewritten(file, {"hubs.csv": b"hub,name,mode,security_level\nharbour,,,2\n"})
     with pytest.raises(Permanent, match="table hubs is not as it was written"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     assert untouched(target)
 
 
 def test_a_table_more_than_the_manifest_says_is_refused(file: Path, target: str) -> None:
     rewritten(file, {"more.csv": b"x\n1\n"})
     with pytest.raises(Permanent, match="does not hold the tables it says"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06" + bytes(18)])
@@ -271,21 +271,21 @@ def test_what_is_no_backup_is_refused(target: str, tmp_path: Path, content: byte
     path = tmp_path / "b"
     path.write_bytes(content)
     with pytest.raises(Permanent, match="no backup"):
-        restore(section(target), path, quiet)
+        restore_backup(section(target), path, quiet)
     with pytest.raises(Permanent, match="cannot be read"):
-        restore(section(target), tmp_path / "missing", quiet)
+        restore_backup(section(target), tmp_path / "missing", quiet)
 
 
 def test_rows_the_database_refuses_undo_the_whole_restore(file: Path, target: str) -> None:
     manifest = manifest_of(file)
     zones = next(table for table in manifest.tables if table.name == "zones")
-    bad = b"hub,zone,name,criticality\nharbour,gate-2,,\nharbour,gate-2,,\n"
+    bad = b"hub,zone,name,criticality,outline,version\nharbour,gate-2,,1,,\nharbour,gate-2,,1,,\n"
     table = msgspec.structs.replace(zones, rows=2, bytes=len(bad), sha256=hashlib.sha256(bad).hexdigest())
     tables = [table if each.name == "zones" else each for each in manifest.tables]
     changed = msgspec.json.encode(msgspec.structs.replace(manifest, tables=tables))
     rewritten(file, {"zones.csv": bad, archive.MANIFEST: changed})
     with pytest.raises(Permanent, match="duplicate key"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     assert {name for name, (rows, _) in summary(target).items() if rows} <= SETTINGS
 
 
@@ -294,47 +294,47 @@ def test_fewer_rows_than_the_manifest_says_undo_the_whole_restore(file: Path, ta
     tables = [msgspec.structs.replace(each, rows=each.rows + (each.name == "hubs")) for each in manifest.tables]
     rewritten(file, {archive.MANIFEST: msgspec.json.encode(msgspec.structs.replace(manifest, tables=tables))})
     with pytest.raises(Permanent, match="has 1 rows, not 2"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     assert {name for name, (rows, _) in summary(target).items() if rows} <= SETTINGS
 
 
 def test_a_database_with_anything_in_it_is_refused(file: Path, plain_kept: Kept) -> None:
     before = summary(plain_kept.dsn)
     with pytest.raises(Permanent, match="not empty"):
-        restore(plain_kept.settings, file, quiet)
+        restore_backup(plain_kept.settings, file, quiet)
     assert summary(plain_kept.dsn) == before
 
 
 def test_a_database_that_is_migrated_but_unused_is_taken(file: Path, target: str, plain_kept: Kept) -> None:
     migrate(section(target))
-    restore(section(target), file, quiet)
+    restore_backup(section(target), file, quiet)
     assert summary(target) == summary(plain_kept.dsn)
 
 
 def test_a_schema_newer_than_the_backup_is_refused(file: Path, target: str) -> None:
     migrate(section(target), known=[*migrations(), Migration(9000, "pre", "later", "SELECT 1")])
     with pytest.raises(Permanent, match="newer schema than the backup"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
 
 
 def test_a_backup_of_a_newer_program_is_refused(file: Path, target: str) -> None:
     manifest = manifest_of(file)
-    later = archive.Step(9000, "9000_pre_later", "0" * 64)
+    later = archive.ArchiveStep(9000, "9000_pre_later", "0" * 64)
     newer = msgspec.structs.replace(manifest, migrations=[*manifest.migrations, later])
     rewritten(file, {archive.MANIFEST: msgspec.json.encode(newer)})
     with pytest.raises(Permanent, match="newer hubwatch"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     rewritten(file, {archive.MANIFEST: msgspec.json.encode({"format": 2})})
     with pytest.raises(Permanent, match="newer hubwatch"):
-        restore(section(target), file, quiet)
+        restore_backup(section(target), file, quiet)
     assert untouched(target)
 
 
 def test_an_older_backup_is_migrated_to_this_program(file: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = Migration(9000, "pre", "later", "CREATE TABLE hubwatch.later AS SELECT hub FROM hubwatch.hubs")
     both = (*migrations(), extra)
-    monkeypatch.setattr("hubwatch_store.migrate.migrations", lambda: both)
-    restore(section(target), file, quiet)
+    monkeypatch.setattr("hubwatch_store.database.schema.migrations", lambda: both)
+    restore_backup(section(target), file, quiet)
     with kept_in(target) as there:
         assert there.rows("SELECT hub FROM later") == [("harbour",)], "it ran after the rows were there"
 
@@ -346,7 +346,7 @@ def test_a_database_of_another_programs_schema_is_not_backed_up(plain_kept: Kept
     else:
         plain_kept.do("INSERT INTO migrations VALUES (9000, '9000_pre_later', '')")
     with pytest.raises(Permanent, match="run `hubwatch db migrate`" if which == "pending" else "newer hubwatch"):
-        backup(plain_kept.settings, tmp_path / "b", quiet)
+        create_backup(plain_kept.settings, tmp_path / "b", quiet)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -368,8 +368,8 @@ def test_memory_stays_bounded(plain_kept: Kept, target: str, tmp_path: Path) -> 
     plain_kept.do("SELECT ensure_partitions('reading', %s)", [NOW])
     plain_kept.do("INSERT INTO reading SELECT %s, %s, i, 0 FROM generate_series(1, 300000) i", NOW, channel)
     tracemalloc.start()
-    backup(plain_kept.settings, tmp_path / "b", quiet)
-    restore(section(target), tmp_path / "b", quiet)
+    create_backup(plain_kept.settings, tmp_path / "b", quiet)
+    restore_backup(section(target), tmp_path / "b", quiet)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16 << 20

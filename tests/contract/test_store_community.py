@@ -14,14 +14,11 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import Permanent
-from hubwatch_store.aggregates import maintained
-from hubwatch_store.archive import reading
-from hubwatch_store.backup import backup
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import Migration, migrate, migrations
-from hubwatch_store.queries import queries
-from hubwatch_store.restore import restore
-from hubwatch_store.retention_rules import change
+from hubwatch_store.backup import create_backup, restore_backup
+from hubwatch_store.backup.archive import reading
+from hubwatch_store.database import DatabaseSection, Migration, migrate, migrations, queries
+from hubwatch_store.keeping import change
+from hubwatch_store.series import maintained
 from support.databases import fresh_database
 from support.kept_database import DAY, MINUTE, NOW, Kept, kept_in
 
@@ -113,11 +110,11 @@ def test_a_backup_holds_continuous_aggregates_and_restores_them_as_tables(
     channel = shaped.sensor("rpm-2", "radiation_portal")
     shaped.readings(channel, *(NOW - DAY + i * MINUTE for i in range(100)))
     path = tmp_path / "b"
-    backup(shaped.settings, path, lambda _table, _size: None)
+    create_backup(shaped.settings, path, lambda _table, _size: None)
     with reading(path) as (_, manifest):
         assert {table.name: table.rows for table in manifest.tables}["reading_1m"] == 100
     with fresh_database(plain_server) as dsn:
-        restore(DatabaseSection(dsn=dsn), path, lambda _table, _size: None)
+        restore_backup(DatabaseSection(dsn=dsn), path, lambda _table, _size: None)
         with kept_in(dsn) as there:
             assert there.one("SELECT count(*) FROM reading_1m") == 100
             assert there.maintain().refreshed.too_late == 0

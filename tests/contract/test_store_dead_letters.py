@@ -11,18 +11,14 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from hubwatch_core import wire
-from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent
-from hubwatch_ops.dead_letters_cli import app as dead_letters
-from hubwatch_ops.ledger_cli import app as ledger
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.dead_letter_book import listed, shown, waiting
-from hubwatch_store.dead_letter_bounds import trim
-from hubwatch_store.maintenance import maintain
-from hubwatch_store.offer import Letter, Offer
-from hubwatch_store.pool import connect_sync
-from hubwatch_store.writer import Writer
-from support.store_examples import EPOCH, frame, offer, one, rows
+from hubwatch_ops.database.dead_letters import app as dead_letters
+from hubwatch_ops.database.ledger import app as ledger
+from hubwatch_store.database import DatabaseSection, connect_sync
+from hubwatch_store.ingest import Letter, Offer, Writer, listed, shown, waiting
+from hubwatch_store.ingest.dead_letters import trim
+from hubwatch_store.upkeep import maintain
+from support.store_examples import EPOCH, frame, message, offer, one, rows
 
 
 async def run(app: Typer, *arguments: str) -> Result:
@@ -42,7 +38,7 @@ async def writer(migrated_database: str) -> AsyncIterator[Writer]:
 
 async def bury(writer: Writer, payload: bytes, reason: str = "poison", seq: int | None = None) -> None:
     letter = Letter(reason, "harbour", "gate-7", EPOCH if seq else None, seq)
-    await writer.write([Offer(TOPIC, payload, now_us(), letter)])
+    await writer.write([Offer(message(payload, TOPIC), letter)])
 
 
 def bounded(writer: Writer, what: str) -> int:
@@ -100,7 +96,7 @@ async def test_show_gives_the_whole_payload(writer: Writer) -> None:
 
 async def test_letter_from_a_hostile_sender_cannot_steer_the_terminal(writer: Writer) -> None:
     topic = "hubwatch/1/\x1b]0;mine\x07/gate\n  1  2026-01-01 forged/frame"
-    await writer.write([Offer(topic, b"{\x1b[2J\xc2\x9b1m\n\t}", now_us(), Letter("so it says: \x1b[31m"))])
+    await writer.write([Offer(message(b"{\x1b[2J\xc2\x9b1m\n\t}", topic), Letter("so it says: \x1b[31m"))])
     for words in (["list"], ["show", "1"], ["replay"]):
         result = await run(dead_letters, *words, "--dsn", writer.settings.dsn)
         assert not set(result.output) & set("\x1b\x07\x9b\t")
@@ -158,3 +154,12 @@ async def test_the_report_tells_of_every_agent_and_gap(writer: Writer) -> None:
     assert late.exit_code == 4
     assert "1 frames are missing and nothing explains it" in late.stdout
     assert '"unexplained": 1' in (await run(ledger, "report", "--json", "--dsn", writer.settings.dsn)).stdout
+
+
+async def test_list_that_is_cut_says_how_many_more(writer: Writer) -> None:
+    for n in range(7):
+        await bury(writer, str(n).encode(), "absurd time" if n < 5 else "not UTF-8")
+    cut = await run(dead_letters, "list", "--dsn", writer.settings.dsn, "--most", "3", "--reason", "absurd")
+    assert "2 more; --most 5 shows them" in cut.stdout
+    whole = await run(dead_letters, "list", "--dsn", writer.settings.dsn, "--most", "7")
+    assert "more;" not in whole.stdout

@@ -12,9 +12,14 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import HubwatchError, Permanent, Transient
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.errors import Refused, translated
-from hubwatch_store.pool import connect, connect_sync
+from hubwatch_store.database import (
+    DatabaseLoginRefused,
+    DatabaseRefused,
+    DatabaseSection,
+    connect,
+    connect_sync,
+    translated,
+)
 from support.own_postgres import OwnPostgres
 
 Any_ = psycopg.Connection[Any]
@@ -28,6 +33,7 @@ STATES = {
     "25P03": Transient,
     "25P04": Transient,
     "26000": Transient,
+    "42P05": Transient,
     # rollback: serialization failure, deadlock, statement completion unknown
     "40001": Transient,
     "40P01": Transient,
@@ -51,9 +57,9 @@ STATES = {
     "58000": Transient,
     "58030": Transient,
     # what somebody has to change
-    "28000": Permanent,
-    "28P01": Permanent,
-    "3D000": Permanent,
+    "28000": DatabaseLoginRefused,
+    "28P01": DatabaseLoginRefused,
+    "3D000": DatabaseLoginRefused,
     "3F000": Permanent,
     "42501": Permanent,
     "42703": Permanent,
@@ -64,18 +70,18 @@ STATES = {
     "XX000": Permanent,
     "XX001": Permanent,
     # the data
-    "22003": Refused,
-    "22021": Refused,
-    "22P02": Refused,
-    "23502": Refused,
-    "23505": Refused,
-    "23514": Refused,
-    "54000": Refused,
+    "22003": DatabaseRefused,
+    "22021": DatabaseRefused,
+    "22P02": DatabaseRefused,
+    "23502": DatabaseRefused,
+    "23505": DatabaseRefused,
+    "23514": DatabaseRefused,
+    "54000": DatabaseRefused,
 }
 
 
 def met(work: Callable[[], object]) -> HubwatchError:
-    """Give what `work` raises."""
+    """Return what `work` raises."""
     with pytest.raises(HubwatchError) as caught, translated():
         work()
     return caught.value
@@ -127,7 +133,7 @@ def test_missing_right_is_not_blamed_on_the_schema(connection: Any_) -> None:
         connection.execute("RESET ROLE")
         connection.execute("DROP ROLE guest_of_errors")
     assert type(error) is Permanent
-    assert "does not permit this to us: permission denied for table mine" in str(error)
+    assert "denied permission: permission denied for table mine" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -229,14 +235,33 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
         yield server
 
 
+LOGIN = DatabaseLoginRefused
 REFUSALS = {
-    "wrong password": ("writer", "postgres", "wrong", Permanent, 'password authentication failed for user "writer"'),
-    "no password": ("writer", "postgres", None, Permanent, "no password supplied"),
-    "unknown role": ("nobody-here", "postgres", None, Permanent, 'role "nobody-here" does not exist'),
-    "role that may not log in": ("group_of_people", "postgres", None, Permanent, "is not permitted to log in"),
-    "turned away": ("outsider", "postgres", None, Permanent, "pg_hba.conf rejects"),
-    "unknown database": ("postgres", "nowhere", None, Permanent, 'database "nowhere" does not exist'),
-    "no right to connect": ("visitor", "private", None, Permanent, 'permission denied for database "private"'),
+    "wrong password": (
+        "writer",
+        "postgres",
+        "wrong",
+        LOGIN,
+        'password authentication failed for user "writer"',
+    ),
+    "no password": ("writer", "postgres", None, LOGIN, "no password supplied"),
+    "unknown role": ("nobody-here", "postgres", None, LOGIN, 'role "nobody-here" does not exist'),
+    "role that may not log in": (
+        "group_of_people",
+        "postgres",
+        None,
+        LOGIN,
+        "is not permitted to log in",
+    ),
+    "turned away": ("outsider", "postgres", None, LOGIN, "pg_hba.conf rejects"),
+    "unknown database": ("postgres", "nowhere", None, LOGIN, 'database "nowhere" does not exist'),
+    "no right to connect": (
+        "visitor",
+        "private",
+        None,
+        LOGIN,
+        'permission denied for database "private"',
+    ),
     "too many connections": ("crowded", "postgres", None, Transient, "too many connections"),
     "database closed for a while": ("postgres", "closed", None, Transient, "not currently accepting connections"),
 }

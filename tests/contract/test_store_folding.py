@@ -8,12 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from hubwatch_store.account import accounts, gaps
-from hubwatch_store.bounds import Bounds
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.folding import fold
-from hubwatch_store.pool import connect_sync
-from hubwatch_store.writer import Writer
+from hubwatch_store.backup import accounts, gaps
+from hubwatch_store.database import DatabaseSection, connect_sync
+from hubwatch_store.ingest import Writer
+from hubwatch_store.keeping.compaction import fold
+from hubwatch_store.series import Bounds
 from support.store_examples import EPOCH, OTHER_EPOCH, frame, offer, one, rows
 
 NOW = timedelta(0)

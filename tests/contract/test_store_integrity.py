@@ -6,11 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.integrity import tell_unexplained
-from hubwatch_store.maintenance import maintain
-from hubwatch_store.pool import connect_sync
-from hubwatch_store.writer import Writer
+from hubwatch_store.database import DatabaseSection, connect_sync
+from hubwatch_store.ingest import Writer
+from hubwatch_store.upkeep import maintain, report_unexplained_gaps
 from support.store_examples import EPOCH, birth, frame, offer, rows
 
 FOUND = "SELECT hub, sensor, subject, priority, evidence ->> 'frames', \"end\" IS NULL FROM detections ORDER BY id"
@@ -32,7 +30,7 @@ async def store(writer: Writer, *numbers: int) -> None:
 
 def tell(writer: Writer) -> int:
     with connect_sync(writer.settings) as connection:
-        return tell_unexplained(connection)
+        return report_unexplained_gaps(connection)
 
 
 async def test_nothing_is_told_while_nothing_is_missing(writer: Writer) -> None:

@@ -9,10 +9,9 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import Permanent
-from hubwatch_store import legal_hold
-from hubwatch_store.bounds import Bounds
-from hubwatch_store.retention import apply
-from hubwatch_store.retention_rules import change
+from hubwatch_store.keeping import change, legal_hold
+from hubwatch_store.keeping.retention import apply
+from hubwatch_store.series import Bounds
 from support.kept_database import DAY, HOUR, HUB, MINUTE, NOW, Kept, kept_in
 
 LONG_AGO = NOW - 2000 * DAY
@@ -151,7 +150,7 @@ def test_a_dry_run_counts_nothing_that_is_held(kept: Kept) -> None:
     shortest_rules(kept)
     would = kept.maintain(dry_run=True).deleted
     assert would is not None
-    assert (sum(would.rows.values()), sum(would.pieces.values())) == (0, 0)
+    assert (sum(would.rows.values()), sum(would.partitions.values())) == (0, 0)
 
 
 def test_a_hold_made_while_deleting_holds_from_the_moment_it_is_made(kept: Kept) -> None:

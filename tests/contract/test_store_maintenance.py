@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from hubwatch_core.service import Context, Part
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.maintenance import part, upkeep
+from hubwatch_core.process import Context, Part
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.upkeep import part, service, upkeep
 from support.eventually import eventually
 from support.kept_database import DAY, NOW, Kept, kept_in
 from support.ports import free_port
@@ -28,7 +28,8 @@ def kept(migrated_plain_dsn: str) -> Iterator[Kept]:
 async def ended(running: asyncio.Task[None], stop: asyncio.Event) -> float:
     began = time.monotonic()
     stop.set()
-    await asyncio.wait_for(running, 10)
+    async with asyncio.timeout(10):
+        await running
     return time.monotonic() - began
 
 
@@ -78,23 +79,60 @@ async def test_a_stop_does_not_wait_for_a_server_that_says_nothing(kept: Kept) -
             await eventually(lambda: kept.one(f"{waiting} wait_event_type = 'Lock'"))
             proxy.stall()
             assert await ended(running, stop) < 3
+        before = proxy.accepted
         running, stop = started(part(deaf, Context.make("test")))
-        await asyncio.sleep(0.3)
+        await eventually(lambda: proxy.accepted > before)
         assert await ended(running, stop) < 3
 
 
 async def test_while_another_process_maintains_it_stands_by(kept: Kept) -> None:
-    context = Context.make("test")
+    parts = urlsplit(kept.dsn)
     kept.do("SELECT pg_advisory_lock(hashtext('hubwatch.maintenance'))")
-    running, stop = started(part(kept.settings, context))
-    await asyncio.sleep(1)
-    await ended(running, stop)
+    async with Proxy(str(parts.hostname), int(parts.port or 5432)) as proxy:
+        host, port = proxy.address
+        watched = DatabaseSection(dsn=parts._replace(netloc=f"{parts.username}@{host}:{port}").geturl())
+        running, stop = started(part(watched, Context.make("test")))
+        # One connection to see whether the database is there, one to work on; when both are over, so is the try.
+        await eventually(lambda: proxy.accepted == 2 and proxy.connections == 0)
+        await ended(running, stop)
     assert upkeep(kept.connection).retention is None
 
 
 async def test_a_database_that_is_away_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = DatabaseSection(dsn=f"postgresql://nobody@127.0.0.1:{free_port()}/x", connect_timeout_s=2)
+    said: list[str] = []
+
+    def postponed() -> bool:
+        said.append(capsys.readouterr().out)
+        return "maintenance postponed" in "".join(said)
+
     running, stop = started(part(nowhere, Context.make("test")))
-    await asyncio.sleep(1)
+    await eventually(postponed, 10)
     assert not running.done()
     await ended(running, stop)
+
+
+async def test_silent_database_shows_in_health_and_is_worked_on_again(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is under way when the link goes deaf: nobody answers, nobody closes the session."""
+    monkeypatch.setattr(service, "REFRESH_EVERY_S", 0.1)
+    context = Context.make("test")
+    server = urlsplit(kept.settings.dsn)
+    async with Proxy(str(server.hostname), int(server.port or 0)) as proxy:
+        dsn = f"postgresql://postgres@127.0.0.1:{proxy.address[1]}{server.path}"
+        impatient = DatabaseSection(dsn=dsn, connect_timeout_s=2, statement_timeout_s=1, max_retry_s=0.5)
+        running, stop = started(part(impatient, context))
+        await eventually(lambda: _check(context)["last_s_ago"] is not None)
+        proxy.stall()
+        await eventually(lambda: not _check(context)["ok"], 20)
+        await proxy.heal()
+        await eventually(lambda: _check(context)["ok"], 20)
+        await ended(running, stop)
+
+
+def _check(context: Context) -> dict[str, object]:
+    checks = context.health.report()["checks"]
+    assert isinstance(checks, dict)
+    found: dict[str, object] = checks["maintenance"]
+    return found

@@ -10,18 +10,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.features import detect
-from hubwatch_store.maintenance import maintain
-from hubwatch_store.migrate import migrate, standing
-from hubwatch_store.pool import connect_sync
-from hubwatch_store.writer import Writer
+from hubwatch_store.database import DatabaseSection, connect_sync, detect, migrate, standing
+from hubwatch_store.ingest import Writer
+from hubwatch_store.upkeep import maintain
 from support.store_examples import frame, offer
 
 
 @pytest.fixture
 def owner(database: str) -> Iterator[DatabaseSection]:
-    """Give settings of an ordinary role that owns the empty database."""
+    """Return settings of an ordinary role that owns the empty database."""
     name = f"owner_{token_hex(4)}"
     role, where = sql.Identifier(name), sql.Identifier(str(conninfo_to_dict(database)["dbname"]))
     with psycopg.connect(database, autocommit=True) as connection:

@@ -12,11 +12,10 @@ import pytest
 
 from hubwatch_core.errors import Permanent
 from hubwatch_core.words import SensorKind
-from hubwatch_store import retention
-from hubwatch_store.aggregates import refresh
-from hubwatch_store.bounds import Bounds
-from hubwatch_store.maintenance import maintain
-from hubwatch_store.retention_rules import Evidence, change, change_evidence, evidence, rules
+from hubwatch_store.keeping import Evidence, change, change_evidence, evidence, retention, rules
+from hubwatch_store.series import Bounds
+from hubwatch_store.series.aggregates import refresh
+from hubwatch_store.upkeep import maintain
 from support.kept_database import DAY, HUB, MINUTE, NOW, Kept, kept_in
 
 
@@ -51,7 +50,7 @@ def test_a_piece_whose_rows_are_all_past_goes_as_a_whole(kept: Kept) -> None:
     before = kept.one("SELECT count(*) FROM pieces('reading')")
     done = kept.maintain()
     assert done.deleted is not None
-    assert done.deleted.pieces["raw"] == 1
+    assert done.deleted.partitions["raw"] == 1
     assert kept.one("SELECT count(*) FROM pieces('reading')") == before - 1
 
 
@@ -65,7 +64,7 @@ def test_a_piece_with_something_to_keep_loses_only_rows_and_its_empty_space(kept
     done = kept.maintain()
     assert kept.ages() == {"rpm-2": [round((NOW - day) / DAY)]}
     assert done.deleted is not None
-    assert (done.deleted.pieces["raw"], done.deleted.rewritten) == (0, 1)
+    assert (done.deleted.partitions["raw"], done.deleted.rewritten) == (0, 1)
     # On a busy server somebody may have seen the deleted rows still; then a later run gives the space back.
     for _ in range(20):
         if kept.one(size) < before / 50:
@@ -116,9 +115,9 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(kept: Kept) -> None:
     did = kept.maintain().deleted
     assert would is not None
     assert did is not None
-    assert (would.rows, would.pieces) == (did.rows, did.pieces)
+    assert (would.rows, would.partitions) == (did.rows, did.partitions)
     assert would.rows["raw", "environment"] == 11
-    assert would.pieces["raw"] == 1
+    assert would.partitions["raw"] == 1
 
 
 def test_a_rule_of_for_ever_keeps_everything(kept: Kept) -> None:
@@ -195,7 +194,7 @@ def test_the_journal_tells_what_went(kept: Kept) -> None:
     detail, complete = kept.rows("SELECT detail, complete FROM maintenance_journal WHERE what = 'retention'")[0]
     assert complete
     assert detail["rows"] == [["raw", "environment", 1]]
-    assert detail["pieces"] == {"raw": 1}
+    assert detail["partitions"] == {"raw": 1}
 
 
 def test_somebody_who_writes_into_an_old_piece_postpones_its_drop(kept: Kept) -> None:
@@ -296,5 +295,5 @@ def test_a_collector_writes_while_old_data_goes(kept: Kept) -> None:
     stop.set()
     thread.join()
     assert done.deleted is not None
-    assert done.deleted.pieces["raw"] == 39
+    assert done.deleted.partitions["raw"] == 39
     assert kept.one("SELECT count(*) FROM reading") == written + 1

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import Migration, check_schema, migrate, migrations, standing
-from hubwatch_store.pool import connect_sync
-from hubwatch_store.writer import Writer
+from hubwatch_store.database import (
+    DatabaseSection,
+    Migration,
+    check_schema,
+    connect_sync,
+    migrate,
+    migrations,
+    standing,
+)
+from hubwatch_store.ingest import Writer
 from support.store_examples import birth, event, frame, offer, one
 
 WIDER = Migration(

@@ -9,16 +9,39 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import Permanent, Transient
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.features import detect
-from hubwatch_store.migrate import Migration, check_schema, migrate, migrations, standing
-from hubwatch_store.pool import connect_sync
+from hubwatch_store.database import (
+    DatabaseLoginRefused,
+    DatabaseSection,
+    Migration,
+    check_schema,
+    connect_sync,
+    detect,
+    migrate,
+    migrations,
+    standing,
+)
 from support.ports import free_port
 from support.store_examples import one, rows
 
 PUBLIC = {
     "hubs": "hub name mode security_level",
-    "zones": "hub zone name criticality",
+    "zones": "hub zone name criticality outline version",
+    "site_versions": "hub version applied applied_by note sha256 file",
+    "zone_paths": "hub from_zone to_zone seconds metres version",
+    "doors": "hub sensor from_zone to_zone reader_in reader_out one_person version",
+    "fence_sections": "hub fence section zone sensor from_m to_m version",
+    "fence_behind": "hub fence sensor metres from_m to_m version",
+    "lanes": "hub lane class version",
+    "lane_steps": "hub lane step sensor within_s share version",
+    "sensor_places": "hub sensor label x_m y_m distance_m exposure version",
+    "cameras": "hub camera covers page version",
+    "zone_travel": "hub from_hub from_zone to_hub to_zone seconds version",
+    "shifts": "hub shift days begins ends time_zone version",
+    "cardholders": "hub subject home_zone shift on_call clearance valid_from valid_to version",
+    "cardholder_names": "hub subject name",
+    "cardholder_imports": "hub version imported imported_by note cardholders written removed with_names",
+    "level_journal": "id hub at level former by note until ends",
+    "level_scales": "what level value meaning",
     "agents": "hub agent epoch state software config born last_frame last_seq",
     "sensors": "hub sensor agent kind zone profile max_age_s",
     "channels": "hub sensor channel unit kind period_us resolution",
@@ -26,7 +49,8 @@ PUBLIC = {
     "readings_1m": "bucket hub sensor channel n n_good avg min max last",
     "readings_1h": "bucket hub sensor channel n n_good avg min max last",
     "events": "time hub sensor type subject attrs device_time late",
-    "detections": "id type hub sensor subject start end detected score priority detector version late why evidence",
+    "detections": "id type hub sensor subject start end detected score priority detector version late why evidence "
+    "peak",
     "detection_ends": "id end detected",
     "alarms": "id hub zone sensor type subject priority state opened last_active returned acknowledged "
     "acknowledged_by closed shelved_until detections why incident",
@@ -122,12 +146,12 @@ def test_check_schema_names_what_is_missing(database: str) -> None:
 def test_a_database_that_is_away_is_transient_for_commands_and_no_fault_of_the_schema() -> None:
     nowhere = section(f"postgresql://nobody@127.0.0.1:{free_port()}/x")
     check_schema(nowhere)
-    with pytest.raises(Transient, match="the database is away"):
+    with pytest.raises(Transient, match="the database is unavailable"):
         migrate(nowhere)
 
 
-def test_a_database_that_does_not_exist_is_permanent(plain_server: str) -> None:
-    with pytest.raises(Permanent, match="does not let us in"):
+def test_a_database_that_does_not_exist_is_a_refused_login(plain_server: str) -> None:
+    with pytest.raises(DatabaseLoginRefused, match="rejected the login"):
         connect_sync(section(plain_server.rsplit("/", 1)[0] + "/no_such_database"))
 
 

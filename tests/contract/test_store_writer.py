@@ -12,12 +12,10 @@ import pytest
 
 from hubwatch_core.clock import now_us, to_us
 from hubwatch_core.errors import Permanent, Transient
-from hubwatch_store import latest
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.offer import Letter, Offer, State
-from hubwatch_store.writer import Writer
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.ingest import Letter, Offer, State, Writer, latest
 from support.ports import free_port
-from support.store_examples import EPOCH, HOUR_US, OTHER_EPOCH, birth, event, frame, offer, one, rows, series
+from support.store_examples import EPOCH, HOUR_US, OTHER_EPOCH, birth, event, frame, message, offer, one, rows, series
 
 
 @pytest.fixture
@@ -144,16 +142,18 @@ async def test_a_birth_without_sensors_is_a_birth(writer: Writer) -> None:
 async def test_the_last_state_holds_whatever_order_states_are_written_in(writer: Writer) -> None:
     first = offer(State("harbour", "gate-7", False))
     second = offer(State("harbour", "gate-7", True))
-    assert first.received <= second.received
+    assert first.message.received <= second.message.received
     await writer.write([offer(birth()), first, second])
     assert one(dsn(writer), "SELECT state FROM agents") == "online"
-    await writer.write([Offer(first.topic, b"", first.received - HOUR_US, first.content)])
+    await writer.write([Offer(message(b"", received=first.message.received - HOUR_US), first.content)])
     assert one(dsn(writer), "SELECT state FROM agents") == "online"
 
 
 async def test_an_agent_that_was_there_and_gone_before_a_collector_came_is_offline(writer: Writer) -> None:
     sent = now_us() - HOUR_US
-    gone = Offer("hubwatch/1/harbour/gate-7/state", b"offline", sent + 60_000_000, State("harbour", "gate-7", False))
+    gone = Offer(
+        message(b"offline", "hubwatch/1/harbour/gate-7/state", sent + 60_000_000), State("harbour", "gate-7", False)
+    )
     await writer.write([offer(birth(sent=sent)), gone])
     assert one(dsn(writer), "SELECT state FROM agents") == "offline"
 
@@ -187,11 +187,11 @@ async def test_data_the_database_refuses_is_a_dead_letter_and_stops_nothing(writ
     assert rows(dsn(writer), "SELECT payload, hub, agent, epoch, seq, count FROM dead_letters") == [
         (b"whole", "harbour", "gate-7", EPOCH, 3, 1)
     ]
-    assert "refuses the data" in one(dsn(writer), "SELECT reason FROM dead_letters")
+    assert "rejected the data" in one(dsn(writer), "SELECT reason FROM dead_letters")
 
 
 async def test_a_dead_letter_is_kept_whole_and_counted_when_it_comes_again(writer: Writer) -> None:
-    poison = Offer("hubwatch/1/x\0/y/frame", bytes(range(256)), now_us(), Letter("why\0so"))
+    poison = Offer(message(bytes(range(256)), "hubwatch/1/x\0/y/frame"), Letter("why\0so"))
     await writer.write([poison])
     await writer.write([poison, offer(frame(1))])
     assert rows(dsn(writer), "SELECT topic, payload, reason, count FROM dead_letters") == [
@@ -221,7 +221,7 @@ async def test_a_database_that_is_away_is_transient_and_the_writer_recovers(migr
     kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hubwatch collector'"
     with psycopg.connect(migrated_database, autocommit=True) as connection:
         connection.execute(kill + " AND datname = current_database()")
-    with pytest.raises(Transient, match="the database is away"):
+    with pytest.raises(Transient, match="the database is unavailable"):
         await writer.write([offer(frame(2))])
     assert (await writer.write([offer(frame(2))])).frames == 1
     await writer.close()

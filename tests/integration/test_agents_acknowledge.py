@@ -35,7 +35,7 @@ async def test_reader_that_waits_for_an_acknowledgement_gets_it_and_gives_the_ne
             for number in (0x1111, 0x2222):
                 server.change({3: {card: number}, 1: {flag: 1}})
                 await eventually(lambda: server.values[1][flag] == 0, PATIENCE_S)
-        assert [happening.subject for happening in sink.happenings] == ["badge:1111", "badge:2222"]
+        assert [event.subject for event in sink.events] == ["badge:1111", "badge:2222"]
 
 
 async def test_card_shown_while_nobody_looked_is_acknowledged_without_an_event() -> None:
@@ -49,10 +49,10 @@ async def test_card_shown_while_nobody_looked_is_acknowledged_without_an_event()
         sink = Collected()
         async with running(device.connection, [Device(section, profile, device.connection)], sink):
             await eventually(lambda: server.values[1][FLAG] == 0, PATIENCE_S)
-            assert sink.happenings == []
+            assert sink.events == []
             server.change({3: {CARD: 0x2222}, 1: {FLAG: 1}})
             await eventually(lambda: server.values[1][FLAG] == 0, PATIENCE_S)
-        assert [happening.subject for happening in sink.happenings] == ["badge:2222"]
+        assert [event.subject for event in sink.events] == ["badge:2222"]
 
 
 async def test_acknowledgement_that_was_refused_is_tried_again_and_the_card_is_told_once() -> None:
@@ -67,7 +67,7 @@ async def test_acknowledgement_that_was_refused_is_tried_again_and_the_card_is_t
             await eventually(lambda: len(server.refused) > 2, PATIENCE_S)
             server.writable = {(1, FLAG)}
             await eventually(lambda: server.values[1][FLAG] == 0, PATIENCE_S)
-        assert [happening.subject for happening in sink.happenings] == ["badge:1111"]
+        assert [event.subject for event in sink.events] == ["badge:1111"]
 
 
 async def test_reader_whose_acknowledgement_is_not_allowed_is_never_written_to() -> None:
@@ -79,7 +79,7 @@ async def test_reader_whose_acknowledgement_is_not_allowed_is_never_written_to()
         async with running(device.connection, [device], sink):
             await eventually(lambda: sink.readings, PATIENCE_S)
             server.change({1: {FLAG: 1}})
-            await eventually(lambda: sink.happenings, PATIENCE_S)
+            await eventually(lambda: sink.events, PATIENCE_S)
             seen = len(sink.readings)
             await eventually(lambda: len(sink.readings) > seen + 10, PATIENCE_S)
         assert server.values[1][FLAG] == 1

@@ -10,21 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_agents.tasks import end
-from hubwatch_collector.config import IntakeSection, Settings
-from hubwatch_collector.mqtt_source import filters_of
+from hubwatch_collector.intake import mqtt_filters
+from hubwatch_collector.settings import CollectorSettings, IntakeSection
 from hubwatch_core import topics
+from hubwatch_core.concurrency import drain
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.topics import Leaf
 from support.agents_modbus_device import Line, Unit
 from support.agents_process import Address, AgentProcess, Listener, config_text
+from support.collector_answers import answering, note
 from support.fix_mqtt import MakeMosquitto
 
 HUB = "harbour"
 COLLECTORS = ("collector-a", "collector-b")
 DETECTORS = (topics.every(Leaf.FRAME),)
-GROUP = filters_of(Settings(intake=IntakeSection(group="collector", client_id="x")))
+GROUP = mqtt_filters(CollectorSettings(intake=IntakeSection(group="collector", client_id="x")))
 
 
 @asynccontextmanager
@@ -32,22 +33,27 @@ async def subscriber(address: Address, client_id: str, filters: tuple[str, ...],
     """Take what comes inside the context, in a session the broker keeps; leaves without a word."""
     ready = asyncio.Event()
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         await link.subscribe(*filters)
         ready.set()
-        while True:
-            for message in await link.receive(1000, 1.0):
-                into.take(message.topic, message.payload)
-                link.ack(message)
+        async with answering(link) as answers:
+            while True:
+                messages = await link.receive(1000, 1.0)
+                for message in messages:
+                    into.take(message.topic, message.payload)
+                    link.ack(message)
+                if filters is not DETECTORS:
+                    note(answers, messages)
 
-    section = MqttSection(host=address[0], port=address[1], reconnect_max_s=0.3)
-    session = Session(section, client_id=client_id, persistent=True, manual_ack=True)
+    section = MqttSection(host=address[0], port=address[1], max_reconnect_s=0.3)
+    session = MqttSession(section, client_id=client_id, persistent=True, manual_ack=True)
     task = asyncio.create_task(session.run(use))
-    await asyncio.wait_for(ready.wait(), 10)
+    async with asyncio.timeout(10):
+        await ready.wait()
     try:
         yield
     finally:
-        await end(task)
+        await drain([task])
 
 
 @asynccontextmanager

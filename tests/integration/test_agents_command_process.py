@@ -71,7 +71,7 @@ class Scene:
         self.config.write_text(text[: text.index("[commands]")] + commands, encoding="utf-8")
 
     async def told(self, kind: str) -> wire.Event:
-        """Give the last event of a type, once it has come from the broker."""
+        """Return the last event of a type, once it has come from the broker."""
         await self.heard.until(lambda heard: heard.events(kind), PATIENCE_S)
         return self.heard.events(kind)[-1]
 
@@ -128,7 +128,7 @@ async def test_command_is_listed_shown_confirmed_written_once_and_its_record_arr
         assert f"{ME} has the roles technician" in listed
         said = await at.hubwatch("command", "gas-1", "reset", "--note", "gas is gone", type_in="gas-1\n")
         assert said.code == 0, said
-        for shown in ("unit 1", "350 (0x015e), 13862 (0x3626)", "wire address 20", "127.0.0.1", "Resets alarms"):
+        for shown in ("unit 1", "350 (0x015e), 13862 (0x3626)", "address 20", "127.0.0.1", "Resets alarms"):
             assert shown in said.out
         assert "done: the device has taken it" in said.out
         event = await at.told("command.executed")

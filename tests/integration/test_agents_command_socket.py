@@ -17,14 +17,21 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hubwatch_agents.checked import Checked
-from hubwatch_agents.commands import client, server, socket_file
-from hubwatch_agents.commands.catalog import Entry, find
+from hubwatch_agents import control_socket
+from hubwatch_agents.commands import client, server
+from hubwatch_agents.commands.catalog import DeviceCommand, find
 from hubwatch_agents.commands.control import Control
-from hubwatch_agents.commands.outcome import Outcome, Result
-from hubwatch_agents.commands.protocol import MAX_LINE, Request, decode_answer, encode
+from hubwatch_agents.commands.protocol import (
+    MAX_LINE,
+    CommandOutcome,
+    CommandRequest,
+    CommandResult,
+    decode_answer,
+    encode,
+)
 from hubwatch_agents.commands.server import Server
-from hubwatch_agents.readings import Happening
+from hubwatch_agents.devices import Configuration
+from hubwatch_agents.readings import SensorEvent
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from support.agents_command_rig import ME, checked_of, say, short_folder
@@ -43,26 +50,33 @@ class Edge:
 
     def __init__(self, folder: Path, **change: object) -> None:
         self._spool = folder / "spool"
-        self.told: list[Happening] = []
+        self.told: list[SensorEvent] = []
         self.given = 0
         self.takes_s = 0.0
         self.say(**change)
 
     def say(self, **change: object) -> None:
         """Have another configuration in force."""
-        self.checked: Checked = checked_of(502, commands=COMMANDS | change, spool={"directory": self._spool})
+        self._configuration = checked_of(502, commands=COMMANDS | change, spool={"directory": self._spool})
+        self.looks = 0
+
+    @property
+    def configuration(self) -> Configuration:
+        """What is in force; how often anybody looked since it is counted."""
+        self.looks += 1
+        return self._configuration
 
     @property
     def path(self) -> Path:
-        return socket_file.path_of(self._spool)
+        return control_socket.path_of(self._spool)
 
-    def happening(self, happening: Happening) -> None:
-        self.told.append(happening)
+    def emit(self, item: SensorEvent) -> None:
+        self.told.append(item)
 
-    async def command(self, entry: Entry) -> Outcome:
+    async def command(self, entry: DeviceCommand) -> CommandOutcome:
         self.given += 1
         await asyncio.sleep(self.takes_s)
-        return Outcome(Result.DONE, "the device has taken it")
+        return CommandOutcome(CommandResult.DONE, "the device has taken it")
 
 
 @asynccontextmanager
@@ -73,25 +87,31 @@ async def open_socket(
     stop = asyncio.Event()
     health = health or Health()
     task = asyncio.create_task(Server(edge, Control(edge, registry or CollectorRegistry()), health).run(stop))
-    await eventually(lambda: health.report()["checks"] or not edge.checked.settings.commands.enabled, PATIENCE_S)
+    await eventually(lambda: health.report()["checks"] or not edge.configuration.settings.commands.enabled, PATIENCE_S)
     try:
         yield edge.path
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        async with asyncio.timeout(10):
+            await task
 
 
-def request(edge: Edge) -> Request:
-    entry = find(edge.checked.devices, "gas-1", "beep")
+def open_files() -> int:
+    """Return how many this process has."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def request(edge: Edge) -> CommandRequest:
+    entry = find(edge.configuration.devices, "gas-1", "beep")
     assert entry is not None
-    return Request(1, "gas-1", "beep", entry.digest())
+    return CommandRequest(1, "gas-1", "beep", entry.digest())
 
 
-async def asked(edge: Edge) -> Outcome:
+async def asked(edge: Edge) -> CommandOutcome:
     return await asyncio.to_thread(client.ask, edge.path, request(edge))
 
 
-async def said(path: Path, data: bytes, *, end: bool = True) -> Outcome | None:
+async def said(path: Path, data: bytes, *, end: bool = True) -> CommandOutcome | None:
     answer = decode_answer(await asyncio.to_thread(say, path, data, end=end))
     return answer.outcome if answer is not None else None
 
@@ -100,7 +120,7 @@ async def test_caller_is_known_by_the_account_the_kernel_names() -> None:
     with short_folder() as folder:
         edge = Edge(folder)
         async with open_socket(edge):
-            assert await asked(edge) == (Result.DONE, "the device has taken it")
+            assert await asked(edge) == (CommandResult.DONE, "the device has taken it")
         assert (edge.told[0].attrs["by"], edge.told[0].attrs["uid"]) == (ME, os.getuid())
 
 
@@ -130,11 +150,12 @@ async def test_nothing_listens_unless_commands_are_on_and_switching_them_off_clo
     with short_folder() as folder:
         edge = Edge(folder, enabled=False)
         async with open_socket(edge) as path:
-            await asyncio.sleep(0.2)
+            seen = edge.looks
+            await eventually(lambda: edge.looks >= seen + 3, PATIENCE_S)  # the server has looked, again and again
             assert not path.exists()
             edge.say()
             await eventually(path.exists, PATIENCE_S)
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
             edge.say(enabled=False)
             await eventually(lambda: not path.exists(), PATIENCE_S)
             with pytest.raises(Transient, match="no agent listens at"):
@@ -154,7 +175,7 @@ async def test_socket_that_a_killed_agent_left_is_made_anew() -> None:
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(str(edge.path))
         async with open_socket(edge):
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
 
 
 @pytest.mark.parametrize(
@@ -178,7 +199,7 @@ async def test_socket_that_cannot_be_opened_is_told_by_health_and_leaves_the_age
             edge.say()
             await eventually(edge.path.exists, PATIENCE_S)
             await eventually(lambda: health.ok, PATIENCE_S)
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
 
 
 @pytest.mark.parametrize(
@@ -197,9 +218,9 @@ async def test_garbage_is_refused_and_the_next_caller_is_served(data: bytes, why
         async with open_socket(edge) as path:
             outcome = await said(path, data)
             assert outcome is not None
-            assert outcome.result is Result.REFUSED
+            assert outcome.result is CommandResult.REFUSED
             assert why in outcome.text
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
         assert edge.given == 1
         assert [event.type for event in edge.told] == ["command.refused", "command.executed"]
 
@@ -210,7 +231,7 @@ async def test_request_without_end_is_cut_off_at_the_limit() -> None:
         async with open_socket(edge) as path:
             await said(path, b"x" * 50 * MAX_LINE)
             assert edge.told[0].attrs["why"] == f"not heard: a request has at most {MAX_LINE} bytes"
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
 
 
 async def test_second_request_behind_the_first_is_not_heard() -> None:
@@ -233,7 +254,7 @@ async def test_callers_who_say_nothing_are_sent_away_and_hold_up_nobody_for_long
             for each in mute:
                 each.connect(str(path))
                 each.send(b'{"v":')
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
             await eventually(lambda: len(edge.told) == len(mute) + 1, PATIENCE_S)
             assert edge.told[-1].attrs["why"] == "not heard: no whole line came within 0.5 s"
 
@@ -242,14 +263,14 @@ async def test_more_callers_than_are_heard_at_once_are_told_to_come_again() -> N
     with short_folder() as folder, contextlib.ExitStack() as stack:
         edge = Edge(folder)
         async with open_socket(edge) as path:
+            before = open_files()
             for _ in range(server.MOST_OF_ONE):
                 stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
-            await asyncio.sleep(0.3)
+            await eventually(lambda: open_files() == before + 2 * server.MOST_OF_ONE, PATIENCE_S)  # both ends of each
             result, text = await asked(edge)
-            assert (result, "are heard at once" in text) == (Result.REFUSED, True)
+            assert (result, "are heard at once" in text) == (CommandResult.REFUSED, True)
             stack.close()
-            await asyncio.sleep(0.3)
-            edge.told.clear()
+            await eventually(lambda: open_files() <= before, PATIENCE_S)
         assert edge.given == 0
 
 
@@ -257,7 +278,7 @@ async def test_flood_of_connections_takes_no_more_than_its_share_of_files_and_pa
     with short_folder() as folder, contextlib.ExitStack() as stack:
         edge = Edge(folder)
         async with open_socket(edge) as path:
-            before = len(os.listdir("/proc/self/fd"))
+            before = open_files()
             mute = []
             for _ in range(300):
                 mute.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
@@ -266,10 +287,10 @@ async def test_flood_of_connections_takes_no_more_than_its_share_of_files_and_pa
                     mute[-1].connect(str(path))
                 await asyncio.sleep(0)
             await asyncio.sleep(0.5)
-            held = len(os.listdir("/proc/self/fd")) - before - len(mute)
+            held = open_files() - before - len(mute)
             assert held <= server.MOST_CALLERS, "whoever is not heard keeps no file"
             stack.close()
-            await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before, PATIENCE_S)
+            await eventually(lambda: open_files() <= before, PATIENCE_S)
             assert len(edge.told) < 20
 
 
@@ -279,14 +300,15 @@ async def test_connection_beyond_the_most_is_dropped_and_counted(monkeypatch: py
     with short_folder() as folder, contextlib.ExitStack() as stack:
         edge = Edge(folder)
         async with open_socket(edge, registry=registry) as path:
+            before = open_files()
             for _ in range(2):
                 stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
-            await asyncio.sleep(0.3)
-            assert (await asked(edge)).result is Result.UNKNOWN
+            await eventually(lambda: open_files() == before + 4, PATIENCE_S)
+            assert (await asked(edge)).result is CommandResult.UNKNOWN
             assert registry.get_sample_value("hubwatch_agents_commands_unheard_total") == 1
             stack.close()
-            await asyncio.sleep(0.3)
-            assert (await asked(edge)).result is Result.DONE
+            await eventually(lambda: open_files() <= before, PATIENCE_S)
+            assert (await asked(edge)).result is CommandResult.DONE
         assert edge.given == 1
 
 
@@ -301,7 +323,7 @@ async def test_caller_who_leaves_before_the_answer_changes_nothing() -> None:
                 await eventually(lambda: edge.given, PATIENCE_S)
             await eventually(lambda: edge.told, PATIENCE_S)
             assert edge.told[0].type == "command.executed"
-            assert (await asked(edge)).result is Result.DONE
+            assert (await asked(edge)).result is CommandResult.DONE
 
 
 async def test_command_under_way_is_answered_before_the_agent_stops() -> None:
@@ -311,7 +333,7 @@ async def test_command_under_way_is_answered_before_the_agent_stops() -> None:
         async with open_socket(edge):
             waiting = asyncio.create_task(asked(edge))
             await eventually(lambda: edge.given, PATIENCE_S)
-        assert (await waiting).result is Result.DONE
+        assert (await waiting).result is CommandResult.DONE
 
 
 async def test_command_that_outlasts_the_stop_of_the_agent_is_told_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +345,7 @@ async def test_command_that_outlasts_the_stop_of_the_agent_is_told_as_unknown(mo
             waiting = asyncio.create_task(asked(edge))
             await eventually(lambda: edge.given, PATIENCE_S)
         assert [event.type for event in edge.told] == ["command.unknown"]
-        assert (await waiting).result is Result.UNKNOWN
+        assert (await waiting).result is CommandResult.UNKNOWN
 
 
 async def test_agent_that_goes_away_without_an_answer_leaves_it_unknown() -> None:
@@ -332,14 +354,14 @@ async def test_agent_that_goes_away_without_an_answer_leaves_it_unknown() -> Non
         with socket.socket(socket.AF_UNIX) as mute:
             mute.bind(str(path))
             mute.listen()
-            waiting = asyncio.create_task(asyncio.to_thread(client.ask, path, Request(1, "a", "b", "0" * 64)))
+            waiting = asyncio.create_task(asyncio.to_thread(client.ask, path, CommandRequest(1, "a", "b", "0" * 64)))
             mute.setblocking(False)
             connection, _ = await asyncio.get_running_loop().sock_accept(mute)
             with connection:
                 connection.setblocking(False)
                 await asyncio.get_running_loop().sock_recv(connection, 4096)
         result, text = await waiting
-        assert result is Result.UNKNOWN
+        assert result is CommandResult.UNKNOWN
         assert "closed the connection without an answer" in text
 
 
@@ -384,7 +406,7 @@ async def test_member_of_the_group_may_open_the_socket_and_is_known_by_its_own_a
             )
             out, _ = await process.communicate(encode(request(edge)))
             assert b'"result":"done"' in out
-            assert (await asked(edge)).result is Result.REFUSED, "root has a role only where it is given one"
+            assert (await asked(edge)).result is CommandResult.REFUSED, "root has a role only where it is given one"
         assert [event.attrs["by"] for event in edge.told] == ["nobody", ME]
 
 
@@ -394,11 +416,11 @@ def test_caller_without_permission_gets_one_clear_line(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     with pytest.raises(Permanent, match="are you in the group"):
-        client.ask(Path("spool.control"), Request(1, "a", "b", "0" * 64))
+        client.ask(Path("spool.control"), CommandRequest(1, "a", "b", "0" * 64))
 
 
 def test_socket_stands_beside_the_spool() -> None:
-    assert socket_file.path_of(Path("/var/lib/hubwatch/spool")) == Path("/var/lib/hubwatch/spool.control")
+    assert control_socket.path_of(Path("/var/lib/hubwatch/spool")) == Path("/var/lib/hubwatch/spool.control")
     began = time.monotonic()
-    assert socket_file.account(2**31 - 2) == f"uid {2**31 - 2}"
+    assert server.account(2**31 - 2) == f"uid {2**31 - 2}"
     assert time.monotonic() - began < 5

@@ -10,9 +10,9 @@ from pathlib import Path
 from prometheus_client import generate_latest
 
 from hubwatch_agents.agent import Agent
-from hubwatch_agents.checked import check
-from hubwatch_agents.tasks import end
-from hubwatch_core.service import Context
+from hubwatch_agents.config.load import check
+from hubwatch_core.concurrency import drain
+from hubwatch_core.process import Context
 from support.agents_rig import settings_of
 from support.agents_transports import Voice
 from support.eventually import eventually
@@ -43,9 +43,9 @@ async def test_repeated_event_is_counted_for_its_sensor_and_its_number_kept(
     finally:
         stop.set()
         await driving
-        await end(speaking)
-        agent.store.close()
+        await drain([speaking])
+        agent.uplink.store.close()
     kept = json.loads((tmp_path / "marks.json").read_text())
     assert kept[f"events {root} 9"]["last"] == 7
     again = Agent(check(settings, "test"), Context.make("test"))
-    again.store.close()
+    again.uplink.store.close()

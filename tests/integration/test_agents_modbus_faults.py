@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_agents.checked import read
+from hubwatch_agents.config.load import read
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import ConfigError
 from hubwatch_core.words import Quality
@@ -29,7 +29,7 @@ async def test_fault_is_told_and_hurts_nobody_else(case: Case, tmp_path: Path) -
     case.write_profile(tmp_path)
     faulty = case.unit()
     line = case.line(faulty)
-    connection = {"name": "line", "host": "127.0.0.1", "flush_ms": 50, "reconnect_max_s": 0.3}
+    connection = {"name": "line", "host": "127.0.0.1", "flush_ms": 50, "max_reconnect_s": 0.3}
     began = now_us()
     async with line.over_tcp(rtu=case.rtu):
         connection |= {"transport": case.tree["transport"], "port": line.port, **case.tree.get("connection", {})}
@@ -37,7 +37,7 @@ async def test_fault_is_told_and_hurts_nobody_else(case: Case, tmp_path: Path) -
             for step in case.steps():
                 step.do(line, faulty)
                 await heard.until(step.seen, PATIENCE_S)
-                assert step.attrs.items() <= (heard.happenings[-1].attrs if heard.happenings else {}).items()
+                assert step.attrs.items() <= (heard.events[-1].attrs if heard.events else {}).items()
             seen = good_readings(heard)
             await heard.until(lambda h: good_readings(h) >= seen + WARM_UP, PATIENCE_S)
             assert case.steps()[-1].seen(heard), "and it stays so"

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from hubwatch_agents import drivers, privacy
-from hubwatch_agents.devices import resolve
-from hubwatch_agents.drops import Cause
-from hubwatch_agents.marks import Marks
-from hubwatch_agents.mqtt_json import recovery
-from hubwatch_agents.readings import Happening
-from hubwatch_agents.tasks import end
+from hubwatch_agents.config.load import check
+from hubwatch_agents.drivers import contract, registry
+from hubwatch_agents.drivers.checkpoints import Checkpoints
+from hubwatch_agents.drivers.drops import Cause
+from hubwatch_agents.drivers.mqtt import backfill
+from hubwatch_agents.readings import SensorEvent
+from hubwatch_agents.values import pseudonyms
+from hubwatch_core.concurrency import drain
 from support.agents_rig import Heard, settings_of
 from support.agents_transports import Voice
 
@@ -30,13 +31,13 @@ Address = tuple[str, int]
 
 
 @asynccontextmanager
-async def agent(broker: Address, devices: list[dict[str, Any]], mark: str, marks: Marks) -> AsyncIterator[Heard]:
+async def agent(broker: Address, devices: list[dict[str, Any]], mark: str, marks: Checkpoints) -> AsyncIterator[Heard]:
     """Run the driver inside the context, with marks of its own; once it listens, the context begins."""
     connection = {"name": "broker", "transport": "mqtt", "host": broker[0], "port": broker[1]}
     settings = settings_of(connection, devices)
     heard, stop = Heard(), asyncio.Event()
-    tools = drivers.Tools(heard, privacy.raw, f"agent-{mark}", heard.drops, marks)
-    driver = drivers.make(settings.connections[0], resolve(settings, "test"), tools)
+    tools = contract.DriverContext(heard, pseudonyms.raw, f"agent-{mark}", heard.drops, marks)
+    driver = registry.make(settings.connections[0], check(settings, "test").devices, tools)
     task = asyncio.create_task(driver.run(stop))
     try:
         await asyncio.sleep(0.4)
@@ -44,7 +45,8 @@ async def agent(broker: Address, devices: list[dict[str, Any]], mark: str, marks
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        await asyncio.wait_for(task, 5)
+        async with asyncio.timeout(5):
+            await task
 
 
 class Controller:
@@ -66,7 +68,7 @@ class Controller:
         try:
             yield self
         finally:
-            await end(listening, answering)
+            await drain([listening, answering])
 
     def happens(self, number: int, door: int = 1) -> dict[str, Any]:
         """Something happens, and nobody hears of it."""
@@ -114,24 +116,24 @@ def door(controller: Controller, number: int = 1) -> dict[str, Any]:
     return {"sensor": f"door-{number}", "profile": "uhppoted-door", "parameters": parameters}
 
 
-def ids(happenings: list[Happening], *, late: bool) -> list[int]:
-    return [each.attrs["event_id"] for each in happenings if each.type == "access.granted" and each.late is late]
+def ids(events: list[SensorEvent], *, late: bool) -> list[int]:
+    return [each.attrs["event_id"] for each in events if each.type == "access.granted" and each.late is late]
 
 
 async def test_events_missed_while_the_agent_was_away_are_fetched_after_its_restart(
     controller: Controller, mosquitto: Address, tmp_path: Path
 ) -> None:
     name = mark()
-    async with agent(mosquitto, [door(controller)], name, Marks(tmp_path / "marks.json")) as heard:
+    async with agent(mosquitto, [door(controller)], name, Checkpoints(tmp_path / "marks.json")) as heard:
         await controller.tells(10)
-        await heard.until(lambda h: ids(h.happenings, late=False) == [10])
+        await heard.until(lambda h: ids(h.events, late=False) == [10])
     controller.happens(11)
     controller.happens(12)
-    async with agent(mosquitto, [door(controller)], name, Marks(tmp_path / "marks.json")) as heard:
-        await heard.until(lambda h: sorted(ids(h.happenings, late=True)) == [11, 12])
+    async with agent(mosquitto, [door(controller)], name, Checkpoints(tmp_path / "marks.json")) as heard:
+        await heard.until(lambda h: sorted(ids(h.events, late=True)) == [11, 12])
         await controller.tells(13)
-        await heard.until(lambda h: ids(h.happenings, late=False) == [13])
-    assert all(each.t == each.device for each in heard.happenings if each.late)
+        await heard.until(lambda h: ids(h.events, late=False) == [13])
+    assert all(each.t == each.device for each in heard.events if each.late)
     assert controller.retained_requests == 0
 
 
@@ -139,54 +141,55 @@ async def test_event_heard_just_before_a_crash_is_fetched_again_and_none_is_skip
     controller: Controller, mosquitto: Address, tmp_path: Path
 ) -> None:
     name, path, crashed = mark(), tmp_path / "marks.json", tmp_path / "crashed.json"
-    async with agent(mosquitto, [door(controller)], name, Marks(path)) as heard:
+    async with agent(mosquitto, [door(controller)], name, Checkpoints(path)) as heard:
         await controller.tells(10)
         await heard.until(lambda _: path.exists())
         await controller.tells(11)
-        await heard.until(lambda h: ids(h.happenings, late=False) == [10, 11])
+        await heard.until(lambda h: ids(h.events, late=False) == [10, 11])
         crashed.write_bytes(path.read_bytes())  # what the disk holds if the agent dies now
-    async with agent(mosquitto, [door(controller)], name, Marks(crashed)) as heard:
-        await heard.until(lambda h: ids(h.happenings, late=True) == [11])
+    async with agent(mosquitto, [door(controller)], name, Checkpoints(crashed)) as heard:
+        await heard.until(lambda h: ids(h.events, late=True) == [11])
 
 
 async def test_first_start_fetches_nothing(controller: Controller, mosquitto: Address) -> None:
     controller.happens(40)
-    async with agent(mosquitto, [door(controller)], mark(), Marks()) as heard:
+    async with agent(mosquitto, [door(controller)], mark(), Checkpoints()) as heard:
         await controller.tells(41)
-        await heard.until(lambda h: ids(h.happenings, late=False) == [41])
-        await asyncio.sleep(0.5)
+        await heard.until(lambda h: ids(h.events, late=False) == [41])
+        await controller.tells(42)
+        await heard.until(lambda h: ids(h.events, late=False) == [41, 42])
     assert controller.asked == ["last"]
-    assert ids(heard.happenings, late=True) == []
+    assert ids(heard.events, late=True) == []
 
 
 async def test_silent_controller_does_not_stop_live_events_and_is_asked_again(
     controller: Controller, mosquitto: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery, "LONGEST_PAUSE_S", 0.1)
-    async with agent(mosquitto, [door(controller)], mark(), Marks()) as heard:
+    monkeypatch.setattr(backfill, "MAX_PAUSE_S", 0.1)
+    async with agent(mosquitto, [door(controller)], mark(), Checkpoints()) as heard:
         await controller.tells(1)
         controller.silent = True
         controller.happens(2)
         for number in (3, 4, 5):
             await controller.tells(number)
-        await heard.until(lambda h: ids(h.happenings, late=False) == [1, 3, 4, 5], 2)
+        await heard.until(lambda h: ids(h.events, late=False) == [1, 3, 4, 5], 2)
         await heard.until(lambda _: 2 in controller.asked)
         controller.silent = False
-        await heard.until(lambda h: ids(h.happenings, late=True) == [2], 12)
+        await heard.until(lambda h: ids(h.events, late=True) == [2], 12)
     assert heard.drops.count("door-1", Cause.NOT_RECOVERED) == 0
 
 
 async def test_event_the_controller_has_no_more_is_told_as_lost_and_the_others_fetched(
     controller: Controller, mosquitto: Address
 ) -> None:
-    async with agent(mosquitto, [door(controller)], mark(), Marks()) as heard:
+    async with agent(mosquitto, [door(controller)], mark(), Checkpoints()) as heard:
         await controller.tells(1)
         controller.happens(2)
         controller.happens(3)
         controller.forgotten.add(2)
         await controller.tells(4)
-        await heard.until(lambda h: ids(h.happenings, late=True) == [3])
-    (lost,) = [each for each in heard.happenings if each.type == recovery.EVENTS_LOST]
+        await heard.until(lambda h: ids(h.events, late=True) == [3])
+    (lost,) = [each for each in heard.events if each.type == backfill.EVENTS_LOST]
     assert (lost.attrs["first"], lost.attrs["last"], lost.attrs["reason"]) == (2, 2, "the device has it no more")
     assert heard.drops.count("door-1", Cause.NOT_RECOVERED) == 1
 
@@ -194,25 +197,25 @@ async def test_event_the_controller_has_no_more_is_told_as_lost_and_the_others_f
 async def test_doors_of_one_controller_share_the_fetching_and_each_gets_its_own(
     controller: Controller, mosquitto: Address
 ) -> None:
-    async with agent(mosquitto, [door(controller, 1), door(controller, 2)], mark(), Marks()) as heard:
+    async with agent(mosquitto, [door(controller, 1), door(controller, 2)], mark(), Checkpoints()) as heard:
         await controller.tells(1, door=2)
         controller.happens(2, door=1)
         controller.happens(3, door=2)
         await controller.tells(4, door=1)
-        await heard.until(lambda h: sorted(ids(h.happenings, late=True)) == [2, 3])
-    found = {each.attrs["event_id"]: each.sensor for each in heard.happenings}
+        await heard.until(lambda h: sorted(ids(h.events, late=True)) == [2, 3])
+    found = {each.attrs["event_id"]: each.sensor for each in heard.events}
     assert found == {1: "door-2", 2: "door-1", 3: "door-2", 4: "door-1"}
     assert controller.asked == ["last", 2, 3]
 
 
 async def test_fetching_is_paced(controller: Controller, mosquitto: Address) -> None:
-    async with agent(mosquitto, [door(controller)], mark(), Marks()) as heard:
+    async with agent(mosquitto, [door(controller)], mark(), Checkpoints()) as heard:
         await controller.tells(1)
         for number in range(2, 7):
             controller.happens(number)
         began = time.monotonic()
         await controller.tells(7)
-        await heard.until(lambda h: ids(h.happenings, late=True) == [2, 3, 4, 5, 6])
+        await heard.until(lambda h: ids(h.events, late=True) == [2, 3, 4, 5, 6])
     assert time.monotonic() - began >= 4 * 0.2, "200 ms of quiet between two requests"
 
 
@@ -247,9 +250,9 @@ async def test_instruments_of_one_server_are_asked_one_at_a_time(mosquitto: Addr
     tasks = [asyncio.create_task(voice.run(f"{group}/+/+/control")), asyncio.create_task(serve())]
     try:
         await asyncio.sleep(0.2)
-        async with agent(mosquitto, devices, name, Marks()) as heard:
+        async with agent(mosquitto, devices, name, Checkpoints()) as heard:
             await heard.until(lambda h: all(len(h.of(f"radon-{i}")) >= 3 for i in range(3)))
     finally:
-        await end(*tasks)
+        await drain(tasks)
     assert most == 1
     assert {each.x for each in heard.readings if each.x is not None} == {7.0}

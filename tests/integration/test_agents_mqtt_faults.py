@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from hubwatch_agents.drops import Cause
-from hubwatch_agents.tasks import end
+from hubwatch_agents.drivers.drops import Cause
 from hubwatch_core.clock import to_us
+from hubwatch_core.concurrency import drain
 from hubwatch_core.words import Quality
 from support.agents_rig import Heard, driving
 from support.agents_transports import Voice
@@ -61,7 +61,7 @@ def reading_as_expected(heard: Heard, expected: dict[str, Any]) -> bool:
 
 
 def events_as_expected(heard: Heard, expected: dict[str, Any]) -> bool:
-    found = [each for each in heard.happenings if each.type == expected["event"]]
+    found = [each for each in heard.events if each.type == expected["event"]]
     wanted = expected.get("attrs", {})
     chars = expected.get("attrs_chars", {})
     return len(found) == int(expected["times"]) and all(
@@ -101,7 +101,7 @@ async def test_pitfall_is_seen_for_what_it_is(path: Path, mosquitto: tuple[str, 
 
 @asynccontextmanager
 async def device_of(case: dict[str, Any], broker: tuple[str, int], mark: str, root: str) -> AsyncIterator[Voice]:
-    """Give the voice of the device, which answers where the case says so; takes back what it has retained."""
+    """Return the voice of the device, which answers where the case says so; takes back what it has retained."""
     voice = Voice(broker, f"voice-{mark}")
     tasks = [asyncio.create_task(voice.run(f"{root}/ask"))]
     if "answer" in case:
@@ -112,7 +112,7 @@ async def device_of(case: dict[str, Any], broker: tuple[str, int], mark: str, ro
         for each in case.get("say", []):
             if each.get("retain"):
                 await voice.say(each["topic"].format(root=root), b"", retain=True)
-        await end(*tasks)
+        await drain(tasks)
 
 
 async def answer_for_ever(voice: Voice, answer: dict[str, Any], topic: str) -> None:

@@ -32,7 +32,21 @@ async def test_units_behind_one_connection_are_never_asked_at_the_same_time() ->
         devices = [{"sensor": f"s{unit}", "profile": "probe", "unit": unit} for unit in line.units]
         async with driving(tcp(line), devices) as (heard, _):
             await heard.until(lambda h: all(has_good(h, f"s{unit}", 5) for unit in line.units))
-    assert line.connections == 1
+    assert (line.connections, line.overlapping) == (1, 0)
+
+
+async def test_line_notices_requests_that_overlap() -> None:
+    line = Line({1: Unit(delay_s=0.05)})
+    request = bytes.fromhex("0001 0000 0006 01 03 0000 0001")
+    async with line.over_tcp():
+        reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+        writer.write(2 * request)
+        await reader.readexactly(2 * 11)
+        writer.write(request)
+        await reader.readexactly(11)
+        writer.close()
+        await writer.wait_closed()
+    assert line.overlapping == 1
 
 
 async def test_readings_come_on_the_turns_of_the_period() -> None:
@@ -86,10 +100,10 @@ async def test_door_contact_becomes_state_and_events() -> None:
         async with driving(tcp(line), devices) as (heard, _):
             await heard.until(lambda h: (r := h.last("door", "position")) and r.x == 0)
             unit.registers[48] = 0
-            await heard.until(lambda h: [e.type for e in h.happenings] == ["door.opened"])
+            await heard.until(lambda h: [e.type for e in h.events] == ["door.opened"])
             unit.registers[48] = 1
-            await heard.until(lambda h: [e.type for e in h.happenings] == ["door.opened", "door.closed"])
-    assert all("unseen_s" not in event.attrs for event in heard.happenings)
+            await heard.until(lambda h: [e.type for e in h.events] == ["door.opened", "door.closed"])
+    assert all("unseen_s" not in event.attrs for event in heard.events)
 
 
 async def test_door_that_opened_while_nobody_looked_is_told_with_the_gap() -> None:
@@ -102,8 +116,8 @@ async def test_door_that_opened_while_nobody_looked_is_told_with_the_gap() -> No
             unit.fault = "silent"
             await asyncio.sleep(1.6)
             unit.registers[48], unit.fault = 0, "healthy"
-            await heard.until(lambda h: h.happenings, 8)
-    assert heard.happenings[0].attrs["unseen_s"] > 1.5
+            await heard.until(lambda h: h.events, 8)
+    assert heard.events[0].attrs["unseen_s"] > 1.5
 
 
 async def test_other_device_than_the_profile_is_for_gives_nothing_good() -> None:
@@ -133,7 +147,7 @@ async def test_outage_of_the_device_is_survived_again_and_again() -> None:
     line = Line({1: Unit()})
     async with line.over_tcp():
         port = line.port
-    connection = {"name": "line", "transport": "tcp", "host": "127.0.0.1", "port": port, "reconnect_max_s": 0.3}
+    connection = {"name": "line", "transport": "tcp", "host": "127.0.0.1", "port": port, "max_reconnect_s": 0.3}
     async with driving(connection, [{"sensor": "s", "profile": "probe", "unit": 1}]) as (heard, _):
         await heard.until(
             lambda h: (r := h.last("s", "a")) and f"cannot connect to 127.0.0.1:{port}" in (r.reason or "")
@@ -150,7 +164,7 @@ async def test_outage_of_the_device_is_survived_again_and_again() -> None:
 async def test_what_was_read_before_the_connection_broke_is_kept() -> None:
     unit = Unit(fault="close_on_register", number=5)
     line = Line({1: unit})
-    connection_more = {"reconnect_max_s": 0.2}
+    connection_more = {"max_reconnect_s": 0.2}
     async with line.over_tcp():
         devices = [{"sensor": "s", "profile": "probe", "unit": 1}]
         async with driving(tcp(line, **connection_more), devices) as (heard, _):

@@ -8,20 +8,20 @@ from collections.abc import Iterable
 
 import pytest
 
-from hubwatch_agents.config import DeviceSection
-from hubwatch_agents.connections import MqttWay, SparkplugWay, TcpWay
+from hubwatch_agents.connections import MqttConnection, SparkplugConnection, TcpConnection
 from hubwatch_agents.devices import Device
-from hubwatch_agents.modbus.client import Client
-from hubwatch_agents.modbus.cycle import Cycle
-from hubwatch_agents.modbus.jobs import Job, jobs_of
-from hubwatch_agents.privacy import raw
-from hubwatch_agents.profiles.library import Profile
+from hubwatch_agents.drivers.modbus.client import ModbusClient
+from hubwatch_agents.drivers.modbus.cycle import Cycle
+from hubwatch_agents.drivers.modbus.jobs import Job, jobs_of
 from hubwatch_agents.profiles.modbus_schema import ModbusProfile
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.profiles.profile import Profile
 from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
-from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.readings import Reading, SensorEvent
+from hubwatch_agents.settings import DeviceSection
+from hubwatch_agents.values.pseudonyms import raw
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from support import profile_cases
 from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
@@ -48,7 +48,7 @@ def of_protocol(kind: type[Profile]) -> list[Case]:
 
 
 def as_expected(reading: Reading, wanted: Expected) -> Expected:
-    """Give a reading in the form of the fixture; a float may differ from the decimal one in its last digits."""
+    """Return a reading in the form of the fixture; a float may differ from the decimal one in its last digits."""
     near = wanted.x is not None and reading.x is not None and math.isclose(reading.x, wanted.x, rel_tol=1e-6)
     x = wanted.x if near else reading.x
     return Expected(x, reading.quality, reading.reason, reading.device if wanted.device is not None else None)
@@ -59,31 +59,31 @@ def check_readings(found: Iterable[Reading], wanted: dict[str, Expected]) -> Non
     assert {each.channel: as_expected(each, wanted.get(each.channel, nothing)) for each in found} == wanted
 
 
-def check_events(found: list[Happening], wanted: list[ExpectedEvent]) -> None:
+def check_events(found: list[SensorEvent], wanted: list[ExpectedEvent]) -> None:
     assert len(found) == len(wanted), found
-    for happening, event in zip(found, wanted, strict=True):
-        device = happening.device if event.device is not None else None
-        assert ExpectedEvent(happening.type, happening.subject, happening.attrs, device, happening.late) == event
+    for event, expected in zip(found, wanted, strict=True):
+        device = event.device if expected.device is not None else None
+        assert ExpectedEvent(event.type, event.subject, event.attrs, device, event.late) == expected
 
 
-async def read_once(cycle: Cycle, jobs: list[Job], at_s: float) -> tuple[list[Reading], list[Happening]]:
+async def read_once(cycle: Cycle, jobs: list[Job], at_s: float) -> tuple[list[Reading], list[SensorEvent]]:
     readings: list[Reading] = []
-    happenings: list[Happening] = []
+    events: list[SensorEvent] = []
     for job in jobs:
         seen = await cycle.read(job)
         for decoder in job.decoders:
             some, more = decoder.decode(seen.image, NOON_US + round(at_s * 1_000_000))
             readings += some
-            happenings += more
-    return readings, happenings
+            events += more
+    return readings, events
 
 
 @pytest.mark.parametrize("case", of_protocol(ModbusProfile), ids=str)
 async def test_registers_become_the_readings_and_events_of_the_fixture(case: Case) -> None:
     async with served(case) as (server, profile):
         device = modbus_device(case, profile, server.port)
-        assert isinstance(device.connection, TcpWay)
-        client = Client(device.connection)
+        assert isinstance(device.connection, TcpConnection)
+        client = ModbusClient(device.connection)
         await client.connect()
         now = [0.0]
         cycle = Cycle(client, lambda: now[0])
@@ -92,10 +92,10 @@ async def test_registers_become_the_readings_and_events_of_the_fixture(case: Cas
         for step in case.steps:
             now[0] = step.at_s
             server.change(step.values)
-            readings, happenings = await read_once(cycle, jobs, step.at_s)
+            readings, events = await read_once(cycle, jobs, step.at_s)
             wanted |= step.readings
             check_readings(readings, wanted)
-            check_events(happenings, step.events)
+            check_events(events, step.events)
         client.close()
         assert bool(server.refused) == case.refuses, f"the device refused to be read at {server.refused}"
 
@@ -115,13 +115,13 @@ async def test_the_running_driver_delivers_the_same_readings(case: Case) -> None
 async def publish(broker: MqttSection, step: Step, number: int, *, retain: bool) -> None:
     """Publish a step's messages and, where the agent already listens, the marker behind them."""
 
-    async def speak(link: Link) -> None:
+    async def speak(link: MqttLink) -> None:
         for message in step.messages:
             await link.publish(message.topic, message.payload, qos=1, retain=retain)
         if not retain:
             await link.publish("marker", str(number).encode(), qos=1)
 
-    await Session(broker, client_id="the-device", name="device").run(speak)
+    await MqttSession(broker, client_id="the-device", name="device").run(speak)
 
 
 async def listening(broker: MqttSection, sink: Collected) -> None:
@@ -139,7 +139,7 @@ def marked(sink: Collected, number: int) -> bool:
     return any(reading.x == number for reading in sink.of("marker"))
 
 
-def mqtt_devices(case: Case, way: MqttWay) -> list[Device]:
+def mqtt_devices(case: Case, way: MqttConnection) -> list[Device]:
     profiles = {"it": filled(case), "marker": MARKER}
     return [Device(_section(sensor, profile, case), profile, way) for sensor, profile in profiles.items()]
 
@@ -156,7 +156,7 @@ async def test_messages_become_the_readings_and_events_of_the_fixture(
     broker = MqttSection(host="127.0.0.1", port=mosquitto.port)
     if case.steps[0].before_connecting:
         await publish(broker, case.steps[0], 0, retain=True)
-    way = MqttWay(transport="mqtt", name="devices", host="127.0.0.1", port=mosquitto.port)
+    way = MqttConnection(transport="mqtt", name="devices", host="127.0.0.1", port=mosquitto.port)
     sink = Collected()
     async with answering(broker, case) as device, running(way, mqtt_devices(case, way), sink):
         await listening(broker, sink)
@@ -169,14 +169,14 @@ async def test_messages_become_the_readings_and_events_of_the_fixture(
             if step.answers:
                 await eventually(functools.partial(answered, sink, step), PATIENCE_S)
             check_readings(sink.of("it"), step.readings)
-            check_events(sink.happenings, step.events)
+            check_events(sink.events, step.events)
 
 
 def answered(sink: Collected, step: Step) -> bool:
-    """Tell whether what a device was asked for has come; it is asked again and again, the last counts."""
+    """Return whether what a device was asked for has come; it is asked again and again, the last counts."""
     last = {each.channel: each for each in sink.of("it")}
     wanted = {name: as_expected(each, step.readings.get(name, Expected(None))) for name, each in last.items()}
-    return wanted == step.readings and len(sink.happenings) >= len(step.events)
+    return wanted == step.readings and len(sink.events) >= len(step.events)
 
 
 @pytest.mark.parametrize("case", of_protocol(SparkplugProfile), ids=str)
@@ -185,12 +185,12 @@ async def test_sparkplug_payloads_become_the_readings_and_events_of_the_fixture(
 ) -> None:
     mosquitto = make_mosquitto()
     broker = MqttSection(host="127.0.0.1", port=mosquitto.port)
-    way = SparkplugWay(transport="sparkplug", name="nodes", host="127.0.0.1", port=mosquitto.port)
+    way = SparkplugConnection(transport="sparkplug", name="nodes", host="127.0.0.1", port=mosquitto.port)
     section = DeviceSection(sensor="it", zone="here", profile=case.profile, connection=way.name)
     sink = Collected()
 
-    async def edge_node(link: Link) -> None:
-        """Give the births when asked for them, as an edge node does, and then the rest."""
+    async def edge_node(link: MqttLink) -> None:
+        """Return the births when asked for them, as an edge node does, and then the rest."""
         await link.subscribe("spBv1.0/+/NCMD/#")
         async with running(way, [Device(section, filled(case), way)], sink):
             assert await link.receive(1, PATIENCE_S), "nobody asked for the births"
@@ -200,10 +200,10 @@ async def test_sparkplug_payloads_become_the_readings_and_events_of_the_fixture(
                     await link.publish(message.topic, message.payload, qos=0)
                 await eventually(functools.partial(heard_all, sink, step), PATIENCE_S)
                 check_readings(sink.of("it"), step.readings)
-                check_events(sink.happenings, step.events)
+                check_events(sink.events, step.events)
 
-    await Session(broker, client_id="edge-1", name="edge-1").run(edge_node)
+    await MqttSession(broker, client_id="edge-1", name="edge-1").run(edge_node)
 
 
 def heard_all(sink: Collected, step: Step) -> bool:
-    return len(sink.readings) >= len(step.readings) and len(sink.happenings) >= len(step.events)
+    return len(sink.readings) >= len(step.readings) and len(sink.events) >= len(step.events)

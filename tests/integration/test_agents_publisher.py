@@ -7,10 +7,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-from hubwatch_agents.config import Settings
-from hubwatch_agents.frames import Draft
-from hubwatch_agents.publisher import MOST_LIVE_BYTES, Publisher
-from hubwatch_agents.store import Store
+from hubwatch_agents.settings import AgentSettings
+from hubwatch_agents.uplink.frame_store import FrameStore
+from hubwatch_agents.uplink.frames import Batch
+from hubwatch_agents.uplink.publisher import MOST_LIVE_BYTES, Publisher
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.health import Health
@@ -22,10 +22,10 @@ LARGE = 240 * 1024
 COUNT = 4 * MOST_LIVE_BYTES // LARGE
 
 
-def large() -> Draft:
-    """A draft whose frame is nearly as large as the wire allows."""
+def large() -> Batch:
+    """A batch whose frame is nearly as large as the wire allows."""
     event = wire.Event(sensor="s", t=now_us(), type="test.large", attrs={"text": "x" * LARGE})
-    return Draft([], [event], 0, late=False)
+    return Batch([], [event], 0, late=False)
 
 
 def birth(hub: str, epoch: str) -> bytes:
@@ -40,16 +40,16 @@ async def test_large_frames_wait_on_disk_while_the_broker_is_deaf_and_all_come(
     hub = f"large-{time.time_ns():x}"
     async with Proxy(*mosquitto) as proxy, listening(mosquitto, hub) as listener:
         host, port = proxy.address
-        settings = Settings.model_validate(
+        settings = AgentSettings.model_validate(
             {
                 "hub": hub,
                 "agent": "box",
-                "mqtt": {"host": host, "port": port, "reconnect_max_s": 0.3},
-                "spool": {"directory": tmp_path, "window": 1000, "backlog_bytes_per_s": 1 << 28},
+                "mqtt": {"host": host, "port": port, "max_reconnect_s": 0.3},
+                "spool": {"directory": tmp_path, "max_in_flight": 1000, "backlog_bytes_per_s": 1 << 28},
             }
         )
-        store, stop = Store(settings, Health()), asyncio.Event()
-        publisher = Publisher(settings, store.spool, partial(birth, hub, store.spool.epoch), Health())
+        store, stop = FrameStore(settings, Health()), asyncio.Event()
+        publisher = Publisher(settings, store, partial(birth, hub, store.spool.epoch), Health())
         running = asyncio.create_task(publisher.run(stop))
         try:
             await eventually(lambda: publisher.up)
@@ -58,11 +58,11 @@ async def test_large_frames_wait_on_disk_while_the_broker_is_deaf_and_all_come(
             for _ in range(COUNT):
                 publisher.offer(store.keep(large()))
                 await asyncio.sleep(0.01)
-                most = max(most, publisher.held_bytes)
+                most = max(most, publisher.max_held_bytes)
             assert MOST_LIVE_BYTES // 2 < most <= MOST_LIVE_BYTES
             await proxy.heal()
             await listener.until(lambda heard: len({frame.seq for frame in heard.frames}) == COUNT, 30)
-            await eventually(lambda: publisher.held_bytes == 0)
+            await eventually(lambda: publisher.max_held_bytes == 0)
         finally:
             stop.set()
             await running

@@ -42,7 +42,7 @@ class Scene:
         return next(x for _, x in reversed(self.heard.values(sensor, channel)) if x is not None)
 
     def said(self) -> list[tuple[bool, str]]:
-        """Give what the agent has told of its configuration."""
+        """Return what the agent has told of its configuration."""
         return [(event.attrs["in_force"], event.attrs["detail"]) for event in self.heard.events("agent.config")]
 
 
@@ -66,7 +66,7 @@ async def scene(folder: Path, broker: tuple[str, int]) -> AsyncIterator[Scene]:
 async def test_hang_up_takes_up_a_profile_that_was_changed(tmp_path: Path, mosquitto: tuple[str, int]) -> None:
     async with scene(tmp_path, mosquitto) as it:
         profile = it.profiles / "probe.toml"
-        profile.write_text(profile.read_text().replace("wire = 1\n", "wire = 7\n"), encoding="utf-8")
+        profile.write_text(profile.read_text().replace("address = 1\n", "address = 7\n"), encoding="utf-8")
         await asyncio.sleep(1.5)
         assert await it.value("a") == 10, "the file of the configuration itself is as it was"
         it.hang_up()
@@ -79,7 +79,7 @@ async def test_change_of_the_uplink_waits_for_a_restart_and_the_rest_does_not(
     tmp_path: Path, mosquitto: tuple[str, int]
 ) -> None:
     async with scene(tmp_path, mosquitto) as it:
-        it.rewrite("reconnect_max_s = 0.3", "reconnect_max_s = 0.4")
+        it.rewrite("max_reconnect_s = 0.3", "max_reconnect_s = 0.4")
         more = '[[devices]]\nsensor = "probe-2"\nzone = "here"\nprofile = "probe"\nconnection = "line"\nunit = 2\n'
         it.config.write_text(it.config.read_text(encoding="utf-8") + more, encoding="utf-8")
         it.hang_up()

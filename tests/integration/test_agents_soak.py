@@ -24,5 +24,5 @@ async def test_agents_come_through_every_break_with_nothing_lost_doubled_or_fals
 
 
 def said(folder: Path) -> str:
-    """Give what everybody logged."""
+    """Return what everybody logged."""
     return "".join(log.read_text() for log in folder.glob("*.log"))

@@ -17,7 +17,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
 from hubwatch_core.clock import SECOND_US, now_us
-from hubwatch_store.pool import open_pool
+from hubwatch_store.database import open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.ports import free_port
@@ -120,7 +120,7 @@ def test_show_tells_what_to_do_who_did_what_and_who_was_told(hands: Hands, alarm
     shown = good("show", alarm)
     for part in ("Turn a camera to the fence section", "the fence moved twice", "opened", "acknowledged", "on my way"):
         assert part in shown
-    assert "nobody was told yet" in shown
+    assert "nobody was notified yet" in shown
     facts = json.loads(good("show", alarm, "--json"))
     assert [(entry["action"], entry["by"]) for entry in facts["journal"]] == [
         ("opened", "system"),
@@ -177,7 +177,7 @@ def test_shelving_longer_than_the_settings_allow_is_refused(
 ) -> None:
     assert "at most 8 h" in bad("shelve", alarm, "--by", "kim", "--for", "9h", "--note", "works")
     file = tmp_path / "hub.toml"
-    file.write_text(f"[{table}]\nlongest_s = 1800\n[agent]\nname = 'another component reads this'\n", encoding="utf-8")
+    file.write_text(f"[{table}]\nmax_s = 1800\n[agent]\nname = 'another component reads this'\n", encoding="utf-8")
     assert "at most 0.5 h" in bad("shelve", alarm, "--by", "k", "--for", "31m", "--note", "w", "-c", str(file))
     assert hands.actions(int(alarm)) == ["opened"]
 
@@ -204,7 +204,7 @@ def test_what_nobody_can_mean_ends_with_code_2_and_one_line(words: tuple[str, ..
 
 def test_database_that_is_away_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUBWATCH_DATABASE__DSN", f"postgresql://x@127.0.0.1:{free_port()}/x")
-    assert "the database is away" in bad("list")
+    assert "the database is unavailable" in bad("list")
 
 
 def test_database_without_our_schema_says_to_migrate(plain_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_database_without_our_schema_says_to_migrate(plain_dsn: str, monkeypatch
 def test_sample_config_passes_check_config(tmp_path: Path) -> None:
     file = tmp_path / "alarms.toml"
     file.write_text(good("sample-config"), encoding="utf-8")
-    assert good("check-config", str(file)) == f"{file} is good; routes: journal (log)\n"
+    assert good("check-config", str(file)) == f"{file} is valid; routes: journal (log)\n"
 
 
 def test_config_with_mistakes_ends_with_code_2_and_a_line_each(tmp_path: Path) -> None:
@@ -243,3 +243,34 @@ def test_run_on_a_database_without_our_schema_ends_with_what_to_do(plain_dsn: st
     assert ended.returncode == 1
     assert "run `hubwatch db migrate`" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_closing_needs_a_reason_and_stands_in_the_journal_with_who_did_it(alarm: str, hands: Hands) -> None:
+    assert "--reason must say why" in bad("close", alarm, "--by", "kim", "--reason", "  ", code=2)
+    assert hands.alarms()[0]["state"] == "unacknowledged"
+    assert "is normal" in good("close", alarm, "--by", "kim", "--reason", "the fence was taken down")
+    (entry,) = [entry for entry in json.loads(good("show", alarm, "--json"))["journal"] if entry["action"] == "closed"]
+    assert (entry["by"], entry["note"]) == ("kim", "the fence was taken down")
+    assert "already closed" in bad("close", alarm, "--by", "lee", "--reason", "again")
+
+
+def test_list_that_is_cut_says_how_many_more_and_what_shows_them(hands: Hands, migrated_plain_dsn: str) -> None:
+    hands.detect(*(detection(number=n, sensor=f"s-{n}") for n in range(130)))
+    move(migrated_plain_dsn)
+    assert good("list").splitlines()[-1] == "30 more; --most 130 shows them"
+    assert "more;" not in good("list", "--most", "130")
+    whole = run("list", "--json", "--most", "7")
+    assert len(json.loads(whole.stdout)) == 7
+    assert whole.stderr == "123 more; --most 130 shows them\n"
+    hands.rows("UPDATE alarms SET hub = 'antwerp' WHERE mod(id, 2) = 0 RETURNING id")
+    assert good("list", "--hub", "antwerp", "--most", "60").splitlines()[-1] == "5 more; --most 65 shows them"
+
+
+def test_list_says_whom_nobody_was_told_of_until_somebody_takes_it(alarm: str, hands: Hands) -> None:
+    assert "nobody told: journal, 0 tries" in good("list")
+    (row,) = json.loads(good("list", "--json"))
+    assert (row["told"], row["undelivered_by"], row["given_up"]) == (None, ["journal"], False)
+    hands.rows("UPDATE notification_outbox SET state = 'given_up', finished = now() RETURNING id")
+    assert "nobody told: journal, given up" in good("list")
+    good("ack", alarm, "--by", "kim")
+    assert "nobody told" not in good("list")

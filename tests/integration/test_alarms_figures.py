@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from hubwatch_alarms.config import Settings
 from hubwatch_alarms.notify.log import LogRouteSection
 from hubwatch_alarms.service import parts
+from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.clock import SECOND_US, now_us
-from hubwatch_core.service import Context, run_parts
+from hubwatch_core.process import Context
+from hubwatch_core.process.service import run_parts
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.alarms_until import until
@@ -28,7 +29,7 @@ async def test_metrics_and_log_route_follow_an_alarm_from_finding_to_delivery(
     hands: Hands, migrated_plain_dsn: str
 ) -> None:
     route = LogRouteSection(name="journal", kind="log")
-    settings = Settings(database=settings_of(migrated_plain_dsn), routes=(route,))
+    settings = AlarmsSettings(database=settings_of(migrated_plain_dsn), routes=(route,))
     context, stop = Context.make("test"), asyncio.Event()
     value = context.registry.get_sample_value
     with capture_logs() as lines:
@@ -40,6 +41,7 @@ async def test_metrics_and_log_route_follow_an_alarm_from_finding_to_delivery(
         await until(lambda: value("hubwatch_alarms_attempts_total", delivered) == 1)
         await until(lambda: value("hubwatch_alarms_open", {"state": "unacknowledged", "priority": "1"}) == 1)
         await until(lambda: context.health.ok)
+        await until(lambda: value("hubwatch_alarms_waiting") == 0)
         stop.set()
         await running
     assert value("hubwatch_alarms_arrivals_total") == 1

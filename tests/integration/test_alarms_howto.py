@@ -18,17 +18,16 @@ import pytest
 
 from hubwatch_alarms.facts import facts_of
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import Message
-from hubwatch_alarms.notify.backoff import FIRST_S, LONGEST_ASKED_S, LONGEST_S
-from hubwatch_alarms.notify.outcome import Result
-from hubwatch_alarms.notify.signature import sign
-from hubwatch_alarms.notify.webhook import WebhookRoute, WebhookRouteSection
-from hubwatch_store.alarm_rows import Action
+from hubwatch_alarms.message import AlarmMessage
+from hubwatch_alarms.notify.webhook import WebhookRoute, WebhookRouteSection, sign
+from hubwatch_alarms.sender import FIRST_PAUSE_S, MAX_PAUSE_S, MAX_RETRY_AFTER_S
+from hubwatch_core.alarm import Action
+from hubwatch_core.delivery import DeliveryResult
 from support.alarms_examples import START_US, alarm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "receive-webhooks.md").read_text(encoding="utf-8")
 KEY = b"the key of this test"
-MESSAGE = Message(
+MESSAGE = AlarmMessage(
     "01JD3Z00000000000000000009", Action.OPENED, START_US, "system", None, alarm(), Instructions.load().of("x")
 )
 
@@ -88,7 +87,7 @@ async def test_example_takes_what_hubwatch_sends_and_a_repeat_only_once(
     section = WebhookRouteSection(name="duty", kind="webhook", url=url(server), secret_file=key)
     async with WebhookRoute(section) as route:
         outcomes = [await route.deliver(MESSAGE) for _ in range(2)]
-    assert [outcome.result for outcome in outcomes] == [Result.DELIVERED] * 2
+    assert [outcome.result for outcome in outcomes] == [DeliveryResult.DELIVERED] * 2
     assert list(seen(server)) == [MESSAGE.id]
     assert seen(server)[MESSAGE.id]["alarm"]["id"] == 41
 
@@ -112,7 +111,7 @@ async def test_example_refuses_forged_changed_old_and_oversized_requests(server:
 
 
 def test_page_says_what_the_code_does() -> None:
-    assert f"after {FIRST_S:g} s, then doubling to at most {LONGEST_S:g} s" in PAGE
-    assert f"up to {LONGEST_ASKED_S / 60:g} minutes" in PAGE
+    assert f"after {FIRST_PAUSE_S:g} s, then doubling to at most {MAX_PAUSE_S:g} s" in PAGE
+    assert f"up to {MAX_RETRY_AFTER_S / 60:g} minutes" in PAGE
     (shown,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert set(facts_of(alarm(), "")) == set(re.findall(r'"(\w+)": ', shown.split('"alarm": {')[1]))

@@ -14,7 +14,7 @@ import pytest
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.webhook import WebhookRouteSection
-from hubwatch_store.pool import open_pool
+from hubwatch_store.database import open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.alarms_receiver import Receiver, hang, receiving

@@ -11,12 +11,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
-from hubwatch_alarms.config import CommandSettings, DeliverySection, Settings
+from hubwatch_alarms import sender, service
+from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.notify.webhook import WebhookRouteSection
 from hubwatch_alarms.people import acknowledge
 from hubwatch_alarms.service import parts
-from hubwatch_core.service import Context, run_parts
+from hubwatch_alarms.settings import AlarmsSettings, CommandSettings, DeliverySection
+from hubwatch_alarms.views import all_alarms
+from hubwatch_core.process import Context
+from hubwatch_core.process.service import run_parts
+from hubwatch_store.ownership import NameTaken
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.alarms_receiver import hang, receiving, status
@@ -42,10 +48,21 @@ def route(tmp_path: Path) -> Callable[..., WebhookRouteSection]:
     return make
 
 
+TEXTS = Instructions.load()
+
+
+def commands(dsn: str) -> CommandSettings:
+    return CommandSettings(database=settings_of(dsn))
+
+
 @asynccontextmanager
-async def serving(dsn: str, *routes: WebhookRouteSection, give_up_after_s: float = 3600) -> AsyncIterator[Context]:
-    settings = Settings(
-        database=settings_of(dsn), routes=routes, delivery=DeliverySection(give_up_after_s=give_up_after_s)
+async def serving(
+    dsn: str, *routes: WebhookRouteSection, give_up_after_s: float = 3600, other_routes_after_s: float = 60
+) -> AsyncIterator[Context]:
+    settings = AlarmsSettings(
+        database=settings_of(dsn),
+        routes=routes,
+        delivery=DeliverySection(give_up_after_s=give_up_after_s, other_routes_after_s=other_routes_after_s),
     )
     context = Context.make("test")
     stop = asyncio.Event()
@@ -97,17 +114,88 @@ async def test_failing_receiver_gets_the_same_id_until_it_takes_it(
     assert told == [(1, "transient", 500), (2, "transient", 503), (3, "delivered", 204)]
 
 
-async def test_refused_message_is_recorded_and_not_tried_again(
+async def test_refused_messages_are_recorded_and_delivered_once_the_receiver_takes_them(
+    hands: Hands,
+    migrated_plain_dsn: str,
+    route: Callable[..., WebhookRouteSection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sender, "FIRST_REFUSED_PAUSE_S", 0.3)
+    codes = [301, 308, 400, 401, 403, 404, 410]
+    hands.detect(*(detection(number=n, sensor=f"fence-{n}") for n in range(len(codes))))
+    script = [*map(status, codes), status(429, retry_after="1"), status(408)]
+    async with receiving(*script) as receiver, serving(migrated_plain_dsn, route("duty", receiver.url)) as context:
+        await receiver.wait_for(2 * len(codes) + 2)
+        await until(lambda: {row["state"] for row in hands.outbox()} == {"delivered"})
+        assert context.registry.get_sample_value("hubwatch_alarms_refused_total", {"route": "duty"}) == len(codes)
+        assert len(receiver.received) == 2 * len(codes) + 2
+    found = {row["status"]: row["outcome"] for row in hands.attempts()}
+    assert found == dict.fromkeys(codes, "refused") | {429: "transient", 408: "transient", 204: "delivered"}
+
+
+async def test_alarm_its_route_cannot_tell_is_shown_and_told_on_the_others(
+    hands: Hands,
+    migrated_plain_dsn: str,
+    route: Callable[..., WebhookRouteSection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "UNTOLD_AFTER_S", 0.5)
+    hands.detect(detection(number=1, priority=2))
+    async with receiving(*[status(401)] * 50) as closed, receiving(status(500), status(500)) as other:
+        duty, guard = route("duty", closed.url), route("guard", other.url, min_priority=1)
+        async with serving(migrated_plain_dsn, duty, guard, other_routes_after_s=2) as context:
+            await until(lambda: not context.health.ok and "nobody was told of" in str(context.health.report()))
+            assert context.registry.get_sample_value("hubwatch_alarms_untold") == 1
+            (listed,) = (await all_alarms(commands(migrated_plain_dsn), hub=None, closed=False, most=9)).facts(TEXTS)
+            assert (listed["told"], "duty" in str(listed["undelivered_by"])) == (None, True)
+            (request, *_) = await other.wait_for(3)  # which carries nothing so little urgent otherwise
+            await until(lambda: context.health.checks()["alarms.told"].ok)
+            assert context.registry.get_sample_value("hubwatch_alarms_rerouted_total", {"route": "guard"}) == 1
+    (listed,) = (await all_alarms(commands(migrated_plain_dsn), hub=None, closed=False, most=9)).facts(TEXTS)
+    assert request.message["alarm"]["id"] == listed["id"]
+    assert listed["told"] is not None
+
+
+async def test_open_alarm_given_up_on_every_route_is_taken_up_again(
+    hands: Hands,
+    migrated_plain_dsn: str,
+    route: Callable[..., WebhookRouteSection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sender, "REVIVE_AFTER_S", 0.5)
+    port = free_port()
+    hands.detect(detection(number=1))
+    duty = route("duty", f"http://127.0.0.1:{port}/hook")
+    async with serving(migrated_plain_dsn, duty, give_up_after_s=1):
+        await until(lambda: "given_up" in {row["outcome"] for row in hands.attempts()})
+        async with receiving(port=port) as receiver:
+            await receiver.wait_for(1)
+            await until(lambda: [row["state"] for row in hands.outbox()] == ["delivered"])
+
+
+async def test_critical_message_overtakes_500_that_wait_for_a_slow_receiver(
     hands: Hands, migrated_plain_dsn: str, route: Callable[..., WebhookRouteSection]
 ) -> None:
-    hands.detect(detection(number=1))
-    async with receiving(status(401)) as receiver, serving(migrated_plain_dsn, route("duty", receiver.url)) as context:
-        await until(lambda: [row["state"] for row in hands.outbox()] == ["refused"])
-        hands.detect(detection(number=2, sensor="fence-2"))
-        await receiver.wait_for(2)
-        await until(lambda: [row["state"] for row in hands.outbox()] == ["refused", "delivered"])
-        assert context.registry.get_sample_value("hubwatch_alarms_refused_total", {"route": "duty"}) == 1
-    assert [row["outcome"] for row in hands.attempts()] == ["permanent", "delivered"]
+    """The receiver takes 0.2 s for each: all of them would take 100 s; the critical one waits for one at most."""
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.2)
+        return web.Response(status=204)
+
+    async with receiving(*[slow] * 600) as receiver, receiving() as fast:
+        routes = route("slow", receiver.url, timeout_s=5), route("fast", fast.url, min_priority=1)
+        async with serving(migrated_plain_dsn, *routes) as context:
+            await until(lambda: context.health.ok)
+            hands.detect(*(detection(number=n, sensor=f"fence-{n}", priority=4) for n in range(500)))
+            await until(lambda: len(hands.outbox()) == 500, 60)
+            hands.detect(detection(number=1000, sensor="gate", priority=1, type_="radiation.gamma"))
+            await until(lambda: len(hands.outbox()) == 502)
+            before = len(receiver.received)
+            await until(lambda: any(one.message["alarm"]["sensor"] == "gate" for one in receiver.received))
+            place = next(i for i, one in enumerate(receiver.received) if one.message["alarm"]["sensor"] == "gate")
+            assert before < 450
+            assert place - before <= 1
+            await fast.wait_for(1)  # the other route has a queue of its own
 
 
 async def test_dead_route_does_not_delay_another(
@@ -156,7 +244,7 @@ async def test_message_nobody_took_is_given_up_in_row_metric_and_log(
     last = hands.attempts()[-1]
     assert (last["outcome"], last["error"]) == ("given_up", "not delivered within 1 s")
     heard = capsys.readouterr()
-    assert (heard.out + heard.err).count("message given up, nobody was told on this route") == 1
+    assert (heard.out + heard.err).count("message given up, not delivered") == 1
 
 
 async def test_message_for_a_route_that_is_no_longer_configured_is_given_up(
@@ -203,17 +291,20 @@ async def test_acknowledgement_is_told_on_a_route_that_asks_for_it(
     )
 
 
-async def test_two_processes_side_by_side_tell_everything_once(
+async def test_second_process_is_refused_and_the_first_one_tells_everything_once(
     hands: Hands, migrated_plain_dsn: str, route: Callable[..., WebhookRouteSection]
 ) -> None:
     async with receiving() as receiver:
         duty = route("duty", receiver.url)
-        async with serving(migrated_plain_dsn, duty), serving(migrated_plain_dsn, duty):
-            for i in range(40):
-                hands.detect(detection(number=i, sensor=f"fence-{i}"))
-            await receiver.wait_for(40)
+        async with serving(migrated_plain_dsn, duty) as context:
+            await until(lambda: context.health.ok)
+            with pytest.RaisesGroup(NameTaken):
+                async with serving(migrated_plain_dsn, duty):
+                    for i in range(40):
+                        hands.detect(detection(number=i, sensor=f"fence-{i}"))
+                    await receiver.wait_for(40)
+                    await until(lambda: "refused to 1 other" in str(context.health.report()))
             await until(lambda: {row["state"] for row in hands.outbox()} == {"delivered"})
-            await asyncio.sleep(1.5)
     assert len(receiver.received) == 40
     assert len({request.id for request in receiver.received}) == 40
     assert len(hands.alarms()) == 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -12,17 +13,17 @@ from typing import Any
 import pytest
 
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import Message
-from hubwatch_alarms.notify.outcome import Outcome, Result
+from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.notify.webhook import WebhookRoute, WebhookRouteSection
+from hubwatch_core.alarm import Action
+from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.errors import Permanent
-from hubwatch_store.alarm_rows import Action
 from support.alarms_examples import START_US, alarm
 from support.alarms_receiver import Answer, cut, endless_body, hang, receiving, speaking, status
 from support.ports import free_port
 
 KEY = "c2lnbmluZyBrZXkgb2YgdGhlIHRlc3Rz"
-MESSAGE = Message(
+MESSAGE = AlarmMessage(
     "01JD3Z00000000000000000009",
     Action.OPENED,
     START_US,
@@ -44,12 +45,12 @@ def settings(url: str, key_file: Path, **more: Any) -> WebhookRouteSection:
     return WebhookRouteSection(name="duty", kind="webhook", url=url, secret_file=key_file, **more)
 
 
-async def deliver(key_file: Path, url: str, **more: Any) -> Outcome:
+async def deliver(key_file: Path, url: str, **more: Any) -> DeliveryOutcome:
     async with WebhookRoute(settings(url, key_file, **more)) as route:
         return await route.deliver(MESSAGE)
 
 
-async def answered(key_file: Path, answer: Answer, **more: Any) -> Outcome:
+async def answered(key_file: Path, answer: Answer, **more: Any) -> DeliveryOutcome:
     async with receiving(answer) as receiver:
         return await deliver(key_file, receiver.url, **more)
 
@@ -58,7 +59,7 @@ async def test_request_carries_the_message_its_id_and_a_signature_over_time_and_
     async with receiving() as receiver:
         outcome = await deliver(key_file, receiver.url)
         (request,) = receiver.received
-    assert outcome == Outcome(Result.DELIVERED, 204)
+    assert outcome == DeliveryOutcome(DeliveryResult.DELIVERED, 204)
     stamp = request.headers["X-Hubwatch-Timestamp"]
     expected = hmac.new(KEY.encode(), stamp.encode() + b"." + request.body, hashlib.sha256).hexdigest()
     assert request.headers["X-Hubwatch-Signature"] == f"v1={expected}"
@@ -71,13 +72,13 @@ async def test_request_carries_the_message_its_id_and_a_signature_over_time_and_
 @pytest.mark.parametrize("code", [500, 502, 503, 504, 408, 425, 429])
 async def test_answer_that_means_try_again_is_transient(key_file: Path, code: int) -> None:
     outcome = await answered(key_file, status(code))
-    assert (outcome.result, outcome.status) == (Result.TRANSIENT, code)
+    assert (outcome.result, outcome.status) == (DeliveryResult.TRANSIENT, code)
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 413, 422])
-async def test_refusal_is_permanent(key_file: Path, code: int) -> None:
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 410, 413, 422, 451])
+async def test_refusal_is_told_from_an_outage(key_file: Path, code: int) -> None:
     outcome = await answered(key_file, status(code))
-    assert (outcome.result, outcome.status) == (Result.PERMANENT, code)
+    assert (outcome.result, outcome.status) == (DeliveryResult.REFUSED, code)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -85,7 +86,7 @@ async def test_redirect_is_refused_and_its_target_never_called(key_file: Path, c
     async with receiving() as elsewhere, receiving(status(code, location=elsewhere.url)) as receiver:
         outcome = await deliver(key_file, receiver.url)
         assert elsewhere.received == []
-    assert (outcome.result, outcome.status) == (Result.PERMANENT, code)
+    assert (outcome.result, outcome.status) == (DeliveryResult.REFUSED, code)
     assert "redirect" in (outcome.error or "")
 
 
@@ -96,25 +97,25 @@ async def test_retry_after_is_passed_on(key_file: Path) -> None:
 async def test_hanging_receiver_ends_with_the_timeout(key_file: Path) -> None:
     began = time.monotonic()
     outcome = await answered(key_file, hang(), timeout_s=0.3)
-    assert outcome == Outcome(Result.TRANSIENT, error="no answer within 0.3 s")
+    assert outcome == DeliveryOutcome(DeliveryResult.TRANSIENT, error="no answer within 0.3 s")
     assert time.monotonic() - began < 3
 
 
 async def test_connection_cut_instead_of_an_answer_is_transient(key_file: Path) -> None:
     outcome = await answered(key_file, cut())
-    assert (outcome.result, outcome.status) == (Result.TRANSIENT, None)
+    assert (outcome.result, outcome.status) == (DeliveryResult.TRANSIENT, None)
     assert outcome.error
 
 
 async def test_nobody_listening_is_transient(key_file: Path) -> None:
     outcome = await deliver(key_file, f"http://127.0.0.1:{free_port()}/hook")
-    assert outcome.result is Result.TRANSIENT
+    assert outcome.result is DeliveryResult.TRANSIENT
 
 
 async def test_endless_body_of_the_answer_is_not_read(key_file: Path) -> None:
     began = time.monotonic()
     outcome = await answered(key_file, endless_body(), timeout_s=5)
-    assert outcome.result is Result.DELIVERED
+    assert outcome.result is DeliveryResult.DELIVERED
     assert time.monotonic() - began < 2
 
 
@@ -168,7 +169,7 @@ def test_key_variable_that_holds_no_text_is_refused_before_it_must_sign() -> Non
 async def test_answer_that_is_no_http_is_transient_and_told_in_one_line(key_file: Path, answer: bytes) -> None:
     async with speaking(answer) as url:
         outcome = await deliver(key_file, url)
-    assert (outcome.result, outcome.status) == (Result.TRANSIENT, None)
+    assert (outcome.result, outcome.status) == (DeliveryResult.TRANSIENT, None)
     assert outcome.error is not None
     assert outcome.error.isprintable()
     assert len(outcome.error) <= 500
@@ -179,3 +180,19 @@ def test_key_variable_that_is_not_set_is_refused(monkeypatch: pytest.MonkeyPatch
     section = WebhookRouteSection(name="duty", kind="webhook", url="https://example.org/", secret_env="DUTY_KEY")
     with pytest.raises(Permanent, match="DUTY_KEY is not set"):
         WebhookRoute(section)
+
+
+async def test_key_that_changes_signs_the_next_message(key_file: Path) -> None:
+    async with receiving() as receiver, WebhookRoute(settings(receiver.url, key_file)) as route:
+        await route.deliver(MESSAGE)
+        await asyncio.to_thread(key_file.unlink)
+        outcome = await route.deliver(MESSAGE)
+        assert outcome.result is DeliveryResult.TRANSIENT
+        assert "cannot be read" in (outcome.error or "")
+        await asyncio.to_thread(key_file.write_text, "another key\n", encoding="utf-8")
+        await route.deliver(MESSAGE)
+    keys = [KEY, "another key"]
+    for key, request in zip(keys, receiver.received, strict=True):
+        signed = request.headers["X-Hubwatch-Timestamp"].encode() + b"." + request.body
+        expected = hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()
+        assert request.headers["X-Hubwatch-Signature"] == f"v1={expected}"

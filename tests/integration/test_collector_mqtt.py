@@ -15,8 +15,8 @@ from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.errors import Permanent
-from hubwatch_core.mqtt import Link, Session
-from hubwatch_core.service import Context
+from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.process import Context
 from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
@@ -38,16 +38,16 @@ def dsn(migrated_plain_dsn: str) -> str:
 
 
 @asynccontextmanager
-async def publisher(address: tuple[str, int]) -> AsyncIterator[Link]:
+async def publisher(address: tuple[str, int]) -> AsyncIterator[MqttLink]:
     """A link of an agent's kind."""
-    linked: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
+    linked: asyncio.Future[MqttLink] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         linked.set_result(link)
         await done.wait()
 
-    session = Session(MqttSection(host=address[0], port=address[1]), client_id="agent-test")
+    session = MqttSession(MqttSection(host=address[0], port=address[1]), client_id="agent-test")
     task = asyncio.create_task(session.run(use))
     yield await linked
     done.set()
@@ -63,7 +63,7 @@ async def proxied(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
         yield proxy, parts._replace(netloc=f"{parts.username}@{host}:{port}").geturl()
 
 
-async def send(link: Link, *frames: wire.Frame) -> None:
+async def send(link: MqttLink, *frames: wire.Frame) -> None:
     for each in frames:
         await link.publish(f"hubwatch/1/{each.hub}/{each.agent}/frame", wire.encode(each))
 
@@ -150,7 +150,7 @@ async def test_two_collectors_share_the_frames(address: tuple[str, int], dsn: st
 
 
 def taken(context: Context) -> float:
-    """Give how many frames a collector has counted as stored."""
+    """Return how many frames a collector has counted as stored."""
     return context.registry.get_sample_value("hubwatch_collector_frames_total") or 0.0
 
 
@@ -188,8 +188,8 @@ async def test_a_database_that_goes_away_is_waited_for(address: tuple[str, int],
 
 async def test_more_than_memory_may_hold_waits_at_the_broker(address: tuple[str, int], dsn: str) -> None:
     async with proxied(dsn) as (proxy, through), publisher(address) as link:
-        settings = settings_for(address, through, held_bytes=1 << 20)
-        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"receive_maximum": 100})})
+        settings = settings_for(address, through, max_held_bytes=1 << 20)
+        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"max_in_flight": 100})})
         async with running_collector(settings) as context:
             await proxy.refuse()
             big = [series(now_us(), [1.5] * 2000)]

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import nats
 import pytest
+from nats.js.errors import NotFoundError
+from structlog.testing import capture_logs
 
 from hubwatch_core import topics
 from hubwatch_core.config import MqttSection
-from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.jetstream import Link
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.mqtt import Link as MqttLink
-from hubwatch_core.mqtt import Message
-from hubwatch_core.mqtt import Session as MqttSession
+from hubwatch_core.jetstream import JetStreamSession
+from hubwatch_core.jetstream.link import JetStreamLink
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.mqtt import Message, MqttLink, MqttSession
 from hubwatch_core.topics import Leaf
 from support.eventually import eventually
 from support.jetstream_session import FRAME, ask, frames, kept, linked, publish, section, taken
+from support.kept_link import outage
 from support.own_nats import OwnNats
 from support.ports import free_port
 
@@ -80,8 +82,9 @@ async def test_message_that_is_held_and_comes_again_is_not_given_twice(own_nats:
             await taken(link, 1, within_s=3)
         for message in held:
             link.ack(message)
-        await asyncio.sleep(1.5)
-        assert await link.receive(10, 0.5) == []
+        await asyncio.sleep(1.5)  # what was not acknowledged would come again meanwhile
+        await publish(own_nats, *frames(6, 6))
+        assert [(each.topic, each.payload) for each in await taken(link, 1)] == frames(6, 6)
 
 
 async def test_two_of_one_name_share_and_another_name_gets_everything(own_nats: OwnNats) -> None:
@@ -90,9 +93,9 @@ async def test_two_of_one_name_share_and_another_name_gets_everything(own_nats: 
         linked(section(own_nats)) as two,
         linked(section(own_nats), durable="detectors") as other,
     ):
-        got: dict[Link, list[Message]] = {one: [], two: [], other: []}
+        got: dict[JetStreamLink, list[Message]] = {one: [], two: [], other: []}
 
-        async def take(link: Link) -> None:
+        async def take(link: JetStreamLink) -> None:
             while True:
                 got[link] += await link.receive(20, 0.1)
 
@@ -136,7 +139,7 @@ async def test_hubs_are_partitions_each_with_a_consumer(own_nats: OwnNats) -> No
 async def test_message_confirmed_by_a_server_killed_that_moment_is_there(own_nats: OwnNats) -> None:
     async with linked(section(own_nats)):
         pass
-    mqtt = MqttSection(host="127.0.0.1", port=own_nats.mqtt_port, protocol="3.1.1", reconnect_max_s=0.3)
+    mqtt = MqttSection(host="127.0.0.1", port=own_nats.mqtt_port, protocol="3.1.1", max_reconnect_s=0.3)
     for number in range(1, 9):
 
         async def use(link: MqttLink, topic: str, payload: bytes) -> None:
@@ -144,7 +147,8 @@ async def test_message_confirmed_by_a_server_killed_that_moment_is_there(own_nat
             own_nats.kill()
 
         ((topic, payload),) = frames(number, number)
-        await asyncio.wait_for(MqttSession(mqtt, client_id="agent").run(partial(use, topic=topic, payload=payload)), 20)
+        async with asyncio.timeout(20):
+            await MqttSession(mqtt, client_id="agent").run(partial(use, topic=topic, payload=payload))
         own_nats.start()
         await asyncio.to_thread(own_nats.await_healthy, 1)
     async with linked(section(own_nats)) as link:
@@ -176,7 +180,7 @@ async def _is_kept(server: OwnNats, count: int) -> bool:
 
 async def test_full_stream_takes_nothing_more_and_loses_nothing(own_nats: OwnNats) -> None:
     big = [(FRAME.format(hub="harbour"), bytes(100_000)) for _ in range(30)]
-    async with linked(section(own_nats, most_bytes=1 << 20)) as link:
+    async with linked(section(own_nats, max_bytes=1 << 20)) as link:
         sending = asyncio.create_task(publish(own_nats, *big))
         await eventually(lambda: _is_kept(own_nats, 10))
         await asyncio.sleep(0.5)
@@ -195,13 +199,57 @@ async def test_server_away_at_the_start_is_waited_for_and_said(own_nats: OwnNats
 
 
 @pytest.mark.parametrize("server", ["nobody", "wrong"])
-async def test_refused_credentials_end_the_session_with_one_line(own_nats: OwnNats, server: str) -> None:
+async def test_refused_credentials_are_an_outage_told_in_one_line(own_nats: OwnNats, server: str) -> None:
     config = own_nats.folder / "nats.conf"
     own_nats.stop()
     config.write_text(config.read_text() + 'authorization { user: "u", password: "right" }\n')
     own_nats.start()
     await asyncio.to_thread(own_nats.await_healthy, 1)
     who = {} if server == "nobody" else {"username": "u", "password": "wrong"}
-    with pytest.raises(Permanent, match="refuses us"):
-        async with linked(section(own_nats, **who)):
-            pass
+    health = Health()
+    session = JetStreamSession(section(own_nats, **who), durable="test", health=health)
+    with capture_logs() as logged:
+        await outage(session.run(_let_in), health, "refuses us")
+    assert [line["event"] for line in logged] == ["stream lost, trying again"]
+
+
+async def _let_in(_: JetStreamLink) -> None:
+    raise AssertionError("let in")
+
+
+async def test_stream_that_is_deleted_is_made_again_and_nothing_is_taken_for_what_was_there_before(
+    own_nats: OwnNats,
+) -> None:
+    """Places in the new stream begin at 1: what is still held of the old one must not be confused with them."""
+    health = Health()
+    async with linked(section(own_nats), health=health) as link, linked(section(own_nats), durable="other") as other:
+        await publish(own_nats, *frames(1, 3))
+        held = await taken(link, 3)
+        assert numbers(await taken(other, 3)) == [1, 2, 3]
+        connection = await nats.connect(own_nats.url)
+        try:
+            await connection.jetstream().delete_stream(STREAM)
+            reading = asyncio.create_task(taken(link, 3, 25)), asyncio.create_task(taken(other, 3, 25))
+            await eventually(lambda: _is_there(own_nats), within_s=20)
+            await publish(own_nats, *frames(4, 6))
+            assert [numbers(await each) for each in reading] == [[4, 5, 6], [4, 5, 6]]
+            for message in held:  # of the stream that is no more: acknowledges nothing in the new one
+                link.ack(message)
+            await asyncio.sleep(0)
+            waiting = await connection.jetstream().consumer_info(STREAM, "test")
+            assert waiting.num_ack_pending == 3
+        finally:
+            await connection.close()
+        assert health.ok, health.report()
+
+
+def numbers(messages: list[Message]) -> list[int]:
+    return [int(each.payload) for each in messages]
+
+
+async def _is_there(own_nats: OwnNats) -> bool:
+    try:
+        await ask(own_nats, lambda api: api.stream_info(STREAM))
+    except NotFoundError:
+        return False
+    return True

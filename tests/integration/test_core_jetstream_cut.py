@@ -13,10 +13,9 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from hubwatch_core.errors import Transient
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.jetstream_trim import Trimmer
-from hubwatch_core.mqtt import Link as MqttLink
-from hubwatch_core.mqtt import Session as MqttSession
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.jetstream.trim import Trimmer
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from support.eventually import eventually
 from support.jetstream_agents import mqtt_of
 from support.jetstream_session import frames, linked, publish, section, taken
@@ -38,7 +37,7 @@ async def connected(server: OwnNats) -> AsyncIterator[Client]:
 
 
 async def leaders(connection: Client) -> tuple[str, str]:
-    """Give who leads the stream and who leads the consumer; empty while nobody does."""
+    """Return who leads the stream and who leads the consumer; empty while nobody does."""
     api = connection.jetstream(timeout=5)
     stream = (await api.stream_info(STREAM)).cluster
     consumer = (await api.consumer_info(STREAM, CONSUMER)).cluster
@@ -89,7 +88,7 @@ async def test_frame_that_a_consumers_leader_has_not_heard_of_is_not_taken_for_s
 
 
 async def state(connection: Client) -> tuple[int, int]:
-    """Give the last place in the stream, and how many messages the consumer says are left for it."""
+    """Return the last place in the stream, and how many messages the consumer says are left for it."""
     api = connection.jetstream(timeout=5)
     left = await api.consumer_info(STREAM, CONSUMER)
     last = (await api.stream_info(STREAM)).state.last_seq

@@ -12,11 +12,12 @@ import trustme
 from hubwatch_core.config import MqttSection, NatsSection, TlsSection
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.jetstream import Link, Session
-from hubwatch_core.mqtt import Link as MqttLink
-from hubwatch_core.mqtt import Session as MqttSession
+from hubwatch_core.jetstream import JetStreamSession
+from hubwatch_core.jetstream.link import JetStreamLink
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from support.eventually import eventually
 from support.jetstream_session import frames, linked, section, taken
+from support.kept_link import outage
 from support.nats_accounts import UNLIMITED, Identity, credentials
 from support.own_nats import OwnNats
 
@@ -47,7 +48,8 @@ async def publishes(server: OwnNats, user: str, password: str) -> None:
 
     values = {"host": "127.0.0.1", "port": server.mqtt_port, "protocol": "3.1.1", "username": user}
     mqtt = MqttSection.model_validate(values | {"password": password})
-    await asyncio.wait_for(MqttSession(mqtt, client_id="gate-7").run(use), 20)
+    async with asyncio.timeout(20):
+        await MqttSession(mqtt, client_id="gate-7").run(use)
 
 
 async def takes(server: OwnNats, settings: NatsSection, user: str, password: str) -> None:
@@ -58,10 +60,15 @@ async def takes(server: OwnNats, settings: NatsSection, user: str, password: str
 
 
 async def refused(settings: NatsSection) -> str:
-    """Give the line that says why a session cannot begin."""
+    """Return what health says while servers do not let a session begin."""
+    health = Health()
+    return await outage(JetStreamSession(settings, durable="x", health=health).run(_never), health, "refuses us")
+
+
+async def unusable(settings: NatsSection) -> str:
+    """Return the line that says why a session cannot begin at all."""
     with pytest.raises(Permanent) as caught:
-        async with linked(settings):
-            pass
+        await JetStreamSession(settings, durable="x").run(_never)
     return str(caught.value)
 
 
@@ -70,7 +77,7 @@ async def test_name_and_password_from_a_file_open_the_session(guarded: Guarded, 
     (tmp_path / "password").write_text("right\n")
     await takes(server, section(server, username="u", password_file=tmp_path / "password"), "u", "right")
     (tmp_path / "password").write_text("wrong\n")
-    assert "refuses us" in await refused(section(server, username="u", password_file=tmp_path / "password"))
+    await refused(section(server, username="u", password_file=tmp_path / "password"))
 
 
 async def test_nkey_opens_the_session_and_another_does_not(guarded: Guarded, tmp_path: Path) -> None:
@@ -80,7 +87,36 @@ async def test_nkey_opens_the_session_and_another_does_not(guarded: Guarded, tmp
     seed.write_text(f"{user.seed}\n")
     await takes(server, section(server, nkey_file=seed), "a", "b")
     seed.write_text(f"{stranger.seed}\n")
-    assert "refuses us" in await refused(section(server, nkey_file=seed))
+    await refused(section(server, nkey_file=seed))
+
+
+async def test_password_and_seed_that_change_are_read_for_the_next_connection(guarded: Guarded, tmp_path: Path) -> None:
+    first, second = Identity.make("user"), Identity.make("user")
+    server = guarded(
+        f'authorization {{ users: [ {{ nkey: {first.public} }}, {{ user: "u", password: "first" }}, '
+        '{ user: "a", password: "b" } ] }\n'
+    )
+    seed, password, health = tmp_path / "seed", tmp_path / "password", Health()
+    seed.write_text(f"{first.seed}\n")
+    password.write_text("first\n")
+    by_seed, by_password = section(server, nkey_file=seed), section(server, username="u", password_file=password)
+    async with (
+        linked(by_seed, durable="by-seed", health=health, name="by-seed") as one,
+        linked(by_password, durable="by-password", health=health, name="by-password") as two,
+    ):
+        config = server.folder / "nats.conf"
+        await asyncio.to_thread(server.stop)
+        changed = config.read_text().replace(first.public, second.public).replace('"first"', '"second"')
+        config.write_text(changed)
+        await asyncio.to_thread(server.start)
+        await eventually(lambda: str(health.report()).count("refuses us") == 2, 20)
+        seed.write_text(f"{second.seed}\n")
+        password.write_text("second\n")
+        await eventually(lambda: health.ok, 20)
+        await publishes(server, "a", "b")
+        assert (
+            [each.payload for each in await taken(one, 1)] == [each.payload for each in await taken(two, 1)] == [b"1"]
+        )
 
 
 class Accounts:
@@ -126,13 +162,13 @@ async def test_credentials_that_are_not_the_accounts_are_refused_with_one_line(
     _, token = accounts.user()
     for text in (credentials(signed_by_stranger, stranger), credentials(token, Identity.make("user"))):
         path.write_text(text)
-        assert "refuses us" in await refused(section(server, credentials_file=path))
+        await refused(section(server, credentials_file=path))
     path.write_text("nothing of the kind")
-    assert "is not a NATS credentials file" in await refused(section(server, credentials_file=path))
+    assert "is not a NATS credentials file" in await unusable(section(server, credentials_file=path))
     path.write_text(credentials(token, stranger).replace(stranger.seed, stranger.seed[:-1] + "!"))
-    assert "no valid NKEY seed" in await refused(section(server, credentials_file=path))
+    assert "no valid NKEY seed" in await unusable(section(server, credentials_file=path))
     path.unlink()
-    assert "cannot read" in await refused(section(server, credentials_file=path))
+    assert "cannot read" in await unusable(section(server, credentials_file=path))
 
 
 async def test_certificate_of_a_client_opens_the_session_where_servers_demand_one(
@@ -152,11 +188,11 @@ async def test_certificate_of_a_client_opens_the_session_where_servers_demand_on
     async with linked(section(server, tls=TlsSection.model_validate(tls), **who)) as link:
         assert await link.receive(1, 0.1) == []
     bare, health = section(server, tls=TlsSection(ca_file=tmp_path / "ca.pem"), **who), Health()
-    trying = asyncio.create_task(Session(bare, durable="bare", health=health).run(_never))
+    trying = asyncio.create_task(JetStreamSession(bare, durable="bare", health=health).run(_never))
     await eventually(lambda: "cannot connect to NATS server" in str(health.report()), 10)
     trying.cancel()
     await asyncio.gather(trying, return_exceptions=True)
 
 
-async def _never(_: Link) -> None:
+async def _never(_: JetStreamLink) -> None:
     raise AssertionError("let in")

@@ -10,12 +10,13 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from hubwatch_core import jetstream, topics
+from hubwatch_core import topics
 from hubwatch_core.errors import Transient
 from hubwatch_core.health import Health
-from hubwatch_core.jetstream import Link
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.jetstream_trim import ANNOUNCEMENTS, LIST_MOST, WORTH, Trimmer
+from hubwatch_core.jetstream import link
+from hubwatch_core.jetstream.link import JetStreamLink
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.jetstream.trim import ANNOUNCEMENTS, LIST_MOST, WORTH, Trimmer
 from hubwatch_core.topics import Leaf
 from support.eventually import eventually
 from support.jetstream_session import frames, kept, linked, publish, section, taken
@@ -33,7 +34,7 @@ async def connection(own_nats: OwnNats) -> AsyncIterator[Client]:
     await connection.close()
 
 
-async def acknowledged(link: Link, count: int) -> None:
+async def acknowledged(link: JetStreamLink, count: int) -> None:
     """Take so many messages and acknowledge them."""
     for message in await taken(link, count):
         link.ack(message)
@@ -159,10 +160,10 @@ async def test_consumer_beyond_the_first_page_of_the_list_is_heeded(own_nats: Ow
 async def test_stream_that_fills_is_told_with_who_holds_it_up(
     own_nats: OwnNats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jetstream, "TRIM_EVERY_S", 0.2)
+    monkeypatch.setattr(link, "TRIM_EVERY_S", 0.2)
     health = Health()
     big = [(topic, bytes(100_000)) for topic, _ in frames(1, 9)]
-    async with linked(section(own_nats, most_bytes=1 << 20), health=health):
+    async with linked(section(own_nats, max_bytes=1 << 20), health=health):
         await publish(own_nats, *big)
         await eventually(lambda: not health.ok)
         check = health.report()["checks"]["nats-stream"]  # type: ignore[index]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import socket
+import ssl
 from pathlib import Path
 
 import pytest
-import trustme
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -16,44 +16,18 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from structlog.testing import capture_logs
 
-from hubwatch_core.config import MqttSection, TlsSection
+from hubwatch_core.config import MqttSection, TlsSection, client_context
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.mqtt import Link, Session
-from hubwatch_core.tls import client_context
+from hubwatch_core.mqtt import MqttLink, MqttSession
+from support.certificates import Certificates
+from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
 from support.kept_link import kept, reaching
 from support.own_mosquitto import OwnMosquitto
+from support.proxy import Proxy
 
 SOON_S = 10.0
-
-
-@dataclass
-class Certificates:
-    """Two authorities, and files signed by the first."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.ours, self.strangers = trustme.CA(), trustme.CA()
-        self.ours.cert_pem.write_to_path(str(self.ca))
-        self.strangers.cert_pem.write_to_path(str(self.strange_ca))
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "ca.pem"
-
-    @property
-    def strange_ca(self) -> Path:
-        return self.folder / "strange-ca.pem"
-
-    def issue(self, name: str, *, by: trustme.CA | None = None) -> tuple[Path, Path]:
-        """Make a certificate for a name or address; gives the files of certificate and key."""
-        made = (by or self.ours).issue_cert(name)
-        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        made.cert_chain_pems[0].write_to_path(str(cert))
-        made.private_key_pem.write_to_path(str(key))
-        return cert, key
 
 
 @pytest.fixture
@@ -74,17 +48,19 @@ async def _never_in(section: MqttSection, said: str) -> None:
     """See that a session goes on trying, that health says why, and that the log says it once."""
     health = Health()
     with capture_logs() as logged:
-        async with kept(Session(section, client_id="a", health=health)) as links:
-            await asyncio.sleep(2.5)  # some tries
-            assert links.made == 0
-            assert not links.task.done()
-            assert said in str(health.report())
-    assert [line["event"] for line in logged] == ["link lost, will go on trying"]
+        async with Proxy(section.host, section.port) as proxy:
+            through = section.model_copy(update={"port": proxy.address[1]})
+            async with kept(MqttSession(through, client_id="a", health=health)) as links:
+                await eventually(lambda: proxy.accepted >= 4)
+                assert links.made == 0
+                assert not links.task.done()
+                assert said in str(health.report())
+    assert [line["event"] for line in logged] == ["connection lost, trying again"]
 
 
 async def test_broker_of_our_authority_is_trusted(make_mosquitto: MakeMosquitto, certificates: Certificates) -> None:
     own = make_mosquitto(_lines(certificates))
-    async with kept(Session(_section(own, ca_file=certificates.ca), client_id="a")) as links:
+    async with kept(MqttSession(_section(own, ca_file=certificates.ca), client_id="a")) as links:
         link = await links.next()
         await link.subscribe("t")
         await asyncio.gather(*(link.publish("t", b"x" * 50_000) for _ in range(20)))
@@ -111,7 +87,7 @@ async def test_broker_that_gets_its_right_certificate_is_met_without_a_restart(
     cert, key = certificates.issue("127.0.0.1", by=certificates.strangers)
     own = make_mosquitto(["allow_anonymous true", f"certfile {cert}", f"keyfile {key}"])
     health = Health()
-    async with kept(Session(_section(own, ca_file=certificates.ca), client_id="a", health=health)) as links:
+    async with kept(MqttSession(_section(own, ca_file=certificates.ca), client_id="a", health=health)) as links:
         await asyncio.sleep(1)
         assert "CERTIFICATE_VERIFY_FAILED" in str(health.report())
         own.stop()
@@ -126,7 +102,7 @@ async def test_broker_that_wants_our_certificate_gets_it(
     own = make_mosquitto([*_lines(certificates), "require_certificate true", f"cafile {certificates.ca}"])
     cert, key = certificates.issue("gate-7")
     section = _section(own, ca_file=certificates.ca, cert_file=cert, key_file=key)
-    async with kept(Session(section, client_id="a")) as links:
+    async with kept(MqttSession(section, client_id="a")) as links:
         await (await links.next()).publish("t", b"x")
 
 
@@ -136,10 +112,14 @@ async def test_broker_that_wants_our_certificate_and_gets_none_refuses(
     own = make_mosquitto([*_lines(certificates), "require_certificate true", f"cafile {certificates.ca}"])
     section = _section(own, ca_file=certificates.ca)
     health = Health()
-    async with kept(Session(section, client_id="a", health=health)) as links:
-        await asyncio.sleep(2)
-        assert links.made == 0
-    assert not health.ok
+    async with Proxy(section.host, section.port) as proxy:
+        through = section.model_copy(update={"port": proxy.address[1], "connect_timeout_s": 60})
+        async with kept(MqttSession(through, client_id="a", health=health)) as links:
+            await eventually(lambda: proxy.accepted >= 4)
+            assert links.made == 0
+            assert not health.ok
+            assert "refuses us at TLS: certificate required; check cert_file" in str(health.report())
+            assert "not connected yet" not in str(health.report()), "the tries that ended are told"
 
 
 async def test_tls_towards_a_port_without_it_is_told(own_mosquitto: OwnMosquitto, certificates: Certificates) -> None:
@@ -150,12 +130,13 @@ async def test_tls_towards_a_port_without_it_is_told(own_mosquitto: OwnMosquitto
 
 
 async def test_ca_file_that_is_not_there_is_permanent_before_any_connect(tmp_path: Path) -> None:
-    async def use(_: Link) -> None:
+    async def use(_: MqttLink) -> None:
         raise AssertionError
 
     section = MqttSection(host="127.0.0.1", port=1, tls=TlsSection(ca_file=tmp_path / "gone.pem"))
     with pytest.raises(Permanent, match=r"TLS: ca_file \(.*gone.pem\) cannot be used: No such file or directory"):
-        await asyncio.wait_for(Session(section, client_id="a").run(use), SOON_S)
+        async with asyncio.timeout(SOON_S):
+            await MqttSession(section, client_id="a").run(use)
 
 
 def test_ca_file_that_holds_no_certificate_is_permanent(tmp_path: Path) -> None:
@@ -172,12 +153,12 @@ def test_key_of_another_certificate_is_permanent(certificates: Certificates) -> 
         client_context(TlsSection(ca_file=certificates.ca, cert_file=cert, key_file=key))
 
 
-def test_encrypted_key_is_permanent_and_asks_nobody(certificates: Certificates) -> None:
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_encrypted_key_is_refused_by_name_and_asks_nobody(certificates: Certificates, form: PrivateFormat) -> None:
     cert, key = certificates.issue("one")
     plain = load_pem_private_key(key.read_bytes(), None)
-    form = (Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open sesame"))
-    key.write_bytes(plain.private_bytes(*form))
-    with pytest.raises(Permanent, match=r"TLS: cert_file or key_file .* cannot be used"):
+    key.write_bytes(plain.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"open sesame")))
+    with pytest.raises(Permanent, match=r"TLS: key_file \(.*one.key\) is encrypted: give a key without a passphrase"):
         client_context(TlsSection(ca_file=certificates.ca, cert_file=cert, key_file=key))
 
 
@@ -186,3 +167,38 @@ def test_only_the_named_authority_is_trusted_and_only_tls_from_1_2_on(certificat
     assert len(context.get_ca_certs()) == 1
     assert context.check_hostname
     assert context.minimum_version.name == "TLSv1_2"
+
+
+@pytest.mark.parametrize("gone", ["cert_file", "key_file"])
+def test_file_of_our_own_that_is_not_there_is_named(certificates: Certificates, gone: str) -> None:
+    cert, key = certificates.issue("one")
+    (cert if gone == "cert_file" else key).unlink()
+    with pytest.raises(Permanent, match=rf"TLS: {gone} \(.*one\.\w+\) cannot be used: No such file"):
+        client_context(TlsSection(ca_file=certificates.ca, cert_file=cert, key_file=key))
+
+
+@pytest.mark.parametrize(("name", "trusted"), [("gateway.example", True), ("another.example", False), (None, False)])
+async def test_certificate_is_checked_for_the_name_given_where_we_connect_to_an_address(
+    certificates: Certificates, name: str | None, trusted: bool
+) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificates.issue("gateway.example"))
+    context = client_context(TlsSection(ca_file=certificates.ca, server_name=name))
+
+    def blocking(address: tuple[str, int]) -> None:
+        with socket.create_connection(address) as plain, context.wrap_socket(plain, server_hostname=address[0]):
+            pass
+
+    async def as_asyncio(address: tuple[str, int]) -> None:
+        _, writer = await asyncio.open_connection(*address, ssl=context)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=server) as listening:
+        address = listening.sockets[0].getsockname()
+        for connect in (as_asyncio, lambda address: asyncio.to_thread(blocking, address)):
+            if trusted:
+                await connect(address)
+            else:
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    await connect(address)

@@ -15,6 +15,7 @@ from aiohttp import web
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "glsa_test"
+NOT_ALLOWED = "You'll need additional permissions to perform this action. Permissions needed: folders:read"
 
 
 @dataclass
@@ -28,6 +29,11 @@ class FakeGrafana:
     folders: list[dict[str, Any]] = field(default_factory=list)
     boards: list[dict[str, Any]] = field(default_factory=list)
     broken: int = 0
+    missing_folder: int = 404
+    """What is answered for a folder that is missing; 403 is what an editor's token gets."""
+    hidden_folder: bool = False
+    """Whether the folder is there, and the token may not read it."""
+    refuses_folders: bool = False
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
@@ -49,9 +55,15 @@ class FakeGrafana:
         for folder in self.folders:
             if folder["uid"] == request.match_info["uid"]:
                 return web.json_response(folder)
-        return web.json_response({"message": "folder not found", "status": "not-found"}, status=404)
+        if self.missing_folder == 403 or self.hidden_folder:
+            return web.json_response({"title": "Access denied", "message": NOT_ALLOWED}, status=403)
+        return web.json_response({"message": "folder not found", "status": "not-found"}, status=self.missing_folder)
 
     async def _new_folder(self, request: web.Request) -> web.Response:
+        if self.refuses_folders:
+            return web.json_response({"message": "Permissions needed: folders:create"}, status=403)
+        if self.hidden_folder:
+            return web.json_response({"message": "a folder with that UID already exists"}, status=412)
         self.folders.append(await request.json())
         return web.json_response(self.folders[-1])
 
@@ -112,6 +124,32 @@ async def test_push_creates_the_folder_once_and_replaces_boards(grafana: FakeGra
     assert [folder["uid"] for folder in grafana.folders] == ["hubwatch"]
     assert [board["overwrite"] for board in grafana.boards] == [True, True]
     assert grafana.boards[0]["folderUid"] == "hubwatch"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_push_creates_the_folder_whatever_grafana_answers_for_a_missing_one(
+    grafana: FakeGrafana, status: int
+) -> None:
+    grafana.missing_folder = status
+    code, _, err = await hubwatch("push", "--url", grafana.url, token=TOKEN)
+    assert (code, err) == (0, "")
+    assert [folder["uid"] for folder in grafana.folders] == ["hubwatch"]
+    assert len(grafana.boards) == 1
+
+
+@pytest.mark.parametrize(
+    ("hidden", "refuses", "words"), [(True, False, "folders:read"), (False, True, "folders:create")]
+)
+async def test_push_that_may_not_use_the_folder_names_the_permission(
+    grafana: FakeGrafana, hidden: bool, refuses: bool, words: str
+) -> None:
+    grafana.hidden_folder, grafana.refuses_folders = hidden, refuses
+    code, _, err = await hubwatch("push", "--url", grafana.url, token=TOKEN)
+    assert code == 1
+    assert "403" in err
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert grafana.boards == []
 
 
 async def test_push_takes_the_token_from_a_file(grafana: FakeGrafana, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -16,9 +18,8 @@ from psycopg.rows import dict_row
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.words import SensorKind
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.offer import Letter, Offer, State
-from hubwatch_store.writer import Writer
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.ingest import Departure, Letter, State, Writer
 from support import store_examples
 from support.grafana_macros import View, expand
 from support.store_examples import event, frame, offer, series
@@ -79,15 +80,16 @@ class Grafana:
         interval: timedelta = FINE,
         hubs: tuple[str, ...] = ("harbour",),
         board: str = "hub-overview",
+        hours: float = 1,
     ) -> list[dict[str, Any]]:
-        """Give the rows of a panel over the last hour."""
+        """Return the rows of a panel over the last hours."""
         now = datetime.now(UTC) + timedelta(seconds=1)
-        view = View(now - timedelta(hours=1), now, interval, hubs)
+        view = View(now - timedelta(hours=hours), now, interval, hubs)
         return self.connection.execute(expand(_sql(board, title, ref_id), view).encode()).fetchall()
 
     def number(self, title: str) -> Any:
-        """Give the one value of a number panel."""
-        ((value,),) = (row.values() for row in self.show(title))
+        """Return the one value of a number panel."""
+        ((value, _as_of),) = (row.values() for row in self.show(title))
         return value
 
 
@@ -105,16 +107,12 @@ def as_owner(grafana: Grafana, statement: str) -> None:
     grafana.connection.execute("SET ROLE hubwatch_reader")
 
 
-async def write(grafana: Grafana, *contents: wire.Frame | wire.Birth | State | Letter) -> None:
+async def write(grafana: Grafana, *contents: wire.Frame | wire.Birth | State | Departure | Letter) -> None:
     info = grafana.connection.info
     writer = Writer(DatabaseSection(dsn=f"host={info.host} port={info.port} user={info.user} dbname={info.dbname}"))
     offers = [offer(content, payload=f"message {i}".encode()) for i, content in enumerate(contents)]
-    await writer.write([_at_topic(each) for each in offers])
+    await writer.write(offers)
     await writer.close()
-
-
-def _at_topic(each: Offer) -> Offer:
-    return Offer("hubwatch/1/harbour/gate-7/frame", each.payload, each.received, each.content)
 
 
 def portal_birth(**changes: Any) -> wire.Birth:
@@ -133,12 +131,108 @@ def portal_frame(seq: int = 1, *, age_s: float = 0.0, **changes: Any) -> wire.Fr
     return frame(seq, **({"series": values} | changes))
 
 
+def _kind(board: str, title: str) -> str:
+    (panel,) = [panel for panel in _board(board)["panels"] if panel["title"] == title]
+    return str(panel["type"])
+
+
+def _texts(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the texts of rows; an empty one is shown as a dash and says nothing."""
+    return [value for row in rows for value in row.values() if isinstance(value, str) and value]
+
+
+@pytest.mark.parametrize("hubs", [(), ("",), ("harbour",), ("a", "b")], ids=["none", "blank", "unknown", "two"])
 @pytest.mark.parametrize("interval", [FINE, COARSE], ids=["fine", "coarse"])
-def test_every_query_runs_on_an_empty_database_as_grafanas_user(grafana: Grafana, interval: timedelta) -> None:
+def test_every_query_says_no_hub_yet_on_an_empty_database(
+    grafana: Grafana, interval: timedelta, hubs: tuple[str, ...]
+) -> None:
     for board, title, ref_id in _panels():
-        rows = grafana.show(title, ref_id, interval=interval, board=board)
-        panel_is_a_number = len(rows) == 1
-        assert rows == [] or panel_is_a_number, title
+        rows = grafana.show(title, ref_id, interval=interval, board=board, hubs=hubs)
+        if _kind(board, title) == "stat":
+            assert [next(iter(row.values())) for row in rows] == [None], title
+        elif ref_id == "A":
+            assert _texts(rows) == ["no hub yet"], title
+
+
+@pytest.mark.parametrize("interval", [FINE, COARSE], ids=["fine", "coarse"])
+async def test_every_query_runs_with_no_hub_chosen_and_shows_nothing_of_the_hubs_there_are(
+    grafana: Grafana, interval: timedelta
+) -> None:
+    await write(grafana, portal_birth(), portal_frame(1), portal_frame(4))
+    as_owner(grafana, ALARMS)
+    as_owner(grafana, DETECTION)
+    for board, title, ref_id in _panels():
+        rows = grafana.show(title, ref_id, interval=interval, board=board, hubs=())
+        if _kind(board, title) == "stat":
+            assert [next(iter(row.values())) for row in rows] == [None], title
+        else:
+            assert set(_texts(rows)) == ({"no hub yet"} if ref_id == "A" else set()), title
+
+
+def test_hub_without_agent_or_sensor_is_not_called_calm(grafana: Grafana) -> None:
+    as_owner(grafana, "INSERT INTO hubwatch.hubs (hub) VALUES ('harbour')")
+    assert [(row["Blind"], row["Why"]) for row in grafana.show("Blind right now")] == [("harbour", "no sensor yet")]
+    assert _texts(grafana.show("Gaps in the ledger")) == ["no agent yet"]
+    assert _texts(grafana.show("Portals: gamma")) == ["no portal yet"]
+    assert [grafana.number(title) for title in ("Sensors blind", "Agents offline", "Frames unexplained")] == [None] * 3
+
+
+async def test_hub_without_sensor_beside_one_that_is_seen_is_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    as_owner(grafana, "INSERT INTO hubwatch.hubs (hub) VALUES ('airport')")
+    rows = grafana.show("Blind right now", hubs=("harbour", "airport"))
+    assert [(row["Blind"], row["Why"]) for row in rows] == [("airport", "no sensor yet")]
+
+
+CALM = {
+    "Open alarms": "No open alarm",
+    "Blind right now": "Everything is seen",
+    "Doors": "No event of a door",
+    "Perimeter": "No event of the perimeter",
+    "Gaps in the ledger": "Every frame is accounted for",
+    "Dead letters": "No dead letter",
+}
+
+
+def _age_s(clock: str) -> float:
+    answered = datetime.strptime(clock, "%H:%M:%S UTC").replace(tzinfo=UTC)
+    return (datetime.now(UTC) - answered).total_seconds() % 86_400
+
+
+async def test_calm_is_one_row_with_the_time_of_the_answer_in_every_table(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    tables = {title: board for board, title, _ in _panels() if _kind(board, title) == "table"}
+    assert set(tables) == set(CALM)
+    for title, board in tables.items():
+        (text,) = _texts(grafana.show(title, board=board))
+        sentence, clock = text.split(", as of ")
+        assert sentence == CALM[title]
+        assert _age_s(clock) < 60, title
+
+
+async def test_calm_is_a_number_the_query_returned_in_every_number(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    numbers = {title for board, title, _ in _panels() if _kind(board, title) == "stat"}
+    for title in numbers:
+        (text,) = _texts(grafana.show(title))
+        assert _age_s(text.removeprefix("as of ")) < 60, title
+    assert {title: grafana.number(title) for title in numbers if title != "Readings/s"} == dict.fromkeys(
+        numbers - {"Readings/s"}, 0
+    )
+
+
+@pytest.mark.parametrize("interval", [FINE, COARSE], ids=["fine", "coarse"])
+async def test_calm_is_a_series_at_zero_in_every_chart_of_counts(grafana: Grafana, interval: timedelta) -> None:
+    await write(grafana, portal_birth())
+    for title, metric in (("Detections", "no detection"), ("Readings stored a second", "harbour")):
+        (row,) = grafana.show(title, interval=interval)
+        assert (row["metric"], row["value"]) == (metric, 0), title
+        assert float(row["time"]) % interval.total_seconds() == 0
+
+
+async def test_portal_that_was_not_read_has_no_line_and_no_calm_name(grafana: Grafana) -> None:
+    await write(grafana, portal_birth())
+    assert grafana.show("Portals: gamma") == grafana.show("Portals: neutrons") == []
 
 
 def test_hub_variable_lists_the_hubs(grafana: Grafana) -> None:
@@ -167,12 +261,14 @@ def test_all_hubs_chosen_shows_alarms_of_all(grafana: Grafana) -> None:
 
 
 def test_hub_with_a_quote_in_its_name_finds_nothing_and_breaks_nothing(grafana: Grafana) -> None:
-    assert grafana.show("Open alarms", hubs=("'); DROP SCHEMA hubwatch; --",)) == []
+    as_owner(grafana, ALARMS)
+    assert _texts(grafana.show("Open alarms", hubs=("'); DROP SCHEMA hubwatch; --",))) == ["no hub yet"]
+    assert len(grafana.show("Open alarms")) == 3
 
 
 async def test_fresh_good_readings_are_not_blind(grafana: Grafana) -> None:
     await write(grafana, portal_birth(), portal_frame())
-    assert grafana.show("Blind right now") == []
+    assert _texts(grafana.show("Blind right now"))[0].startswith("Everything is seen")
     assert grafana.number("Sensors blind") == 0
 
 
@@ -205,6 +301,22 @@ async def test_offline_agent_is_blind(grafana: Grafana) -> None:
     assert ("harbour / gate-7", "agent offline") in [
         (row["Blind"], row["Why"]) for row in grafana.show("Blind right now")
     ]
+
+
+async def test_what_was_taken_away_for_good_is_not_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(age_s=60), State("harbour", "gate-7", online=False))
+    assert len(grafana.show("Blind right now")) == 2
+    await write(grafana, Departure("harbour", "gate-7"))
+    assert _texts(grafana.show("Blind right now"))[0].startswith("Everything is seen")
+    assert grafana.number("Sensors blind") == 0
+    assert grafana.number("Agents offline") in (0, None)
+
+
+async def test_sensor_that_no_agent_lists_is_not_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(age_s=60))
+    await write(grafana, msgspec.structs.replace(portal_birth(), inventory=[], sent=now_us()))
+    assert _texts(grafana.show("Blind right now"))[0].startswith("Everything is seen")
+    assert grafana.number("Sensors blind") == 0
 
 
 @pytest.mark.parametrize("interval", [FINE, COARSE], ids=["fine", "coarse"])
@@ -278,3 +390,32 @@ async def test_dead_letters_are_listed_without_their_payload(grafana: Grafana) -
 def test_grafanas_user_cannot_read_behind_the_public_names(grafana: Grafana, table: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         grafana.connection.execute(f"SELECT * FROM hubwatch.{table}".encode())
+
+
+@pytest.mark.parametrize("title", ["Doors", "Dead letters"])
+async def test_table_that_is_cut_says_how_many_more(grafana: Grafana, title: str) -> None:
+    denied = [event("access.denied", subject=f"badge:{n}") for n in range(230)]
+    letters = [Letter(f"cannot be read {n}", "harbour", "gw-1") for n in range(130)]
+    await write(grafana, portal_birth(), frame(1, events=denied), *letters)
+    texts = _texts(grafana.show(title))
+    assert len(grafana.show(title)) == (201 if title == "Doors" else 101)
+    assert [text for text in texts if re.match(r"30 more: ", text)]
+    assert "more: " in str(grafana.show(title)[-1])
+
+
+async def test_gaps_that_are_cut_say_how_many_more(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), *(portal_frame(seq) for seq in range(2, 260, 2)))
+    gaps = grafana.show("Gaps in the ledger")
+    assert len(gaps) == 101
+    assert gaps[-1]["Agent"].startswith("29 more: `hubwatch ledger report`")
+
+
+async def test_range_over_an_hour_is_drawn_from_the_minutes_and_over_days_from_the_hours(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(age_s=7200 + 400))
+    assert grafana.show("Portals: gamma") == []
+    for interval in (timedelta(seconds=20), timedelta(minutes=10), timedelta(hours=2)):
+        rows = grafana.show("Portals: gamma", interval=interval, hours=72)
+        assert {row["value"] for row in rows} == {890.0}
+        times = [float(row["time"]) for row in rows]
+        assert all(time % interval.total_seconds() == 0 for time in times)
+        assert len(times) == (3 if interval < timedelta(minutes=1) else 1)  # a minute has no hole

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from hubwatch_ops.db_cli import app
+from hubwatch_ops.database.app import app
 from support.databases import fresh_database
 from support.kept_database import DAY, NOW, Kept, kept_in
 

@@ -13,12 +13,12 @@ import pytest
 from nats.errors import Error
 
 from hubwatch_core.config import NatsSection
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.mqtt import Link, Session
-from hubwatch_core.service import Context
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.process import Context
 from hubwatch_core.wire import Birth, Detection, Frame
-from hubwatch_detectors.config import Settings
 from hubwatch_detectors.engine import Engine
+from hubwatch_detectors.settings import DetectorsSettings
 from support.children import Children
 from support.detectors_hub import Passage, SimulatedHub, at, birth
 from support.detectors_running import Address, crashing, figure, publish, publishing, rows, running, settings
@@ -28,9 +28,9 @@ from support.jetstream_session import ask
 from support.own_nats import OwnNats
 
 
-def on(servers: Sequence[OwnNats], dsn: str, *hubs: str, name: str = "detectors") -> Settings:
+def on(servers: Sequence[OwnNats], dsn: str, *hubs: str, name: str = "detectors") -> DetectorsSettings:
     """Settings that take hubs from JetStream; the MQTT broker of the settings does not exist."""
-    nats = NatsSection(servers=tuple(each.url for each in servers), ack_wait_s=1, reconnect_max_s=0.3)
+    nats = NatsSection(servers=tuple(each.url for each in servers), ack_wait_s=1, max_reconnect_s=0.3)
     base = settings(dsn, ("127.0.0.1", 1), "nowhere", save_every_s=0.05)
     return base.model_copy(update={"hubs": hubs, "name": name, "nats": nats})
 
@@ -40,8 +40,8 @@ def attacked() -> list[Frame]:
 
 
 def expected(hub: str) -> set[str]:
-    """Give the ids that the same frames lead to without servers and database."""
-    engine = Engine(Settings().rules())
+    """Return the ids that the same frames lead to without servers and database."""
+    engine = Engine(DetectorsSettings().rules())
     engine.birth(msgspec.structs.replace(birth(), hub=hub), at(0))
     found = [each for frame in attacked() for each in engine.frame(msgspec.structs.replace(frame, hub=hub), frame.sent)]
     return {each.id for each in found if isinstance(each, Detection)}
@@ -119,8 +119,8 @@ def start(children: Children, folder: Path, cluster: Sequence[OwnNats], dsn: str
     config = folder / f"{name}.toml"
     config.write_text(
         f'name = "{name}"\nhubs = {json.dumps(PARTITIONS[name])}\nsave_every_s = 0.1\n'
-        f"[nats]\nservers = {json.dumps([each.url for each in cluster])}\nreconnect_max_s = 0.5\n"
-        f'[database]\ndsn = "{dsn}"\nretry_max_s = 0.5\n'
+        f"[nats]\nservers = {json.dumps([each.url for each in cluster])}\nmax_reconnect_s = 0.5\n"
+        f'[database]\ndsn = "{dsn}"\nmax_retry_s = 0.5\n'
     )
     children.start(name, "detectors", "run", "-c", str(config))
 
@@ -131,7 +131,7 @@ async def send(cluster: Sequence[OwnNats], pause_s: float) -> None:
     waiting = [(hub, message) for message in rounds for hub in HUBS]
     waiting.reverse()
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         while waiting:
             hub, message = waiting[-1]
             async with asyncio.timeout(ANSWER_S):
@@ -139,11 +139,11 @@ async def send(cluster: Sequence[OwnNats], pause_s: float) -> None:
             waiting.pop()
             await asyncio.sleep(pause_s)
 
-    await Session(mqtt_of(cluster), client_id="agents").run(use)
+    await MqttSession(mqtt_of(cluster), client_id="agents").run(use)
 
 
 def leading(cluster: Sequence[OwnNats]) -> OwnNats:
-    """Give who leads the stream, or anybody while nobody does."""
+    """Return who leads the stream, or anybody while nobody does."""
     names = {each.stream_leader(STREAM) for each in cluster}
     return next((each for each in cluster if each.name in names), cluster[0])
 

@@ -13,15 +13,17 @@ from hubwatch_core.clock import now_us
 from hubwatch_core.ids import new_ulid
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_core.wire import Detection, Event, Frame
-from hubwatch_detectors.config import Settings
+from hubwatch_detectors import binary
 from hubwatch_detectors.engine import Engine
+from hubwatch_detectors.engine.agents import AgentMemory
+from hubwatch_detectors.settings import DetectorsSettings
 from support.detectors_hub import AGENT, EPOCH, Passage, SimulatedHub, at, birth
 from support.detectors_running import crashing, figure, publish, publishing, rows, running, settings
 from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
 
-SETTINGS = Settings()
+SETTINGS = DetectorsSettings()
 
 
 @pytest.fixture
@@ -30,13 +32,13 @@ def hub() -> str:
 
 
 def attacked(seconds: float = 40) -> SimulatedHub:
-    """Give a hub where a source passes, somebody tries badges, and a door is forced."""
+    """Return a hub where a source passes, somebody tries badges, and a door is forced."""
     denials = [Event("door-1", at(12 + i), "access.denied", f"badge:{i}", {"reader": "in"}) for i in range(5)]
     return SimulatedHub(seconds, passages=[Passage(5, gamma_peak=90)], events=denials, door_open=[(20, 22)])
 
 
 def found_offline(hub: str, frames: list[Frame]) -> set[str]:
-    """Give the ids that the same frames lead to without broker and database."""
+    """Return the ids that the same frames lead to without broker and database."""
     engine = Engine(SETTINGS.rules())
     engine.birth(msgspec.structs.replace(birth(), hub=hub), at(0))
     findings = [each for frame in frames for each in engine.frame(msgspec.structs.replace(frame, hub=hub), frame.sent)]
@@ -47,10 +49,11 @@ def stored(dsn: str) -> set[str]:
     return {row["id"] for row in rows(dsn, "SELECT id FROM detections")}
 
 
-def account(dsn: str) -> bytes:
-    """Give the saved account of the agent's frames."""
-    (row,) = rows(dsn, "SELECT state FROM detector_state WHERE detector = 'presence'")
-    return bytes(row["state"])
+def account(dsn: str) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Return the saved account of the agent's frames: the highest number and the holes, by epoch."""
+    (row,) = rows(dsn, "SELECT state FROM detector_state WHERE detector = 'agent'")
+    memory = binary.decode(bytes(row["state"]), AgentMemory)
+    return [(seen.highest, seen.holes) for seen in memory.seen.values()]
 
 
 async def test_attack_in_frames_becomes_rows_and_a_notification(
@@ -102,7 +105,7 @@ async def test_crash_at_any_moment_loses_no_finding_and_makes_none_twice(
 ) -> None:
     broker = (own_mosquitto.host, own_mosquitto.port)
     frames = list(attacked().frames())
-    where = settings(migrated_plain_dsn, broker, hub, save_every_s=0.05)
+    where = settings(migrated_plain_dsn, broker, hub, save_every_s=0.05, snapshot_every_s=0.3)
     async with publishing(broker, hub) as link:
         async with running(where) as context:
             await eventually(lambda: context.health.ok)
@@ -113,8 +116,9 @@ async def test_crash_at_any_moment_loses_no_finding_and_makes_none_twice(
                 await eventually(lambda now=context: figure(now, "frames_total") > 0)  # type: ignore[misc]
         async with running(where) as context:
             await eventually(lambda: stored(migrated_plain_dsn) == found_offline(hub, frames), within_s=20)
-            await eventually(lambda: b'"highest":100,"holes":[]' in account(migrated_plain_dsn))
-            assert context.health.ok
+            await eventually(lambda: figure(context, "unsaved_messages") == 0)
+            await eventually(lambda: context.health.ok)
+    assert account(migrated_plain_dsn) == [(100, [])]
 
 
 async def test_database_away_holds_acknowledgement_and_stores_all_when_it_is_back(
@@ -152,7 +156,7 @@ async def test_agents_whose_frames_waited_for_the_database_were_not_away(
     target = urlsplit(migrated_plain_dsn)
     async with Proxy(str(target.hostname), int(target.port or 5432)) as proxy:
         through = target._replace(netloc="{}@{}:{}".format(target.username, *proxy.address)).geturl()
-        where = settings(through, broker, hub, unsaved_most=2, presence={"agent_silent_after_s": 3})
+        where = settings(through, broker, hub, max_unsaved=2, presence={"agent_silent_after_s": 3})
         async with running(where) as context, publishing(broker, hub) as link:
             await eventually(lambda: context.health.ok)
             await publish(link, hub, [*alive("one", 1, 1), *alive("two", 1, 1)])

@@ -34,7 +34,7 @@ class Shell:
         return subprocess.run(["bash", "-c", start + lines], capture_output=True, text=True, check=False)
 
     def pid(self, name: str) -> int:
-        """Give the pid the script remembers."""
+        """Return the pid the script remembers."""
         return int((self.folder / "run" / f"{name}.pid").read_text(encoding="utf-8").split()[0])
 
 

@@ -52,7 +52,7 @@ def _folder(dsn: str) -> Path:
 
 
 def _running_below(folder: Path) -> list[str]:
-    """Give the command lines of all processes that name the folder or work in it."""
+    """Return the command lines of all processes that name the folder or work in it."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
@@ -131,7 +131,8 @@ async def test_broker_delivers_and_keeps_retained_messages() -> None:
             await client.publish("a/retained", b"kept", qos=1, retain=True)
         async with aiomqtt.Client(host, port) as client:
             await client.subscribe("a/#", qos=1)
-            message = await asyncio.wait_for(anext(client.messages), 5)
+            async with asyncio.timeout(5):
+                message = await anext(client.messages)
             assert message.payload == b"kept"
 
 
@@ -143,7 +144,8 @@ async def test_last_will_is_sent_when_a_client_vanishes() -> None:
         connection = dying._client.socket()
         assert connection is not None
         connection.close()
-        message = await asyncio.wait_for(anext(watcher.messages), 10)
+        async with asyncio.timeout(10):
+            message = await anext(watcher.messages)
         assert message.payload == b"offline"
         dying._disconnected.cancel()
 

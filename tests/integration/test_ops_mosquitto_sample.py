@@ -77,7 +77,8 @@ async def test_frame_of_an_agent_reaches_a_collector_over_tls(connect: Connect) 
     async with connect("hub") as collector, connect("rotterdam/gate-7") as agent:
         await collector.subscribe("$share/collector/hubwatch/1/+/+/frame", qos=1)
         await agent.publish("hubwatch/1/rotterdam/gate-7/frame", b"mine", qos=1)
-        message = await asyncio.wait_for(anext(collector.messages), 5)
+        async with asyncio.timeout(5):
+            message = await anext(collector.messages)
         assert message.payload == b"mine"
 
 
@@ -86,7 +87,8 @@ async def test_roll_call_of_an_agent_reaches_a_collector(connect: Connect) -> No
         await collector.subscribe("$share/collector/hubwatch/rollcall/+/+", qos=1)
         await agent.publish("hubwatch/rollcall/rotterdam/gate-8", b"", qos=1)
         await agent.publish("hubwatch/rollcall/rotterdam/gate-7", b"", qos=1)
-        message = await asyncio.wait_for(anext(collector.messages), 5)
+        async with asyncio.timeout(5):
+            message = await anext(collector.messages)
         assert message.topic.value == "hubwatch/rollcall/rotterdam/gate-7"
 
 
@@ -96,7 +98,8 @@ async def test_agent_cannot_write_as_another(connect: Connect) -> None:
         for topic in ("hubwatch/1/rotterdam/gate-8/frame", "hubwatch/1/antwerp/gate-7/frame", "other"):
             await agent.publish(topic, b"forged", qos=1)
         await agent.publish("hubwatch/1/rotterdam/gate-7/state", b"last", qos=1)
-        message = await asyncio.wait_for(anext(collector.messages), 5)
+        async with asyncio.timeout(5):
+            message = await anext(collector.messages)
         assert message.payload == b"last"
 
 
@@ -106,7 +109,8 @@ async def test_agent_cannot_read_frames(connect: Connect) -> None:
         await agent.subscribe("hubwatch/1/#", qos=1)
         await agent.publish("hubwatch/1/rotterdam/gate-7/frame", b"mine", qos=1)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(agent.messages), 0.5)
+            async with asyncio.timeout(0.5):
+                await anext(agent.messages)
 
 
 async def test_hub_cannot_write_frames(connect: Connect) -> None:
@@ -114,7 +118,8 @@ async def test_hub_cannot_write_frames(connect: Connect) -> None:
         await watcher.subscribe("hubwatch/1/#", qos=1)
         await hub.publish("hubwatch/1/rotterdam/gate-7/frame", b"forged", qos=1)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(watcher.messages), 0.5)
+            async with asyncio.timeout(0.5):
+                await anext(watcher.messages)
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("hub", "wrong"), ("stranger", "one")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,12 @@ import trustme
 
 from hubwatch_core import topics
 from hubwatch_core.config import MqttSection, NatsSection, TlsSection
-from hubwatch_core.errors import Permanent
-from hubwatch_core.jetstream import Link, Session
-from hubwatch_core.mqtt import Link as MqttLink
-from hubwatch_core.mqtt import Session as MqttSession
+from hubwatch_core.health import Health
+from hubwatch_core.jetstream import JetStreamSession
+from hubwatch_core.jetstream.link import JetStreamLink
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.topics import Leaf
+from support.kept_link import outage
 from support.own_nats import OwnNats, nats_program
 
 SAMPLE = Path(__file__).parents[2] / "ops" / "nats" / "node.conf"
@@ -76,10 +77,10 @@ def hub(sample: list[OwnNats], tls: TlsSection, **more: object) -> NatsSection:
     return NatsSection.model_validate({"servers": servers, "tls": tls, "username": "hub", "password": "two"} | more)
 
 
-def agent(sample: list[OwnNats], tls: TlsSection, **more: object) -> MqttSession:
+def agent(sample: list[OwnNats], tls: TlsSection, health: Health | None = None, **more: object) -> MqttSession:
     values = {"host": "127.0.0.1", "port": sample[0].mqtt_port, "protocol": "3.1.1", "tls": tls}
     section = MqttSection.model_validate(values | {"username": "agent", "password": "one"} | more)
-    return MqttSession(section, client_id="gate-7")
+    return MqttSession(section, client_id="gate-7", health=health)
 
 
 async def test_agents_publish_and_the_hub_takes_it_in_three_copies(sample: list[OwnNats], certificates: Path) -> None:
@@ -88,14 +89,15 @@ async def test_agents_publish_and_the_hub_takes_it_in_three_copies(sample: list[
     async def publish(link: MqttLink) -> None:
         await link.publish(FRAME, b"1")
 
-    async def take(link: Link) -> None:
+    async def take(link: JetStreamLink) -> None:
         await link.subscribe(topics.every(Leaf.FRAME))
         await agent(sample, tls).run(publish)
         messages = await link.receive(10, 5)
         assert [(each.topic, each.payload) for each in messages] == [(FRAME, b"1")]
         link.ack(messages[0])
 
-    await asyncio.wait_for(Session(hub(sample, tls), durable="hubwatch-collector").run(take), 60)
+    async with asyncio.timeout(60):
+        await JetStreamSession(hub(sample, tls), durable="hubwatch-collector").run(take)
 
 
 async def test_nobody_gets_in_or_listens_who_should_not(sample: list[OwnNats], certificates: Path) -> None:
@@ -107,12 +109,13 @@ async def test_nobody_gets_in_or_listens_who_should_not(sample: list[OwnNats], c
     async def nothing(_: object) -> None:
         raise AssertionError("let in")
 
-    with pytest.raises(Permanent, match="refuse"):
-        await asyncio.wait_for(agent(sample, tls).run(listen), 30)
-    with pytest.raises(Permanent, match="refuse"):
-        await asyncio.wait_for(agent(sample, tls, password="wrong").run(nothing), 30)
-    with pytest.raises(Permanent, match="refuse"):
-        await asyncio.wait_for(Session(hub(sample, tls, password="wrong"), durable="x").run(nothing), 30)
-    as_agent = hub(sample, tls, username="agent", password="one")
-    with pytest.raises(Permanent, match="refuse"):
-        await asyncio.wait_for(Session(as_agent, durable="x").run(nothing), 30)
+    await shut_out(lambda health: agent(sample, tls, health=health).run(listen))
+    await shut_out(lambda health: agent(sample, tls, health=health, password="wrong").run(nothing))
+    wrong, as_agent = hub(sample, tls, password="wrong"), hub(sample, tls, username="agent", password="one")
+    await shut_out(lambda health: JetStreamSession(wrong, durable="x", health=health).run(nothing))
+    await shut_out(lambda health: JetStreamSession(as_agent, durable="x", health=health).run(nothing))
+
+
+async def shut_out(begin: Callable[[Health], Coroutine[object, object, None]]) -> None:
+    health = Health()
+    await outage(begin(health), health, "refuse")

@@ -36,7 +36,7 @@ def test_setting_is_known_and_its_value_allowed(timescale_server: str, name: str
 
 
 def _in_units(value: str, unit: str | None) -> float:
-    """Give a value such as 4GB as a number of the server's own unit, such as 8kB."""
+    """Return a value such as 4GB as a number of the server's own unit, such as 8kB."""
     number, suffix = re.fullmatch(r"([\d.]+)([A-Za-z]*)", value).groups()  # type: ignore[union-attr]
     if not suffix:
         return float(number)

@@ -10,8 +10,7 @@ import aiomqtt
 import psycopg
 import pytest
 
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import migrate
+from hubwatch_store.database import DatabaseSection, migrate
 from support.databases import fresh_database
 from support.eventually import eventually
 from support.fix_mqtt import Address
@@ -69,7 +68,8 @@ async def test_broker_delivers(broker: Address) -> None:
     async with aiomqtt.Client(*broker) as client:
         await client.subscribe("support/fixtures", qos=1)
         await client.publish("support/fixtures", b"x", qos=1)
-        message = await asyncio.wait_for(anext(client.messages), 5)
+        async with asyncio.timeout(5):
+            message = await anext(client.messages)
         assert message.payload == b"x"
 
 
@@ -88,7 +88,8 @@ async def test_killed_mosquitto_comes_back_with_what_it_had_acknowledged(own_mos
     own_mosquitto.start()
     async with aiomqtt.Client(*address) as client:
         await client.subscribe("keep", qos=1)
-        message = await asyncio.wait_for(anext(client.messages), 5)
+        async with asyncio.timeout(5):
+            message = await anext(client.messages)
         assert message.payload == b"this"
 
 
@@ -110,7 +111,7 @@ async def test_nats_cluster_finds_another_leader_and_takes_the_old_one_back(nats
 
 
 def _leader(members: list[OwnNats]) -> str:
-    """Give the leader the members agree on; empty while they do not."""
+    """Return the leader the members agree on; empty while they do not."""
     names = {member.leader() for member in members}
     return names.pop() if len(names) == 1 else ""
 

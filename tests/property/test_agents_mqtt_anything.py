@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubwatch_agents import privacy
-from hubwatch_agents.devices import resolve
-from hubwatch_agents.drops import Drops
-from hubwatch_agents.frames import Cutter
-from hubwatch_agents.mqtt_json.heard import Found, Heard
-from hubwatch_agents.mqtt_json.mapper import Mapper
+from hubwatch_agents.config.load import check
+from hubwatch_agents.drivers.drops import DropCounters
+from hubwatch_agents.drivers.mqtt.mapping import Mapper
+from hubwatch_agents.drivers.mqtt.message import InboundMessage
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
-from hubwatch_agents.readings import Reading
-from hubwatch_core import wire
+from hubwatch_agents.values import pseudonyms
 from support.agents_rig import settings_of
+from support.frame_checks import check_frames
+from support.fuzzing import fuzzed
 
 T = 1_795_284_000_000_000
 KEYS = ("x", "at", "flag", "id", "a", "deep", "b", "what", "contact", "on", "t", "c", "v", "error", "card", "name")
@@ -47,44 +45,30 @@ payloads = st.binary(max_size=60) | (documents | tables).map(lambda document: js
 
 
 DEVICES = [{"sensor": "s", "profile": "talker", "parameters": {"root": "r"}}]
-(DEVICE,) = resolve(settings_of({"name": "b", "transport": "mqtt", "host": "h"}, DEVICES), "test")
+(DEVICE,) = check(settings_of({"name": "b", "transport": "mqtt", "host": "h"}, DEVICES), "test").devices
 
 
 def talker() -> Mapper:
     assert isinstance(DEVICE.profile, MqttProfile)
-    return Mapper(DEVICE, DEVICE.profile, privacy.raw, Drops())
+    return Mapper(DEVICE, DEVICE.profile, pseudonyms.raw, DropCounters())
 
 
 TOPICS = sorted(talker().filters)
 said = st.tuples(st.sampled_from(TOPICS), payloads, st.booleans())
 
 
-def check_frames(found: list[Found]) -> None:
-    cutter = Cutter()
-    for each in found:
-        if isinstance(each, Reading):
-            cutter.reading(each)
-        else:
-            cutter.happening(each)
-    for draft in (*cutter.cut_events(), *cutter.cut_readings()):
-        frame = draft.frame("hub", "agent", "01JD3Z00000000000000000000", 1, T)
-        wire.decode_frame(wire.encode(frame))
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(said, min_size=1, max_size=6))
+@fuzzed(st.lists(said, min_size=1, max_size=6), share=0.25)
 def test_every_message_becomes_frames_that_are_no_poison(messages: list[tuple[str, bytes, bool]]) -> None:
     mapper = talker()
     for i, (topic, payload, retained) in enumerate(messages):
-        check_frames(mapper.hear(Heard(topic, payload, retained, T + i)))
+        check_frames(mapper.on_message(InboundMessage(topic, payload, retained, T + i)))
     check_frames(list(mapper.tick(T + 10**9)))
 
 
-@settings(max_examples=200, deadline=None)
-@given(documents | tables)
+@fuzzed(documents | tables, share=0.25)
 def test_everything_that_is_fetched_afterwards_does_too(item: object) -> None:
     mapper = talker()
     for topic in TOPICS:
-        found = mapper.recovered(topic, item, T)
+        found = mapper.on_recovered(topic, item, T)
         check_frames(found)
         assert all(each.late for each in found)

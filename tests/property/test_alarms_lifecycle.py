@@ -10,11 +10,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hubwatch_alarms.lifecycle import MoveRefused, move
-from hubwatch_alarms.triggers import Acknowledge, Cleared, Detected, ShelfExpired, Shelve, Trigger, Unshelve
+from hubwatch_alarms.triggers import (
+    Acknowledge,
+    Cleared,
+    Close,
+    Detected,
+    ShelfExpired,
+    Shelve,
+    Trigger,
+    Unshelve,
+    Unwatched,
+)
+from hubwatch_core.alarm import SYSTEM, Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarm_rows import Action, Alarm, Entry
-from support.alarms_examples import START_US, detection
+from support.alarms_examples import START_US, condition
 
 PEOPLE = st.sampled_from(["kim", "lee"])
 
@@ -25,7 +35,7 @@ class Lifecycle(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.alarm: Alarm | None = None
-        self.journal: list[Entry] = []
+        self.journal: list[JournalEntry] = []
         self.now = START_US
         self.made = 0
         self.model_open: set[str] = set()
@@ -33,8 +43,9 @@ class Lifecycle(RuleBasedStateMachine):
         self.model_holder: str | None = None
         self.model_shelved_until: int | None = None
         self.model_closed = False
+        self.model_seen_to_go = False
 
-    def apply(self, trigger: Trigger) -> tuple[Entry, ...]:
+    def apply(self, trigger: Trigger) -> tuple[JournalEntry, ...]:
         before = self.alarm
         self.alarm, entries = move(before, trigger)
         opened = [entry for entry in entries if entry.action is Action.OPENED]
@@ -54,7 +65,12 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(priority=st.integers(1, 4), over=st.booleans(), late=st.booleans())
     def detected(self, priority: int, over: bool, late: bool) -> None:
         self.made += 1
-        found = detection(number=self.made, start=self.now, priority=priority, over=over, late=late)
+        found = condition(number=self.made, start=self.now, priority=priority, over=over, late=late)
+        if self.alarm is not None and self.model_closed and self.is_covered(found):
+            entries = self.apply(Detected(self.now, found, new_id=self.made))
+            assert [entry.action for entry in entries] == [Action.REPEATED]
+            self.model_priorities.append(min(self.model_priorities))
+            return
         if self.alarm is None or self.model_closed:
             self.model_open, self.model_priorities = set(), []
             self.model_holder = self.model_shelved_until = None
@@ -70,12 +86,19 @@ class Lifecycle(RuleBasedStateMachine):
             self.model_holder = None
         if not over:
             self.model_open.add(found.id)
+        self.model_seen_to_go = not self.model_open
         self.model_priorities.append(priority)
         entries = self.apply(Detected(self.now, found, new_id=self.made))
         assert [entry.detection for entry in entries] == [found.id]
         assert (entries[0].action is Action.OPENED) == new
         assert (entries[0].action is Action.RAISED) == urgent
         assert ((entries[0].note or "").startswith("late")) == late
+
+    def is_covered(self, found: DetectedCondition) -> bool:
+        """Return whether the condition was known to be there for all the time of a late detection."""
+        assert self.alarm is not None
+        whole = found.end is not None and self.alarm.opened <= found.start and found.end <= self.alarm.last_active
+        return found.late and whole
 
     @precondition(lambda self: self.alarm is not None and self.model_open)
     @rule(data=st.data())
@@ -84,6 +107,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.model_open.discard(ended)
         entries = self.apply(Cleared(self.now, ended, self.now))
         assert (Action.RETURNED in [entry.action for entry in entries]) == (not self.model_open)
+        self.model_seen_to_go = not self.model_open
         if not self.model_open and self.model_holder is not None and self.model_shelved_until is None:
             self.model_closed = True
 
@@ -134,6 +158,27 @@ class Lifecycle(RuleBasedStateMachine):
                 self.model_holder = None
             self.model_closed = not self.model_open and self.model_holder is not None
 
+    @precondition(lambda self: self.alarm is not None)
+    @rule(by=PEOPLE)
+    def close(self, by: str) -> None:
+        trigger = Close(self.now, by, "taken down")
+        if self.model_closed:
+            self.must_refuse(trigger)
+            return
+        (entry,) = self.apply(trigger)
+        assert (entry.by, entry.note) == (by, "taken down")
+        self.model_open, self.model_shelved_until, self.model_closed = set(), None, True
+
+    @precondition(lambda self: self.alarm is not None)
+    @rule()
+    def nobody_watches_any_more(self) -> None:
+        entries = self.apply(Unwatched(self.now, SYSTEM, "taken away"))
+        assert bool(entries) == bool(self.model_open)
+        if self.model_open:
+            self.model_seen_to_go = True
+            self.model_closed = self.model_holder is not None and self.model_shelved_until is None
+        self.model_open = set()
+
     @invariant()
     def state_follows_from_the_facts(self) -> None:
         if self.alarm is None:
@@ -158,7 +203,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert alarm.priority == min(self.model_priorities)
         assert alarm.acknowledged_by == self.model_holder
         assert (alarm.acknowledged is None) == (self.model_holder is None)
-        assert (alarm.returned is None) == bool(self.model_open)
+        assert (alarm.returned is not None) == self.model_seen_to_go
         assert (alarm.closed is not None) == self.model_closed
         assert alarm.shelved_until == self.model_shelved_until
         assert alarm.opened <= alarm.last_active
@@ -173,8 +218,11 @@ class Lifecycle(RuleBasedStateMachine):
             assert after.from_state == before.to_state
             assert after.at >= before.at
         assert self.journal[-1].to_state == self.alarm.state
-        assert (self.journal[-1].action is Action.CLOSED) == (self.alarm.state is AlarmState.NORMAL)
+        actions = [entry.action for entry in self.journal]
+        assert (Action.CLOSED in actions) == (self.alarm.state is AlarmState.NORMAL)
+        if Action.CLOSED in actions:
+            assert set(actions[actions.index(Action.CLOSED) + 1 :]) <= {Action.REPEATED}
 
 
 TestLifecycle = Lifecycle.TestCase
-TestLifecycle.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLifecycle.settings = settings(max_examples=150, stateful_step_count=40)

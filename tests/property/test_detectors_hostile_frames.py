@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from hubwatch_core.wire import Detection, Event, Series, decode_detection, encode
 from support.detectors_engine import EngineBench, series
-from support.detectors_hub import HUB, at
+from support.detectors_hub import at
+from support.detectors_stories import SITE
 
-NEIGHBOURS = ({"hub": HUB, "from": "fence-1", "to": "fence-2", "distance_m": 6},)
 SENSORS = st.sampled_from(["rpm-1", "door-1", "fence-1", "fence-2", "made-up"])
 CHANNELS = st.sampled_from(["gamma.1", "neutron.1", "occupied", "position", "disturbance", "made-up"])
 VALUES = st.sampled_from([None, -1.0, 0.0, 1.0, 1e-300, 100.0, 4.29e9, 3.4e38]) | st.floats(0, 500)
@@ -47,10 +47,10 @@ def _item(t: float, item: tuple[Any, ...]) -> Series | Event:
     return Event(sensor, at(max(0.0, t - age_s)), kind, subject, attrs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(frames(), min_size=1, max_size=40))
 def test_no_detector_fails_and_every_finding_is_one_the_wire_takes(sent: list[dict[str, Any]]) -> None:
-    bench, t = EngineBench(neighbours=NEIGHBOURS), 1.0
+    bench, t = EngineBench(SITE), 1.0
     bench.birth()
     for frame in sent:
         t = max(0.0, t + frame["step_s"])

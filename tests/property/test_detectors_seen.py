@@ -6,12 +6,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_detectors.seen import MOST_HOLES, Seen
+from hubwatch_detectors.engine.seen import MOST_HOLES, SeenFrames
 
 
 @given(st.lists(st.integers(1, 60), max_size=200))
 def test_a_number_is_new_exactly_when_it_has_not_come_before(numbers: list[int]) -> None:
-    seen, model = Seen(), set[int]()
+    seen, model = SeenFrames(), set[int]()
     for number in numbers:
         assert seen.take(number) == (number not in model)
         model.add(number)
@@ -22,15 +22,15 @@ def test_a_number_is_new_exactly_when_it_has_not_come_before(numbers: list[int])
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(0, 60))
 def test_saved_and_restored_it_goes_on_the_same(numbers: list[int], middle: int) -> None:
-    plain, saved = Seen(), Seen()
+    plain, saved = SeenFrames(), SeenFrames()
     for i, number in enumerate(numbers):
         if i == middle:
-            saved = msgspec.json.decode(msgspec.json.encode(saved), type=Seen)
+            saved = msgspec.json.decode(msgspec.json.encode(saved), type=SeenFrames)
         assert plain.take(number) == saved.take(number)
 
 
 def test_holes_stay_bounded_and_what_is_given_up_is_counted() -> None:
-    seen = Seen()
+    seen = SeenFrames()
     for number in range(2, 3 * MOST_HOLES, 2):
         seen.take(number)
     assert len(seen.holes) == MOST_HOLES

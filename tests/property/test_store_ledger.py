@@ -11,11 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubwatch_store.account import accounts, gaps
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.folding import fold
-from hubwatch_store.pool import connect_sync
-from hubwatch_store.writer import Writer
+from hubwatch_store.backup import accounts, gaps
+from hubwatch_store.database import DatabaseSection, connect_sync
+from hubwatch_store.ingest import Writer
+from hubwatch_store.keeping.compaction import fold
 from support.store_examples import EPOCH, OTHER_EPOCH, frame, offer, rows
 
 Name = tuple[str, str, int]
@@ -70,7 +69,7 @@ def emptied(migrated_plain_dsn: str) -> str:
     return migrated_plain_dsn
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(work=batches)
 def test_each_frame_is_stored_once_and_every_gap_is_told(emptied: str, work: list[tuple[int, list[Name]]]) -> None:
     with psycopg.connect(emptied, autocommit=True) as connection:

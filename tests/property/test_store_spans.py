@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_store.spans import Span, without
+from hubwatch_store.series import Span, without
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)

@@ -19,7 +19,7 @@ class Talker:
     registers: dict[int, int] = field(default_factory=lambda: {**dict.fromkeys(range(30), 0), 9: 77})
     coils: dict[int, int] = field(default_factory=dict)
     writes: list[tuple[int, int, tuple[int, ...]]] = field(default_factory=list)
-    """Function, wire address and values of every write that came."""
+    """Function, address and values of every write that came."""
     on_write: str = "answers"
     """Or: silent; an exception code; echoes_other; closes; late, which is after a second."""
     silent: bool = False

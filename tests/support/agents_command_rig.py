@@ -12,11 +12,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubwatch_agents import drivers, privacy
-from hubwatch_agents.checked import Checked, check
-from hubwatch_agents.commands.catalog import Entry, find
-from hubwatch_agents.commands.outcome import Outcome
-from hubwatch_agents.config import Settings
+from hubwatch_agents.commands.catalog import DeviceCommand, find
+from hubwatch_agents.commands.protocol import CommandOutcome
+from hubwatch_agents.config.load import check
+from hubwatch_agents.devices import Configuration
+from hubwatch_agents.drivers import contract, registry
+from hubwatch_agents.settings import AgentSettings
+from hubwatch_agents.values import pseudonyms
 from support.agents_rig import Heard
 
 MAPS = Path(__file__).parents[1] / "cases" / "agents_commands"
@@ -25,13 +27,13 @@ ME = getpass.getuser()
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
-    """Give a folder with a path short enough for a socket in it."""
+    """Return a folder with a path short enough for a socket in it."""
     with tempfile.TemporaryDirectory(prefix="hw") as folder:
         yield Path(folder)
 
 
 def section(*allow: str, roles: tuple[str, ...] = ("technician",), user: str = ME, enabled: bool = True) -> str:
-    """Give the TOML of `[commands]`; a command allowed is named as gas-1/reset."""
+    """Return the TOML of `[commands]`; a command allowed is named as gas-1/reset."""
     pairs = (name.split("/") for name in allow)
     listed = ", ".join(f'{{ sensor = "{sensor}", command = "{command}" }}' for sensor, command in pairs)
     quoted = ", ".join(f'"{role}"' for role in roles)
@@ -41,9 +43,9 @@ def section(*allow: str, roles: tuple[str, ...] = ("technician",), user: str = M
     )
 
 
-def checked_of(port: int, **more: object) -> Checked:
+def checked_of(port: int, **more: object) -> Configuration:
     """Make a checked configuration with one talker, the sensor gas-1."""
-    way = {"name": "line", "transport": "tcp", "host": "127.0.0.1", "port": port, "reconnect_max_s": 0.3}
+    way = {"name": "line", "transport": "tcp", "host": "127.0.0.1", "port": port, "max_reconnect_s": 0.3}
     device = {"sensor": "gas-1", "zone": "here", "profile": "talker", "connection": "line"}
     whole = {
         "hub": "test",
@@ -53,23 +55,23 @@ def checked_of(port: int, **more: object) -> Checked:
         "devices": [device],
         **more,
     }
-    return check(Settings.model_validate(whole), "test")
+    return check(AgentSettings.model_validate(whole), "test")
 
 
 @dataclass
 class Commanded:
     """A driver at work, and its device's commands."""
 
-    checked: Checked
-    driver: drivers.Driver
+    checked: Configuration
+    driver: contract.Driver
     heard: Heard
 
-    async def give(self, name: str) -> Outcome:
+    async def give(self, name: str) -> CommandOutcome:
         """Give a command."""
         entry = self.entry(name)
         return await self.driver.command(entry.device, entry.command)
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> DeviceCommand:
         """Give a command of the catalog."""
         found = find(self.checked.devices, "gas-1", name)
         assert found is not None
@@ -85,14 +87,17 @@ async def commanded(port: int = 502, **more: object) -> AsyncIterator[Commanded]
     """Run the driver of a talker inside the context."""
     checked = checked_of(port, **more)
     heard, stop = Heard(), asyncio.Event()
-    driver = drivers.make(checked.settings.connections[0], checked.devices, drivers.Tools(heard, privacy.raw, "test"))
+    driver = registry.make(
+        checked.settings.connections[0], checked.devices, contract.DriverContext(heard, pseudonyms.raw, "test")
+    )
     task = asyncio.create_task(driver.run(stop))
     try:
         yield Commanded(checked, driver, heard)
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        await asyncio.wait_for(task, 5)
+        async with asyncio.timeout(5):
+            await task
 
 
 def say(path: Path, data: bytes, *, end: bool = True, wait_s: float = 10.0) -> bytes:

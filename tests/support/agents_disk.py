@@ -7,7 +7,7 @@ import os
 import random
 from pathlib import Path
 
-from hubwatch_agents.spool.disk import Disk
+from hubwatch_agents.uplink.spool.disk import Disk
 
 
 class Crash(BaseException):
@@ -20,6 +20,8 @@ class CrashingDisk(Disk):
     def __init__(self, folder: Path, writes: int | None = None, seed: int = 0) -> None:
         super().__init__(folder)
         self.done = 0
+        self.crashed_in = ""
+        """The kind of write it crashed in."""
         self._writes = writes
         self._random = random.Random(seed)
         self._names: dict[int, str] = {}
@@ -33,34 +35,44 @@ class CrashingDisk(Disk):
         self._size = self._used() + room
 
     def relax(self) -> None:
-        """Give all the room there was."""
+        """Return all the room there was."""
         self._size = None
 
     def _used(self) -> int:
         return sum(self.size(name) for name in self.names())
 
     def _fitting(self, data: bytes) -> bytes:
-        """Give as much as there is room for; raises OSError when there is none."""
+        """Return as much as there is room for; raises OSError when there is none."""
         room = len(data) if self._size is None else max(0, self._size - self._used())
         if data and not room:
             raise OSError(errno.ENOSPC, "No space left on device")
         return data[:room]
 
-    def _step(self) -> None:
+    def _step(self, step: str) -> None:
         if self._writes is not None and self.done >= self._writes:
+            self.crashed_in = step
             raise Crash
         self.done += 1
 
     def open(self, name: str) -> int:
-        self._step()
+        self._step("open")
         fd = super().open(name)
         self._names[fd] = name
         self._on_medium.setdefault(name, 0)
         return fd
 
+    def close(self, fd: int) -> None:
+        del self._names[fd]
+        super().close(fd)
+
+    def end(self) -> None:
+        """Close what is open, as the system does for a process that was killed."""
+        for fd in list(self._names):
+            self.close(fd)
+
     def append(self, fd: int, data: bytes) -> int:
         try:
-            self._step()
+            self._step("append")
         except Crash:
             super().append(fd, data[: self._random.randint(0, len(data))])
             raise
@@ -68,7 +80,7 @@ class CrashingDisk(Disk):
 
     def overwrite(self, name: str, offset: int, data: bytes) -> None:
         try:
-            self._step()
+            self._step("overwrite")
         except Crash:
             super().overwrite(name, offset, data[: self._random.randint(0, len(data))])
             raise
@@ -76,25 +88,25 @@ class CrashingDisk(Disk):
 
     def sync(self, fd: int) -> None:
         # Noted, not done: the medium is simulated, and a real fdatasync would take most of the test's time.
-        self._step()
+        self._step("sync")
         self._on_medium[self._names[fd]] = self.size(self._names[fd])
 
     def sync_folder(self) -> None:
-        self._step()
+        self._step("sync_folder")
         self._named_on_medium = set(self.names())
         self._removed.clear()
 
     def truncate(self, name: str, length: int) -> None:
-        self._step()
+        self._step("truncate")
         super().truncate(name, length)
         self._on_medium[name] = min(length, self._on_medium.get(name, 0))
 
     def link(self, name: str, new: str) -> None:
-        self._step()
+        self._step("link")
         super().link(name, new)
 
     def unlink(self, name: str) -> None:
-        self._step()
+        self._step("unlink")
         if name in self._named_on_medium:
             self._removed[name] = self.read(name)
         super().unlink(name)

@@ -47,8 +47,8 @@ class Step:
             line.cut()
 
     def seen(self, heard: Heard) -> bool:
-        """Tell whether everything that is expected has come."""
-        told = [happening.type for happening in heard.happenings]
+        """Return whether everything that is expected has come."""
+        told = [event.type for event in heard.events]
         return all(_as_expected(heard, each) for each in self.expect) and self.events in (None, told)
 
 
@@ -91,13 +91,13 @@ class Case:
         return line
 
     def devices(self) -> list[dict[str, Any]]:
-        """Name the faulty device and its neighbour as a configuration does."""
+        """Return the names of the faulty device and its neighbour as a configuration does."""
         profile = OWN if "profile" in self.tree else "probe"
         faulty = {"sensor": "faulty", "profile": profile, "unit": 1, **self.tree.get("device", {})}
         return [faulty, {"sensor": "neighbour", "profile": "probe", "unit": 2}]
 
     def steps(self) -> list[Step]:
-        """Give what happens; a case without steps has one, that changes nothing."""
+        """Return what happens; a case without steps has one, that changes nothing."""
         whole = [{name: self.tree[name] for name in ("expect", "events") if name in self.tree}]
         return [
             Step(each, each.get("expect", []), each.get("events"), each.get("attrs", {}))
@@ -105,7 +105,7 @@ class Case:
         ]
 
     def true_values(self) -> set[tuple[str, float]]:
-        """Give every good value the device may ever be read with."""
+        """Return every good value the device may ever be read with."""
         if "profile" not in self.tree:
             return set(PROBE_VALUES)
         expected = [each for step in self.steps() for each in step.expect if each["quality"] == "good"]
@@ -115,7 +115,13 @@ class Case:
     def write_profile(self, folder: Path) -> None:
         """Write the profile it brings along."""
         if "profile" in self.tree:
-            (folder / f"{OWN}.toml").write_text(_HEAD + self.tree["profile"], encoding="utf-8")
+            self.write_profile_as(folder, OWN)
+
+    def write_profile_as(self, folder: Path, name: str) -> None:
+        """Write the profile it brings along under another name."""
+        folder.mkdir(parents=True, exist_ok=True)
+        head = _HEAD.replace(f'id = "{OWN}"', f'id = "{name}"')
+        (folder / f"{name}.toml").write_text(head + self.tree["profile"], encoding="utf-8")
 
 
 def load(path: Path) -> Case:

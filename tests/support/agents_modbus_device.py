@@ -43,6 +43,11 @@ class Unit:
     """Coils that set another to 0 when 1 is written to them."""
     stuck_sessions: int = 0
     """On so many connections a gateway answers exception 0x0B in its place."""
+    closes: bool = False
+    """It closes the connection after each answer."""
+    before: str = ""
+    behind: str = ""
+    """Stray bytes, as hex, around each frame on a serial line."""
     answered: int = 0
     asked: int = 0
     refused: int = 0
@@ -58,6 +63,9 @@ class Reply:
     protocol: int = 0
     cut: int | None = None
     close: bool = False
+    length: int | None = None
+    before: bytes = b""
+    behind: bytes = b""
 
 
 class Line:
@@ -69,6 +77,8 @@ class Line:
         self.path = ""
         self.connections = 0
         self.most_open = 0
+        self.overlapping = 0
+        """Requests that came over TCP while the one before was being answered."""
         self.swaps = False
         """With two sessions open, each gets the replies of the other: serial servers that were made for one."""
         self.connect_quiet_s = 0.0
@@ -85,10 +95,12 @@ class Line:
             writer.transport.abort()
 
     @asynccontextmanager
-    async def over_tcp(self, *, rtu: bool = False, context: ssl.SSLContext | None = None) -> AsyncIterator[Line]:
+    async def over_tcp(
+        self, *, rtu: bool = False, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> AsyncIterator[Line]:
         """Listen on a free port of loopback."""
         serve = self._serve_rtu if rtu else self._serve_tcp
-        server = await asyncio.start_server(serve, "127.0.0.1", self.port, ssl=context)
+        server = await asyncio.start_server(serve, host, self.port, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -133,19 +145,16 @@ class Line:
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._opened(writer)
+        head = b""
         try:
             while True:
-                head = await reader.readexactly(7)
-                number, _, length, unit = struct.unpack(">HHHB", head)
+                number, _, length, unit = struct.unpack(">HHHB", head or await reader.readexactly(7))
                 pdu = await reader.readexactly(length - 1)
-                reply = await self._reply(unit, pdu)
+                reply, head = await self._reply_and_listen(reader, unit, pdu)
                 if reply is None:
                     continue
-                body = struct.pack(
-                    ">HHHB", number + reply.number_shift & 0xFFFF, reply.protocol, len(reply.pdu) + 1, reply.unit
-                )
                 back = self._whose(writer)
-                back.write((body + reply.pdu)[: reply.cut])
+                back.write(reply.before + _mbap(number, reply) + reply.behind)
                 await back.drain()
                 if reply.close:
                     return
@@ -153,6 +162,22 @@ class Line:
             return
         finally:
             self._closed(writer)
+
+    async def _reply_and_listen(
+        self, reader: asyncio.StreamReader, unit: int, pdu: bytes
+    ) -> tuple[Reply | None, bytes]:
+        """Return the reply, and the head of a request that came before it was made."""
+        ahead = asyncio.create_task(reader.readexactly(7))
+        try:
+            reply = await self._reply(unit, pdu)
+        finally:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+        if ahead.cancelled():
+            return reply, b""
+        head = ahead.result()
+        self.overlapping += 1
+        return reply, head
 
     async def _serve_rtu(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._opened(writer)
@@ -203,7 +228,8 @@ class Line:
             return await _FAULTS[unit.fault](unit, number, pdu)
         unit.answered += 1
         self._spoken = time.monotonic()
-        return Reply(good(unit, pdu), number)
+        around = bytes.fromhex(unit.before), bytes.fromhex(unit.behind)
+        return Reply(good(unit, pdu), number, close=unit.closes, before=around[0], behind=around[1])
 
 
 def good(unit: Unit, pdu: bytes) -> bytes:
@@ -308,7 +334,12 @@ async def _bad_sum(unit: Unit, number: int, pdu: bytes) -> Reply:
     return Reply(good(unit, pdu), number, number_shift=1)
 
 
+async def _length(unit: Unit, number: int, pdu: bytes) -> Reply:
+    return Reply(good(unit, pdu), number, length=unit.number)
+
+
 _FAULTS = {
+    "length": _length,
     "silent": _silent,
     "exception": _exception,
     "illegal_register": _illegal_register,
@@ -327,6 +358,12 @@ _FAULTS = {
 }
 
 
+def _mbap(number: int, reply: Reply) -> bytes:
+    length = len(reply.pdu) + 1 if reply.length is None else reply.length
+    head = struct.pack(">HHHB", number + reply.number_shift & 0xFFFF, reply.protocol, length, reply.unit)
+    return (head + reply.pdu)[: reply.cut]
+
+
 def _rtu(reply: Reply) -> bytes:
     body = bytes([reply.unit]) + reply.pdu
     crc = 0xFFFF
@@ -334,4 +371,4 @@ def _rtu(reply: Reply) -> bytes:
         crc ^= byte
         for _ in range(8):
             crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return (body + struct.pack("<H", crc ^ reply.number_shift))[: reply.cut]
+    return reply.before + (body + struct.pack("<H", crc ^ reply.number_shift))[: reply.cut] + reply.behind

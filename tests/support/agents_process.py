@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hubwatch_agents.tasks import end
 from hubwatch_core import wire
+from hubwatch_core.concurrency import drain
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.topics import Leaf, is_rollcall, parse, rollcall
+from support.collector_answers import answering, note
 
 Address = tuple[str, int]
 
@@ -42,7 +43,7 @@ class Listener:
             self.states.append(payload)
 
     def values(self, sensor: str, channel: str) -> list[tuple[int, float | None]]:
-        """Give the readings of a channel: time and value, in the order they came."""
+        """Return the readings of a channel: time and value, in the order they came."""
         return [
             (series.t0 + dt, x)
             for frame in self.frames
@@ -52,16 +53,16 @@ class Listener:
         ]
 
     def events(self, kind: str) -> list[wire.Event]:
-        """Give the events of one type."""
+        """Return the events of one type."""
         return [event for frame in self.frames for event in frame.events if event.type == kind]
 
     def missing(self) -> list[int]:
-        """Give the frame numbers that have not come, of the last epoch, up to the highest that has."""
+        """Return the frame numbers that have not come, of the last epoch, up to the highest that has."""
         epoch = self.frames[-1].epoch
         seqs = {frame.seq for frame in self.frames if frame.epoch == epoch}
         return sorted(set(range(1, max(seqs) + 1)) - seqs)
 
-    async def until(self, true: Callable[[Listener], object], within_s: float = 10.0) -> None:
+    async def until(self, true: Callable[[Listener], object], within_s: float = 30.0) -> None:
         """Wait until something has come."""
         deadline = time.monotonic() + within_s
         while not true(self):
@@ -72,28 +73,32 @@ class Listener:
 
 @asynccontextmanager
 async def listening(address: Address, hub: str) -> AsyncIterator[Listener]:
-    """Listen to all agents of a hub inside the context, persistent like a collector."""
+    """Listen to all agents of a hub inside the context, persistent, and answer them as a collector does."""
     listener, ready = Listener(), asyncio.Event()
 
-    async def use(link: Link) -> None:
+    async def use(link: MqttLink) -> None:
         await link.subscribe(f"hubwatch/1/{hub}/#", rollcall(hub, "+"))
         ready.set()
-        while True:
-            for message in await link.receive(1000, 1.0):
-                listener.take(message.topic, message.payload)
+        async with answering(link) as answers:
+            while True:
+                messages = await link.receive(1000, 1.0)
+                for message in messages:
+                    listener.take(message.topic, message.payload)
+                note(answers, messages)
 
-    section = MqttSection(host=address[0], port=address[1], reconnect_max_s=0.3)
-    session = Session(section, client_id=f"listener-{hub}", persistent=True)
+    section = MqttSection(host=address[0], port=address[1], max_reconnect_s=0.3)
+    session = MqttSession(section, client_id=f"listener-{hub}", persistent=True)
     task = asyncio.create_task(session.run(use))
-    await asyncio.wait_for(ready.wait(), 10)
+    async with asyncio.timeout(10):
+        await ready.wait()
     try:
         yield listener
     finally:
-        await end(task)
+        await drain([task])
 
 
 def config_text(hub: str, broker: Address, spool: Path, modbus_port: int, more: str = "") -> str:
-    """Give the configuration of an agent with one test device of three registers."""
+    """Return the configuration of an agent with one test device of three registers."""
     return f"""
 hub = "{hub}"
 agent = "box"
@@ -104,7 +109,7 @@ profile_folders = ["{Path(__file__).parents[1] / "cases" / "agents_faults" / "ma
 [mqtt]
 host = "{broker[0]}"
 port = {broker[1]}
-reconnect_max_s = 0.3
+max_reconnect_s = 0.3
 [clock]
 trust = "host"
 [spool]

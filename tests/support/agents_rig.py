@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from hubwatch_agents import drivers, privacy
-from hubwatch_agents.config import Settings
-from hubwatch_agents.devices import resolve
-from hubwatch_agents.drops import Drops
-from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.config.load import check
+from hubwatch_agents.drivers import contract, registry
+from hubwatch_agents.drivers.drops import DropCounters
+from hubwatch_agents.readings import Reading, SensorEvent
+from hubwatch_agents.settings import AgentSettings
+from hubwatch_agents.values import pseudonyms
 
 MAPS = Path(__file__).parents[1] / "cases" / "agents_faults" / "maps"
 
@@ -23,21 +24,21 @@ class Heard:
 
     def __init__(self) -> None:
         self.readings: list[Reading] = []
-        self.happenings: list[Happening] = []
-        self.drops = Drops()
+        self.events: list[SensorEvent] = []
+        self.drops = DropCounters()
 
-    def reading(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def happening(self, happening: Happening) -> None:
-        self.happenings.append(happening)
+    def emit(self, item: Reading | SensorEvent) -> None:
+        if isinstance(item, Reading):
+            self.readings.append(item)
+        else:
+            self.events.append(item)
 
     def of(self, sensor: str, channel: str | None = None) -> list[Reading]:
-        """Give the readings of one sensor, of one of its channels."""
+        """Return the readings of one sensor, of one of its channels."""
         return [r for r in self.readings if r.sensor == sensor and channel in (None, r.channel)]
 
     def last(self, sensor: str, channel: str) -> Reading | None:
-        """Give the last reading of a channel."""
+        """Return the last reading of a channel."""
         return next((r for r in reversed(self.readings) if (r.sensor, r.channel) == (sensor, channel)), None)
 
     async def until(self, true: Callable[[Heard], object], within_s: float = 5.0) -> float:
@@ -45,15 +46,15 @@ class Heard:
         began = time.monotonic()
         while not true(self):
             if time.monotonic() - began > within_s:
-                raise AssertionError(f"not within {within_s} s; last: {self.readings[-6:]}, {self.happenings[-3:]}")
+                raise AssertionError(f"not within {within_s} s; last: {self.readings[-6:]}, {self.events[-3:]}")
             await asyncio.sleep(0.01)
         return time.monotonic() - began
 
 
-def settings_of(connection: dict[str, Any], devices: Sequence[dict[str, Any]], **more: Any) -> Settings:
+def settings_of(connection: dict[str, Any], devices: Sequence[dict[str, Any]], **more: Any) -> AgentSettings:
     """Make settings with one connection; `connection` and `zone` are added to each device."""
     placed = [{"zone": "here", "connection": connection["name"], **device} for device in devices]
-    return Settings.model_validate(
+    return AgentSettings.model_validate(
         {
             "hub": "test",
             "agent": "rig",
@@ -72,16 +73,17 @@ async def driving(
     devices: Sequence[dict[str, Any]],
     client_id: str = "hubwatch-test",
     folders: Sequence[Path] = (MAPS,),
-) -> AsyncIterator[tuple[Heard, drivers.Driver]]:
+) -> AsyncIterator[tuple[Heard, contract.Driver]]:
     """Run the driver of one connection inside the context, with the profiles of `folders`."""
     settings = settings_of(connection, devices, profile_folders=list(folders))
     heard, stop = Heard(), asyncio.Event()
-    tools = drivers.Tools(heard, privacy.raw, client_id, heard.drops)
-    driver = drivers.make(settings.connections[0], resolve(settings, "test"), tools)
+    tools = contract.DriverContext(heard, pseudonyms.raw, client_id, heard.drops)
+    driver = registry.make(settings.connections[0], check(settings, "test").devices, tools)
     task = asyncio.create_task(driver.run(stop))
     try:
         yield heard, driver
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        await asyncio.wait_for(task, 5)
+        async with asyncio.timeout(5):
+            await task

@@ -18,7 +18,7 @@ class Authority:
     folder: Path
 
     def client_section(self) -> dict[str, str]:
-        """Give the `tls` table of a connection that trusts this authority and shows a certificate of its own."""
+        """Return the `tls` table of a connection that trusts this authority and shows a certificate of its own."""
         return {
             "ca_file": str(self.folder / "ca.pem"),
             "cert_file": str(self.folder / "client.pem"),
@@ -38,7 +38,7 @@ def write_authority(folder: Path) -> Authority:
 
 
 def server_context(authority: Authority) -> ssl.SSLContext:
-    """Give the context of a server that asks its clients for a certificate of the same authority."""
+    """Return the context of a server that asks its clients for a certificate of the same authority."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.server.configure_cert(context)
     authority.ca.configure_trust(context)

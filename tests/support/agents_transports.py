@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from hubwatch_agents.tasks import end
+from hubwatch_core.concurrency import drain
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Message, Session
+from hubwatch_core.mqtt import Message, MqttLink, MqttSession
 from support.agents_modbus_device import HEALTHY, Line, Unit
 from support.agents_tls import server_context, write_authority
 from support.proxy import Proxy
@@ -65,7 +65,7 @@ class ModbusRig:
 async def modbus_rig(transport: str, folder: Path) -> AsyncIterator[ModbusRig]:
     """Stand up two Modbus units behind one of the four transports."""
     line = Line({1: Unit(), 2: Unit()})
-    connection: dict[str, Any] = {"name": "line", "transport": transport, "flush_ms": 20, "reconnect_max_s": 0.5}
+    connection: dict[str, Any] = {"name": "line", "transport": transport, "flush_ms": 20, "max_reconnect_s": 0.5}
     proxy: Proxy | None = None
     async with AsyncExitStack() as stack:
         if transport == "rtu":
@@ -86,14 +86,14 @@ class Voice:
     """A client of the broker that speaks for devices."""
 
     def __init__(self, address: Address, client_id: str) -> None:
-        self._session = Session(MqttSection(host=address[0], port=address[1]), client_id=client_id)
-        self._link: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
+        self._session = MqttSession(MqttSection(host=address[0], port=address[1]), client_id=client_id)
+        self._link: asyncio.Future[MqttLink] = asyncio.get_running_loop().create_future()
         self.heard: asyncio.Queue[Message] = asyncio.Queue()
 
     async def run(self, *filters: str) -> None:
         """Stay connected, and listen to what is sent to the devices."""
 
-        async def use(link: Link) -> None:
+        async def use(link: MqttLink) -> None:
             if filters:
                 await link.subscribe(*filters)
             if not self._link.done():
@@ -216,7 +216,7 @@ async def broker_rig(transport: str, address: Address, mark: str) -> AsyncIterat
     voice = Voice(address, f"rig-{mark}")
     async with Proxy(*address) as proxy:
         host, port = proxy.address
-        connection = {"name": "line", "transport": transport, "host": host, "port": port, "reconnect_max_s": 0.5}
+        connection = {"name": "line", "transport": transport, "host": host, "port": port, "max_reconnect_s": 0.5}
         filters = [f"spBv1.0/rig/NCMD/{mark}"] if transport == "sparkplug" else []
         rig: MqttRig | SparkplugRig
         if transport == "mqtt":
@@ -227,7 +227,7 @@ async def broker_rig(transport: str, address: Address, mark: str) -> AsyncIterat
         try:
             yield rig
         finally:
-            await end(*tasks)
+            await drain(tasks)
 
 
 def sparkplug_payload(seq: int | None, metrics: list[bytes]) -> bytes:

@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 
 from hubwatch_core.clock import to_datetime
 from hubwatch_core.wire import Detection
-from hubwatch_store.config import DatabaseSection
+from hubwatch_store.database import DatabaseSection
 
 
 def settings_of(dsn: str) -> DatabaseSection:
-    """Give the settings of a database, patient for less long than in the field."""
-    return DatabaseSection(dsn=dsn, retry_max_s=0.5, connect_timeout_s=2)
+    """Return the settings of a database, patient for less long than in the field."""
+    return DatabaseSection(dsn=dsn, max_retry_s=0.5, connect_timeout_s=2)
 
 
 class Hands:
@@ -71,27 +71,27 @@ class Hands:
         return self.connection.execute(query.encode(), values).fetchall()
 
     def alarms(self) -> list[dict[str, Any]]:
-        """Give every alarm, in the order they were opened."""
+        """Return every alarm, in the order they were opened."""
         return self.rows("SELECT * FROM hubwatch.alarms ORDER BY id")
 
     def actions(self, alarm: int) -> list[str]:
-        """Give the words of an alarm's journal."""
+        """Return the words of an alarm's journal."""
         return [
             row["action"] for row in self.rows("SELECT action FROM alarm_journal WHERE alarm = %s ORDER BY id", alarm)
         ]
 
     def attempts(self) -> Sequence[dict[str, Any]]:
-        """Give every delivery record."""
+        """Return every delivery record."""
         return self.rows("SELECT * FROM hubwatch.notifications ORDER BY id")
 
     def outbox(self) -> list[dict[str, Any]]:
-        """Give every message."""
+        """Return every message."""
         return self.rows("SELECT * FROM hubwatch.notification_outbox ORDER BY journal, route")
 
 
 @contextmanager
 def hands_on(dsn: str) -> Iterator[Hands]:
-    """Give hands on a migrated database."""
+    """Return hands on a migrated database."""
     with psycopg.connect(
         dsn, autocommit=True, row_factory=dict_row, options="-c search_path=hubwatch,public -c timezone=UTC"
     ) as connection:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
+from hubwatch_core.alarm import Alarm, DetectedCondition
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Detection
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarm_rows import Alarm
 
 START_US = 1_795_284_000 * SECOND_US
 
@@ -22,6 +25,8 @@ def detection(
     sensor: str = "fence-1",
     subject: str | None = None,
     why: str = "the fence moved for 2.1 s",
+    end: int | None = None,
+    score: float = 6.25,
 ) -> Detection:
     """Make a detection known a second after its start; `number` makes its id, `over` ends it after half a second."""
     return Detection(
@@ -31,15 +36,22 @@ def detection(
         sensor=sensor,
         subject=subject,
         start=start,
-        end=start + SECOND_US // 2 if over else None,
+        end=start + SECOND_US // 2 if over else end,
         detected=start + SECOND_US,
-        score=6.25,
+        score=score,
         priority=priority,
         detector="perimeter",
         version=1,
         late=late,
         why=why,
     )
+
+
+def condition(**what: Any) -> DetectedCondition:
+    """Make what alarms see of such a detection."""
+    found = detection(**what)
+    names = {field.name for field in fields(DetectedCondition)} - {"peak"}
+    return DetectedCondition(**{name: getattr(found, name) for name in names}, peak=found.score)
 
 
 def alarm(*, state: AlarmState = AlarmState.UNACKNOWLEDGED, acknowledged_by: str | None = None) -> Alarm:

@@ -27,12 +27,12 @@ class Received:
 
     @property
     def id(self) -> str:
-        """Give the message's id."""
+        """Return the message's id."""
         return self.headers["X-Hubwatch-Id"]
 
     @property
     def message(self) -> Any:
-        """Give the decoded body."""
+        """Return the decoded body."""
         return json.loads(self.body)
 
 

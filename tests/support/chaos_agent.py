@@ -11,6 +11,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +19,20 @@ from typing import Literal
 
 import msgspec
 
-from hubwatch_agents.config import Settings, SpoolSection
-from hubwatch_agents.frames import Draft
-from hubwatch_agents.publisher import Publisher
-from hubwatch_agents.spool.spool import Entry
-from hubwatch_agents.store import Store
+from hubwatch_agents.settings import AgentSettings, SpoolSection
+from hubwatch_agents.uplink.frame_store import FrameStore, KeptFrame
+from hubwatch_agents.uplink.frames import Batch
+from hubwatch_agents.uplink.publisher import Publisher
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import LogSection, MqttSection
 from hubwatch_core.health import Health
 from hubwatch_core.logs import configure
+from hubwatch_core.words import SensorKind
 
 HUB = "chaos"
 PER_FRAME = 5
+DOORS = 200
 LIFE = 10_000_000
 """Numbers of one life start at a multiple of this."""
 
@@ -48,6 +50,8 @@ class Orders:
     confirm_s: float = 2.0
     other_ports: tuple[int, ...] = ()
     protocol: Literal["5", "3.1.1"] = "5"
+    door_every_s: float = 0.0
+    """How often a further door is forced; 0 is never."""
 
 
 class Promise(msgspec.Struct):
@@ -59,13 +63,21 @@ class Promise(msgspec.Struct):
     count: int
 
 
+class Forced(msgspec.Struct):
+    """A line of the journal: this door was forced then (µs), which is on the medium."""
+
+    door: str
+    t: int
+
+
 class CountingAgent:
     """The device and the agent's own store and publisher."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._journal = Path(orders.journal)
-        lives = self._journal.read_text().count("life") if self._journal.exists() else 0
+        before = self._journal.read_text() if self._journal.exists() else ""
+        lives, self._doors, self._door_due = before.count("life"), before.count('"door"'), time.monotonic()
         self._next = (lives + 1) * LIFE
         self._note(f"life {lives + 1}")
         spool = SpoolSection(
@@ -80,13 +92,13 @@ class CountingAgent:
             port=orders.port,
             other_brokers=tuple(f"127.0.0.1:{port}" for port in orders.other_ports),
             protocol=orders.protocol,
-            reconnect_max_s=0.5,
+            max_reconnect_s=0.5,
             keepalive_s=5,
         )
-        settings = Settings(hub=HUB, agent=orders.name, mqtt=mqtt, spool=spool)
-        self.store = Store(settings, Health())
-        self._publisher = Publisher(settings, self.store.spool, self._birth, Health())
-        self._unsynced: deque[tuple[int, Promise]] = deque()
+        settings = AgentSettings(hub=HUB, agent=orders.name, mqtt=mqtt, spool=spool)
+        self.store = FrameStore(settings, Health())
+        self._publisher = Publisher(settings, self.store, self._birth, Health())
+        self._unsynced: deque[tuple[int, Promise | Forced]] = deque()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Count until `stop`, then deliver what is left."""
@@ -94,6 +106,7 @@ class CountingAgent:
         publishing = asyncio.create_task(self._publisher.run(ended))
         while not stop.is_set():
             self._count()
+            self._force_a_door()
             self._settle()
             await asyncio.sleep(1 / self._orders.frames_per_s)
         while self._undelivered():
@@ -102,32 +115,40 @@ class CountingAgent:
             await asyncio.sleep(0.05)
         ended.set()
         await publishing
-        self.store.spool.close()
+        self.store.close()
+
+    def _doors_of_all(self) -> int:
+        return DOORS if self._orders.door_every_s else 0
 
     def _undelivered(self) -> bool:
-        """Whether there is anything no broker has confirmed, or not for long enough where a broker tells of that.
-
-        One that speaks MQTT 3.1.1 only shows by later confirmations that it is still there, and none comes any more.
-        """
-        spool = self.store.spool
-        waiting = spool.waiting - (self._publisher.unsettled if self._orders.protocol == "3.1.1" else 0)
-        return bool(waiting > 0 or self._unsynced or spool.undeclared)
+        """Whether there is anything that no collector has said to have stored."""
+        return bool(self.store.spool.waiting or self._unsynced or self.store.undeclared)
 
     def _count(self) -> None:
         now = now_us()
         values: list[float | None] = [float(self._next + i) for i in range(PER_FRAME)]
         series = wire.Series(sensor=self._orders.name, channel="n", t0=now, dt=list(range(PER_FRAME)), x=values)
-        for entry in self._keep(Draft([series], [], PER_FRAME, False)):
-            if b'"series"' in entry.payload:
-                promise = Promise(entry.epoch, entry.seq, self._next, PER_FRAME)
+        for frame in self._keep(Batch([series], [], PER_FRAME, False)):
+            if b'"series"' in frame.payload:
+                promise = Promise(*frame.number, self._next, PER_FRAME)
                 self._unsynced.append((self.store.spool.appended, promise))
         self._next += PER_FRAME
         self.store.declare()
 
-    def _keep(self, draft: Draft) -> list[Entry]:
-        entries = self.store.keep(draft)
-        self._publisher.offer(entries)
-        return entries
+    def _force_a_door(self) -> None:
+        """Let the next door be forced when it is due, each door once."""
+        every_s = self._orders.door_every_s
+        if not every_s or time.monotonic() < self._door_due or self._doors >= DOORS:
+            return
+        forced = Forced(f"door-{self._doors}", now_us())
+        self._keep(Batch([], [wire.Event(sensor=forced.door, t=forced.t, type="door.forced")], 0, False))
+        self._unsynced.append((self.store.spool.appended, forced))
+        self._doors, self._door_due = self._doors + 1, time.monotonic() + every_s
+
+    def _keep(self, batch: Batch) -> list[KeptFrame]:
+        frames = self.store.keep(batch)
+        self._publisher.offer(frames)
+        return frames
 
     def _settle(self) -> None:
         while self._unsynced and self._unsynced[0][0] <= self.store.spool.synced:
@@ -147,7 +168,7 @@ class CountingAgent:
                 sent=now_us(),
                 software="chaos",
                 config="",
-                inventory=[],
+                inventory=[wire.Sensor(f"door-{n}", SensorKind.ACCESS, "quay") for n in range(self._doors_of_all())],
             )
         )
 

@@ -63,7 +63,13 @@ def check(dsn: str, journals: Iterable[Path]) -> Verdict:
 
 def _promises(journal: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in journal.read_text().splitlines() if line.startswith("{")]
-    return [line | {"sensor": journal.stem} for line in lines]
+    return [line | {"sensor": journal.stem} for line in lines if "count" in line]
+
+
+def doors_forced(journals: Iterable[Path]) -> set[str]:
+    """Return the doors that were forced, by the devices' own account."""
+    lines = [json.loads(line) for journal in journals for line in journal.read_text().splitlines() if line[:1] == "{"]
+    return {line["door"] for line in lines if "door" in line}
 
 
 def _numbers(promise: dict[str, Any]) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hubwatch_core.config import LogSection, TelemetrySection
 from hubwatch_core.errors import Permanent, Transient
-from hubwatch_core.service import Context, Part, serve
+from hubwatch_core.process import Context, Part, serve
 
 SOON_S = 0.1
 
@@ -24,7 +24,7 @@ def say(line: str) -> None:
 
 
 def orderly(name: str) -> Part:
-    """Give a part that finishes its work when it is asked to stop."""
+    """Return a part that finishes its work when it is asked to stop."""
 
     async def run(stop: asyncio.Event) -> None:
         say(f"{name} up")
@@ -37,7 +37,7 @@ def orderly(name: str) -> Part:
 
 
 def between(what: Callable[[asyncio.Event], Awaitable[None]]) -> Sequence[Part]:
-    """Give three parts, the middle one doing what the case is about."""
+    """Return three parts, the middle one doing what the case is about."""
     return [orderly("first"), Part("middle", what), orderly("last")]
 
 

@@ -16,6 +16,8 @@ class Children:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.environment: dict[str, str] = {}
+        """Variables that processes get beside our own."""
         self._commands: dict[str, tuple[str, ...]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -29,7 +31,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
 
     def kill(self, name: str) -> None:
@@ -44,6 +46,10 @@ class Children:
         child.send_signal(signal.SIGTERM)
         return child.wait(STOP_S)
 
+    def exit_code(self, name: str) -> int | None:
+        """Return how the process ended by itself; None while it runs."""
+        return self._running[name].poll()
+
     def alive(self, name: str) -> bool:
         """Whether the process runs."""
         return name in self._running and self._running[name].poll() is None
@@ -55,7 +61,7 @@ class Children:
                 self.kill(name)
 
     def log(self, name: str) -> str:
-        """Give what a process has said."""
+        """Return what a process has said."""
         return (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
 

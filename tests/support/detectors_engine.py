@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from hubwatch_core.wire import Birth, Detection, Event, Frame, Sensor, Series
-from hubwatch_detectors.config import Settings
-from hubwatch_detectors.contract import Finding
-from hubwatch_detectors.engine import Engine
+from hubwatch_detectors.contract import Finding, Site
+from hubwatch_detectors.engine import Engine, Saved
+from hubwatch_detectors.settings import DetectorsSettings
 from support.detectors_hub import AGENT, EPOCH, HUB, INVENTORY, at
 
 
 class EngineBench:
     """An engine, and the agents that talk to it; times are seconds after the beginning."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**settings)
-        self.engine = Engine(self.settings.rules())
+    def __init__(self, site: Site | None = None, /, **settings: Any) -> None:
+        self.settings, self.site = DetectorsSettings(**settings), site
+        self.engine = Engine(self.settings.rules(site))
         self.found: list[Finding] = []
         self._seq: dict[str, int] = {}
 
@@ -59,15 +59,21 @@ class EngineBench:
         return found
 
     def restarted(self) -> EngineBench:
-        """Give another bench whose engine has taken up all that this one would have saved."""
-        saved, gone = self.engine.changes()
-        assert not gone
+        """Return another bench whose engine has taken up all that this one would have saved."""
+        saved = self.saved()
         other = EngineBench()
         other.settings = self.settings
-        other.engine = Engine(self.settings.rules())
+        other.engine, other.site = Engine(self.settings.rules(self.site)), self.site
         assert other.engine.restore(saved) == len(saved)
         other._seq = dict(self._seq)
         return other
+
+    def saved(self) -> list[Saved]:
+        """Return the states that have changed, as before a restart."""
+        self.found += self.engine.flush(HUB)
+        saved, gone = self.engine.changes(HUB)
+        assert not gone
+        return saved
 
     @property
     def types(self) -> list[str]:
@@ -76,17 +82,17 @@ class EngineBench:
 
 
 def types(found: list[Finding]) -> list[str]:
-    """Give the types of detections, and `clear` for their ends."""
+    """Return the types of detections, and `clear` for their ends."""
     return [each.type if isinstance(each, Detection) else "clear" for each in found]
 
 
 def series(sensor: str, channel: str, t: float, *values: float | None, period_s: float = 0.2) -> Series:
-    """Give a series that begins at `t`; None is a bad reading."""
+    """Return a series that begins at `t`; None is a bad reading."""
     bad = [(2, "no answer") if value is None else 0 for value in values]
     steps = [round(i * period_s * 1e6) for i in range(len(values))]
     return Series(sensor, channel, at(t), steps, list(values), bad if None in values else [])  # type: ignore[arg-type]
 
 
 def event(sensor: str, t: float, kind: str, subject: str | None = None, **attrs: Any) -> Event:
-    """Give an event."""
+    """Return an event."""
     return Event(sensor, at(t), kind, subject, attrs)

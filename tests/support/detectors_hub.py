@@ -24,7 +24,7 @@ HUB, AGENT = "rotterdam", "gate-7"
 
 
 def at(seconds: float) -> int:
-    """Give the time `seconds` after the beginning, in µs."""
+    """Return the time `seconds` after the beginning, in µs."""
     return BEGIN + round(seconds * 1e6)
 
 
@@ -67,11 +67,38 @@ MAST = Sensor(
         Channel("rain_rate", "mm/h", period_us=1_000_000, resolution=0.1),
     ],
 )
-INVENTORY = (PORTAL, DOOR, *FENCES, MAST)
+AREA = Sensor(
+    sensor="area-1",
+    kind=SensorKind.RADIATION_AREA,
+    zone="quay",
+    max_age_s=5,
+    channels=[Channel("gamma", "count", period_us=1_000_000, resolution=1)],
+)
+GAS = Sensor(
+    sensor="gas-1",
+    kind=SensorKind.CHEMICAL,
+    zone="quay",
+    max_age_s=5,
+    channels=[
+        Channel("concentration", "ppm", period_us=1_000_000, resolution=0.1),
+        Channel("alarm_1", "1", ChannelKind.STATE, 1_000_000),
+    ],
+)
+XRAY = Sensor(
+    sensor="xray-1",
+    kind=SensorKind.SCREENING,
+    zone="lane-1",
+    max_age_s=5,
+    channels=[
+        Channel("ready", "1", ChannelKind.STATE, 1_000_000),
+        Channel("beam", "1", ChannelKind.STATE, 1_000_000),
+    ],
+)
+INVENTORY = (PORTAL, DOOR, *FENCES, MAST, AREA, GAS, XRAY)
 
 
 def birth(inventory: tuple[Sensor, ...] = INVENTORY, agent: str = AGENT, sent: float = 0.0) -> Birth:
-    """Give an agent's birth."""
+    """Return an agent's birth."""
     return Birth(1, HUB, agent, EPOCH, at(sent), "hubwatch test", "sha256:0", list(inventory))
 
 
@@ -84,11 +111,18 @@ class Passage:
     gamma_peak: float = 0.0
     neutron_peak: float = 0.0
     shadow: float = 0.1
+    load: float = 0.0
+    """Counts a sample and panel of cargo that fills the middle of the vehicle."""
 
     def shape(self, t: np.ndarray) -> np.ndarray:
-        """Give how much of the source is seen at times `t`."""
+        """Return how much of the source is seen at times `t`."""
         middle, width = self.start + self.seconds / 2, self.seconds / 6
         return np.exp(-(((t - middle) / width) ** 2) / 2)
+
+    def cargo(self, t: np.ndarray) -> np.ndarray:
+        """Return how much of the cargo is seen at times `t`: a long smooth shape."""
+        edges = [(t - self.start - share * self.seconds) / 1.1 for share in (0.2, 0.8)]
+        return (edges[0] / np.sqrt(1 + edges[0] ** 2) - edges[1] / np.sqrt(1 + edges[1] ** 2)) / 2
 
     def present(self, t: np.ndarray) -> np.ndarray:
         """Tell when the vehicle is there."""
@@ -104,6 +138,10 @@ class SimulatedHub:
     passages: list[Passage] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     door_open: list[tuple[float, float]] = field(default_factory=list)
+    leak: tuple[float, float] = (0.0, 0.0)
+    """When the area monitor sees a source, and the gas detector gas, from … to."""
+    scans: list[tuple[float, float]] = field(default_factory=list)
+    """When the scanner's beam is on."""
     frozen: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Channels (`sensor/channel`) that stand still from … to."""
     dead: dict[str, float] = field(default_factory=dict)
@@ -114,6 +152,10 @@ class SimulatedHub:
     start: float = 0.0
     """Seconds by which all of it is later."""
     inventory: tuple[Sensor, ...] = INVENTORY
+    dim: tuple[float, float] = (np.inf, np.inf)
+    """From … to the gamma panels see only 0.7 of their background."""
+    aside: dict[str, list[tuple[Sensor, Event]]] = field(default_factory=dict)
+    """What one detector is told beside all this, by its name; not in the frames."""
 
     def frames(self) -> Iterator[Frame]:
         """Cut what happens into frames."""
@@ -145,6 +187,9 @@ class SimulatedHub:
             "door": self._door,
             "fence": lambda _random, _channel, t: np.zeros_like(t),
             "mast": _weather,
+            "area": self._area,
+            "gas": self._gas,
+            "xray": self._xray,
         }
         columns = []
         for sensor in self.inventory:
@@ -175,7 +220,27 @@ class SimulatedHub:
             here = each.present(t)
             mean[here] *= 1 - each.shadow
             mean += np.where(here, (each.gamma_peak if gamma else each.neutron_peak) * each.shape(t), 0)
+            mean += np.where(here, each.load * each.cargo(t), 0) if gamma else 0.0
+        if gamma:
+            mean[(t >= self.dim[0]) & (t < self.dim[1])] *= 0.7
         return random.poisson(mean).astype(float)
+
+    def _area(self, random: np.random.Generator, _channel: str, t: np.ndarray) -> np.ndarray:
+        return random.poisson(np.where((t >= self.leak[0]) & (t < self.leak[1]), 60.0, 20.0)).astype(float)
+
+    def _gas(self, random: np.random.Generator, channel: str, t: np.ndarray) -> np.ndarray:
+        there = (t >= self.leak[0]) & (t < self.leak[1])
+        if channel == "alarm_1":
+            return there.astype(float)
+        return np.round(random.normal(np.where(there, 40.0, 1.0), 0.3), 1)
+
+    def _xray(self, _random: np.random.Generator, channel: str, t: np.ndarray) -> np.ndarray:
+        if channel == "ready":
+            return np.ones(len(t))
+        on = np.zeros(len(t))
+        for low, high in self.scans:
+            on[(t >= low) & (t < high)] = 1
+        return on
 
     def _door(self, _random: np.random.Generator, _channel: str, t: np.ndarray) -> np.ndarray:
         opened = np.zeros(len(t))
@@ -193,7 +258,7 @@ class _Column:
     bad: np.ndarray | None = None
 
     def slice(self, low: float, high: float) -> Series | None:
-        """Give what lies in [low, high) as a series, None when there is nothing."""
+        """Return what lies in [low, high) as a series, None when there is nothing."""
         first, last = np.searchsorted(self.t, [low - 1e-9, high - 1e-9])
         if first == last:
             return None

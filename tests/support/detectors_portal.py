@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hubwatch_core.wire import Detection, Event
-from hubwatch_detectors.chunk import Chunk, Reading
+from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Finding, Origin, Site
-from hubwatch_detectors.radiation_portal import RadiationPortal, RadiationPortalConfig
+from hubwatch_detectors.radiation.portal import RadiationPortal, RadiationPortalConfig
 from support.detectors_hub import AGENT, HUB, PORTAL, at
 
 SAMPLE_S = 0.2
@@ -19,30 +19,30 @@ class PortalBench:
 
     def __init__(self, **config: Any) -> None:
         self.detector = RadiationPortal(
-            RadiationPortalConfig(**config), Origin("radiation_portal", 1, HUB, PORTAL.sensor), Site()
+            RadiationPortalConfig(**config), Origin("radiation_portal", 2, HUB, PORTAL.sensor), Site()
         )
         self.now = 0.0
         self.found: list[Finding] = []
+        self.channels = {"gamma": "gamma.1", "gamma_2": "gamma.2", "neutron": "neutron.1", "occupied": "occupied"}
 
     def row(self, **values: float) -> None:
-        """Give one row; `gamma` and `neutron` are panel 1, `gamma_2` is panel 2."""
+        """Return one row; `gamma` and `neutron` are panel 1, `gamma_2` is panel 2."""
         self.now += SAMPLE_S
-        names = {"gamma": "gamma.1", "gamma_2": "gamma.2", "neutron": "neutron.1", "occupied": "occupied"}
-        readings = [Reading(at(self.now), names[name], value) for name, value in values.items()]
+        readings = [ChunkReading(at(self.now), self.channels[name], value) for name, value in values.items()]
         self.found += self.detector.update(Chunk.of(HUB, AGENT, PORTAL, readings))
         self.found += self.detector.advance(at(self.now) + 1)
 
     def rows(self, many: Iterable[Mapping[str, float]]) -> None:
-        """Give several rows."""
+        """Return several rows."""
         for values in many:
             self.row(**values)
 
     def steady(self, samples: int, **values: float) -> None:
-        """Give the same row several times."""
+        """Return the same row several times."""
         self.rows([values] * samples)
 
     def event(self, type_: str, **attrs: Any) -> None:
-        """Give an event at the present time."""
+        """Return an event at the present time."""
         event = Event(PORTAL.sensor, at(self.now) + 1, type_, None, attrs)
         self.found += self.detector.update(Chunk.of(HUB, AGENT, PORTAL, [], [event]))
 
@@ -53,5 +53,5 @@ class PortalBench:
 
     @property
     def detections(self) -> list[Detection]:
-        """Give the detections so far."""
+        """Return the detections so far."""
         return [each for each in self.found if isinstance(each, Detection)]

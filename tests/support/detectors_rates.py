@@ -14,19 +14,16 @@ import numpy as np
 
 from hubwatch_core.wire import Channel, Detection, Sensor
 from hubwatch_core.words import SensorKind
-from hubwatch_detectors.access import AccessConfig
-from hubwatch_detectors.chunk import Chunk, Reading
+from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Origin, Site
-from hubwatch_detectors.denials import Denials, Rates
-from hubwatch_detectors.frozen import Frozen, FrozenConfig
-from hubwatch_detectors.radiation_portal import RadiationPortal, RadiationPortalConfig
+from hubwatch_detectors.integrity.frozen import Frozen, FrozenConfig
+from hubwatch_detectors.radiation.portal import RadiationPortal, RadiationPortalConfig
 from support.detectors_hub import AGENT, BEGIN, HUB, PORTAL
 
 SAMPLE_S = 0.2
 OCCUPIED, FREE = 50, 45
 """Samples of an occupancy (10 s) and of the free time before it (9 s)."""
 TAU_S = 1.125
-HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Passages:
     gamma_delays_s: tuple[float, ...] = ()
 
     def gamma_share(self) -> float:
-        """Give the share of passages with a gamma alarm."""
+        """Return the share of passages with a gamma alarm."""
         return self.gamma / self.occupancies
 
 
@@ -55,7 +52,7 @@ def passages(
 ) -> Passages:
     """Let vehicles pass one portal with a gamma source of strength `d` in each, and count the alarms."""
     random = np.random.default_rng(seed)
-    detector = RadiationPortal(RadiationPortalConfig(**config), Origin("radiation_portal", 1, HUB, "rpm-1"), Site())
+    detector = RadiationPortal(RadiationPortalConfig(**config), Origin("radiation_portal", 2, HUB, "rpm-1"), Site())
     _learn(detector, random, gamma_cps, neutron_cps)
     t, gamma, neutron, delays = 400 * SAMPLE_S, 0, 0, []
     for _ in range(occupancies):
@@ -71,27 +68,6 @@ def passages(
     return Passages(occupancies, gamma, neutron, tuple(delays))
 
 
-def brute_force_false_alarms(reader_years: float, benign_per_h: float = 0.5, seed: int = 1, **settings: float) -> int:
-    """Count the false alarms of readers that see benign denials at random."""
-    config, random = AccessConfig.model_validate(settings), np.random.default_rng(seed)
-    gaps = random.exponential(HOUR_US / benign_per_h, int(reader_years * 8766 * benign_per_h))
-    return _bursts(config, gaps)
-
-
-def brute_force_attempts(attack_per_h: float, runs: int = 500, seed: int = 1, **settings: float) -> float:
-    """Give the mean number of attempts at a rate until the alarm comes."""
-    config, random = AccessConfig.model_validate(settings), np.random.default_rng(seed)
-    attempts = []
-    for _ in range(runs):
-        denials, rates, t, count = Denials(), Rates(config.benign_per_h, config.attack_per_h), BEGIN, 0
-        while denials.sum < config.burst_sum and count < 1000:
-            t += 1 + round(random.exponential(HOUR_US / attack_per_h))
-            denials.add(t, rates)
-            count += 1
-        attempts.append(count)
-    return float(np.mean(attempts))
-
-
 def frozen_false_alarms(samples: int, mean: float = 100.0, seed: int = 1) -> int:
     """Count the false alarms on a living counting channel."""
     detector, sensor = _gauge()
@@ -103,7 +79,7 @@ def frozen_false_alarms(samples: int, mean: float = 100.0, seed: int = 1) -> int
 
 
 def frozen_delay_s(history: int, mean: float = 100.0, runs: int = 200) -> float:
-    """Give the median seconds from the freeze of a channel read at 5 Hz to the detection."""
+    """Return the median seconds from the freeze of a channel read at 5 Hz to the detection."""
     delays = []
     for seed in range(runs):
         detector, sensor = _gauge()
@@ -113,17 +89,6 @@ def frozen_delay_s(history: int, mean: float = 100.0, runs: int = 200) -> float:
         assert isinstance(found[0], Detection)
         delays.append((found[0].detected - found[0].start) / 1e6)
     return float(np.median(delays))
-
-
-def _bursts(config: AccessConfig, gaps: np.ndarray) -> int:
-    denials, rates, t, alarms = Denials(), Rates(config.benign_per_h, config.attack_per_h), BEGIN, 0
-    for gap in gaps.astype(np.int64).tolist():
-        t += 1 + gap
-        denials.add(t, rates)
-        if denials.sum >= config.burst_sum:
-            alarms += 1
-            denials.end()
-    return alarms
 
 
 def _us(seconds: float) -> int:
@@ -150,11 +115,11 @@ def _passage(
     return Chunk(HUB, AGENT, PORTAL, tuple(readings))
 
 
-def _row(t: float, gamma: float, neutron: float, occupied: float) -> Iterator[Reading]:
+def _row(t: float, gamma: float, neutron: float, occupied: float) -> Iterator[ChunkReading]:
     when = _us(t)
-    yield Reading(when, "gamma.1", float(gamma))
-    yield Reading(when, "neutron.1", float(neutron))
-    yield Reading(when, "occupied", occupied)
+    yield ChunkReading(when, "gamma.1", float(gamma))
+    yield ChunkReading(when, "neutron.1", float(neutron))
+    yield ChunkReading(when, "occupied", occupied)
 
 
 def _gauge() -> tuple[Frozen, Sensor]:
@@ -163,17 +128,17 @@ def _gauge() -> tuple[Frozen, Sensor]:
 
 
 def _counts(sensor: Sensor, first: int, counts: np.ndarray) -> Chunk:
-    readings = [Reading(_us((first + i) * SAMPLE_S), "gamma.1", float(n)) for i, n in enumerate(counts.tolist())]
+    readings = [ChunkReading(_us((first + i) * SAMPLE_S), "gamma.1", float(n)) for i, n in enumerate(counts.tolist())]
     return Chunk(HUB, AGENT, sensor, tuple(readings))
 
 
 def continuous_false_alarms(days: float, gamma_cps: float = 500.0, seed: int = 1) -> int:
     """Count the gamma false alarms of a portal that gives no occupancy signal."""
     random = np.random.default_rng(seed)
-    detector = RadiationPortal(RadiationPortalConfig(), Origin("radiation_portal", 1, HUB, "rpm-1"), Site())
+    detector = RadiationPortal(RadiationPortalConfig(), Origin("radiation_portal", 2, HUB, "rpm-1"), Site())
     alarms, samples = 0, round(days * 86_400 / SAMPLE_S)
     for first in range(0, samples, 10_000):
         counts = random.poisson(gamma_cps * SAMPLE_S, min(10_000, samples - first)).tolist()
-        rows = [Reading(_us((first + i) * SAMPLE_S), "gamma.1", float(n)) for i, n in enumerate(counts)]
+        rows = [ChunkReading(_us((first + i) * SAMPLE_S), "gamma.1", float(n)) for i, n in enumerate(counts)]
         alarms += sum(isinstance(each, Detection) for each in detector.update(Chunk(HUB, AGENT, PORTAL, tuple(rows))))
     return alarms

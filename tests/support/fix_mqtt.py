@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_ops.embedded import running_broker
 from support import services
+from support.kept_link import kept, reaching, unique
 from support.own_mosquitto import OwnMosquitto
+from support.proxy import Proxy
 
 Address = tuple[str, int]
 MakeMosquitto = Callable[..., OwnMosquitto]
@@ -58,3 +61,17 @@ def make_mosquitto(tmp_path: Path) -> Iterator[MakeMosquitto]:
 def own_mosquitto(make_mosquitto: MakeMosquitto) -> OwnMosquitto:
     """A private Mosquitto, started, which the test may `kill()` and `start()` again with what it had stored."""
     return make_mosquitto()
+
+
+@pytest.fixture
+async def proxy(mosquitto: Address) -> AsyncIterator[Proxy]:
+    """A cable to the shared Mosquitto that can be cut, stalled and corrupted."""
+    async with Proxy(*mosquitto) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def other(mosquitto: Address) -> AsyncIterator[MqttLink]:
+    """A second client of the shared Mosquitto, connected."""
+    async with kept(MqttSession(reaching(mosquitto), client_id=unique())) as links:
+        yield await links.next()

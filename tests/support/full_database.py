@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import resources
 from typing import Any
 
 import psycopg
 
-from hubwatch_store.legal_hold import add, release
+from hubwatch_core.clock import to_us
+from hubwatch_site import Cardholder
+from hubwatch_site.cardholder_list import ListedPerson
+from hubwatch_store.keeping.legal_hold import add, release
+from hubwatch_store.site import apply, import_list
 from support.kept_database import DAY, HUB, MINUTE, NOW, Kept
 
 NASTY = 'quote " comma , semicolon ; newline \n return \r\n tab \t backslash \\. \\N ünïcødé 港 '
@@ -22,8 +27,9 @@ def fill(kept: Kept, readings: int = 500) -> None:
     kept.do("UPDATE reading SET device_time = time - INTERVAL '1.000001 s' WHERE extract(minute FROM time) = 8")
     kept.events("rpm-2", NOW - 40 * DAY, NOW)
     kept.do("UPDATE event SET subject = '', attrs = jsonb_build_object('a', %s::text, 'b', 1e300)", NASTY)
-    kept.do("INSERT INTO zones VALUES (%s, 'gate-2', %s, NULL)", HUB, NASTY)
-    kept.do("INSERT INTO agents (hub, agent, epoch, last_seq) VALUES (%s, 'gate-7', 'E', 3)", HUB)
+    kept.do("INSERT INTO zones (hub, zone, name) VALUES (%s, 'attic', %s)", HUB, NASTY)
+    _site(kept)
+    _devices(kept)
     kept.do("INSERT INTO epoch (hub, agent, epoch) VALUES (%s, 'gate-7', 'E')", HUB)
     kept.do("INSERT INTO ledger_commit SELECT FROM generate_series(1, 3)")
     kept.do("INSERT INTO frame SELECT 1, i, now(), i, 1, 0, false FROM generate_series(1, 3) i")
@@ -35,6 +41,52 @@ def fill(kept: Kept, readings: int = 500) -> None:
     )
     kept.do("INSERT INTO latest_value SELECT id, now(), NULL, 2, '' FROM channels")
     kept.do("INSERT INTO detector_state VALUES (%s, 'radiation_portal', 'rpm-2', '', 1, '\\x0001ff')", HUB)
+    _detections(kept)
+    _alarm(kept)
+    hold: dict[str, Any] = {"held_from": NOW - DAY, "held_to": None, "reason": NASTY, "by": "counsel"}
+    add(kept.connection, hub=HUB, sensor=None, **hold)
+    release(kept.connection, add(kept.connection, hub=HUB, sensor="rpm-2", **hold), reason="closed", by="counsel")
+    kept.do("UPDATE retention_rule SET raw_days = 800, why = 'ours' WHERE kind = 'radiation_portal'")
+    kept.maintain()
+    kept.do("INSERT INTO rollup_late VALUES (%s, date_trunc('hour', now()))", portal)
+
+
+def _site(kept: Kept) -> None:
+    sample = resources.files("hubwatch_site").joinpath("sample.toml").read_text(encoding="utf-8")
+    apply(kept.connection, sample.replace("rotterdam", HUB), by=NASTY, note=NASTY)
+    person = ListedPerson(Cardholder(f"badge:{NASTY}", "attic", None, True, 3, to_us(NOW)), NASTY)
+    import_list(kept.connection, HUB, [person], by=NASTY, note=NASTY, with_names=True)
+    kept.do(
+        "INSERT INTO level_journal (hub, level, former, by, note, until) VALUES (%s, 2, 1, 'kim', %s, now())",
+        HUB,
+        NASTY,
+    )
+    kept.do(
+        "INSERT INTO level_journal (hub, level, former, by, note, ends) SELECT hub, 1, 2, 'system', '', id"
+        " FROM level_journal"
+    )
+    kept.do("UPDATE level_scales SET value = 3 WHERE what = 'budget' AND level = 2")
+
+
+def _devices(kept: Kept) -> None:
+    kept.do("INSERT INTO agents (hub, agent, epoch, last_seq) VALUES (%s, 'gate-7', 'E', 3)", HUB)
+    kept.do(
+        "INSERT INTO listing VALUES (%s, 'rpm-2', 'gate-7', now(), 'radiation_portal', 'gate-2', %s, 5, '{gamma.1}')",
+        HUB,
+        NASTY,
+    )
+    kept.do("INSERT INTO sensor_owner SELECT id, '-infinity', 'gate-7', '{gw-b}' FROM sensors")
+    kept.do("INSERT INTO sensor_former SELECT min(id), %s, 'rpm-1', NULL FROM sensors", HUB)
+    kept.do("SELECT renew_channel(min(id), now()) FROM channels")
+    kept.do(
+        "INSERT INTO device_journal (action, hub, sensor, target, by, reason) VALUES"
+        " ('renamed', %s, 'rpm-1', 'rpm-2', 'kim', %s)",
+        HUB,
+        NASTY,
+    )
+
+
+def _detections(kept: Kept) -> None:
     for i in range(3):
         kept.do(
             "INSERT INTO detection (id, type, hub, sensor, start, detected, score, priority, detector, version, late,"
@@ -47,13 +99,6 @@ def fill(kept: Kept, readings: int = 500) -> None:
         )
     kept.do("INSERT INTO detection_ends VALUES ('d1', now(), now())")
     kept.do("DELETE FROM alarm_inbox WHERE detection = 'd0'")
-    _alarm(kept)
-    hold: dict[str, Any] = {"held_from": NOW - DAY, "held_to": None, "reason": NASTY, "by": "counsel"}
-    add(kept.connection, hub=HUB, sensor=None, **hold)
-    release(kept.connection, add(kept.connection, hub=HUB, sensor="rpm-2", **hold), reason="closed", by="counsel")
-    kept.do("UPDATE retention_rule SET raw_days = 800, why = 'ours' WHERE kind = 'radiation_portal'")
-    kept.maintain()
-    kept.do("INSERT INTO rollup_late VALUES (%s, date_trunc('hour', now()))", portal)
 
 
 def _alarm(kept: Kept) -> None:
@@ -78,7 +123,7 @@ def _alarm(kept: Kept) -> None:
 
 
 def relations(connection: psycopg.Connection[Any]) -> list[str]:
-    """Give every table and view of ours, partitions left out."""
+    """Return every table and view of ours, partitions left out."""
     query = """
         SELECT relname FROM pg_class WHERE relnamespace = 'hubwatch'::regnamespace AND relkind IN ('r', 'p', 'v')
             AND NOT relispartition AND relname <> 'migrations' ORDER BY 1"""
@@ -86,7 +131,7 @@ def relations(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def summary(dsn: str) -> dict[str, tuple[int, str]]:
-    """Give count and checksum of every table and view; what changes with the clock by itself is left out."""
+    """Return count and checksum of every table and view; what changes with the clock by itself is left out."""
     with psycopg.connect(dsn, options="-c search_path=hubwatch,public -c timezone=UTC") as connection:
         return {name: _sum(connection, name) for name in relations(connection)}
 

@@ -25,7 +25,7 @@ class View:
 
 
 def expand(sql: str, view: View) -> str:
-    """Give the SQL the database would get; raises KeyError for a macro or variable that Grafana does not know."""
+    """Return the SQL the database would get; raises KeyError for a macro or variable that Grafana does not know."""
     seconds = view.interval.total_seconds()
     sql = sql.replace("$__interval_ms", str(int(seconds * 1000))).replace("$__interval", f"{seconds:g}s")
     variables = {"hub": ",".join("'" + hub.replace("'", "''") + "'" for hub in view.hubs)}
@@ -38,6 +38,16 @@ def _time_filter(arguments: list[str], view: View) -> str:
     return f"{column} BETWEEN '{view.start.isoformat()}' AND '{view.end.isoformat()}'"
 
 
+def _time_to(arguments: list[str], view: View) -> str:
+    assert arguments == [""], arguments
+    return f"'{view.end.isoformat()}'"
+
+
+def _time_from(arguments: list[str], view: View) -> str:
+    assert arguments == [""], arguments
+    return f"'{view.start.isoformat()}'"
+
+
 def _time_group(arguments: list[str], _view: View) -> str:
     column, interval, *fill = arguments
     assert fill in ([], ["NULL"], ["0"], ["previous"]), fill
@@ -45,4 +55,9 @@ def _time_group(arguments: list[str], _view: View) -> str:
     return f"floor(extract(epoch from {column})/{seconds:g})*{seconds:g}"
 
 
-_MACROS: dict[str, Callable[[list[str], View], str]] = {"timeFilter": _time_filter, "timeGroup": _time_group}
+_MACROS: dict[str, Callable[[list[str], View], str]] = {
+    "timeFilter": _time_filter,
+    "timeTo": _time_to,
+    "timeFrom": _time_from,
+    "timeGroup": _time_group,
+}

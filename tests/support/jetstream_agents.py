@@ -12,7 +12,7 @@ import psycopg
 from hubwatch_core import wire
 from hubwatch_core.config import MqttSection
 from hubwatch_core.ids import new_ulid
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from support.own_nats import OwnNats
 from support.store_examples import frame
 
@@ -22,14 +22,14 @@ ANSWER_S = 10.0
 
 
 def mqtt_of(cluster: Sequence[OwnNats]) -> MqttSection:
-    """Give settings that know every member."""
+    """Return settings that know every member."""
     first, *others = cluster
     return MqttSection(
         host="127.0.0.1",
         port=first.mqtt_port,
         other_brokers=tuple(f"127.0.0.1:{each.mqtt_port}" for each in others),
         protocol="3.1.1",
-        reconnect_max_s=0.5,
+        max_reconnect_s=0.5,
     )
 
 
@@ -50,18 +50,18 @@ class Agent:
         """Have frames confirmed, until `stop` or until it is `most` in all."""
         self._last = most
 
-        async def publish(link: Link) -> None:
+        async def publish(link: MqttLink) -> None:
             while self._last is None or self.confirmed < self._last:
                 await self._next(link)
                 await asyncio.sleep(1 / per_s)
 
-        await Session(mqtt_of(self.cluster), client_id=self.name).run(publish)
+        await MqttSession(mqtt_of(self.cluster), client_id=self.name).run(publish)
 
     def stop(self) -> None:
         """End with the frame that is on its way."""
         self._last = self.confirmed
 
-    async def _next(self, link: Link) -> None:
+    async def _next(self, link: MqttLink) -> None:
         seq = self.confirmed + 1
         self.tries += 1
         made = frame(seq, hub=self.hub, agent=self.name, epoch=self.epoch)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import nats
 from nats.errors import Error
 
-from hubwatch_collector.config import Settings
 from hubwatch_collector.service import parts
+from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.config import MqttSection, NatsSection
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.service import Context
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.process import Context
 from support.eventually import eventually
 from support.own_nats import OwnNats
 from support.store_collector import settings_for
@@ -23,15 +23,15 @@ from support.store_collector import settings_for
 HEALED_WITHIN_S = 40.0
 
 
-def settings_on(cluster: Sequence[OwnNats], dsn: str, **nats: object) -> Settings:
+def settings_on(cluster: Sequence[OwnNats], dsn: str, **nats: object) -> CollectorSettings:
     """Configure a collector that takes from a cluster."""
     servers = tuple(member.url for member in cluster)
-    section = NatsSection.model_validate({"servers": servers, "ack_wait_s": 3, "reconnect_max_s": 0.5} | nats)
+    section = NatsSection.model_validate({"servers": servers, "ack_wait_s": 3, "max_reconnect_s": 0.5} | nats)
     return settings_for(("127.0.0.1", 1), dsn).model_copy(update={"nats": section, "mqtt": MqttSection()})
 
 
 async def whole(cluster: Sequence[OwnNats]) -> bool:
-    """Tell whether every copy of the stream is there and up to date: only then may the next member die."""
+    """Return whether every copy of the stream is there and up to date: only then may the next member die."""
     try:
         connection = await nats.connect(cluster[0].url, max_reconnect_attempts=1, error_cb=_quiet)
         try:
@@ -49,7 +49,7 @@ class Torment:
     """Kills members one at a time and brings each back; ends collectors in order and abruptly, and begins others."""
 
     cluster: Sequence[OwnNats]
-    settings: Settings
+    settings: CollectorSettings
     seed: int
     kills: int = 0
     changes: int = 0
@@ -79,7 +79,8 @@ class Torment:
                 await task
         else:
             stop.set()
-            await asyncio.wait_for(task, 25)
+            async with asyncio.timeout(25):
+                await task
 
     async def end_all(self) -> None:
         """End every collector in order."""

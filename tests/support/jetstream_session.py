@@ -12,11 +12,10 @@ from nats.js.api import StreamInfo
 
 from hubwatch_core import topics
 from hubwatch_core.config import MqttSection, NatsSection
-from hubwatch_core.jetstream import Link, Session
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.mqtt import Link as MqttLink
-from hubwatch_core.mqtt import Message
-from hubwatch_core.mqtt import Session as MqttSession
+from hubwatch_core.jetstream import JetStreamSession
+from hubwatch_core.jetstream.link import JetStreamLink
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.mqtt import Message, MqttLink, MqttSession
 from hubwatch_core.topics import Leaf
 from support.own_nats import OwnNats
 
@@ -25,22 +24,24 @@ FRAME = "hubwatch/1/{hub}/gate-7/frame"
 
 
 def section(server: OwnNats, **more: object) -> NatsSection:
-    """Give settings for one server that try again soon."""
-    return NatsSection.model_validate({"servers": (server.url,), "ack_wait_s": 2, "reconnect_max_s": 0.3} | more)
+    """Return settings for one server that try again soon."""
+    return NatsSection.model_validate({"servers": (server.url,), "ack_wait_s": 2, "max_reconnect_s": 0.3} | more)
 
 
 @asynccontextmanager
-async def linked(settings: NatsSection, *filters: str, durable: str = "test", **more: Any) -> AsyncIterator[Link]:
+async def linked(
+    settings: NatsSection, *filters: str, durable: str = "test", **more: Any
+) -> AsyncIterator[JetStreamLink]:
     """A link that has subscribed."""
-    ready: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[JetStreamLink] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 
-    async def use(link: Link) -> None:
+    async def use(link: JetStreamLink) -> None:
         await link.subscribe(*(filters or ALL))
         ready.set_result(link)
         await done.wait()
 
-    task = asyncio.create_task(Session(settings, durable=durable, **more).run(use))
+    task = asyncio.create_task(JetStreamSession(settings, durable=durable, **more).run(use))
     either: list[asyncio.Future[Any]] = [task, ready]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=20)
     if task.done():
@@ -49,7 +50,8 @@ async def linked(settings: NatsSection, *filters: str, durable: str = "test", **
         yield ready.result()
     finally:
         done.set()
-        await asyncio.wait_for(task, 10)
+        async with asyncio.timeout(10):
+            await task
 
 
 async def publish(server: OwnNats, *messages: tuple[str, bytes], retain: bool = False) -> None:
@@ -60,15 +62,16 @@ async def publish(server: OwnNats, *messages: tuple[str, bytes], retain: bool = 
             await link.publish(topic, payload, retain=retain)
 
     mqtt = MqttSection(host="127.0.0.1", port=server.mqtt_port, protocol="3.1.1")
-    await asyncio.wait_for(MqttSession(mqtt, client_id="agent").run(use), 20)
+    async with asyncio.timeout(20):
+        await MqttSession(mqtt, client_id="agent").run(use)
 
 
 def frames(first: int, last: int, hub: str = "harbour") -> list[tuple[str, bytes]]:
-    """Give messages of an agent, each of which holds its number."""
+    """Return messages of an agent, each of which holds its number."""
     return [(FRAME.format(hub=hub), b"%d" % number) for number in range(first, last + 1)]
 
 
-async def taken(link: Link, count: int, within_s: float = 10.0) -> list[Message]:
+async def taken(link: JetStreamLink, count: int, within_s: float = 10.0) -> list[Message]:
     """Receive so many messages."""
     messages: list[Message] = []
     async with asyncio.timeout(within_s):
@@ -87,5 +90,5 @@ async def ask(server: OwnNats, question: Callable[[Any], Awaitable[StreamInfo]])
 
 
 async def kept(server: OwnNats) -> int:
-    """Give how many messages the stream holds."""
+    """Return how many messages the stream holds."""
     return (await ask(server, lambda api: api.stream_info(STREAM))).state.messages

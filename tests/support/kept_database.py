@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.maintenance import Done, maintain
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.upkeep import Done, maintain
 
 HUB = "harbour"
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
@@ -26,11 +26,11 @@ class Kept:
         self.connection = connection
 
     def one(self, query: str, *values: object) -> Any:
-        """Give the first value of the first row."""
+        """Return the first value of the first row."""
         return self.rows(query, *values)[0][0]
 
     def rows(self, query: str, *values: object) -> list[Any]:
-        """Give what a query gives."""
+        """Return what a query gives."""
         return self.connection.execute(query.encode(), values or None).fetchall()
 
     def do(self, query: str, *values: object) -> None:
@@ -66,7 +66,7 @@ class Kept:
         return done
 
     def ages(self, table: str = "readings", time: str = "time") -> dict[str, list[int]]:
-        """Give by sensor how many whole days before NOW its rows are, oldest first."""
+        """Return by sensor how many whole days before NOW its rows are, oldest first."""
         found: dict[str, list[int]] = {}
         query = f"SELECT sensor, {time} FROM hubwatch.{table} ORDER BY sensor, {time}"
         for sensor, at in self.rows(query):
@@ -76,7 +76,7 @@ class Kept:
 
 @contextmanager
 def kept_in(dsn: str) -> Iterator[Kept]:
-    """Give hands on a migrated database."""
+    """Return hands on a migrated database."""
     options = "-c search_path=hubwatch,public -c timezone=UTC"
     with psycopg.connect(dsn, autocommit=True, options=options) as connection:
         yield Kept(dsn, connection)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hubwatch_core.nats_keys import encoded
+from hubwatch_core.jetstream.keys import encoded
 
 Kind = Literal["operator", "account", "user"]
 PREFIXES: dict[Kind, int] = {"operator": 14 << 3, "account": 0, "user": 20 << 3}
@@ -47,7 +47,7 @@ class Identity:
         return encoded(bytes([18 << 3 | purpose >> 5, (purpose & 31) << 3]), self.key.private_bytes_raw())
 
     def sign(self, subject: Identity, **claims: Any) -> str:
-        """Give a token that says of `subject` what `claims` say."""
+        """Return a token that says of `subject` what `claims` say."""
         content = {
             "iat": int(time.time()),
             "iss": self.public,
@@ -61,7 +61,7 @@ class Identity:
 
 
 def credentials(token: str, user: Identity) -> str:
-    """Give what a credentials file of a user holds."""
+    """Return what a credentials file of a user holds."""
     return (
         f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n"

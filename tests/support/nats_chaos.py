@@ -26,10 +26,9 @@ import nats
 from nats.errors import Error
 
 from hubwatch_core.errors import Transient
-from hubwatch_core.jetstream_stream import STREAM
-from hubwatch_core.jetstream_trim import Trimmer
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.migrate import migrate
+from hubwatch_core.jetstream.stream import STREAM
+from hubwatch_core.jetstream.trim import Trimmer
+from hubwatch_store.database import DatabaseSection, migrate
 from support.chaos_agent import Orders
 from support.chaos_checker import Verdict, check
 from support.children import Children
@@ -101,13 +100,13 @@ class Scene:
         servers = json.dumps([each.url for each in self.members])
         config = self.folder / f"{name}.toml"
         config.write_text(
-            f"[nats]\nservers = {servers}\nack_wait_s = 3\nreconnect_max_s = 0.5\n"
-            f'[database]\ndsn = "{self.database.dsn}"\nretry_max_s = 0.5\n[intake]\nclient_id = "{name}"\n'
+            f"[nats]\nservers = {servers}\nack_wait_s = 3\nmax_reconnect_s = 0.5\n"
+            f'[database]\ndsn = "{self.database.dsn}"\nmax_retry_s = 0.5\n[intake]\nclient_id = "{name}"\n'
         )
         self.children.start(name, "collector", "run", "-c", str(config))
 
     def stream_leader(self) -> OwnNats | None:
-        """Give who leads the stream, when somebody does."""
+        """Return who leads the stream, when somebody does."""
         for member in self.members:
             leader = member.stream_leader(STREAM) if member.running else ""
             found = [each for each in self.members if each.name == leader and each.running]
@@ -133,7 +132,8 @@ class Scene:
                 await asyncio.sleep(TRIM_EVERY_S)
         finally:
             with suppress(Error, OSError, TimeoutError):
-                await asyncio.wait_for(connection.close(), 2)
+                async with asyncio.timeout(2):
+                    await connection.close()
 
     async def kill_leader(self, dice: random.Random, _: float) -> None:
         """SIGKILL the server that confirms frames just now."""

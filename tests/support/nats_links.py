@@ -23,11 +23,11 @@ class LinkedCluster:
     links: dict[Pair, Proxy]
 
     def link(self, one: str, other: str) -> Proxy:
-        """Give the link between two servers, by their names."""
+        """Return the link between two servers, by their names."""
         return self.links[frozenset((one, other))]
 
     def named(self, name: str) -> OwnNats:
-        """Give a server by its name."""
+        """Return a server by its name."""
         return next(each for each in self.members if each.name == name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -18,7 +19,7 @@ READY_WITHIN_S = 10.0
 
 
 def mosquitto_program() -> str:
-    """Give the path of the mosquitto program; the test does not run when there is none."""
+    """Return the path of the mosquitto program; the test does not run when there is none."""
     found = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
         not_run("mosquitto", "the program is not installed, `make services` does (root)")
@@ -87,6 +88,16 @@ class OwnMosquitto:
         except OSError:
             return False
         return True
+
+    def reload(self) -> None:
+        """Have it read its password and access list files again. Ref: mosquitto(8), SIGHUP."""
+        assert self._process is not None
+        before = self.log.read_text(encoding="utf-8").count("Reloading config")
+        self._process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + READY_WITHIN_S
+        while self.log.read_text(encoding="utf-8").count("Reloading config") == before:
+            assert time.monotonic() < deadline, "mosquitto did not read its configuration again"
+            time.sleep(0.02)
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""

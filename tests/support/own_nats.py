@@ -22,7 +22,7 @@ READY_WITHIN_S = 30.0
 
 
 def nats_program() -> str:
-    """Give the path of nats-server; the test does not run when there is none."""
+    """Return the path of nats-server; the test does not run when there is none."""
     found = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
         not_run("nats", "the program is not installed, `make services` does (root)")
@@ -91,11 +91,11 @@ class OwnNats:
             time.sleep(0.05)
 
     def leader(self) -> str:
-        """Give the name of JetStream's leader as this member knows it; empty when it knows none."""
+        """Return the name of JetStream's leader as this member knows it; empty when it knows none."""
         return str(self._ask("jsz").get("meta_cluster", {}).get("leader", ""))
 
     def stream_leader(self, stream: str) -> str:
-        """Give the name of the member that leads a stream, as this member knows it; empty when it knows none."""
+        """Return the name of the member that leads a stream, as this member knows it; empty when it knows none."""
         accounts = self._ask("jsz?streams=true").get("account_details", [])
         details = [each for account in accounts for each in account.get("stream_detail", []) if each["name"] == stream]
         return str(details[0].get("cluster", {}).get("leader", "")) if details else ""

@@ -93,6 +93,27 @@ class OwnPostgres:
         psutil.wait_procs(everybody, timeout=10)
         self._process.wait(10)
 
+    def want_passwords(self) -> None:
+        """Let everybody but the superuser log in with a password only, from the next start on."""
+        (self.data / "pg_hba.conf").write_text(
+            "host all postgres 127.0.0.1/32 trust\nhost replication postgres 127.0.0.1/32 trust\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n"
+        )
+
+    def copy_of(self, primary: OwnPostgres) -> None:
+        """Become a standby of another server that runs: its data, and from the next start on all that it writes."""
+        shutil.rmtree(self.data)
+        self.data.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(self.data, *self._user())
+        source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "-R", "-c", "fast", "--no-sync")
+        subprocess.run(self._command("pg_basebackup", *source), check=True, capture_output=True, cwd="/")
+
+    def promote(self) -> None:
+        """Let a standby take over: from now on it may be written to."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote(wait => true)")
+
     def stand_by(self) -> None:
         """Let it come up next time as a standby, which nobody may write to."""
         (self.data / "standby.signal").touch()
@@ -105,7 +126,7 @@ class OwnPostgres:
                 file.write(bytes(1 << 16))
 
     def free_disk(self) -> None:
-        """Give the room back."""
+        """Return the room back."""
         (self.data / FILLER).unlink()
 
     def remove(self) -> None:

@@ -46,5 +46,5 @@ class OwnTimescale(OwnPostgres):
 
 
 def own_server(store: str) -> type[OwnPostgres]:
-    """Give the kind of server by its name, timescaledb or postgresql."""
+    """Return the kind of server by its name, timescaledb or postgresql."""
     return {"timescaledb": OwnTimescale, "postgresql": OwnPostgres}[store]

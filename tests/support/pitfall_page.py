@@ -1,4 +1,4 @@
-"""The page of pitfalls: what is known to go wrong, what is done about it, and the fault devices that prove it."""
+"""The page of pitfalls: known faults of devices, what hubwatch does about each, and the fault devices that prove it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from support.agents_fault_cases import FOLDER
 
 HEAD = """# Pitfalls of devices
 
-What goes wrong between a device and those who read it, collected from the trackers of other programs and from manuals,
-what hubwatch does about it, and the fault devices under `tests/cases/agents_faults/` that prove it: each is run against
+Known faults of devices and of the clients that read them, collected from issue trackers and manuals, and what hubwatch
+does about each. The simulated devices under `tests/cases/agents_faults/` prove it: the tests run each of them against
 the real driver over real connections.
 
-| pitfall | seen by | what is done | proven by |
+| pitfall | reported by | what hubwatch does | proven by |
 |---|---|---|---|
 """
 
@@ -30,7 +30,7 @@ class Pitfall:
 
 
 def cases() -> dict[str, dict[str, Any]]:
-    """Give every fault device by its path below the folder of cases, without the ending."""
+    """Return every fault device by its path below the folder of cases, without the ending."""
     return {
         f"{path.parent.name}/{path.stem}": tomllib.loads(path.read_text(encoding="utf-8"))
         for kind in ("modbus", "mqtt", "sparkplug")
@@ -39,7 +39,7 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 def pitfalls() -> dict[str, Pitfall]:
-    """Give every pitfall with the cases that name it; a case that names an unknown one is a KeyError."""
+    """Return every pitfall with the cases that name it; a case that names an unknown one is a KeyError."""
     rows = tomllib.loads((FOLDER / "pitfalls.toml").read_text(encoding="utf-8"))
     found = {key: Pitfall(**row) for key, row in rows.items()}
     for name, case in cases().items():

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from hubwatch_agents.mqtt_json import paths
-from hubwatch_agents.tasks import end
+from hubwatch_agents.drivers.mqtt import paths
+from hubwatch_core.concurrency import drain
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 from support.profile_cases import Answer, Case
 
 
@@ -24,7 +24,7 @@ class Answering:
         self.ready = asyncio.Event()
         self._topics = topics
 
-    async def speak(self, link: Link) -> None:
+    async def speak(self, link: MqttLink) -> None:
         """Answer for ever."""
         await link.subscribe(*sorted(self._topics))
         self.ready.set()
@@ -32,7 +32,7 @@ class Answering:
             for message in await link.receive(100, 1.0):
                 await self._answer(link, message.topic, json.loads(message.payload))
 
-    async def _answer(self, link: Link, topic: str, request: Any) -> None:
+    async def _answer(self, link: MqttLink, topic: str, request: Any) -> None:
         self.asked.append(request)
         for answer in self.answers:
             if answer.asked == topic and all(paths.at(request, key) == value for key, value in answer.where.items()):
@@ -49,9 +49,9 @@ async def answering(broker: MqttSection, case: Case) -> AsyncIterator[Answering]
         yield device
         return
     device.answers = case.steps[0].answers
-    task = asyncio.create_task(Session(broker, client_id="answering", name="answering").run(device.speak))
+    task = asyncio.create_task(MqttSession(broker, client_id="answering", name="answering").run(device.speak))
     try:
         await device.ready.wait()
         yield device
     finally:
-        await end(task)
+        await drain([task])

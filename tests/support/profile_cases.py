@@ -91,7 +91,7 @@ class Case:
 
 
 def profiles() -> list[str]:
-    """Give the profiles that have a fixture."""
+    """Return the profiles that have a fixture."""
     return sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir() and any(folder.glob("*.toml")))
 
 

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hubwatch_agents import drivers
-from hubwatch_agents.config import DeviceSection
-from hubwatch_agents.connections import Connection, TcpWay
+from hubwatch_agents.config.library import Library
+from hubwatch_agents.connections import ConnectionSection, TcpConnection
 from hubwatch_agents.devices import Device
-from hubwatch_agents.drivers import Tools
-from hubwatch_agents.privacy import raw
-from hubwatch_agents.profiles.library import Library, Profile
+from hubwatch_agents.drivers import registry
+from hubwatch_agents.drivers.contract import DriverContext
 from hubwatch_agents.profiles.modbus_schema import ModbusProfile
-from hubwatch_agents.readings import Happening, Reading
+from hubwatch_agents.profiles.profile import Profile
+from hubwatch_agents.readings import Reading, SensorEvent
+from hubwatch_agents.settings import DeviceSection
+from hubwatch_agents.values.pseudonyms import raw
 from support.profile_cases import Case
 from support.register_server import RegisterServer
 
@@ -26,32 +27,32 @@ class Collected:
 
     def __init__(self) -> None:
         self.readings: list[Reading] = []
-        self.happenings: list[Happening] = []
+        self.events: list[SensorEvent] = []
 
-    def reading(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def happening(self, happening: Happening) -> None:
-        self.happenings.append(happening)
+    def emit(self, item: Reading | SensorEvent) -> None:
+        if isinstance(item, Reading):
+            self.readings.append(item)
+        else:
+            self.events.append(item)
 
     def of(self, sensor: str) -> list[Reading]:
         return [reading for reading in self.readings if reading.sensor == sensor]
 
     def clear(self) -> None:
         self.readings.clear()
-        self.happenings.clear()
+        self.events.clear()
 
 
 def filled(case: Case) -> Profile:
-    """Give the profile of a case with the parameters the fixture states."""
+    """Return the profile of a case with the parameters the fixture states."""
     return LIBRARY.map(case.profile).fill(case.parameters, str(case), "parameters")
 
 
 @asynccontextmanager
-async def running(connection: Connection, devices: list[Device], sink: Collected) -> AsyncIterator[None]:
+async def running(connection: ConnectionSection, devices: list[Device], sink: Collected) -> AsyncIterator[None]:
     """Run the agent's driver of a connection."""
     stop = asyncio.Event()
-    driver = asyncio.create_task(drivers.make(connection, devices, Tools(sink, raw, "replay")).run(stop))
+    driver = asyncio.create_task(registry.make(connection, devices, DriverContext(sink, raw, "replay")).run(stop))
     try:
         yield
     finally:
@@ -61,7 +62,7 @@ async def running(connection: Connection, devices: list[Device], sink: Collected
 
 def modbus_device(case: Case, profile: Profile, port: int, *, period_ms: int | None = None) -> Device:
     assert isinstance(profile, ModbusProfile)
-    way = TcpWay(transport="tcp", name="line", host="127.0.0.1", port=port)
+    way = TcpConnection(transport="tcp", name="line", host="127.0.0.1", port=port)
     section = DeviceSection(
         sensor="it", zone="here", profile=case.profile, connection="line", unit=case.unit, period_ms=period_ms
     )

@@ -27,6 +27,8 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Flow:
     """One direction over all connections: what passed, and what is done to it."""
 
+    came_bytes: int = 0
+    """What came to be forwarded, held back or not."""
     passed_bytes: int = 0
     delay_s: float = 0.0
     change: Callable[[bytes], bytes] | None = None
@@ -85,6 +87,14 @@ class Proxy:
         for direction in directions or ("up", "down"):
             self.flows[direction].open.clear()
 
+    def half_open(self) -> None:
+        """Swallow all that connections of now send, and tell neither side; new ones work.
+
+        So does a balancer that has failed over behind its clients.
+        """
+        for link in self._links:
+            link.silent = True
+
     def delay(self, seconds: float) -> None:
         """Hold every chunk (at most 64 KiB) that long, in both directions."""
         for flow in self.flows.values():
@@ -121,6 +131,9 @@ class Proxy:
         except OSError:
             _close(writer, reset=True)
             return
+        except asyncio.CancelledError:
+            _close(writer, reset=True)
+            raise
         link = _Link(writer, far_writer)
         self._links.add(link)
         try:
@@ -134,15 +147,17 @@ class Proxy:
         writer, flow = link.towards(direction), self.flows[direction]
         try:
             while chunk := await reader.read(CHUNK_BYTES):
+                flow.came_bytes += len(chunk)
                 await asyncio.sleep(flow.delay_s)
                 await flow.open.wait()
-                if direction in link.ended:
+                if direction in link.ended or link.silent:
                     continue
                 writer.write(flow.change(chunk) if flow.change else chunk)
                 await writer.drain()
                 flow.passed_bytes += len(chunk)
             await flow.open.wait()
-            writer.write_eof()
+            if not link.silent:
+                writer.write_eof()
         except OSError:
             _close(writer, reset=True)
 
@@ -152,6 +167,7 @@ class _Link:
     near: asyncio.StreamWriter
     far: asyncio.StreamWriter
     ended: set[Direction] = field(default_factory=set)
+    silent: bool = False
 
     def towards(self, direction: Direction) -> asyncio.StreamWriter:
         return self.far if direction == "up" else self.near
@@ -174,7 +190,7 @@ def _close(writer: asyncio.StreamWriter, *, reset: bool) -> None:
 
 
 def flip_byte(every: int) -> Callable[[bytes], bytes]:
-    """Give a change that inverts the first byte of every `every` bytes passed, counted over chunks."""
+    """Return a change that inverts the first byte of every `every` bytes passed, counted over chunks."""
     passed = 0
 
     def change(chunk: bytes) -> bytes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
 
 Addresses = dict[int, dict[int, int]]
-"""For each function 1 to 4: wire address to value."""
+"""For each function 1 to 4: address to value."""
 
 
 class RegisterServer:
@@ -25,9 +25,9 @@ class RegisterServer:
         self.values: Addresses = {function: dict(has.get(function, {})) for function in (1, 2, 3, 4)}
         self.port = 0
         self.refused: list[tuple[int, int, int]] = []
-        """Requests that were refused: function, wire address, count."""
+        """Requests that were refused: function, address, count."""
         self.writable: set[tuple[int, int]] = set()
-        """What may be written, as (function that reads it, wire address); nothing unless a test says so."""
+        """What may be written, as (function that reads it, address); nothing unless a test says so."""
         self._unit = unit
         self._most = most
         self._asked = (0, 0, 0)

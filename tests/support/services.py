@@ -29,14 +29,14 @@ class Nats:
 
 
 def mosquitto_address() -> tuple[str, int]:
-    """Give host and port of the shared Mosquitto."""
+    """Return host and port of the shared Mosquitto."""
     env = _of("mosquitto", "MOSQUITTO_HOST", "MOSQUITTO_PORT")
     host, port = env["MOSQUITTO_HOST"], int(env["MOSQUITTO_PORT"])
     return _listening("mosquitto", host, port)
 
 
 def timescale_server() -> str:
-    """Give the DSN of the TimescaleDB server's maintenance database."""
+    """Return the DSN of the TimescaleDB server's maintenance database."""
     dsn = _of("timescaledb", "TIMESCALE_DSN")["TIMESCALE_DSN"]
     parts = urlsplit(dsn)
     _listening("timescaledb", str(parts.hostname), int(parts.port or 5432))
@@ -44,7 +44,7 @@ def timescale_server() -> str:
 
 
 def nats_server() -> Nats:
-    """Give the addresses of the shared NATS server."""
+    """Return the addresses of the shared NATS server."""
     env = _of("nats", "NATS_URL", "NATS_MQTT_HOST", "NATS_MQTT_PORT", "NATS_MONITOR_URL")
     parts = urlsplit(env["NATS_URL"])
     _listening("nats", str(parts.hostname), int(parts.port or 4222))
@@ -60,7 +60,7 @@ def not_run(service: str, why: str) -> NoReturn:
 
 
 def summary(reports: Sequence[pytest.TestReport]) -> list[str]:
-    """Give the lines that say which tests did not run for want of which service."""
+    """Return the lines that say which tests did not run for want of which service."""
     lines = []
     for report in reports:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
@@ -71,7 +71,7 @@ def summary(reports: Sequence[pytest.TestReport]) -> list[str]:
 
 @functools.cache
 def started() -> dict[str, str]:
-    """Give what the services' start wrote down: ports and DSNs by name; empty when it was never called."""
+    """Return what the services' start wrote down: ports and DSNs by name; empty when it was never called."""
     try:
         text = ENV_FILE.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -52,12 +52,12 @@ class Taken:
 
 
 def unique(frames: Iterable[wire.Frame]) -> list[wire.Frame]:
-    """Give every frame once, by its identity."""
+    """Return every frame once, by its identity."""
     return list({(frame.agent, frame.epoch, frame.seq): frame for frame in frames}.values())
 
 
 def readings(frames: Iterable[wire.Frame]) -> dict[str, list[Taken]]:
-    """Give the good counts of every sensor, by time."""
+    """Return the good counts of every sensor, by time."""
     found: dict[str, list[Taken]] = {}
     for frame in frames:
         for series in frame.series:
@@ -72,7 +72,7 @@ def readings(frames: Iterable[wire.Frame]) -> dict[str, list[Taken]]:
 
 
 def gaps(frames: Sequence[wire.Frame]) -> tuple[int, int]:
-    """Give how many frame numbers are missing undeclared, and how many were declared as given up."""
+    """Return how many frame numbers are missing undeclared, and how many were declared as given up."""
     declared: set[tuple[str, int]] = set()
     seen: dict[str, set[int]] = {}
     for frame in frames:
@@ -86,7 +86,7 @@ def gaps(frames: Sequence[wire.Frame]) -> tuple[int, int]:
 
 
 def spans(mishaps: Iterable[Mishap], taken: Sequence[Taken]) -> list[tuple[float, float]]:
-    """Give when a sensor's counts may be missing: from before each mishap until the first count that came after it."""
+    """Return when a sensor's counts may be missing: from before each mishap until the first count that came after it"""
     times = [each.at for each in taken]
     found = []
     for mishap in sorted(mishaps, key=lambda each: each.began):
@@ -96,12 +96,12 @@ def spans(mishaps: Iterable[Mishap], taken: Sequence[Taken]) -> list[tuple[float
 
 
 def _within(at: float, excuses: Sequence[tuple[float, float]]) -> bool:
-    """Tell whether a time is in one of the spans, which are in the order of their beginnings."""
+    """Return whether a time is in one of the spans, which are in the order of their beginnings."""
     return any(at <= end for _, end in excuses[: bisect_right(excuses, at, key=lambda span: span[0])])
 
 
 def _silence(resumed: float, hits: Sequence[Mishap]) -> float:
-    """Give how long after the last mishap before it a sensor was heard again."""
+    """Return how long after the last mishap before it a sensor was heard again."""
     return max(0.0, resumed - max(hit.ended for hit in hits if hit.began <= resumed))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from hubwatch_agents.tasks import end, raise_first
+from hubwatch_core.concurrency import drain, raise_first
 from support.agents_process import Address, AgentProcess, Listener, listening
 from support.agents_transports import Voice
 from support.chaos_scene import small_disk
@@ -129,7 +129,7 @@ class Soak:
             await asyncio.sleep(1)
 
     def hits(self) -> dict[str, list[Mishap]]:
-        """Give what hit the way from each device into its agent's spool."""
+        """Return what hit the way from each device into its agent's spool."""
         return {
             agent.sensor(link): [each for each in self.mishaps if each.path in (agent.name, agent.sensor(link))]
             for agent in self.agents.values()
@@ -137,7 +137,7 @@ class Soak:
         }
 
     def uplink_silence_s(self) -> float:
-        """Give the longest time from the end of a break of an uplink until a frame of that agent came."""
+        """Return the longest time from the end of a break of an uplink until a frame of that agent came."""
         longest = 0.0
         for agent in self.agents.values():
             hits = [each for each in self.mishaps if each.path in (agent.name, f"{agent.name}-uplink")]
@@ -154,11 +154,11 @@ class Soak:
 
 
 def config_of(agent: Agent, broker_of_devices: Address) -> str:
-    """Give an agent's configuration."""
+    """Return an agent's configuration."""
     uplink, tcp, rtu, mqtt = (agent.uplink, *(agent.links[link] for link in LINKS))
     modbus = "".join(
         f'[[connections]]\nname = "{link}"\ntransport = "{transport}"\nhost = "127.0.0.1"\nport = {proxy.address[1]}\n'
-        f'reconnect_max_s = 1.0\n[[devices]]\nsensor = "{agent.sensor(link)}"\nzone = "here"\n'
+        f'max_reconnect_s = 1.0\n[[devices]]\nsensor = "{agent.sensor(link)}"\nzone = "here"\n'
         f'profile = "soak-counter"\nconnection = "{link}"\n'
         for link, transport, proxy in (("tcp", "tcp", tcp), ("rtu", "rtu_over_tcp", rtu))
     )
@@ -171,7 +171,7 @@ trust = "host"
 [mqtt]
 host = "127.0.0.1"
 port = {uplink.address[1]}
-reconnect_max_s = 1.0
+max_reconnect_s = 1.0
 keepalive_s = 5
 [spool]
 directory = "{agent.folder / "spools" / agent.name}"
@@ -182,7 +182,7 @@ name = "mqtt"
 transport = "mqtt"
 host = "127.0.0.1"
 port = {mqtt.address[1]}
-reconnect_max_s = 1.0
+max_reconnect_s = 1.0
 keepalive_s = 5
 [[devices]]
 sensor = "{agent.sensor("mqtt")}"
@@ -226,7 +226,7 @@ async def _agent(stack: AsyncExitStack, folder: Path, name: str, broker: Address
         asyncio.create_task(voice.run()),
         asyncio.create_task(count_aloud(voice, f"soak/{name}/count", accounts["mqtt"])),
     ]
-    stack.push_async_callback(end, *talking)
+    stack.push_async_callback(drain, talking)
     agent = Agent(name, folder, await stack.enter_async_context(Proxy(*broker)), links, accounts)
     (folder / f"{name}.toml").write_text(config_of(agent, broker), encoding="utf-8")
     return agent
@@ -242,7 +242,7 @@ async def soak_for(folder: Path, seed: int, seconds: float) -> tuple[Verdict, So
         watching = [asyncio.create_task(each) for each in (soak.watch_memory(), soak.watch_ourselves())]
         await _trouble(soak, seconds)
         await _settle(soak)
-        await end(*watching)
+        await drain(watching)
         return await _stopped(soak), soak
 
 
@@ -257,7 +257,7 @@ async def _trouble(soak: Soak, seconds: float) -> None:
             troubles.append(break_for_ever(path, proxy, BY_LINK[link], dice, soak.mishaps))
     tasks = [asyncio.create_task(each) for each in troubles]
     done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-    await end(*tasks)
+    await drain(tasks)
     raise_first(list(done))
     for mishap in soak.mishaps:
         mishap.ended = mishap.ended or time.time()
@@ -297,6 +297,6 @@ def _verdict(soak: Soak, until: float) -> Verdict:
 
 
 def slope_mib_h(samples: list[tuple[float, float]]) -> float:
-    """Give how memory grows, by least squares over the second half; 0 when there are too few samples."""
+    """Return how memory grows, by least squares over the second half; 0 when there are too few samples."""
     half = samples[len(samples) // 2 :]
     return statistics.linear_regression(*zip(*half, strict=True)).slope * 3600 if len(half) > 10 else 0.0

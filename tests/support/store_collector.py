@@ -6,25 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hubwatch_collector.config import IntakeSection, Settings
 from hubwatch_collector.service import parts
+from hubwatch_collector.settings import CollectorSettings, IntakeSection
 from hubwatch_core.config import MqttSection
-from hubwatch_core.service import Context
-from hubwatch_store.config import DatabaseSection
+from hubwatch_core.process import Context
+from hubwatch_store.database import DatabaseSection
 
 
-def settings_for(address: tuple[str, int], dsn: str, client_id: str = "collector-test", **intake: object) -> Settings:
+def settings_for(
+    address: tuple[str, int], dsn: str, client_id: str = "collector-test", **intake: object
+) -> CollectorSettings:
     """Configure a collector that reconnects without long pauses."""
     host, port = address
-    return Settings(
-        mqtt=MqttSection(host=host, port=port, reconnect_max_s=0.3),
-        database=DatabaseSection(dsn=dsn, retry_max_s=0.3, connect_timeout_s=2),
+    return CollectorSettings(
+        mqtt=MqttSection(host=host, port=port, max_reconnect_s=0.3),
+        database=DatabaseSection(dsn=dsn, max_retry_s=0.3, connect_timeout_s=2),
         intake=IntakeSection.model_validate({"client_id": client_id} | intake),
     )
 
 
 @asynccontextmanager
-async def running_collector(settings: Settings) -> AsyncIterator[Context]:
+async def running_collector(settings: CollectorSettings) -> AsyncIterator[Context]:
     """Run a collector; it is stopped in order when the context ends."""
     context, stop = Context.make("collector"), asyncio.Event()
     task = asyncio.ensure_future(parts(settings, context)[0].run(stop))
@@ -36,4 +38,5 @@ async def running_collector(settings: Settings) -> AsyncIterator[Context]:
         yield context
     finally:
         stop.set()
-        await asyncio.wait_for(task, 20)
+        async with asyncio.timeout(20):
+            await task

@@ -9,8 +9,9 @@ import psycopg
 
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
+from hubwatch_core.message import Message
 from hubwatch_core.words import SensorKind
-from hubwatch_store.offer import Letter, Offer, State
+from hubwatch_store.ingest import Departure, Letter, Offer, State
 
 EPOCH = "01JD3ZQ4T8XK6W1M5R9V2B7C0D"
 OTHER_EPOCH = "01JD4ZQ4T8XK6W1M5R9V2B7C0D"
@@ -74,9 +75,14 @@ def birth(**changes: Any) -> wire.Birth:
     return wire.Birth(**(values | changes))
 
 
-def offer(content: wire.Frame | wire.Birth | State | Letter, payload: bytes = b"as it came") -> Offer:
+def offer(content: wire.Frame | wire.Birth | State | Departure | Letter, payload: bytes = b"as it came") -> Offer:
     """Offer something as if it had just been received."""
-    return Offer("hubwatch/1/harbour/gate-7/frame", payload, now_us(), content)
+    return Offer(message(payload), content)
+
+
+def message(payload: bytes, topic: str = "hubwatch/1/harbour/gate-7/frame", received: int | None = None) -> Message:
+    """Make a message as it would have come from a broker."""
+    return Message(topic, payload, 1, False, 0, now_us() if received is None else received)
 
 
 def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:

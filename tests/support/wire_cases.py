@@ -21,12 +21,12 @@ DECODERS: dict[str, Callable[[bytes], Decoded]] = {
 
 
 def payloads(folder: str) -> list[Path]:
-    """Give the payload files of a folder (`golden`, `tolerated`, `poison`)."""
+    """Return the payload files of a folder (`golden`, `tolerated`, `poison`)."""
     return sorted(path for path in (FOLDER / folder).glob("*.json") if not path.name.endswith(".decoded.json"))
 
 
 def poison_reasons() -> dict[str, str]:
-    """Give what the reason of each poison message must say, by the name of its file."""
+    """Return what the reason of each poison message must say, by the name of its file."""
     return dict(tomllib.loads((FOLDER / "poison" / "reasons.toml").read_text(encoding="utf-8")))
 
 

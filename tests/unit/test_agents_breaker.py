@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_agents.connections import RtuWay, TcpWay
-from hubwatch_agents.modbus.breaker import LONGEST_PAUSE_S, SHARE_OF_LINE, Breaker
-from hubwatch_agents.modbus.line import request_s, wire_s
-from hubwatch_agents.modbus.plan import Request
-from hubwatch_agents.modbus.schedule import Schedule, next_turn
+from hubwatch_agents.connections import RtuConnection, TcpConnection
+from hubwatch_agents.drivers.modbus.breaker import LONGEST_PAUSE_S, SHARE_OF_LINE, Breaker
+from hubwatch_agents.drivers.modbus.line_load import request_s, wire_s
+from hubwatch_agents.drivers.modbus.plan import ReadRequest
+from hubwatch_agents.drivers.modbus.schedule import Schedule, next_turn
 
 
 def test_breaker_opens_after_two_silences_and_closes_with_an_answer() -> None:
@@ -104,12 +104,12 @@ def test_schedule_gives_the_earliest_and_keeps_the_order_of_equals() -> None:
 
 def test_time_on_the_wire_is_that_of_its_characters() -> None:
     # 8 + 5 + 250 characters of 11 bits at 9600 baud, and two gaps of 3.5 characters.
-    assert wire_s(Request(3, 0, 125), 9600) == pytest.approx((8 + 5 + 250 + 7) * 11 / 9600)
-    assert wire_s(Request(2, 0, 9), 115200) == pytest.approx((8 + 5 + 2) * 11 / 115200 + 2 * 0.00175)
+    assert wire_s(ReadRequest(3, 0, 125), 9600) == pytest.approx((8 + 5 + 250 + 7) * 11 / 9600)
+    assert wire_s(ReadRequest(2, 0, 9), 115200) == pytest.approx((8 + 5 + 2) * 11 / 115200 + 2 * 0.00175)
 
 
 def test_request_over_ethernet_does_not_count_characters() -> None:
-    tcp = TcpWay(name="t", transport="tcp", host="h")
-    rtu = RtuWay(name="r", transport="rtu", port="/dev/null")
-    assert request_s(tcp, Request(3, 0, 125), 0.0) < request_s(rtu, Request(3, 0, 125), 0.0)
-    assert request_s(rtu, Request(3, 0, 1), 0.5) > 0.5
+    tcp = TcpConnection(name="t", transport="tcp", host="h")
+    rtu = RtuConnection(name="r", transport="rtu", port="/dev/null")
+    assert request_s(tcp, ReadRequest(3, 0, 125), 0.0) < request_s(rtu, ReadRequest(3, 0, 125), 0.0)
+    assert request_s(rtu, ReadRequest(3, 0, 1), 0.5) > 0.5

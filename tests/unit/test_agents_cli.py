@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from hubwatch_agents.cli import app
-from hubwatch_agents.profiles.library import Library
+from hubwatch_agents.cli.app import app
+from hubwatch_agents.config.library import Library
 
 
 def run(*arguments: str) -> Result:
@@ -74,7 +74,12 @@ def test_profiles_are_listed_with_their_confidence() -> None:
 
 def test_profile_is_shown_with_source_parameters_and_places() -> None:
     result = run("profiles", "show", "moxa-e1210-door")
-    for part in ("source: Moxa ioLogik", "parameter position_bit (int, required)", "function 4 wire 48", "door.opened"):
+    for part in (
+        "source: Moxa ioLogik",
+        "parameter position_bit (int, required)",
+        "function 4 address 48",
+        "door.opened",
+    ):
         assert part in result.output
 
 

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
-from hubwatch_agents import clocks
-from hubwatch_agents.agent import CLOCK_STEPPED, Agent
-from hubwatch_agents.checked import check
-from hubwatch_agents.clocks import MOST_ERROR_MS, NTP_EPOCH_OFFSET_S, STEP_DOUBT_S, ClockCheck, Kernel
-from hubwatch_agents.config import ClockSection, Settings
+from hubwatch_agents.agent import Agent
+from hubwatch_agents.config.load import check
 from hubwatch_agents.readings import Reading
+from hubwatch_agents.self_report import clock
+from hubwatch_agents.self_report.clock import MOST_ERROR_MS, STEP_DOUBT_S, ClockCheck, Kernel
+from hubwatch_agents.self_report.clock_watch import CLOCK_STEPPED
+from hubwatch_agents.self_report.sntp import EPOCH_OFFSET_S
+from hubwatch_agents.settings import AgentSettings, ClockSection
 from hubwatch_core.clock import now_us
-from hubwatch_core.service import Context
+from hubwatch_core.process import Context
 from hubwatch_core.wire import quality_of
 from hubwatch_core.words import Quality
 
@@ -31,25 +34,33 @@ ALONE = Kernel(False, 16_000.0)
 @pytest.fixture
 def in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel whose clock is kept in step, whatever machine the tests run on."""
-    monkeypatch.setattr(clocks, "kernel", lambda: IN_STEP)
+    monkeypatch.setattr(clock, "kernel", lambda: IN_STEP)
 
 
 class TimeServer(asyncio.DatagramProtocol):
     """An NTP server whose clock is `ahead_s` off ours."""
 
-    def __init__(self, ahead_s: float, *, short: bool = False) -> None:
+    def __init__(self, ahead_s: float, **wrong: object) -> None:
         self._ahead_s = ahead_s
-        self._short = short
+        self._wrong = wrong
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        now = time.time() + self._ahead_s + NTP_EPOCH_OFFSET_S
+        now = time.time() + self._ahead_s + EPOCH_OFFSET_S
         stamp = struct.pack(">II", int(now), int(now % 1 * 2**32))
         assert self._transport is not None
-        self._transport.sendto((b"\x24" + bytes(31) + stamp + stamp)[: 20 if self._short else 48], addr)
+        said: dict[str, object] = {
+            "flags": 0x24, "stratum": 2, "reference": b"GPS\0", "originate": data[40:48],
+            "received": stamp, "sent": stamp, "length": 48,
+        } | self._wrong  # fmt: skip
+        answer = struct.pack(
+            ">BB10x4s8x8s8s8s",
+            *(said[key] for key in ("flags", "stratum", "reference", "originate", "received", "sent")),
+        )
+        self._transport.sendto(answer[: cast("int", said["length"])], addr)
 
 
 async def serve(server: TimeServer) -> tuple[asyncio.DatagramTransport, int]:
@@ -71,18 +82,57 @@ async def test_clock_is_compared_with_a_time_server(ahead_s: float) -> None:
         transport.close()
 
 
-async def test_time_server_that_does_not_answer_rightly_proves_nothing() -> None:
-    transport, port = await serve(TimeServer(100.0, short=True))
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"length": 20}, "no answer within 1 s"),
+        ({"originate": b"notours!"}, "no answer within 1 s"),
+        ({"originate": bytes(8)}, "no answer within 1 s"),
+        ({"flags": 0x23}, "mode 3, not 4"),
+        ({"flags": 0x25}, "mode 5, not 4"),
+        ({"stratum": 0, "reference": b"RATE"}, "refuses to give the time (RATE)"),
+        ({"stratum": 0, "reference": b"\x1b[2J"}, "refuses to give the time ([2J)"),
+        ({"stratum": 16}, "not synchronised"),
+        ({"flags": 0xE4}, "not synchronised"),
+        ({"sent": bytes(8)}, "holds no time"),
+        ({"received": bytes(8)}, "holds no time"),
+    ],
+)
+async def test_answer_that_may_not_be_believed_proves_nothing_and_is_told_once(
+    wrong: dict[str, object], reason: str
+) -> None:
+    transport, port = await serve(TimeServer(100.0, **wrong))
     try:
         check = ClockCheck(ClockSection(server="127.0.0.1", port=port, trust="host"))
-        assert await check.check() is None
+        with capture_logs() as lines:
+            assert await check.check() is None
+            assert await check.check() is None
         assert check.offset_ms is None
+        assert [line["event"] for line in lines] == ["time server gives no usable answer"]
+        assert reason in lines[0]["reason"]
+    finally:
+        transport.close()
+
+
+async def test_forged_answer_does_not_hide_the_right_one_that_follows() -> None:
+    class Both(TimeServer):
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self._ahead_s, self._wrong = 3600.0, {"originate": b"notours!"}
+            super().datagram_received(data, addr)
+            self._ahead_s, self._wrong = 5.0, {}
+            super().datagram_received(data, addr)
+
+    transport, port = await serve(Both(0.0))
+    try:
+        check = ClockCheck(ClockSection(server="127.0.0.1", port=port))
+        await check.check()
+        assert check.offset_ms == pytest.approx(-5000, abs=200)
     finally:
         transport.close()
 
 
 async def test_time_server_is_believed_before_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks, "kernel", lambda: ALONE)
+    monkeypatch.setattr(clock, "kernel", lambda: ALONE)
     transport, port = await serve(TimeServer(0.0))
     check = ClockCheck(ClockSection(server="127.0.0.1", port=port))
     assert await check.check() is None
@@ -103,7 +153,7 @@ async def test_time_server_is_believed_before_the_kernel(monkeypatch: pytest.Mon
 def test_kernel_is_believed_where_there_is_no_reference(
     kernel: Kernel, doubt: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clocks, "kernel", lambda: kernel)
+    monkeypatch.setattr(clock, "kernel", lambda: kernel)
     assert ClockCheck(ClockSection()).at_once() == doubt
     trusting = ClockCheck(HOST)
     assert trusting.at_once() is None
@@ -111,7 +161,7 @@ def test_kernel_is_believed_where_there_is_no_reference(
 
 
 def test_kernel_answers_here() -> None:
-    said = clocks.kernel()
+    said = clock.kernel()
     assert (said.synchronised is not None) is sys.platform.startswith("linux")
     assert said.error_ms is None or said.error_ms >= 0
 
@@ -131,7 +181,7 @@ def test_kernel_that_cannot_be_asked_says_nothing(
             return lambda _: refusal
 
     monkeypatch.setattr(ctypes, "CDLL", Library)
-    assert clocks.kernel() == Kernel(None, None)
+    assert clock.kernel() == Kernel(None, None)
 
 
 @pytest.mark.parametrize("by_s", [30, -30])
@@ -139,17 +189,17 @@ def test_clock_that_steps_is_told_for_a_while(by_s: int, in_step: None, monkeypa
     check = ClockCheck(ClockSection())
     assert check.at_once() is None
     wall, steady = time.time, time.monotonic
-    monkeypatch.setattr("hubwatch_agents.clocks.time.time", lambda: wall() + by_s)
+    monkeypatch.setattr("hubwatch_agents.self_report.clock.time.time", lambda: wall() + by_s)
     assert check.at_once() == f"clock stepped by {1000 * by_s} ms"
     assert check.at_once() == f"clock stepped by {1000 * by_s} ms", "one look does not end the doubt"
-    monkeypatch.setattr("hubwatch_agents.clocks.time.time", lambda: wall() + by_s + STEP_DOUBT_S)
-    monkeypatch.setattr("hubwatch_agents.clocks.time.monotonic", lambda: steady() + STEP_DOUBT_S)
+    monkeypatch.setattr("hubwatch_agents.self_report.clock.time.time", lambda: wall() + by_s + STEP_DOUBT_S)
+    monkeypatch.setattr("hubwatch_agents.self_report.clock.time.monotonic", lambda: steady() + STEP_DOUBT_S)
     assert check.at_once() is None
 
 
 async def test_clock_that_was_never_set_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     check = ClockCheck(HOST)
-    monkeypatch.setattr("hubwatch_agents.clocks.time.time", lambda: 86_400.0)
+    monkeypatch.setattr("hubwatch_agents.self_report.clock.time.time", lambda: 86_400.0)
     assert await check.check() == "clock never set"
 
 
@@ -158,18 +208,18 @@ class Told:
 
     def __init__(self, folder: Path, clock: ClockSection) -> None:
         self.context = Context.make("test")
-        settings = Settings.model_validate(
+        settings = AgentSettings.model_validate(
             {"hub": "h", "agent": "box", "spool": {"directory": folder / "spool"}, "clock": clock}
         )
         self.agent = Agent(check(settings, "test"), self.context)
 
     def close(self) -> None:
-        self.agent.store.close()
+        self.agent.uplink.store.close()
 
     def mark(self) -> tuple[Quality, str | None]:
-        """Give the quality one good reading leaves with."""
-        self.agent.reading(Reading("s", "x", now_us(), 1.0))
-        (draft,) = self.agent.cutter.cut_readings()
+        """Return the quality one good reading leaves with."""
+        self.agent.emit(Reading("s", "x", now_us(), 1.0))
+        (draft,) = self.agent.uplink.builder.readings()
         marks = draft.series[0].q
         return quality_of(marks[0]) if marks else (Quality.GOOD, None)
 
@@ -182,7 +232,7 @@ class Told:
 def test_agent_marks_and_reports_an_unsynchronised_clock_from_the_first_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clocks, "kernel", lambda: ALONE)
+    monkeypatch.setattr(clock, "kernel", lambda: ALONE)
     told = Told(tmp_path, ClockSection())
     assert told.mark() == (Quality.UNCERTAIN, "clock not synchronised")
     assert told.clock == (False, "clock not synchronised")
@@ -190,7 +240,7 @@ def test_agent_marks_and_reports_an_unsynchronised_clock_from_the_first_reading(
 
 
 def test_agent_whose_clock_is_said_to_be_kept_marks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks, "kernel", lambda: ALONE)
+    monkeypatch.setattr(clock, "kernel", lambda: ALONE)
     told = Told(tmp_path, HOST)
     assert told.mark() == (Quality.GOOD, None)
     assert told.clock[0]
@@ -203,10 +253,10 @@ def test_step_of_the_clock_is_an_event_and_marks_what_is_cut_from_then_on(
     told = Told(tmp_path, ClockSection())
     assert told.mark() == (Quality.GOOD, None)
     wall = time.time
-    monkeypatch.setattr("hubwatch_agents.clocks.time.time", lambda: wall() - 3600)
-    told.agent._cut_readings()
+    monkeypatch.setattr("hubwatch_agents.self_report.clock.time.time", lambda: wall() - 3600)
+    told.agent.uplink.flush()
     assert told.mark() == (Quality.UNCERTAIN, "clock stepped by -3600000 ms")
-    (draft,) = told.agent.cutter.cut_events()
+    (draft,) = told.agent.uplink.builder.events()
     (event,) = draft.events
     assert (event.sensor, event.type, event.attrs["by_ms"]) == ("box", CLOCK_STEPPED, -3_600_000)
     told.close()

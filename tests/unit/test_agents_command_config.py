@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_agents.checked import Checked, read
-from hubwatch_agents.commands import show
-from hubwatch_agents.commands.catalog import entries, find
+from hubwatch_agents.commands.catalog import details, entries, find, listing
+from hubwatch_agents.config.load import read
+from hubwatch_agents.devices import Configuration
 from hubwatch_core.errors import ConfigError
 from hubwatch_core.words import CommandEvent
 from support.agents_command_rig import MAPS, checked_of
@@ -54,7 +54,7 @@ parameters = {{ door = "gate-2" }}
 """
 
 
-def checked(folder: Path, text: str, head: str = HEAD) -> Checked:
+def checked(folder: Path, text: str, head: str = HEAD) -> Configuration:
     path = folder / "agent.toml"
     path.write_text(head + text, encoding="utf-8")
     return read(path)
@@ -122,7 +122,7 @@ def test_every_command_is_listed_with_its_state_role_and_meaning(tmp_path: Path)
     text = '[commands]\nenabled = true\ngroup = "quay"\n' + allow("gas-1/reset")
     text += '[[commands.operators]]\nuser = "anna"\nroles = ["technician"]\n'
     whole = checked(tmp_path, text)
-    lines = list(show.listing(whole))
+    lines = list(listing(whole))
     states = {tuple(line.split()[:2]): line for line in lines[: len(list(entries(whole.devices)))]}
     assert "enabled          technician   Resets alarms of this device." in states["gas-1", "reset"]
     assert "not allowed" in states["gas-1", "beep"]
@@ -132,24 +132,24 @@ def test_every_command_is_listed_with_its_state_role_and_meaning(tmp_path: Path)
 
 
 def test_list_says_when_commands_are_off_and_when_there_are_none(tmp_path: Path) -> None:
-    off = list(show.listing(checked(tmp_path, "[commands]\n" + allow("gas-1/reset"))))
+    off = list(listing(checked(tmp_path, "[commands]\n" + allow("gas-1/reset"))))
     assert any("reset" in line and "allowed, but off" in line for line in off)
     assert off[-1] == "commands of operators are off: [commands] enabled = false"
     bare = '\nhub = "h"\nagent = "a"\n'
-    assert list(show.listing(checked(tmp_path, "", bare))) == ["no device here has a command"]
+    assert list(listing(checked(tmp_path, "", bare))) == ["no device here has a command"]
 
 
 def test_what_will_be_written_is_shown_whole(tmp_path: Path) -> None:
     devices = checked(tmp_path, "").devices
     inhibit = find(devices, "gas-1", "inhibit")
     assert inhibit is not None
-    assert list(show.details(inhibit)) == [
+    assert list(details(inhibit)) == [
         "sensor      gas-1, in zone quay-2",
         "device      A device that can be told things, and misunderstands some (profile talker)",
         "connection  io: tcp 10.0.0.1:502, unit 7",
         "command     inhibit: Inhibits alarms.",
-        "writes      2 (0x0002) to registers from wire address 0 (function 6), once",
-        "reads back  wire address 0 (function 3, u16), after 10 ms, must be 2",
+        "writes      2 (0x0002) to registers from address 0 (function 6), once",
+        "reads back  address 0 (function 3, u16), after 10 ms, must be 2",
         "role        supervisor",
     ]
 
@@ -159,8 +159,8 @@ def test_what_will_be_published_is_shown_whole_and_a_serial_line_by_its_port(tmp
     restart = find(whole.devices, "door-1", "restart")
     unlock = next(each for each in entries(whole.devices) if each.device.section.profile == "unifi-access-gateway")
     assert restart is not None
-    assert "connection  line: rtu /dev/ttyUSB0, unit 1" in list(show.details(restart))
-    shown = list(show.details(unlock))
+    assert "connection  line: rtu /dev/ttyUSB0, unit 1" in list(details(restart))
+    shown = list(details(unlock))
     assert "connection  broker: mqtt 10.0.0.2:1883" in shown
     assert """publishes   '{"action":"unlock"}' to unifi-access/gate-2/set, once, not retained""" in shown
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hubwatch_agents.cli import app
+from hubwatch_agents.cli.app import app
 from hubwatch_agents.commands import server
 from hubwatch_agents.commands.control import AT_ONCE, EVERY_S
-from hubwatch_agents.commands.outcome import Result
+from hubwatch_agents.commands.protocol import CommandResult
 from hubwatch_core.words import CommandEvent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "operate-devices.md").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def test_what_is_shown_before_a_command_is_what_the_page_shows(config: Path) -> 
 
 
 def test_every_outcome_and_every_event_is_explained() -> None:
-    assert [result for result in Result if f"| `{result}` |" not in PAGE] == []
+    assert [result for result in CommandResult if f"| `{result}` |" not in PAGE] == []
     assert [event for event in CommandEvent if f"`{event}`" not in PAGE] == []
 
 

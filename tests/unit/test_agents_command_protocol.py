@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from hubwatch_agents.commands.outcome import Outcome, Result
 from hubwatch_agents.commands.protocol import (
     MAX_LINE,
-    Malformed,
-    Request,
+    CommandOutcome,
+    CommandRequest,
+    CommandResult,
+    MalformedRequest,
     answer,
     decode_answer,
     decode_request,
@@ -25,16 +26,16 @@ def line(**change: object) -> bytes:
 
 
 def test_request_comes_out_as_it_went_in() -> None:
-    request = Request(1, "gas-1", "reset", "ab" * 32, 'quoted "so", Ω')
+    request = CommandRequest(1, "gas-1", "reset", "ab" * 32, 'quoted "so", Ω')
     assert decode_request(encode(request)) == request
     assert decode_request(line(note=None)).note == ""
 
 
 def test_golden_line_of_version_1() -> None:
-    assert encode(Request(1, "gas-1", "reset", "ab" * 32, "n")) == (
+    assert encode(CommandRequest(1, "gas-1", "reset", "ab" * 32, "n")) == (
         b'{"v":1,"sensor":"gas-1","command":"reset","shown":"' + b"ab" * 32 + b'","note":"n"}\n'
     )
-    assert answer(Outcome(Result.DONE, "taken")) == b'{"v":1,"result":"done","text":"taken"}\n'
+    assert answer(CommandOutcome(CommandResult.DONE, "taken")) == b'{"v":1,"result":"done","text":"taken"}\n'
 
 
 @pytest.mark.parametrize(
@@ -66,14 +67,14 @@ def test_golden_line_of_version_1() -> None:
     ],
 )
 def test_what_is_no_request_is_told_why(bad: bytes, why: str) -> None:
-    with pytest.raises(Malformed) as caught:
+    with pytest.raises(MalformedRequest) as caught:
         decode_request(bad)
     assert why in caught.value.reason
     assert "\n" not in caught.value.reason
 
 
 def test_answer_comes_out_as_it_went_in_and_anything_else_is_none() -> None:
-    outcome = Outcome(Result.UNKNOWN, "no answer within 1 s")
+    outcome = CommandOutcome(CommandResult.UNKNOWN, "no answer within 1 s")
     decoded = decode_answer(answer(outcome))
     assert decoded is not None
     assert decoded.outcome == outcome

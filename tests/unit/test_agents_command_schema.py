@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hubwatch_agents.cli import app
-from hubwatch_agents.config import Settings
-from hubwatch_agents.devices import inventory, resolve
+from hubwatch_agents.cli.app import app
+from hubwatch_agents.config.library import Library, check
+from hubwatch_agents.config.load import check as check_settings
+from hubwatch_agents.devices import inventory
 from hubwatch_agents.profiles.command import OWN_ROLE
-from hubwatch_agents.profiles.library import Library, check
 from hubwatch_agents.profiles.modbus_schema import Command, ModbusProfile
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.settings import AgentSettings
 
 LIBRARY = Library()
 
@@ -28,7 +29,7 @@ confidence = "generic"
 name = "alarm_1"
 unit = "1"
 kind = "state"
-wire = 0
+address = 0
 """
 
 MQTT = """
@@ -49,7 +50,7 @@ def problems(folder: Path, text: str) -> list[str]:
 
 
 def command(**keys: str) -> str:
-    whole = {"name": '"reset"', "description": '"Resets."', "function": "6", "wire": "20", "values": "[1]"} | keys
+    whole = {"name": '"reset"', "description": '"Resets."', "function": "6", "address": "20", "values": "[1]"} | keys
     return "[[commands]]\n" + "".join(f"{key} = {value}\n" for key, value in whole.items() if value)
 
 
@@ -62,16 +63,16 @@ def test_command_with_all_it_needs_is_taken_and_asks_for_the_name_of_the_sensor_
 
 def test_every_mistake_of_every_command_is_told_at_once(tmp_path: Path) -> None:
     text = MODBUS + command(description="", values="[]") + command(role='"Shift Leader"', function="7", confirm='"?"')
-    text += command(name='"third"', wire="65536", check="{ equals = 1 }", colour='"red"')
+    text += command(name='"third"', address="65536", check="{ equals = 1 }", colour='"red"')
     found = problems(tmp_path, text)
     assert [line.split(": ")[0] for line in found] == [
-        "commands[0].description",
         "commands[0].values",
+        "commands[0].description",
+        "commands[1].function",
         "commands[1].role",
         "commands[1].confirm",
-        "commands[1].function",
-        "commands[2].wire",
-        "commands[2].check.wire",
+        "commands[2].address",
+        "commands[2].check.address",
         "commands[2].colour",
     ]
 
@@ -84,20 +85,21 @@ def test_every_mistake_of_every_command_is_told_at_once(tmp_path: Path) -> None:
         ({"function": "5", "values": "[0, 1]"}, "function 5 writes at most 1 value"),
         ({"function": "6", "values": "[1, 2]"}, "function 6 writes at most 1 value"),
         ({"function": "16", "values": str(list(range(124)))}, "function 16 writes at most 123 values"),
-        ({"function": "16", "values": "[1, 2]", "wire": "65535"}, "runs over the last address"),
+        ({"function": "16", "values": "[1, 2]", "address": "65535"}, "runs over the last address"),
     ],
 )
 def test_write_that_no_device_could_be_sent_is_a_mistake(tmp_path: Path, keys: dict[str, str], why: str) -> None:
     (found,) = problems(tmp_path, MODBUS + command(**keys))
-    assert found.startswith("commands[0]: ")
+    assert found.startswith("commands[0].")
     assert why in found
 
 
 def test_two_wrongs_of_one_write_are_told_together(tmp_path: Path) -> None:
-    (found,) = problems(tmp_path, MODBUS + command(function="5", values="[7, 7]", wire="65535"))
-    assert "at most 1 value" in found
-    assert "a coil is 0 or 1" in found
-    assert "runs over" in found
+    assert problems(tmp_path, MODBUS + command(function="5", values="[7, 7]", address="65535")) == [
+        "commands[0].address: runs over the last address, 65535",
+        "commands[0].values: function 5 writes at most 1 value",
+        "commands[0].values: a coil is 0 or 1",
+    ]
 
 
 def test_two_commands_of_one_name_are_a_mistake(tmp_path: Path) -> None:
@@ -105,14 +107,14 @@ def test_two_commands_of_one_name_are_a_mistake(tmp_path: Path) -> None:
 
 
 def test_value_that_is_read_back_is_a_source_like_every_other(tmp_path: Path) -> None:
-    found = problems(tmp_path, MODBUS + command(check="{ wire = 0, any_of_bits = [16], equals = 1 }"))
+    found = problems(tmp_path, MODBUS + command(check="{ address = 0, any_of_bits = [16], equals = 1 }"))
     assert found == ["commands[0].check: a u16 has bits 0 to 15"]
 
 
 @pytest.mark.parametrize("topic", ["a/+/b", "a/#", "#"])
 def test_published_command_names_one_topic(tmp_path: Path, topic: str) -> None:
     text = MQTT + f'[[commands]]\nname = "open"\ndescription = "Opens."\ntopic = "{topic}"\npayload = "x"\n'
-    assert problems(tmp_path, text) == ["commands[0]: must name one topic, without + and #"]
+    assert problems(tmp_path, text) == [f"commands[0].topic: '{topic}' must name one topic, without + and #"]
 
 
 def test_published_command_cannot_be_retained(tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_latched_state_is_shown_and_stands_in_the_inventory() -> None:
     shown = CliRunner().invoke(app, ["profiles", "show", "sierra-sentry"]).output
     (line,) = [line for line in shown.splitlines() if "stays until reset at the device" in line]
     assert "alarm_1_latched" in line
-    settings = Settings.model_validate(
+    settings = AgentSettings.model_validate(
         {
             "hub": "h",
             "agent": "a",
@@ -145,7 +147,7 @@ def test_latched_state_is_shown_and_stands_in_the_inventory() -> None:
             ],
         }
     )
-    (sensor,) = inventory(resolve(settings, "test"))
+    (sensor,) = inventory(check_settings(settings, "test").devices)
     assert {channel.name for channel in sensor.channels if channel.latched} == {"alarm_1_latched"}
 
 
@@ -197,8 +199,8 @@ def test_registers_of_the_shipped_commands_are_those_of_the_documents() -> None:
         return next(each for each in profile.commands if each.name == name)
 
     reset = written("honeywell-midas", "reset")
-    assert (reset.function, reset.wire, reset.values) == (16, 20, (0x015E, 0x3626))
+    assert (reset.function, reset.address, reset.values) == (16, 20, (0x015E, 0x3626))
     last = written("moxa-e1200-contacts", "clear-count.16")
-    assert (last.function, last.wire, last.values) == (5, 0x011F, (1,))
+    assert (last.function, last.address, last.values) == (5, 0x011F, (1,))
     assert written("inveo-ind-u2", "take-card").role == OWN_ROLE
     assert written("rielta-brshs-rk", "output-off").values == (128,)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from hubwatch_agents.measured import Measured, judge
 from hubwatch_agents.profiles.measure import Measure
+from hubwatch_agents.values.scaling import Sample, judge
 from hubwatch_core.words import Quality
 
 MICROAMPERES = {"raw_4ma": 4000, "raw_20ma": 20000, "low": 0, "high": 100}
@@ -20,7 +20,7 @@ def loop(**changes: object) -> Measure:
     ("raw", "value"), [(4000, 0), (20000, 100), (12000, 50), (5000, 6.25), (3601, -2.49375), (20999, 106.24375)]
 )
 def test_current_within_the_limits_is_the_value_on_the_line_between_the_ends(raw: float, value: float) -> None:
-    assert judge(loop())(raw) == Measured(value)
+    assert judge(loop())(raw) == Sample(value)
 
 
 def test_ends_may_be_any_counts_and_any_values() -> None:
@@ -45,7 +45,7 @@ def test_falling_characteristic_is_a_loop_as_well() -> None:
     ],
 )
 def test_current_beyond_the_limits_is_no_value_and_says_why(raw: float, reason: str) -> None:
-    assert judge(loop())(raw) == Measured(None, Quality.BAD, reason)
+    assert judge(loop())(raw) == Sample(None, Quality.BAD, reason)
 
 
 @pytest.mark.parametrize("raw", [32767.0, float("nan"), float("inf")])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hubwatch_agents import privacy
-from hubwatch_agents.devices import Device, resolve
-from hubwatch_agents.modbus.decode import Decoder
-from hubwatch_agents.modbus.jobs import jobs_of
-from hubwatch_agents.modbus.raw import Image
+from hubwatch_agents.config.load import check
+from hubwatch_agents.devices import Device
+from hubwatch_agents.drivers.modbus.decode import Decoder
+from hubwatch_agents.drivers.modbus.jobs import jobs_of
+from hubwatch_agents.drivers.modbus.raw import Image
 from hubwatch_agents.profiles.modbus_schema import ModbusProfile
 from hubwatch_agents.readings import Reading
+from hubwatch_agents.values import pseudonyms
 from hubwatch_core.words import Quality
 from support.agents_rig import settings_of
 
@@ -28,28 +29,28 @@ confidence = "C"
 period_ms = 1000
 
 [heartbeat]
-wire = 9
+address = 9
 max_age_s = 5
 
 [device_time]
-wire = 20
+address = 20
 type = "u32"
 
 [[channels]]
 name = "gas"
 unit = "ppm"
-wire = 1
+address = 1
 invalid = [0xFFFF]
 
 [[channels]]
 name = "state"
 unit = "1"
 kind = "state"
-wire = 2
+address = 2
 period_ms = 10_000
 
 [[quality]]
-wire = 3
+address = 3
 good = [1]
 uncertain = [2]
 reason = "mode {value}"
@@ -59,16 +60,16 @@ channels = ["gas"]
 [[events]]
 event = "card.read"
 on = "change"
-wire = 5
+address = 5
 acknowledge = "next"
-subject = { wire = 30, type = "u32" }
-read = { door = { wire = 6 } }
+subject = { address = 30, type = "u32" }
+read = { door = { address = 6 } }
 attrs = { reader = "in" }
 
 [[commands]]
 name = "next"
 function = 6
-wire = 5
+address = 5
 values = [0]
 description = "Lets the reader read the next card."
 """
@@ -78,11 +79,11 @@ def device(folder: Path, **more: Any) -> Device:
     (folder / "box.toml").write_text(MAP, encoding="utf-8")
     connection = {"name": "io", "transport": "tcp", "host": "h"}
     settings = settings_of(connection, [{"sensor": "box-1", "profile": "box", **more}], profile_folders=[folder])
-    (made,) = resolve(settings, "test")
+    (made,) = check(settings, "test").devices
     return made
 
 
-def decoder(folder: Path, pseudonym: privacy.Pseudonym = privacy.raw, **more: Any) -> Decoder:
+def decoder(folder: Path, pseudonym: pseudonyms.Pseudonym = pseudonyms.raw, **more: Any) -> Decoder:
     made = device(folder, **more)
     assert isinstance(made.profile, ModbusProfile)
     return Decoder(made, made.profile, made.profile.channels, pseudonym, with_events=True, period_us=SECOND)
@@ -164,7 +165,7 @@ def test_card_that_is_nobodys_has_no_subject(tmp_path: Path) -> None:
 
 def test_subject_is_a_keyed_pseudonym_that_is_the_same_for_the_same_key(tmp_path: Path) -> None:
     def subject(key: bytes) -> str | None:
-        one = decoder(tmp_path, privacy.keyed(key))
+        one = decoder(tmp_path, pseudonyms.keyed(key))
         one.decode(image(), T)
         return one.decode(image(w5=8), T + SECOND)[1][0].subject
 
@@ -192,7 +193,7 @@ def test_no_answer_is_a_bad_reading_of_every_channel(tmp_path: Path) -> None:
 
 def test_channels_of_other_periods_become_jobs_of_their_own(tmp_path: Path) -> None:
     made = device(tmp_path)
-    jobs = jobs_of(made.connection, [made], privacy.raw)  # type: ignore[arg-type]
+    jobs = jobs_of(made.connection, [made], pseudonyms.raw)  # type: ignore[arg-type]
     assert [job.period_s for job in jobs] == [1.0, 10.0]
     assert {job.unit.number for job in jobs} == {1}
     assert jobs[0].unit is jobs[1].unit
@@ -204,7 +205,7 @@ def test_sensors_on_one_unit_share_their_requests(tmp_path: Path) -> None:
         {"sensor": f"door-{bit}", "profile": "moxa-e1210-door", "parameters": {"position_bit": bit}} for bit in range(4)
     ]
     settings = settings_of(connection, doors)
-    devices = resolve(settings, "test")
-    (job,) = jobs_of(settings.connections[0], devices, privacy.raw)  # type: ignore[arg-type]
+    devices = check(settings, "test").devices
+    (job,) = jobs_of(settings.connections[0], devices, pseudonyms.raw)  # type: ignore[arg-type]
     assert [tuple(request) for request in job.requests] == [(4, 16, 8), (4, 48, 1)]
     assert len(job.decoders) == 4

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hubwatch_agents.profiles.schema_doc import page
+from hubwatch_agents.cli.profile_schema import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "profiles.md"
 
@@ -22,8 +22,9 @@ def test_every_key_of_the_schema_is_described() -> None:
 
 def test_agent_loads_neither_the_store_nor_what_belongs_to_it() -> None:
     code = (
-        "import sys, hubwatch_agents.service, hubwatch_agents.modbus.driver, hubwatch_agents.mqtt_json.driver\n"
-        "import hubwatch_agents.sparkplug.driver, hubwatch_agents.cli\n"
+        "import sys, hubwatch_agents.service, hubwatch_agents.drivers.modbus.driver\n"
+        "import hubwatch_agents.drivers.mqtt.driver, hubwatch_agents.drivers.sparkplug.driver\n"
+        "import hubwatch_agents.cli.app\n"
         "heavy = ('psycopg', 'numpy', 'pandas', 'hubwatch_store', 'google.protobuf')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
-from hubwatch_agents.drops import QUIET_US, Cause, Drops
+from hubwatch_agents.drivers.drops import QUIET_US, Cause, DropCounters
 
 T = 1_795_284_000_000_000
 
 
 def test_counts_are_scraped_by_sensor_and_cause() -> None:
     registry = CollectorRegistry()
-    drops = Drops(registry)
+    drops = DropCounters(registry)
     drops.drop("door-1", Cause.REPEATED, T)
     drops.drop("door-1", Cause.REPEATED, T)
     drops.drop("door-2", Cause.NOT_RECOVERED, T, "gone", count=5)
@@ -23,12 +23,12 @@ def test_counts_are_scraped_by_sensor_and_cause() -> None:
 
 def test_nothing_dropped_is_no_line_of_the_page_but_its_head() -> None:
     registry = CollectorRegistry()
-    Drops(registry)
+    DropCounters(registry)
     assert "hubwatch_agents_dropped_total{" not in generate_latest(registry).decode()
 
 
 def test_log_says_once_that_it_begins_and_once_that_it_is_over() -> None:
-    drops = Drops()
+    drops = DropCounters()
     with capture_logs() as logs:
         for i in range(100):
             drops.drop("door-1", Cause.UNREADABLE, T + i, "no JSON")
@@ -44,7 +44,7 @@ def test_log_says_once_that_it_begins_and_once_that_it_is_over() -> None:
 
 
 def test_causes_and_sensors_are_told_apart() -> None:
-    drops = Drops()
+    drops = DropCounters()
     with capture_logs() as logs:
         drops.drop("a", Cause.UNREADABLE, T)
         drops.drop("b", Cause.UNREADABLE, T)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_agents.mqtt_json.gaps import Gaps, Seen
+from hubwatch_agents.drivers.mqtt.backfill import Gaps, SeenNumbers
 
 
 def seen(gaps: Gaps, *numbers: int) -> None:
@@ -15,7 +15,7 @@ def seen(gaps: Gaps, *numbers: int) -> None:
 
 def test_first_number_is_only_the_baseline() -> None:
     gaps = Gaps(10)
-    assert gaps.see(69, None) == (Seen.NEW, [])
+    assert gaps.see(69, None) == (SeenNumbers.NEW, [])
     assert gaps.next() is None
 
 
@@ -45,16 +45,16 @@ def test_number_found_in_the_middle_splits_the_gap() -> None:
 def test_missing_number_that_comes_by_itself_is_no_reset() -> None:
     gaps = Gaps(10)
     seen(gaps, 5, 9)
-    assert gaps.see(7, None) == (Seen.KNOWN, [])
+    assert gaps.see(7, None) == (SeenNumbers.KNOWN, [])
     assert gaps.last == 9
 
 
 def test_more_than_may_be_fetched_is_given_up_from_its_oldest_and_told() -> None:
     gaps = Gaps(3)
     seen(gaps, 1)
-    assert gaps.see(10, None) == (Seen.NEW, [(2, 6)])
+    assert gaps.see(10, None) == (SeenNumbers.NEW, [(2, 6)])
     assert gaps.missing == [(7, 9)]
-    assert gaps.see(13, None) == (Seen.NEW, [(7, 8)])
+    assert gaps.see(13, None) == (SeenNumbers.NEW, [(7, 8)])
     assert gaps.missing == [(9, 9), (11, 12)]
 
 
@@ -62,28 +62,28 @@ def test_lower_number_with_a_later_time_is_a_reset_and_what_came_since_is_missin
     gaps = Gaps(10)
     gaps.see(100, 1000)
     gaps.see(103, 1010)
-    assert gaps.see(3, 2000) == (Seen.RESET, [(101, 102)])
+    assert gaps.see(3, 2000) == (SeenNumbers.RESET, [(101, 102)])
     assert (gaps.last, gaps.missing) == (3, [(1, 2)])
 
 
 def test_lower_number_with_an_earlier_time_is_known() -> None:
     gaps = Gaps(10)
     gaps.see(100, 1000)
-    assert gaps.see(99, 990) == (Seen.KNOWN, [])
+    assert gaps.see(99, 990) == (SeenNumbers.KNOWN, [])
     assert gaps.last == 100
 
 
 def test_lower_number_without_times_is_a_reset_and_nothing_is_guessed() -> None:
     gaps = Gaps(10)
     seen(gaps, 100)
-    assert gaps.see(7, None) == (Seen.RESET, [])
+    assert gaps.see(7, None) == (SeenNumbers.RESET, [])
     assert (gaps.last, gaps.missing) == (7, [])
 
 
 def test_same_number_again_is_known() -> None:
     gaps = Gaps(10)
     seen(gaps, 100)
-    assert gaps.see(100, None) == (Seen.KNOWN, [])
+    assert gaps.see(100, None) == (SeenNumbers.KNOWN, [])
 
 
 @given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 20))

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hubwatch_agents.changes import On, Watch
-from hubwatch_agents.measured import Measured, Turns, judge
 from hubwatch_agents.profiles.measure import Measure
 from hubwatch_agents.readings import Reading
-from hubwatch_agents.reports import Band, Reports
+from hubwatch_agents.values.deadband import Band, Reports
+from hubwatch_agents.values.edges import On, Watch
+from hubwatch_agents.values.scaling import RolloverCounter, Sample, judge
 from hubwatch_core.words import Quality
+
+LOOP: dict[str, object] = {"loop": {"raw_4ma": 0, "raw_20ma": 100, "low": 0, "high": 10}}
 
 
 def measure(**more: object) -> Measure:
@@ -22,9 +24,9 @@ def measure(**more: object) -> Measure:
 
 
 def test_scale_divisor_and_offset_leave_no_binary_dust() -> None:
-    assert judge(measure(scale=0.1))(3.0) == Measured(0.3)
-    assert judge(measure(divisor=512))(51200.0) == Measured(100.0)
-    assert judge(measure(scale=0.1, offset=-40))(655.0) == Measured(25.5)
+    assert judge(measure(scale=0.1))(3.0) == Sample(0.3)
+    assert judge(measure(divisor=512))(51200.0) == Sample(100.0)
+    assert judge(measure(scale=0.1, offset=-40))(655.0) == Sample(25.5)
 
 
 @pytest.mark.parametrize("raw", [0xFFFF, 32768.0, math.nan, math.inf])
@@ -36,6 +38,33 @@ def test_sentinel_and_not_finite_are_no_value(raw: float) -> None:
     assert "no value" in judged.reason
 
 
+@pytest.mark.parametrize("raw", [10**400, -(10**400)])
+@pytest.mark.parametrize("more", [{}, {"scale": 0.3}, {"invalid": [1]}, {"states": {"1": "on"}}, LOOP])
+def test_number_too_large_to_calculate_with_is_no_value(raw: int, more: dict[str, object]) -> None:
+    judged = judge(measure(**more))(raw)
+    assert (judged.x, judged.quality) == (None, Quality.BAD)
+
+
+def test_value_that_scaling_makes_infinite_is_no_value() -> None:
+    judged = judge(measure(scale=1e300))(1e300)
+    assert (judged.x, judged.quality) == (None, Quality.BAD)
+
+
+def test_numbers_compare_as_numbers() -> None:
+    judged = judge(measure(states={"1": "open", "2": "shut"}, suspect=[3.0], invalid=[4]))
+    assert [judged(raw).quality for raw in (1.0, 1, 2, 2.0)] == [Quality.GOOD] * 4
+    assert [judged(raw).quality for raw in (3, 4.0)] == [Quality.UNCERTAIN, Quality.BAD]
+
+
+@pytest.mark.parametrize("on", ["rise", "fall", "change", "increase"])
+@pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_makes_no_event_and_leaves_the_baseline(on: On, nothing: float) -> None:
+    watch = Watch(on)
+    assert watch.see(nothing, 0) is None
+    assert watch.see(0.0, 1) is None
+    assert [watch.see(x, t) for t, x in enumerate([nothing, nothing, 0, 0.0], 2)] == [None] * 4
+
+
 def test_float_sentinel_is_compared_as_the_device_writes_it() -> None:
     sentinel = 3.4028234663852886e38
     assert judge(measure(invalid=[sentinel]))(sentinel).x is None
@@ -43,7 +72,7 @@ def test_float_sentinel_is_compared_as_the_device_writes_it() -> None:
 
 def test_implausible_value_is_kept_and_bad() -> None:
     judged = judge(measure(plausible=[0, 400]))(6553.5)
-    assert judged == Measured(6553.5, Quality.BAD, "6553.5 V is outside 0 to 400")
+    assert judged == Sample(6553.5, Quality.BAD, "6553.5 V is outside 0 to 400")
 
 
 def test_suspect_value_is_uncertain() -> None:
@@ -53,7 +82,7 @@ def test_suspect_value_is_uncertain() -> None:
 def test_code_that_is_not_in_the_profile_is_uncertain() -> None:
     judged = judge(measure(kind="state", states={"0": "closed", "1": "open"}))
     assert judged(1.0).quality is Quality.GOOD
-    assert judged(7.0) == Measured(7.0, Quality.UNCERTAIN, "code 7 is not in the profile")
+    assert judged(7.0) == Sample(7.0, Quality.UNCERTAIN, "code 7 is not in the profile")
 
 
 @pytest.mark.parametrize(
@@ -72,13 +101,13 @@ def test_measure_that_makes_no_sense_is_refused(more: dict[str, object], message
 
 
 def test_counter_goes_on_over_its_end_and_begins_again_after_a_restart() -> None:
-    turns = Turns(65536)
+    turns = RolloverCounter(65536)
     assert [turns.count(raw) for raw in (65000, 65535, 3, 10, 5)] == [65000, 65535, 65539, 65546, 5]
 
 
 @given(st.lists(st.integers(0, 9999), min_size=1, max_size=200))
 def test_counter_that_only_turns_never_falls(steps: list[int]) -> None:
-    turns, true, seen = Turns(65536), 0, []
+    turns, true, seen = RolloverCounter(65536), 0, []
     for step in steps:
         true += step
         seen.append(turns.count(true % 65536))
@@ -126,7 +155,7 @@ def test_report_by_exception_sends_moves_quality_changes_and_at_the_latest_in_ti
         (reading(1_000_005, 10.6), True),
     ]
     assert [reports.wanted(each) for each, _ in given_] == [wanted for _, wanted in given_]
-    assert reports.held_back == 3
+    assert reports.unchanged == 3
 
 
 def test_channel_without_dead_band_is_always_sent() -> None:

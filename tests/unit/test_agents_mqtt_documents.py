@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_agents.mqtt_json import documents, plain
+from hubwatch_agents.drivers.mqtt import payload as payloads
 from hubwatch_core import wire
 
 JSON = st.recursive(
@@ -29,39 +29,39 @@ T = 1_795_284_000_000_000
         (b'{"b": {"a": 1, "a": 1}}', "'a' is there twice"),
         (b"[" * 33 + b"]" * 33, "deeper than 32"),
         (b"[" * 100_000 + b"]" * 100_000, "deeper than 32"),
-        (b" " * (documents.MAX_BYTES + 1), "more than"),
+        (b" " * (payloads.MAX_BYTES + 1), "more than"),
     ],
 )
 def test_payload_that_is_no_good_is_refused_with_the_reason(payload: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        documents.read(payload, "json")
+        payloads.read(payload, "json")
 
 
 def test_document_as_deep_as_allowed_is_read() -> None:
-    assert documents.read(b"[" * 32 + b"]" * 32, "json")
+    assert payloads.read(b"[" * 32 + b"]" * 32, "json")
 
 
 def test_text_is_taken_as_it_is() -> None:
-    assert documents.read("µ{".encode(), "text") == "µ{"
+    assert payloads.read("µ{".encode(), "text") == "µ{"
 
 
 @given(JSON)
 def test_every_sane_document_comes_through(document: object) -> None:
-    read = documents.read(json.dumps(document).encode(), "json")
+    read = payloads.read(json.dumps(document).encode(), "json")
     assert json.dumps(read) == json.dumps(document)
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_read_or_refused(noise: bytes) -> None:
     try:
-        documents.read(noise, "json")
+        payloads.read(noise, "json")
     except ValueError:
         return
 
 
 @given(JSON)
 def test_every_attribute_survives_the_wire(value: object) -> None:
-    found = plain.attribute(value)
+    found = payloads.attribute(value)
     if found is None:
         assert value is None or (isinstance(value, float) and not math.isfinite(value))
         return

@@ -6,10 +6,10 @@ import re
 import tomllib
 from pathlib import Path
 
-from hubwatch_agents.devices import resolve
-from hubwatch_agents.drops import Cause
-from hubwatch_agents.mqtt_json import documents, recovery
-from hubwatch_agents.profiles.library import Library
+from hubwatch_agents.config.library import Library
+from hubwatch_agents.config.load import check
+from hubwatch_agents.drivers.drops import Cause
+from hubwatch_agents.drivers.mqtt import backfill, payload
 from support.agents_rig import settings_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "read-mqtt-devices.md").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ def test_entry_of_the_page_is_a_device_without_mistakes() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (device,) = tomllib.loads(block)["devices"]
     connection = {"name": device["connection"], "transport": "mqtt", "host": "h"}
-    assert [each.sensor for each in resolve(settings_of(connection, [device]), "the page")] == ["radon-1"]
+    assert [each.sensor for each in check(settings_of(connection, [device]), "the page").devices] == ["radon-1"]
 
 
 def test_every_cause_of_a_drop_is_on_the_page_and_no_other() -> None:
@@ -27,9 +27,9 @@ def test_every_cause_of_a_drop_is_on_the_page_and_no_other() -> None:
 
 
 def test_limits_and_names_on_the_page_are_those_of_the_program() -> None:
-    assert f"longer than {documents.MAX_BYTES // 1024} KiB" in PAGE
-    assert f"deeper than {documents.MAX_LEVELS} levels" in PAGE
-    assert recovery.EVENTS_LOST in PAGE
+    assert f"longer than {payload.MAX_BYTES // 1024} KiB" in PAGE
+    assert f"deeper than {payload.MAX_LEVELS} levels" in PAGE
+    assert backfill.EVENTS_LOST in PAGE
     rule = Library().map("uhppoted-door").example()
     assert rule.protocol == "mqtt"
     assert rule.recovery is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubwatch_agents.mqtt_json.repeats import REMEMBERED, Repeats
+from hubwatch_agents.drivers.mqtt.mapping import REMEMBERED, Repeats
 from hubwatch_agents.profiles.mqtt_schema import MessageRule
 
 T = 1_795_284_000_000_000

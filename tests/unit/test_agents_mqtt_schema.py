@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hubwatch_agents.mqtt_json import paths
+from hubwatch_agents.drivers.mqtt import paths
 from hubwatch_agents.profiles.mqtt_schema import MqttProfile, Pick
 
 HEAD = {
@@ -78,5 +78,5 @@ def test_contact_works_either_way(pick: dict[str, Any], found: dict[Any, int]) -
 @pytest.mark.parametrize("value", ["unknown", 2, 0, 1, [], {}])
 def test_contact_that_says_neither_is_strange_and_no_number(value: object) -> None:
     found = paths.pick({"c": value}, Pick(path="c", active_when=(False,)))
-    assert isinstance(found, paths.Strange)
+    assert isinstance(found, paths.NoContact)
     assert paths.number(found) is None

@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from hubwatch_agents.agent import Agent
-from hubwatch_agents.checked import Checked, read
-from hubwatch_agents.last_good import keep
-from hubwatch_agents.reload import NEED_RESTART, Reload, read_or_last_good
+from hubwatch_agents.config.last_good import keep
+from hubwatch_agents.config.library import Library
+from hubwatch_agents.config.load import read
+from hubwatch_agents.config.reload import NEED_RESTART, Reload, read_or_last_good
+from hubwatch_agents.devices import Configuration
+from hubwatch_agents.readings import Reading
+from hubwatch_core.clock import now_us
 from hubwatch_core.errors import ConfigError, Permanent
-from hubwatch_core.service import Context
+from hubwatch_core.process import Context
+from support.eventually import eventually
 
 GOOD = """
 hub = "h"
@@ -35,13 +40,13 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "agent.toml"
         self.last_good = folder / "state" / "last-good.toml"
-        self.taken: list[Checked] = []
+        self.taken: list[Configuration] = []
         self.told: list[tuple[bool, str]] = []
         self.refuse = False
         self.path.write_text(GOOD, encoding="utf-8")
         self.reload = Reload(self.path, {}, read(self.path), self, self.last_good)
 
-    def reconfigure(self, checked: Checked) -> None:
+    def reconfigure(self, checked: Configuration) -> None:
         if self.refuse:
             raise Permanent("key file cannot be used")
         self.taken.append(checked)
@@ -187,7 +192,7 @@ confidence = "generic"
 [[channels]]
 name = "x"
 unit = "1"
-wire = 1
+address = 1
 """
 
 
@@ -206,7 +211,7 @@ class Named:
     def keep(self) -> None:
         keep(self.path, read(self.path).settings, self.last_good)
 
-    def start(self) -> tuple[Checked, ConfigError | None]:
+    def start(self) -> tuple[Configuration, ConfigError | None]:
         return read_or_last_good(self.path, {}, self.last_good)
 
     def copies(self) -> list[Path]:
@@ -245,6 +250,43 @@ def test_profile_that_was_broken_comes_from_what_was_kept(named: Named) -> None:
     assert [channel.name for channel in checked.devices[0].profile.channels] == ["x"]
 
 
+def test_folder_of_profiles_beside_the_file_is_kept_and_found_again(named: Named) -> None:
+    text = named.path.read_text(encoding="utf-8")
+    named.path.write_text(text.replace(f'["{named.path.parent}/profiles"]', '["profiles"]'), encoding="utf-8")
+    named.keep()
+    named.profile.write_text("broken", encoding="utf-8")
+    checked, error = named.start()
+    assert error is not None
+    assert [channel.name for channel in checked.devices[0].profile.channels] == ["x"]
+
+
+@pytest.mark.parametrize("broken", ["broken", OWN + "repeat = 5\n", OWN + "only_if = 5\n", OWN + "address = 1\n"])
+def test_mistake_in_a_profile_is_told_and_what_runs_stays_in_force(named: Named, broken: str) -> None:
+    watched = Watched(named.path.parent / "state")
+    running = read(named.path)
+    reload = Reload(named.path, {}, running, watched, None)
+    named.profile.write_text(broken, encoding="utf-8")
+    reload.changed()
+    assert watched.taken == []
+    assert not watched.ok
+    assert "own.toml" in watched.told[-1][1]
+
+
+def test_fault_of_a_check_itself_is_told_and_what_runs_stays_in_force(
+    named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(named.path.parent / "state")
+    reload = Reload(named.path, {}, read(named.path), watched, None)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a check that divides")
+
+    monkeypatch.setattr("hubwatch_agents.drivers.modbus.line_load.problems", fail)
+    reload.changed()
+    assert not watched.ok
+    assert "could not be checked: ZeroDivisionError: a check that divides" in watched.told[-1][1]
+
+
 def test_folder_of_profiles_that_is_gone_comes_from_what_was_kept(named: Named) -> None:
     named.profile.unlink()
     named.profile.parent.rmdir()
@@ -272,24 +314,49 @@ def test_last_good_file_that_cannot_be_written_stops_nothing(tmp_path: Path) -> 
     assert path.read_text(encoding="utf-8") == GOOD
 
 
-async def test_running_agent_cuts_frames_as_often_as_the_new_configuration_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    often = f'publish_interval_ms = 200\n{GOOD}[spool]\ndirectory = "{tmp_path / "spool"}"\n'
+async def test_running_agent_makes_frames_as_often_as_the_new_configuration_says(tmp_path: Path) -> None:
+    often = f'publish_interval_ms = 10000\n{GOOD}[spool]\ndirectory = "{tmp_path / "spool"}"\n'
     path = tmp_path / "agent.toml"
     path.write_text(often, encoding="utf-8")
-    agent = Agent(read(path), Context.make("test"))
-    cuts: list[int] = []
-
-    def cut() -> bool:
-        cuts.append(1)
-        return True
-
-    monkeypatch.setattr(agent, "_cut_readings", cut)
-    cutting = asyncio.create_task(agent._cut_readings_for_ever())
-    path.write_text(often.replace("200", "20", 1), encoding="utf-8")
+    agent, stop = Agent(read(path), Context.make("test")), asyncio.Event()
+    path.write_text(often.replace("10000", "20", 1), encoding="utf-8")
     agent.reconfigure(read(path))
-    await asyncio.sleep(1.2)
-    cutting.cancel()
-    agent.store.close()
-    assert len(cuts) > 12, "six in 1.2 s were the old configuration's, fifty are the new one's"
+    running = asyncio.create_task(agent.publish(stop))
+    try:
+        before = agent.uplink.store.spool.appended
+        for count in range(1, 6):
+            agent.emit(Reading("s", "c", now_us(), float(count)))
+            await eventually(lambda: agent.uplink.store.spool.appended >= before + count)  # noqa: B023 - awaited here
+    finally:
+        stop.set()
+        await running
+
+
+BROKER = '[[connections]]\nname = "site"\ntransport = "mqtt"\nhost = "127.0.0.1"\n[privacy]\nsubjects = "raw"\n'
+DOOR = '[[devices]]\nsensor = "d"\nzone = "z"\nprofile = "onvif-door"\nconnection = "site"\n'
+
+
+def test_start_and_reload_warn_as_check_config_does_each_time_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched = Watched(tmp_path)
+    wanted = [name for name, each in Library().map("onvif-door").declared.items() if each.default is None]
+    filled = ", ".join(f'{name} = "x"' for name in wanted)
+    door = f"{DOOR}parameters = {{ {filled} }}\n"
+
+    def logged() -> int:
+        return capsys.readouterr().out.count("configuration accepted with a warning")
+
+    watched.write(GOOD + BROKER + door)
+    assert watched.told[-1][0]
+    assert watched.told[-1][1].startswith(f"in force, 1 warning; the first: {watched.path}: devices[1].max_age_s: d: ")
+    assert logged() == 1
+    watched.write(GOOD + BROKER + door + "# a comment\n")
+    assert logged() == 0
+    watched.write(GOOD + BROKER + door + 'silence = "allowed"\n')
+    assert watched.told[-1] == (True, "in force")
+    Reload(watched.path, {}, read(watched.path), watched, None).started()
+    assert logged() == 0
+    watched.path.write_text(GOOD + BROKER + door, encoding="utf-8")
+    Reload(watched.path, {}, read(watched.path), watched, None).started()
+    assert logged() == 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hubwatch_agents.config import DeviceSection
-from hubwatch_agents.connections import TcpWay
+from hubwatch_agents.connections import TcpConnection
 from hubwatch_agents.devices import Device
-from hubwatch_agents.modbus.jobs import jobs_of
-from hubwatch_agents.modbus.raw import Image
-from hubwatch_agents.privacy import raw
+from hubwatch_agents.drivers.modbus.jobs import jobs_of
+from hubwatch_agents.drivers.modbus.raw import Image
 from hubwatch_agents.profiles.modbus_schema import ModbusProfile
+from hubwatch_agents.settings import DeviceSection
+from hubwatch_agents.values.pseudonyms import raw
 from hubwatch_core.words import Quality
 
 PROFILE = ModbusProfile.model_validate(
@@ -19,13 +19,13 @@ PROFILE = ModbusProfile.model_validate(
         "confidence": "generic", "protocol": "modbus",
         "channels": [
             {
-                "name": "value", "unit": "ppm", "wire": 3, "divisor": 2,
-                "decimals_from": {"wire": 4, "type": "u8_low"}, "sign_from": {"wire": 4, "type": "u8_high"},
+                "name": "value", "unit": "ppm", "address": 3, "divisor": 2,
+                "decimals_from": {"address": 4, "type": "u8_low"}, "sign_from": {"address": 4, "type": "u8_high"},
             }
         ],
     }
 )  # fmt: skip
-WAY = TcpWay(transport="tcp", name="line", host="127.0.0.1")
+WAY = TcpConnection(transport="tcp", name="line", host="127.0.0.1")
 DEVICE = Device(
     DeviceSection(sensor="it", zone="here", profile="signed", connection="line"),
     PROFILE,

@@ -9,13 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_agents.devices import resolve
-from hubwatch_agents.drops import Cause, Drops
+from hubwatch_agents.config.load import check
+from hubwatch_agents.drivers.drops import Cause, DropCounters
+from hubwatch_agents.drivers.sparkplug.node import (
+    BIRTH_PATIENCE_US,
+    REBIRTH_PAUSE_US,
+    Node,
+    NodeUpdate,
+)
+from hubwatch_agents.drivers.sparkplug.payload import MalformedPayload, Metric, Payload, decode, rebirth_command
+from hubwatch_agents.drivers.sparkplug.sensor import MetricSensor
+from hubwatch_agents.drivers.sparkplug.sequence import Sequence
 from hubwatch_agents.profiles.sparkplug_schema import SparkplugProfile
-from hubwatch_agents.readings import Happening, Reading
-from hubwatch_agents.sparkplug.node import BIRTH_PATIENCE_US, REBIRTH_PAUSE_US, Found, MetricSensor, Node, Told
-from hubwatch_agents.sparkplug.payload import Malformed, Metric, Payload, decode, rebirth_command
-from hubwatch_agents.sparkplug.sequence import Sequence
+from hubwatch_agents.readings import Observation, Reading, SensorEvent
 from hubwatch_core.words import Quality
 from support.agents_rig import settings_of
 from support.agents_transports import sparkplug_metric, sparkplug_payload
@@ -66,7 +72,7 @@ def test_rebirth_command_is_read_by_our_own_reader() -> None:
 
 @pytest.mark.parametrize("data", [b"\x12\x05abc", b"\x08", b"\x0b", b"\x08" + b"\xff" * 11, b"\x12\x02\x65\x00"])
 def test_broken_payload_is_malformed(data: bytes) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         decode(data)
 
 
@@ -74,7 +80,7 @@ def test_broken_payload_is_malformed(data: bytes) -> None:
 def test_noise_is_read_or_malformed(data: bytes) -> None:
     try:
         decode(data)
-    except Malformed:
+    except MalformedPayload:
         return
 
 
@@ -102,7 +108,7 @@ def test_missing_message_is_given_up_after_the_reorder_time() -> None:
     assert sequence.take(4, "d", 1200) == ["d"]
 
 
-def node(drops: Drops | None = None, **more: object) -> Node:
+def node(drops: DropCounters | None = None, **more: object) -> Node:
     devices = [
         {
             "sensor": "climate",
@@ -110,9 +116,9 @@ def node(drops: Drops | None = None, **more: object) -> Node:
             "parameters": {"group": "g", "node": "n", "device": "d", "door": "Open", **more},
         }
     ]
-    (device,) = resolve(settings_of({"name": "b", "transport": "sparkplug", "host": "h"}, devices), "test")
+    (device,) = check(settings_of({"name": "b", "transport": "sparkplug", "host": "h"}, devices), "test").devices
     assert isinstance(device.profile, SparkplugProfile)
-    return Node([MetricSensor(device, device.profile)], 1000, drops or Drops())
+    return Node([MetricSensor(device, device.profile)], 1000, drops or DropCounters())
 
 
 def metrics(*given_: Metric) -> tuple[Metric, ...]:
@@ -126,16 +132,18 @@ BORN = metrics(
 )
 
 
-def born(one: Node, bd_seq: int = 1) -> list[Found]:
-    found = one.hear(Told("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=bd_seq),)), T))
-    return found + one.hear(Told("DBIRTH", "d", Payload(1, 1, BORN), T))
+def born(one: Node, bd_seq: int = 1) -> list[Observation]:
+    found = one.on_message(
+        NodeUpdate("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=bd_seq),)), T)
+    )
+    return found + one.on_message(NodeUpdate("DBIRTH", "d", Payload(1, 1, BORN), T))
 
 
-def data(one: Node, seq: int, *given_: Metric, t: int = T) -> list[Found]:
-    return one.hear(Told("DDATA", "d", Payload(5, seq, given_), t))
+def data(one: Node, seq: int, *given_: Metric, t: int = T) -> list[Observation]:
+    return one.on_message(NodeUpdate("DDATA", "d", Payload(5, seq, given_), t))
 
 
-def readings(found: list[Found]) -> list[tuple[str, float | None, Quality]]:
+def readings(found: list[Observation]) -> list[tuple[str, float | None, Quality]]:
     return [(each.channel, each.x, each.quality) for each in found if isinstance(each, Reading)]
 
 
@@ -176,7 +184,7 @@ def test_gap_in_the_sequence_is_waited_for_and_then_asks_for_a_rebirth() -> None
 def test_dead_device_is_bad_with_everything_it_has() -> None:
     one = node()
     born(one)
-    found = one.hear(Told("DDEATH", "d", Payload(1, 2), T))
+    found = one.on_message(NodeUpdate("DDEATH", "d", Payload(1, 2), T))
     assert readings(found) == [("temperature", None, Quality.BAD), ("humidity", None, Quality.BAD)]
 
 
@@ -184,9 +192,11 @@ def test_dead_node_takes_its_devices_along_and_a_late_will_of_an_old_session_not
     one = node()
     born(one, bd_seq=8)
     old = Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=7),))
-    assert one.hear(Told("NDEATH", None, old, T)) == []
+    assert one.on_message(NodeUpdate("NDEATH", None, old, T)) == []
     now = Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=8),))
-    assert [quality for _, _, quality in readings(one.hear(Told("NDEATH", None, now, T)))] == [Quality.BAD] * 2
+    assert [quality for _, _, quality in readings(one.on_message(NodeUpdate("NDEATH", None, now, T)))] == [
+        Quality.BAD
+    ] * 2
 
 
 def test_historical_value_keeps_the_devices_time_and_is_late() -> None:
@@ -212,9 +222,9 @@ def test_null_is_no_value() -> None:
 
 def test_edge_of_a_metric_is_an_event_and_the_birth_its_baseline() -> None:
     one = node()
-    assert not [each for each in born(one) if isinstance(each, Happening)]
+    assert not [each for each in born(one) if isinstance(each, SensorEvent)]
     (event,) = data(one, 2, Metric(alias=3, raw=True))
-    assert isinstance(event, Happening)
+    assert isinstance(event, SensorEvent)
     assert event.type == "device.tamper"
 
 
@@ -225,34 +235,38 @@ def test_aliases_are_learnt_anew_at_a_rebirth() -> None:
         Metric(name="Temperature", alias=2, datatype=9, raw=20.5),
         Metric(name="Humidity", alias=1, datatype=9, raw=40.0),
     )
-    one.hear(Told("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=1),)), T))
-    one.hear(Told("DBIRTH", "d", Payload(1, 1, turned), T))
+    one.on_message(NodeUpdate("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=1),)), T))
+    one.on_message(NodeUpdate("DBIRTH", "d", Payload(1, 1, turned), T))
     assert readings(data(one, 2, Metric(alias=1, raw=41.0))) == [("humidity", 41.0, Quality.GOOD)]
 
 
 def test_data_of_a_dead_device_is_not_used_and_asks_for_its_birth() -> None:
-    drops = Drops()
+    drops = DropCounters()
     one = node(drops)
     born(one)
-    one.hear(Told("DDEATH", "d", Payload(1, 2), T))
+    one.on_message(NodeUpdate("DDEATH", "d", Payload(1, 2), T))
     assert data(one, 3, Metric(alias=1, raw=21.0)) == []
     assert one.wants_rebirth
     assert drops.count("climate", Cause.UNBORN) == 1
-    found = one.hear(Told("DBIRTH", "d", Payload(1, 4, BORN), T))
+    found = one.on_message(NodeUpdate("DBIRTH", "d", Payload(1, 4, BORN), T))
     assert ("temperature", 20.5, Quality.GOOD) in readings(found)
 
 
-def test_data_of_a_device_nobody_knows_asks_for_a_rebirth() -> None:
-    one = node()
+def test_device_that_nobody_reads_counts_in_the_sequence_and_costs_nothing_else() -> None:
+    drops = DropCounters()
+    one = node(drops)
     born(one)
-    assert one.hear(Told("DDATA", "stranger", Payload(5, 2, (Metric(alias=1, raw=1.0),)), T)) == []
-    assert one.wants_rebirth
+    assert one.on_message(NodeUpdate("DDATA", "stranger", Payload(5, 2, (Metric(alias=1, raw=1.0),)), T)) == []
+    assert not one.wants_rebirth
+    assert readings(data(one, 3, Metric(alias=1, raw=21.0))) == [("temperature", 21.0, Quality.GOOD)]
+    # The times of these payloads are of 1970, and told to be.
+    assert [cause for cause in Cause if drops.count("climate", cause)] == [Cause.UNREADABLE_TIME]
 
 
 def test_device_that_is_not_born_after_its_node_is_given_up() -> None:
     one = node()
     born(one)
-    one.hear(Told("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=2),)), T))
+    one.on_message(NodeUpdate("NBIRTH", None, Payload(1, 0, (Metric(name="bdSeq", datatype=4, raw=2),)), T))
     assert one.tick(T + BIRTH_PATIENCE_US - 1) == []
     found = one.tick(T + BIRTH_PATIENCE_US)
     assert readings(found) == [("temperature", None, Quality.BAD), ("humidity", None, Quality.BAD)]
@@ -282,7 +296,7 @@ def test_device_that_hangs_is_bad_after_its_time_and_again_as_long_as_it_does() 
 def test_dead_device_is_not_called_silent_too() -> None:
     one = node()
     born(one)
-    one.hear(Told("DDEATH", "d", Payload(1, 2), T))
+    one.on_message(NodeUpdate("DDEATH", "d", Payload(1, 2), T))
     assert one.tick(T + 600_000_000) == []
 
 
@@ -300,17 +314,17 @@ def test_node_that_does_not_answer_is_asked_ever_less_often() -> None:
 
 
 def test_old_session_is_counted() -> None:
-    drops = Drops()
+    drops = DropCounters()
     one = node(drops)
     born(one, bd_seq=8)
-    one.hear(Told("NDEATH", None, Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=7),)), T))
+    one.on_message(NodeUpdate("NDEATH", None, Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=7),)), T))
     assert drops.count("climate", Cause.OLD_SESSION) == 1
 
 
 def test_death_without_a_session_number_is_a_death() -> None:
     one = node()
     born(one)
-    assert len(one.hear(Told("NDEATH", None, Payload(1, None), T))) == 2
+    assert len(one.on_message(NodeUpdate("NDEATH", None, Payload(1, None), T))) == 2
 
 
 def test_session_number_wraps_and_is_compared_for_sameness_only() -> None:
@@ -318,11 +332,11 @@ def test_session_number_wraps_and_is_compared_for_sameness_only() -> None:
     born(one, bd_seq=255)
     born(one, bd_seq=0)
     old = Payload(1, None, (Metric(name="bdSeq", datatype=4, raw=255),))
-    assert one.hear(Told("NDEATH", None, old, T)) == []
+    assert one.on_message(NodeUpdate("NDEATH", None, old, T)) == []
 
 
 def test_unreadable_message_is_counted_and_asks_for_everything() -> None:
-    drops = Drops()
+    drops = DropCounters()
     one = node(drops)
     born(one)
     one.unreadable(T, "a field runs over the end")
@@ -336,20 +350,23 @@ def test_stored_edge_is_told_late_and_does_not_disturb_the_live_ones() -> None:
     stored = [Metric(alias=3, raw=value, historical=True, timestamp_ms=1_795_283_000_000 + i)
               for i, value in enumerate((False, True, False))]  # fmt: skip
     (event,) = data(one, 2, *stored)
-    assert isinstance(event, Happening)
+    assert isinstance(event, SensorEvent)
     assert (event.type, event.late) == ("device.tamper", True)
     assert data(one, 3, Metric(alias=3, raw=False)) == [], "it was closed and is"
 
 
 @pytest.mark.parametrize("stamp", [0, 4_200_000_000_000, 9_000_000_000_000])
 def test_historical_value_of_an_absurd_time_is_taken_for_now(stamp: int) -> None:
-    one = node()
+    drops = DropCounters()
+    one = node(drops)
     born(one)
-    (found,) = data(one, 2, Metric(alias=1, raw=19.0, historical=True, timestamp_ms=stamp))
+    before = drops.count("climate", Cause.UNREADABLE_TIME)
+    (found,) = data(one, 2, Metric(alias=1, raw=19.0, historical=True, timestamp_ms=stamp), t=T + 7)
     assert isinstance(found, Reading)
-    assert (found.t, found.late, found.device) == (T, False, None)
+    assert (found.t, found.late, found.device) == (T + 7, False, None)
+    assert drops.count("climate", Cause.UNREADABLE_TIME) == before + 1
 
 
 def test_float_of_the_wrong_length_is_malformed() -> None:
-    with pytest.raises(Malformed, match="wrong length"):
+    with pytest.raises(MalformedPayload, match="wrong length"):
         decode(b"\x12" + bytes([10]) + b"\x62\x08" + struct.pack("<d", 1.0))

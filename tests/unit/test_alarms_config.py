@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from hubwatch_alarms.check import check
-from hubwatch_alarms.config import Settings
-from hubwatch_core.config import load
+from hubwatch_alarms.settings import AlarmsSettings
+from hubwatch_core.alarm import Action
+from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError
-from hubwatch_store.alarm_rows import Action
 
 SAMPLE = resources.files("hubwatch_alarms").joinpath("sample.toml").read_text(encoding="utf-8")
 
@@ -26,10 +26,10 @@ secret_file = "key"
 """
 
 
-def loaded(folder: Path, text: str) -> Settings:
+def loaded(folder: Path, text: str) -> AlarmsSettings:
     file = folder / "alarms.toml"
     file.write_text(text, encoding="utf-8")
-    return load(Settings, file, env={})
+    return load(AlarmsSettings, file, env={})
 
 
 def mistakes(folder: Path, text: str) -> list[str]:
@@ -46,7 +46,7 @@ def test_sample_loads_as_it_is(tmp_path: Path) -> None:
 def test_sample_loads_with_every_line_that_is_commented_out(tmp_path: Path) -> None:
     settings = loaded(tmp_path, uncommented(without=("secret_env", "allow_http")))
     assert [route.kind for route in settings.routes] == ["log", "webhook"]
-    assert settings.telemetry.port == 9104
+    assert settings.telemetry.port == 9101
 
 
 def test_sample_names_every_key_there_is(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_sample_names_every_key_there_is(tmp_path: Path) -> None:
 
 def test_sample_shows_the_defaults(tmp_path: Path) -> None:
     shown = loaded(tmp_path, uncommented(without=("secret_env",)))
-    plain = Settings()
+    plain = AlarmsSettings()
     assert (shown.delivery, shown.shelving, shown.log) == (plain.delivery, plain.shelving, plain.log)
     assert shown.database.model_copy(update={"password_file": None}) == plain.database
 
@@ -72,7 +72,7 @@ def test_five_mistakes_are_five_lines(tmp_path: Path) -> None:
     [delivery]
     give_up_after_s = 0
     [shelving]
-    longest_s = "a week"
+    max_s = "a week"
     [log]
     level = "loud"
     [[routes]]
@@ -225,6 +225,6 @@ def test_route_carries_what_it_was_asked_to(
 
 
 def uncommented(without: tuple[str, ...]) -> str:
-    """Give the sample with every commented key in force, except those named."""
+    """Return the sample with every commented key in force, except those named."""
     keys = re.sub(r"^# (\[\[\w+\]\]|\w+ = .*)$", r"\1", SAMPLE, flags=re.MULTILINE)
     return "\n".join(line for line in keys.splitlines() if line.split(" = ")[0] not in without) + "\n"

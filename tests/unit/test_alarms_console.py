@@ -13,9 +13,9 @@ from rich.console import Console
 
 from hubwatch_alarms.console import age, show_list, show_one
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_core.alarm import Action, Alarm, JournalEntry
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarm_rows import Action, Alarm, Entry
 from support.alarms_examples import START_US, alarm
 
 INSTRUCTIONS = Instructions.load()
@@ -27,7 +27,7 @@ def listed(*found: Alarm, width: int = 140, now: int = START_US + 60 * SECOND_US
     return out.getvalue()
 
 
-def shown(found: Alarm, journal: Sequence[Entry] = (), attempts: Sequence[dict[str, Any]] = ()) -> str:
+def shown(found: Alarm, journal: Sequence[JournalEntry] = (), attempts: Sequence[dict[str, Any]] = ()) -> str:
     out = StringIO()
     show_one(Console(file=out, width=140), found, INSTRUCTIONS, journal, attempts)
     return out.getvalue()
@@ -35,7 +35,16 @@ def shown(found: Alarm, journal: Sequence[Entry] = (), attempts: Sequence[dict[s
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (7200, "2 h"), (180_000, "2 d")],
+    [
+        (-3600, "in the future"),
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (7200, "2 h"),
+        (180_000, "2 d"),
+    ],
 )
 def test_age_is_said_in_its_largest_unit(seconds: int, said: str) -> None:
     assert age(seconds * SECOND_US) == said
@@ -86,13 +95,13 @@ def test_one_alarm_shows_each_attempt_to_tell_people() -> None:
     text = shown(alarm(), attempts=attempts)
     assert "HTTP 503" in text
     assert "delivered" in text
-    assert "nobody was told yet" not in text
+    assert "nobody was notified yet" not in text
 
 
 def test_one_alarm_shows_its_journal_with_notes_that_cannot_steer() -> None:
     journal = [
-        Entry(Action.OPENED, START_US, None, AlarmState.UNACKNOWLEDGED),
-        Entry(
+        JournalEntry(Action.OPENED, START_US, None, AlarmState.UNACKNOWLEDGED),
+        JournalEntry(
             Action.ACKNOWLEDGED,
             START_US + SECOND_US,
             AlarmState.UNACKNOWLEDGED,

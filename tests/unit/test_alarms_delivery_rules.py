@@ -8,28 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_alarms.notify.backoff import FIRST_S, LONGEST_ASKED_S, LONGEST_S, pause_s
-from hubwatch_alarms.notify.outcome import Outcome, Result
-from hubwatch_alarms.notify.signature import sign
-from hubwatch_alarms.notify.webhook import judge, wait_asked_s
+from hubwatch_alarms.notify.webhook import judge, sign, wait_asked_s
+from hubwatch_alarms.sender import MAX_PAUSE_S, MAX_RETRY_AFTER_S, first_pause_s, pause_s, refused_pause_s
+from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 
 NOW_S = 1_795_284_000.0
 
 
-def test_pause_doubles_from_a_second_to_a_minute() -> None:
-    assert [pause_s(attempt, 1.0) for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
-
-
-@given(attempt=st.integers(1, 10_000), chance=st.floats(0, 1, exclude_max=True))
-def test_pause_lies_in_the_upper_half_of_its_step(attempt: int, chance: float) -> None:
-    assert FIRST_S / 2 <= pause_s(attempt, 0.0) <= pause_s(attempt, chance) <= 2 * pause_s(attempt, 0.0) <= LONGEST_S
+@pytest.mark.parametrize(
+    ("attempt", "full"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (10_000, 60)]
+)
+def test_pause_doubles_from_a_second_to_a_minute_and_lies_in_its_upper_half(attempt: int, full: int) -> None:
+    pauses = [first_pause_s(attempt) for _ in range(200)]
+    assert full / 2 <= min(pauses) < max(pauses) <= full
 
 
 @given(asked=st.floats(0, 1e12), attempt=st.integers(1, 20))
 def test_pause_is_at_least_what_was_asked_up_to_a_quarter_of_an_hour(asked: float, attempt: int) -> None:
-    pause = pause_s(attempt, 0.0, asked)
-    assert pause >= min(asked, LONGEST_ASKED_S)
-    assert pause <= max(LONGEST_ASKED_S, LONGEST_S)
+    pause = pause_s(first_pause_s(attempt), asked)
+    assert pause >= min(asked, MAX_RETRY_AFTER_S)
+    assert pause <= max(MAX_RETRY_AFTER_S, MAX_PAUSE_S)
 
 
 @pytest.mark.parametrize(
@@ -61,14 +59,21 @@ def test_hostile_retry_after_never_breaks_the_sender(header: str) -> None:
 def test_every_status_has_exactly_one_meaning(status: int) -> None:
     outcome = judge(status, None, NOW_S)
     assert outcome.status == status
-    assert (outcome.result is Result.DELIVERED) == (200 <= status < 300)
-    assert (outcome.result is Result.TRANSIENT) == (status >= 500 or status in {408, 425, 429})
-    assert (outcome.error is None) == (outcome.result is Result.DELIVERED)
+    assert (outcome.result is DeliveryResult.DELIVERED) == (200 <= status < 300)
+    assert (outcome.result is DeliveryResult.TRANSIENT) == (status >= 500 or status in {408, 425, 429})
+    assert (outcome.error is None) == (outcome.result is DeliveryResult.DELIVERED)
 
 
-def test_retry_after_counts_only_where_trying_again_makes_sense() -> None:
+def test_retry_after_counts_with_every_failure() -> None:
     assert judge(503, "9", NOW_S).retry_after_s == 9
-    assert judge(404, "9", NOW_S) == Outcome(Result.PERMANENT, 404, "HTTP 404: refused")
+    assert judge(404, "9", NOW_S) == DeliveryOutcome(DeliveryResult.REFUSED, 404, "HTTP 404: refused", 9)
+    assert judge(204, "9", NOW_S).retry_after_s is None
+
+
+@pytest.mark.parametrize(("attempt", "full"), [(1, 15), (2, 30), (3, 60), (5, 240), (6, 300), (10_000, 300)])
+def test_pause_after_a_refusal_is_slow_and_ends(attempt: int, full: int) -> None:
+    pauses = [refused_pause_s(attempt) for _ in range(200)]
+    assert full / 2 <= min(pauses) < max(pauses) <= full
 
 
 def test_signature_is_that_of_the_worked_example() -> None:

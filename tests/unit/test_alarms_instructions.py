@@ -17,12 +17,22 @@ TYPES = [
     "access.forced",
     "access.held",
     "access.brute_force",
+    "access.impossible_travel",
+    "access.passback",
+    "access.cloned",
+    "access.after_hours",
+    "access.tailgating",
+    "access.dormant",
+    "access.tamper",
+    "access.duress",
     "perimeter.intrusion",
     "perimeter.crossing",
     "integrity.sensor_silent",
     "integrity.value_frozen",
     "integrity.agent_offline",
     "integrity.detector_failed",
+    "integrity.sensor_twice",
+    "integrity.agent_twice",
 ]
 
 

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
 from hubwatch_alarms.lifecycle import QUIET_US, MoveRefused, move
-from hubwatch_alarms.triggers import Acknowledge, Cleared, Detected, ShelfExpired, Shelve, Unshelve
+from hubwatch_alarms.triggers import Acknowledge, Cleared, Close, Detected, ShelfExpired, Shelve, Unshelve, Unwatched
+from hubwatch_core.alarm import SYSTEM, Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import SECOND_US
-from hubwatch_core.wire import Detection
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarm_rows import SYSTEM, Action, Alarm
-from support.alarms_examples import START_US, detection
+from support.alarms_examples import START_US, condition
 
 LATER = START_US + 30 * SECOND_US
 MUCH_LATER = START_US + QUIET_US + 60 * SECOND_US
 
 
-def opened(found: Detection | None = None) -> Alarm:
-    return move(None, Detected(START_US, found or detection(), new_id=7, zone="north"))[0]
+def opened(found: DetectedCondition | None = None) -> Alarm:
+    return move(None, Detected(START_US, found or condition(), new_id=7, zone="north"))[0]
 
 
-def detected(alarm: Alarm, found: Detection) -> Alarm:
+def detected(alarm: Alarm, found: DetectedCondition) -> Alarm:
     return move(alarm, Detected(found.detected, found, new_id=8))[0]
 
 
 def ended(alarm: Alarm, at: int = LATER) -> Alarm:
-    return move(alarm, Cleared(at, detection().id, at))[0]
+    return move(alarm, Cleared(at, condition().id, at))[0]
 
 
 def acknowledged(alarm: Alarm, by: str = "kim") -> Alarm:
@@ -39,7 +39,7 @@ def shelved(alarm: Alarm) -> Alarm:
 
 
 def test_opened_alarm_has_what_the_detection_says() -> None:
-    found = detection(priority=3, subject="badge:7F3A", why="seven denials in 20 s")
+    found = condition(priority=3, subject="badge:7F3A", why="seven denials in 20 s")
     alarm, (entry,) = move(None, Detected(LATER, found, new_id=7, zone="north"))
     assert (alarm.id, alarm.hub, alarm.zone, alarm.sensor) == (7, "rotterdam", "north", "fence-1")
     assert (alarm.type, alarm.subject, alarm.priority) == ("perimeter.intrusion", "badge:7F3A", 3)
@@ -49,14 +49,14 @@ def test_opened_alarm_has_what_the_detection_says() -> None:
 
 
 def test_detection_already_over_opens_a_returned_alarm() -> None:
-    found = detection(over=True)
+    found = condition(over=True)
     alarm = opened(found)
     assert alarm.state is AlarmState.RETURNED
     assert (alarm.returned, alarm.active) == (found.end, 0)
 
 
 def test_late_detection_is_marked_in_why_and_journal() -> None:
-    found = detection(late=True, why="the fence moved")
+    found = condition(late=True, why="the fence moved")
     alarm, (entry,) = move(None, Detected(LATER, found, new_id=7))
     assert alarm.late
     assert alarm.why == "late: the fence moved"
@@ -64,36 +64,36 @@ def test_late_detection_is_marked_in_why_and_journal() -> None:
 
 
 def test_late_detection_does_not_speak_over_a_live_one_but_moves_since_back() -> None:
-    old = detection(number=2, start=START_US - 600 * SECOND_US, late=True, why="old news")
+    old = condition(number=2, start=START_US - 600 * SECOND_US, late=True, why="old news")
     alarm = detected(opened(), old)
-    assert alarm.why == detection().why
+    assert alarm.why == condition().why
     assert not alarm.late
     assert alarm.opened == old.start
 
 
 def test_late_but_more_urgent_detection_speaks() -> None:
-    alarm = detected(opened(), detection(number=2, priority=1, late=True, why="two zones"))
+    alarm = detected(opened(), condition(number=2, priority=1, late=True, why="two zones"))
     assert (alarm.priority, alarm.why, alarm.late) == (1, "late: two zones", True)
 
 
 def test_less_urgent_detection_changes_neither_priority_nor_why() -> None:
-    alarm = detected(opened(), detection(number=2, priority=4, why="a bird"))
-    assert (alarm.priority, alarm.why, alarm.detections) == (2, detection().why, 2)
+    alarm = detected(opened(), condition(number=2, priority=4, why="a bird"))
+    assert (alarm.priority, alarm.why, alarm.detections) == (2, condition().why, 2)
 
 
 def test_newer_detection_of_the_same_priority_gives_its_why() -> None:
-    assert detected(opened(), detection(number=2, why="moved again")).why == "moved again"
+    assert detected(opened(), condition(number=2, why="moved again")).why == "moved again"
 
 
 def test_repeated_detection_of_an_acknowledged_alarm_leaves_it_with_its_holder() -> None:
-    alarm = detected(acknowledged(opened()), detection(number=2, start=LATER))
+    alarm = detected(acknowledged(opened()), condition(number=2, start=LATER))
     assert (alarm.state, alarm.acknowledged_by) == (AlarmState.ACKNOWLEDGED, "kim")
 
 
 @pytest.mark.parametrize("prepare", [acknowledged, shelved])
 def test_more_urgent_detection_takes_an_alarm_from_its_holder_and_off_its_shelf(prepare: object) -> None:
     assert callable(prepare)
-    alarm, (entry,) = move(prepare(opened()), Detected(LATER, detection(number=2, priority=1), new_id=8))
+    alarm, (entry,) = move(prepare(opened()), Detected(LATER, condition(number=2, priority=1), new_id=8))
     assert entry.action is Action.RAISED
     assert alarm.state is AlarmState.UNACKNOWLEDGED
     assert (alarm.acknowledged_by, alarm.acknowledged, alarm.shelved_until) == (None, None, None)
@@ -103,21 +103,21 @@ def test_more_urgent_detection_takes_an_alarm_from_its_holder_and_off_its_shelf(
 @pytest.mark.parametrize(("quiet_us", "action"), [(QUIET_US - 1, Action.REPEATED), (QUIET_US, Action.RECURRED)])
 def test_returned_condition_is_told_again_only_after_a_quiet_time(quiet_us: int, action: Action) -> None:
     gone = ended(opened())
-    back = detection(number=2, start=gone.last_active + quiet_us)
+    back = condition(number=2, start=gone.last_active + quiet_us)
     alarm, (entry,) = move(gone, Detected(back.detected, back, new_id=8))
     assert entry.action is action
     assert (alarm.state, alarm.returned, alarm.active) == (AlarmState.UNACKNOWLEDGED, None, 1)
 
 
 def test_end_of_one_of_two_detections_tells_nothing() -> None:
-    both = detected(opened(), detection(number=2))
-    alarm, entries = move(both, Cleared(LATER, detection().id, LATER))
+    both = detected(opened(), condition(number=2))
+    alarm, entries = move(both, Cleared(LATER, condition().id, LATER))
     assert entries == ()
     assert (alarm.state, alarm.active) == (AlarmState.UNACKNOWLEDGED, 1)
 
 
 def test_end_of_an_acknowledged_condition_closes() -> None:
-    alarm, entries = move(acknowledged(opened()), Cleared(MUCH_LATER, detection().id, LATER))
+    alarm, entries = move(acknowledged(opened()), Cleared(MUCH_LATER, condition().id, LATER))
     assert alarm.state is AlarmState.NORMAL
     assert (alarm.returned, alarm.closed) == (LATER, MUCH_LATER)
     assert [entry.action for entry in entries] == [Action.RETURNED, Action.CLOSED]
@@ -185,18 +185,97 @@ def test_shelf_over_with_the_condition_present_is_unacknowledged_whoever_had_it(
 
 def test_shelf_over_with_a_condition_seen_and_gone_meanwhile_waits_for_a_person() -> None:
     on_shelf = shelved(acknowledged(opened()))
-    seen = detected(on_shelf, detection(number=2, start=LATER, over=True))
+    seen = detected(on_shelf, condition(number=2, start=LATER, over=True))
     gone = ended(seen, at=MUCH_LATER)
     assert move(gone, ShelfExpired(MUCH_LATER))[0].state is AlarmState.RETURNED
+
+
+@pytest.mark.parametrize("prepare", [lambda alarm: alarm, acknowledged, ended, shelved])
+def test_closing_ends_an_alarm_in_every_open_state_with_who_and_why(prepare: Callable[[Alarm], Alarm]) -> None:
+    before = prepare(opened())
+    alarm, entries = move(before, Close(MUCH_LATER, "lee", "the fence was taken down"))
+    assert (alarm.state, alarm.closed, alarm.active, alarm.shelved_until) == (AlarmState.NORMAL, MUCH_LATER, 0, None)
+    assert entries == (
+        JournalEntry(
+            Action.CLOSED, MUCH_LATER, before.state, AlarmState.NORMAL, by="lee", note="the fence was taken down"
+        ),
+    )
+
+
+def test_closing_does_not_say_that_the_condition_went_nor_that_somebody_had_taken_the_alarm() -> None:
+    alarm = move(opened(), Close(LATER, "lee", "the fence was taken down"))[0]
+    assert (alarm.returned, alarm.acknowledged_by) == (None, None)
+    with pytest.raises(MoveRefused, match=r"already closed \(at 2026-11-21 18:00:30 UTC, never acknowledged\)"):
+        move(alarm, Close(MUCH_LATER, "lee", "again"))
+
+
+def test_end_that_comes_after_the_closing_changes_nothing_and_a_new_detection_opens_anew() -> None:
+    closed = move(opened(), Close(LATER, "lee", "works"))[0]
+    assert move(closed, Cleared(MUCH_LATER, condition().id, MUCH_LATER)) == (closed, ())
+    alarm, (entry,) = move(closed, Detected(MUCH_LATER, condition(number=2, start=MUCH_LATER), new_id=8))
+    assert (alarm.id, entry.action) == (8, Action.OPENED)
+
+
+def test_condition_that_nobody_watches_any_more_waits_for_a_person_unless_one_has_it() -> None:
+    both = detected(opened(), condition(number=2))
+    gone = Unwatched(LATER, SYSTEM, "the agent was taken away")
+    alarm, (entry,) = move(both, gone)
+    assert (alarm.state, alarm.active, alarm.returned) == (AlarmState.RETURNED, 0, both.last_active)
+    assert (entry.action, entry.by, entry.note) == (Action.RETURNED, SYSTEM, "the agent was taken away")
+    assert move(alarm, gone) == (alarm, ())
+    held, entries = move(acknowledged(both), gone)
+    assert held.state is AlarmState.NORMAL
+    assert [entry.action for entry in entries] == [Action.RETURNED, Action.CLOSED]
 
 
 def test_move_changes_no_alarm_in_place() -> None:
     before = opened()
     copy = dataclasses.replace(before)
-    detected(before, detection(number=2, priority=1))
+    detected(before, condition(number=2, priority=1))
     assert before == copy
 
 
 def test_people_cannot_act_on_no_alarm() -> None:
     with pytest.raises(MoveRefused, match="no alarm"):
         move(None, Acknowledge(LATER, "kim"))
+
+
+def test_peak_is_the_highest_score_of_all_detections_up_to_their_ends() -> None:
+    alarm = opened(condition(score=6.1))
+    assert alarm.peak == 6.1
+    alarm = detected(alarm, condition(number=2, score=5.0))
+    assert alarm.peak == 6.1
+    alarm = move(alarm, Cleared(LATER, condition().id, LATER, peak=50.0))[0]
+    assert (alarm.score, alarm.peak) == (5.0, 50.0)
+
+
+def closed() -> Alarm:
+    """Return an alarm that a person acknowledged and whose condition was there until LATER."""
+    alarm = ended(acknowledged(opened()))
+    assert alarm.state is AlarmState.NORMAL
+    return alarm
+
+
+def test_late_detection_of_the_time_of_a_closed_alarm_is_counted_and_does_not_open_it() -> None:
+    found = condition(number=2, start=START_US + 1, end=LATER - 1, late=True, score=9.0)
+    alarm, (entry,) = move(closed(), Detected(MUCH_LATER, found, new_id=8))
+    assert (alarm.id, alarm.state, alarm.closed) == (7, AlarmState.NORMAL, closed().closed)
+    assert (alarm.detections, alarm.peak) == (2, 9.0)
+    assert (entry.action, entry.from_state, entry.to_state) == (Action.REPEATED, AlarmState.NORMAL, AlarmState.NORMAL)
+    assert entry.note is not None
+    assert entry.note.startswith("late: ")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        condition(number=2, start=START_US + 1, end=LATER - 1),
+        condition(number=2, start=START_US + 1, late=True),
+        condition(number=2, start=START_US + 1, end=LATER + 1, late=True),
+        condition(number=2, start=START_US - 1, end=LATER - 1, late=True),
+    ],
+    ids=["live", "goes on", "goes on beyond it", "began before it"],
+)
+def test_what_a_closed_alarm_did_not_stand_for_opens_another(found: DetectedCondition) -> None:
+    alarm, (entry,) = move(closed(), Detected(MUCH_LATER, found, new_id=8))
+    assert (alarm.id, alarm.late, entry.action) == (8, found.late, Action.OPENED)

@@ -6,17 +6,17 @@ import json
 from dataclasses import replace
 
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import Message
+from hubwatch_alarms.message import AlarmMessage
+from hubwatch_core.alarm import Action, Alarm
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarm_rows import Action, Alarm
 from support.alarms_examples import START_US, alarm
 
 INSTRUCTION = Instructions.load().of("radiation.gamma")
 
 
-def message(about: Alarm, event: Action = Action.OPENED) -> Message:
-    return Message("01JD3Z00000000000000000009", event, START_US, "system", None, about, INSTRUCTION)
+def message(about: Alarm, event: Action = Action.OPENED) -> AlarmMessage:
+    return AlarmMessage("01JD3Z00000000000000000009", event, START_US, "system", None, about, INSTRUCTION)
 
 
 def test_text_says_what_where_since_when_why_how_sure_what_to_do_and_who_has_it() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from hubwatch_alarms.metrics import Metrics
+from hubwatch_alarms.metrics import AlarmMetrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "alarms.md"
 
 
 def test_page_lists_every_metric_with_its_labels_and_no_other() -> None:
     registry = CollectorRegistry()
-    made = Metrics(registry)
+    made = AlarmMetrics(registry)
     described = {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
     listed = dict(
         re.findall(r"^\| `(hubwatch_alarms_\w+)(?:\{([^}]*)\})?`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -27,7 +27,7 @@ def test_page_lists_every_metric_with_its_labels_and_no_other() -> None:
 
 def test_gauges_forget_what_is_no_longer_so() -> None:
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = AlarmMetrics(registry)
     metrics.stand(waiting=3, outbox={"duty": 2}, open_alarms={("unacknowledged", 1): 4})
     metrics.stand(waiting=0, outbox={}, open_alarms={})
     assert registry.get_sample_value("hubwatch_alarms_waiting") == 0
@@ -37,6 +37,6 @@ def test_gauges_forget_what_is_no_longer_so() -> None:
 
 def test_latency_of_a_clock_that_runs_ahead_is_nought_not_negative() -> None:
     registry = CollectorRegistry()
-    Metrics(registry).alarmed(detected=2_000_000, at=1_000_000)
+    AlarmMetrics(registry).alarmed(detected=2_000_000, at=1_000_000)
     assert registry.get_sample_value("hubwatch_alarms_latency_seconds_sum") == 0
     assert registry.get_sample_value("hubwatch_alarms_latency_seconds_count") == 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubwatch_alarms.lifecycle import QUIET_US
-from hubwatch_alarms.transition_table import TRIGGERS, markdown
-from hubwatch_alarms.triggers import Acknowledge, Cleared, Detected, ShelfExpired, Shelve, Unshelve
+from hubwatch_alarms.triggers import Acknowledge, Cleared, Close, Detected, ShelfExpired, Shelve, Unshelve, Unwatched
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState
+from support.alarms_transitions import TRIGGERS, markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "alarms.md"
-BEGIN = "<!-- begin generated: hubwatch_alarms.transition_table -->\n"
+BEGIN = "<!-- begin generated: tests/support/alarms_transitions.py -->\n"
 END = "<!-- end generated -->\n"
 
 
@@ -28,6 +28,8 @@ def test_table_has_every_kind_of_trigger_and_every_state() -> None:
         Shelve,
         Unshelve,
         ShelfExpired,
+        Close,
+        Unwatched,
     }
     header = markdown().splitlines()[0]
     assert all(state in header for state in AlarmState)

@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hubwatch_collector.cli import app
-from hubwatch_collector.config import Settings
-from hubwatch_core.config import NatsSection, load
+from hubwatch_collector.settings import CollectorSettings
+from hubwatch_core.config import NatsSection
+from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError
 
 SAMPLE = (resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ NOT_PLAIN_DEFAULTS = {
     "client_id",
     "credentials_file",
     "nkey_file",
-    "most_bytes",
+    "max_bytes",
 }
 """Keys without a default, or with one that depends on the machine; the sample shows an example."""
 
@@ -35,12 +36,12 @@ def uncommented() -> str:
 
 def test_the_sample_as_it_stands_is_the_default(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(SAMPLE)
-    assert load(Settings, tmp_path / "c.toml", env={}) == load(Settings, None, env={})
+    assert load(CollectorSettings, tmp_path / "c.toml", env={}) == load(CollectorSettings, None, env={})
 
 
 def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
     tree = tomllib.loads(uncommented())
-    plain = load(Settings, None, env={}).model_dump(mode="json")
+    plain = load(CollectorSettings, None, env={}).model_dump(mode="json")
     plain["nats"] = NatsSection().model_dump(mode="json")
     for section, keys in tree.items():
         for key, value in keys.items():
@@ -50,7 +51,7 @@ def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
 
 def test_the_sample_shows_every_key() -> None:
     tree = tomllib.loads(uncommented())
-    for name, field in Settings.model_fields.items():
+    for name, field in CollectorSettings.model_fields.items():
         section = NatsSection if name == "nats" else field.annotation
         assert section is not None
         keys = set(section.model_fields) - {"password", "token"}
@@ -59,15 +60,16 @@ def test_the_sample_shows_every_key() -> None:
 
 def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(
-        '[mqtt]\nport = 0\nhots = "x"\n[database]\ndsn = "nonsense nonsense"\n[intake]\nheld_bytes = 1\ngroup = "a/b"\n'
+        '[mqtt]\nport = 0\nhots = "x"\n[database]\ndsn = "nonsense nonsense"\n'
+        '[intake]\nmax_held_bytes = 1\ngroup = "a/b"\n'
     )
     with pytest.raises(ConfigError) as caught:
-        load(Settings, tmp_path / "c.toml", env={})
+        load(CollectorSettings, tmp_path / "c.toml", env={})
     assert {problem.key for problem in caught.value.problems} == {
         "mqtt.port",
         "mqtt.hots",
         "database.dsn",
-        "intake.held_bytes",
+        "intake.max_held_bytes",
         "intake.group",
     }
 
@@ -75,7 +77,7 @@ def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_a_password_in_the_connection_string_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[database]\ndsn = "postgresql://u:secret@db/x"\n')
     with pytest.raises(ConfigError, match="must hold no password") as caught:
-        load(Settings, tmp_path / "c.toml", env={})
+        load(CollectorSettings, tmp_path / "c.toml", env={})
     assert "secret@" not in str(caught.value)
 
 
@@ -101,10 +103,10 @@ def test_conflicts_and_files_are_told_beside_wrong_values_before_anything_connec
 
 
 def test_check_config_lists_mistakes_and_exits_2(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("[intake]\nbatch_bytes = 0\nwhat = 1\n")
+    (tmp_path / "c.toml").write_text("[intake]\nmax_batch_bytes = 0\nwhat = 1\n")
     result = CliRunner().invoke(app, ["check-config", str(tmp_path / "c.toml")])
     assert result.exit_code == 2
-    assert "intake.batch_bytes" in result.stderr
+    assert "intake.max_batch_bytes" in result.stderr
     assert "intake.what" in result.stderr
 
 

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from hubwatch_collector.config import IntakeSection
 from hubwatch_collector.decoding import limits_of, offer_of
+from hubwatch_collector.settings import IntakeSection
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
-from hubwatch_store.offer import Letter, Offer, State
-from support.store_examples import EPOCH, HOUR_US, birth, event, frame, series
+from hubwatch_store.ingest import Departure, Letter, Offer, State
+from support.store_examples import EPOCH, HOUR_US, birth, event, frame, message, series
 
 TOPIC = "hubwatch/1/harbour/gate-7"
 LIMITS = limits_of(IntakeSection(client_id="x"))
 
 
 def decoded(payload: bytes, leaf: str = "frame", topic: str = TOPIC) -> Offer:
-    offer = offer_of(f"{topic}/{leaf}", payload, now_us(), LIMITS)
+    offer = offer_of(message(payload, f"{topic}/{leaf}"), LIMITS)
     assert offer is not None
     return offer
 
@@ -25,7 +25,7 @@ def decoded(payload: bytes, leaf: str = "frame", topic: str = TOPIC) -> Offer:
 def letter(payload: bytes, leaf: str = "frame", topic: str = TOPIC) -> Letter:
     offer = decoded(payload, leaf, topic)
     assert isinstance(offer.content, Letter)
-    assert offer.payload == payload, "a dead letter keeps the whole payload"
+    assert offer.message.payload == payload, "a dead letter keeps the whole payload"
     return offer.content
 
 
@@ -58,12 +58,15 @@ def test_a_state_is_a_state(payload: bytes, online: bool) -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"whatever"])
 def test_a_roll_call_says_nothing(payload: bytes) -> None:
-    assert offer_of("hubwatch/rollcall/harbour/gate-7", payload, now_us(), LIMITS) is None
+    assert offer_of(message(payload, "hubwatch/rollcall/harbour/gate-7"), LIMITS) is None
 
 
-@pytest.mark.parametrize("leaf", ["birth", "state"])
-def test_a_deleted_retained_message_says_nothing(leaf: str) -> None:
-    assert offer_of(f"{TOPIC}/{leaf}", b"", now_us(), LIMITS) is None
+def test_a_deleted_retained_state_says_nothing() -> None:
+    assert offer_of(message(b"", f"{TOPIC}/state"), LIMITS) is None
+
+
+def test_a_deleted_retained_birth_says_that_the_agent_is_gone() -> None:
+    assert decoded(b"", "birth").content == Departure("harbour", "gate-7")
 
 
 @pytest.mark.parametrize(

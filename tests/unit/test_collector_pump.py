@@ -9,17 +9,18 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hubwatch_collector.config import IntakeSection, Settings
-from hubwatch_collector.inbox import Arrival, Inbox
-from hubwatch_collector.metrics import Metrics
+from hubwatch_collector.intake import Intake
+from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
+from hubwatch_collector.settings import CollectorSettings, IntakeSection
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.offer import Letter, Offer
-from hubwatch_store.writer import Writer, Written
+from hubwatch_core.message import Message
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.ingest import Letter, Offer, Writer, Written
+from support.collector_feed import MemoryFeed
 from support.store_examples import frame
 
 TOPIC = "hubwatch/1/harbour/gate-7/frame"
@@ -55,45 +56,45 @@ class Bench:
     """A pump at work."""
 
     def __init__(self, writer: FlakyWriter) -> None:
-        settings = Settings(intake=IntakeSection(client_id="x"), database=DatabaseSection(retry_max_s=0.01))
-        self.inbox, self.health, self.acked = Inbox(1 << 20), Health(), list[int]()
-        self.writer = writer
-        self.pump = Pump(settings, self.inbox, writer, Metrics(CollectorRegistry(), self.inbox), self.health)
+        settings = CollectorSettings(intake=IntakeSection(client_id="x"), database=DatabaseSection(max_retry_s=0.01))
+        self.health = Health()
+        intake = Intake(1 << 20, self.health)
+        self.feed, self.intake, self.writer = MemoryFeed(intake), intake, writer
+        self.acked = self.feed.acked
+        self.pump = Pump(settings, intake, writer, CollectorMetrics(CollectorRegistry(), intake.held), self.health)
 
-    async def put(self, *numbers: int) -> None:
-        def arrival(seq: int) -> Arrival:
-            return Arrival(TOPIC, wire.encode(frame(seq)), now_us(), lambda: self.acked.append(seq))
-
-        await self.inbox.put([arrival(seq) for seq in numbers])
+    def put(self, *numbers: int) -> None:
+        self.feed.put(*(Message(TOPIC, wire.encode(frame(seq)), 1, False, seq, now_us()) for seq in numbers))
 
     async def run(self, seconds: float = 0.1) -> None:
-        stop = asyncio.Event()
-        task = asyncio.create_task(self.pump.run(stop))
-        await asyncio.sleep(seconds)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with self.intake.using(self.feed):
+            task = asyncio.create_task(self.pump.run(asyncio.Event()))
+            await asyncio.sleep(seconds)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self.healthy = self.health.ok
 
 
 async def test_what_is_stored_is_acknowledged_in_order() -> None:
     bench = Bench(FlakyWriter())
-    await bench.put(1, 2, 3)
+    bench.put(1, 2, 3)
     await bench.run()
     assert bench.acked == [1, 2, 3]
-    assert bench.health.ok
+    assert bench.healthy
 
 
 async def test_while_the_database_is_away_nothing_is_acknowledged() -> None:
     bench = Bench(FlakyWriter(*[Transient("away")] * 1000))
-    await bench.put(1)
+    bench.put(1)
     await bench.run()
     assert bench.acked == []
-    assert not bench.health.ok
+    assert not bench.healthy
     assert len(bench.writer.batches) > 1, "it goes on trying"
 
 
 async def test_after_it_the_same_batch_is_stored_once_and_acknowledged() -> None:
     bench = Bench(FlakyWriter(Transient("away"), Permanent("being restored")))
-    await bench.put(1, 2)
+    bench.put(1, 2)
     await bench.run(0.3)
     assert bench.writer.batches == [[1, 2]] * 3
     assert bench.acked == [1, 2]
@@ -102,25 +103,26 @@ async def test_after_it_the_same_batch_is_stored_once_and_acknowledged() -> None
 async def test_loss_is_told_once_and_so_is_what_somebody_has_to_mend(capsys: pytest.CaptureFixture[str]) -> None:
     refused = Permanent("wrong password")
     bench = Bench(FlakyWriter(Transient("away"), Transient("away"), refused, refused))
-    await bench.put(1)
+    bench.put(1)
     await bench.run(0.3)
     said = capsys.readouterr().out
-    assert [said.count(text) for text in ("database lost", "database refuses us", "database back")] == [1, 1, 1]
+    assert [said.count(text) for text in ("database lost", "database cannot be used", "database back")] == [1, 1, 1]
     assert bench.acked == [1]
 
 
 async def test_one_who_keeps_sending_poison_does_not_fill_the_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubwatch_collector.pump.TELL_DEAD_EVERY_S", 0.2)
+    monkeypatch.setattr("hubwatch_collector.pump.DEAD_LETTER_LOG_EVERY_S", 0.2)
     bench = Bench(FlakyWriter(dead=Letter("no JSON", "harbour", "gate-7")))
     stop = asyncio.Event()
-    task = asyncio.create_task(bench.pump.run(stop))
-    for seq in range(1, 8):
-        await bench.put(seq)
-        await asyncio.sleep(0.05)
-    stop.set()
-    await task
+    with bench.intake.using(bench.feed):
+        task = asyncio.create_task(bench.pump.run(stop))
+        for seq in range(1, 8):
+            bench.put(seq)
+            await asyncio.sleep(0.05)
+        stop.set()
+        await task
     told = re.findall(r"messages went to dead letters.*count=(\d+)", capsys.readouterr().out)
     assert bench.acked == list(range(1, 8))
     assert 1 < len(told) < 5
@@ -131,26 +133,47 @@ async def test_one_who_keeps_sending_poison_does_not_fill_the_log(
 async def test_what_is_not_settled_is_not_acknowledged_and_offered_again_after_a_failure() -> None:
     writer = FlakyWriter(None, Transient("away"), settles=False)
     bench = Bench(writer)
-    await bench.put(1)
+    bench.put(1)
     await bench.run(0.05)
     assert bench.acked == []
-    await bench.put(2)
+    bench.put(2)
     await bench.run(0.3)
     assert writer.batches == [[1], [2], [1, 2]]
 
 
 async def test_a_deleted_retained_message_is_just_acknowledged() -> None:
     bench = Bench(FlakyWriter())
-    await bench.inbox.put([Arrival(TOPIC.replace("frame", "birth"), b"", 0, lambda: bench.acked.append(0))])
+    bench.feed.put(Message(TOPIC.replace("frame", "state"), b"", 1, False, 9, 0))
     await bench.run()
-    assert bench.acked == [0]
+    assert bench.acked == [9]
     assert bench.writer.batches == []
 
 
 async def test_a_stop_waits_until_everything_is_stored() -> None:
     bench = Bench(FlakyWriter(Transient("away")))
-    await bench.put(1, 2)
+    bench.put(1, 2)
     stop = asyncio.Event()
     stop.set()
-    await asyncio.wait_for(bench.pump.run(stop), 5)
+    with bench.intake.using(bench.feed):
+        async with asyncio.timeout(5):
+            await bench.pump.run(stop)
     assert bench.acked == [1, 2]
+
+
+async def test_a_stop_does_not_wait_for_what_keeps_coming() -> None:
+    bench = Bench(FlakyWriter())
+    stop = asyncio.Event()
+    stop.set()
+    bench.put(1, 2)
+    write = bench.writer.write
+
+    async def write_while_more_comes(offers: Sequence[Offer]) -> Written:
+        bench.put(100 + len(bench.writer.batches))
+        return await write(offers)
+
+    bench.writer.write = write_while_more_comes  # type: ignore[method-assign]
+    with bench.intake.using(bench.feed):
+        async with asyncio.timeout(5):
+            await bench.pump.run(stop)
+    assert bench.acked[:2] == [1, 2]
+    assert bench.intake.held.held_messages > 0

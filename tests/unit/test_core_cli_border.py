@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from hubwatch_core.cli_border import border
 from hubwatch_core.errors import BadCall, ConfigError, HubwatchError, Permanent, Poison, Problem, Transient
+from hubwatch_core.process import border
 
 
 def _run(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[object, list[str]]:

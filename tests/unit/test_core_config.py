@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, SecretStr
 
 from hubwatch_core.config import (
     ConfigId,
+    Conflict,
     LogSection,
     MqttSection,
-    Port,
+    Partial,
     Section,
     TelemetrySection,
     TlsSection,
-    load,
     read_secret,
+    validate,
 )
+from hubwatch_core.config.load import load
+from hubwatch_core.config.named_files import unreadable_files
+from hubwatch_core.config.sections import Port
 from hubwatch_core.errors import ConfigError, Permanent, Problem
-from hubwatch_core.named_files import unreadable_files
-from hubwatch_core.section import Conflict
 
 CASES = Path(__file__).parents[1] / "cases" / "config"
 
@@ -64,15 +66,14 @@ class Settings(Section):
     doors: dict[str, DeviceSection] = Field(default_factory=dict)
     ways: tuple[Annotated[TcpSection | OverTlsSection, Field(discriminator="kind")], ...] = ()
 
-    def conflicts(self) -> Iterator[Conflict]:
+    @classmethod
+    def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:
         """Names are there once."""
-        for table, names in (
-            ("devices", [one.name for one in self.devices]),
-            ("ways", [one.name for one in self.ways]),
-        ):
-            yield from (
-                ((table, i, "name"), f"{name} is there twice") for i, name in enumerate(names) if name in names[:i]
-            )
+        for table in ("devices", "ways"):
+            names = [entry.get("name") for _, entry in parts.every(table)]
+            for index, name in enumerate(names):
+                if name is not None and name in names[:index]:
+                    yield (table, index, "name"), f"{name} is there twice"
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -117,24 +118,30 @@ def test_mistakes_come_in_the_order_of_the_file() -> None:
         "colour",
         "mqtt.port",
         "mqtt.tls.cert_file",
-        "mqtt.username",
         "telemetry.token_file",
     ]
 
 
-def test_further_checks_see_what_is_good_and_speak_in_the_indices_of_the_file(tmp_path: Path) -> None:
+def test_further_checks_see_what_is_right_with_the_indices_of_the_file(tmp_path: Path) -> None:
     path = _file(tmp_path, '[[ways]]\nkind = "pigeon"\n[[ways]]\nkind = "tcp"\nname = "a"\nport = 7\n')
-    seen: list[frozenset[str]] = []
 
-    def further(settings: Settings, told: frozenset[str]) -> Iterator[Problem]:
-        seen.append(told)
-        yield from (Problem("f", f"ways[{i}].port", f"of {way.name}") for i, way in enumerate(settings.ways))
-        yield Problem("f", "agent", f"is {settings.agent}")
+    def further(parts: Partial[Settings]) -> Iterator[Problem]:
+        yield from (Problem("f", f"ways[{index}].port", f"of {way.name}") for index, way in parts.entries("ways"))
+        yield Problem("f", "agent", f"is {parts.get('agent')}")
 
     with pytest.raises(ConfigError) as caught:
         load(Settings, path, env={}, further=further)
-    assert seen == [frozenset({"agent", "ways[0].kind"})]
     assert [(one.key, one.message) for one in caught.value.problems if one.where == "f"] == [("ways[1].port", "of a")]
+    assert [one.key for one in caught.value.problems] == ["ways[0].kind", "ways[1].port", "agent"]
+
+
+def test_values_beside_a_mistake_are_seen_as_written_and_wrong_ones_not_at_all() -> None:
+    tree = {"limit": "much", "agent": "a", "mqtt": {"port": 0, "host": "h"}, "devices": [{"name": "A"}, {"name": "b"}]}
+    parts, _ = validate(Settings, tree)
+    assert (parts.valid, parts.get("limit"), parts.get("agent"), parts.get("mqtt")) == (None, None, "a", None)
+    assert parts.get("log") == LogSection(), "what is not given is at its default"
+    assert [(index, entry.name) for index, entry in parts.entries("devices")] == [(1, "b")]
+    assert [(index, entry.get("name")) for index, entry in parts.every("devices")] == [(0, None), (1, "b")]
 
 
 def test_files_that_cannot_be_read_are_told_beside_other_mistakes(tmp_path: Path) -> None:
@@ -146,9 +153,11 @@ def test_files_that_cannot_be_read_are_told_beside_other_mistakes(tmp_path: Path
     )
     with pytest.raises(ConfigError) as caught:
         load(Settings, _file(tmp_path, text), env={}, check_files=True)
-    assert [(one.key, one.message) for one in caught.value.problems] == [
+    shown = [(one.key, "TLS" if "tls" in one.key else one.message) for one in caught.value.problems]
+    assert shown == [
         ("colour", "unknown key"),
         ("mqtt.password_file", f"{missing} cannot be read: No such file or directory"),
+        ("mqtt.tls.ca_file", "TLS"),
         ("devices[0].key_file", f"{tmp_path} cannot be read: Is a directory"),
         ("doors.north.key_file", f"{missing} cannot be read: No such file or directory"),
         ("agent", "is required"),
@@ -164,9 +173,10 @@ def test_file_in_place_of_a_secret_must_hold_one(tmp_path: Path, content: bytes,
     text = f'agent = "a"\n[mqtt]\nusername = "x"\npassword_file = "{secret}"\n[backup.tls]\nca_file = "{secret}"\n'
     with pytest.raises(ConfigError) as caught:
         load(Settings, _file(tmp_path, text), env={}, check_files=True)
-    (problem,) = caught.value.problems  # what a certificate must hold, OpenSSL knows
+    problem, certificate = caught.value.problems
     assert problem.key == "mqtt.password_file"
     assert says in problem.message
+    assert (certificate.key, certificate.where) == ("backup.tls.ca_file", problem.where)
 
 
 def test_files_are_not_looked_for_unless_asked(tmp_path: Path) -> None:

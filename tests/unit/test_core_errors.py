@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubwatch_core.errors import ConfigError, HubwatchError, Permanent, Poison, Problem, Transient
+from hubwatch_core.errors import ConfigError, Permanent, Poison, Problem
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,3 @@ def test_configuration_error_holds_every_problem_and_is_permanent() -> None:
 
 def test_poison_keeps_its_reason() -> None:
     assert Poison("x[0] is null").reason == str(Poison("x[0] is null")) == "x[0] is null"
-
-
-def test_what_to_try_again_and_what_not_are_never_mixed_up() -> None:
-    for kind in (Transient, Permanent, Poison):
-        assert issubclass(kind, HubwatchError)
-    assert not issubclass(Transient, Permanent)
-    assert not issubclass(Poison, Transient | Permanent)

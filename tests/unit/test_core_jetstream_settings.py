@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_core.config import NatsSection, load
+from hubwatch_core.config import NatsSection
+from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError
-from hubwatch_core.jetstream_trim import Fill
+from hubwatch_core.jetstream.trim import Fill
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,9 @@ def test_settings_that_cannot_be_meant_are_refused_with_the_reason(tmp_path: Pat
 
 
 def test_stream_without_a_bound_is_never_full() -> None:
-    assert Fill(size=10**12, most_bytes=0, slowest="", waiting=0).share == 0
+    assert Fill(size=10**12, max_bytes=0, slowest="", waiting=0).share == 0
 
 
 def test_full_stream_names_who_holds_it_up() -> None:
-    fill = Fill(size=90, most_bytes=100, slowest="hubwatch-detectors-north_a", waiting=1234)
+    fill = Fill(size=90, max_bytes=100, slowest="hubwatch-detectors-north_a", waiting=1234)
     assert str(fill) == ("stream is 90% full, most waits for consumer hubwatch-detectors-north_a (1234 messages)")

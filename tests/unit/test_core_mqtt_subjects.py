@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_core.mqtt_subjects import (
+from hubwatch_core.jetstream.subjects import (
     PREFIX,
     any_version,
     everything_of,
@@ -31,7 +31,6 @@ def test_subject_is_turned_back_into_its_topic(subject: str, topic: str) -> None
     assert topic_of(subject) == topic
 
 
-@settings(deadline=None)  # a loaded machine is no fault of ours
 @given(IDS, IDS, st.sampled_from(Leaf))
 def test_every_topic_survives_what_a_server_makes_of_it(hub: str, agent: str, leaf: Leaf) -> None:
     topic = str(Topic(hub, agent, leaf))

@@ -11,7 +11,7 @@ from hubwatch_core.named_sql import Query, named_queries
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the name of an importable package with an empty folder `sql`."""
+    """Return the name of an importable package with an empty folder `sql`."""
     (tmp_path / tmp_path.name / "sql").mkdir(parents=True)
     (tmp_path / tmp_path.name / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))

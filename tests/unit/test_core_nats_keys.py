@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubwatch_core.errors import Permanent
-from hubwatch_core.nats_keys import read_credentials, read_seed
+from hubwatch_core.jetstream.keys import read_credentials, read_seed
 from support.nats_accounts import Identity, credentials
 
 # https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth

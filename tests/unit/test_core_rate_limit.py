@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_core.rate_limit import RateLimit
+from hubwatch_core.http import RateLimit
 
 
 def test_burst_is_allowed_and_what_goes_over_it_is_not() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubwatch_core.ids import new_ulid
-from hubwatch_core.systemd import notify, watchdog_period_s
+from hubwatch_core.process.systemd import notify, watchdog_period_s
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from pydantic import SecretStr
 
-from hubwatch_core import telemetry
 from hubwatch_core.config import TelemetrySection
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.problem_details import Handler, as_problems, problem
+from hubwatch_core.http import telemetry
+from hubwatch_core.http.problem_details import Handler, as_problems, problem
 
 TOKEN = "s3cret-ü"
 
@@ -38,7 +38,7 @@ class Served:
     client: aiohttp.ClientSession
 
     async def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, aiohttp.ClientResponse, bytes]:
-        """Give status, response and body."""
+        """Return status, response and body."""
         async with self.client.request(method, f"http://127.0.0.1:{self.port}{path}", headers=headers) as response:
             return response.status, response, await response.read()
 
@@ -175,7 +175,8 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
         for _ in range(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), 5) == b""
+                async with asyncio.timeout(5):
+                    assert await reader.read() == b""
             writer.close()
         with pytest.raises(aiohttp.ClientError):
             await served.ask("/healthz")
@@ -247,3 +248,15 @@ async def test_returned_problem_says_what_to_do() -> None:
         return problem(422, "the id is unknown")
 
     assert _told(*await _asked(handler))["detail"] == "the id is unknown"
+
+
+async def test_token_that_changes_holds_from_the_next_request_on(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n", encoding="utf-8")
+    async for served in _serve(TelemetrySection(port=0, token_file=file)):
+        assert (await served.ask("/healthz", Authorization="Bearer first"))[0] == 200
+        file.write_text("second\n", encoding="utf-8")
+        assert (await served.ask("/healthz", Authorization="Bearer first"))[0] == 401
+        assert (await served.ask("/healthz", Authorization="Bearer second"))[0] == 200
+        file.unlink()
+        assert _told(*await served.ask("/healthz", Authorization="Bearer second"))["status"] == 503

@@ -70,7 +70,7 @@ def test_golden_message_cut_short_anywhere_is_poison(path: Path) -> None:
 
 
 def _frame_of(size: int) -> bytes:
-    """Give a valid frame of exactly `size` bytes, filled up in a key that nobody knows."""
+    """Return a valid frame of exactly `size` bytes, filled up in a key that nobody knows."""
     head = wire.encode(wire.Frame(1, "h", "a", "01JD3ZKQ5V8W2M4N6P7R9S0T1X", 1, 1_795_284_000_000_000))[:-1]
     return head + b',"fill":"' + b"x" * (size - len(head) - 11) + b'"}'
 

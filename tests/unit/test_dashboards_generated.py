@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hubwatch_core.errors import Permanent
 from hubwatch_core.named_sql import named_queries
 from hubwatch_dashboards import generated
 from hubwatch_dashboards.boards import BOARDS, built, rendered
 from hubwatch_dashboards.lint import PUBLIC, problems
+from hubwatch_dashboards.severity import BAD_EVENTS
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = REPOSITORY / "dashboards" / "generated"
+
+NORMAL_EVENTS = {
+    *("door.opened", "door.closed", "door.rex"),
+    *("access.granted", "access.presented", "perimeter.clear", "power.restored"),
+}
 
 
 def test_committed_boards_are_up_to_date() -> None:
@@ -127,16 +136,157 @@ def _faulty(change: str, value: object) -> list[str]:
         ("gridPos", {"x": 10}, "'Open alarms' and 'Blind right now' overlap"),
         (
             "sql",
-            "SELECT 1 FROM hubwatch.reading WHERE hub IN (${hub:sqlstring})",
+            "SELECT 1 FROM hubwatch.reading WHERE hub = ANY(ARRAY[${hub:sqlstring}]::text[])",
             "reads hubwatch.reading, which is not",
         ),
-        ("sql", "SELECT 1 FROM readings WHERE hub IN (${hub:sqlstring})", "reads readings without its schema"),
+        (
+            "sql",
+            "SELECT 1 FROM readings WHERE hub = ANY(ARRAY[${hub:sqlstring}]::text[])",
+            "reads readings without its schema",
+        ),
         ("sql", "SELECT 1 FROM hubwatch.readings", "ignores the chosen hub"),
-        ("sql", "SELECT '${hub:sqlstring}'; DROP TABLE x", "holds more than one statement"),
+        ("sql", "SELECT 1 FROM hubwatch.readings WHERE hub IN (${hub:sqlstring})", "fails when no hub is chosen"),
+        ("sql", "SELECT 1 FROM hubwatch.readings WHERE hub = $hub OR ${hub:csv} = ''", "fails when no hub is chosen"),
+        ("sql", "SELECT ARRAY[${hub:sqlstring}]::text[]; DROP TABLE x", "holds more than one statement"),
     ],
 )
 def test_fault_is_found(change: str, value: object, fault: str) -> None:
     assert any(fault in problem for problem in _faulty(change, value))
+
+
+def _panel(board: dict[str, Any], kind: str) -> dict[str, Any]:
+    panel: dict[str, Any] = next(each for each in board["panels"] if each["type"] == kind)
+    return panel
+
+
+def _overridden(panel: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the first property of that kind that a column has of its own."""
+    overrides = panel["fieldConfig"]["overrides"]
+    found: dict[str, Any] = next(each for one in overrides for each in one["properties"] if each["id"] == kind)
+    return found
+
+
+def _calm_text(board: dict[str, Any], kind: str) -> None:
+    _panel(board, kind)["fieldConfig"]["defaults"]["noValue"] = "All is well"
+
+
+def _calm_text_of_a_column(board: dict[str, Any], kind: str) -> None:
+    _overridden(_panel(board, kind), "custom.width").update({"id": "noValue", "value": "All is well"})
+
+
+def _no_mappings(board: dict[str, Any], kind: str) -> None:
+    del _panel(board, kind)["fieldConfig"]["defaults"]["mappings"]
+
+
+def _no_mappings_of_a_column(board: dict[str, Any], kind: str) -> None:
+    _overridden(_panel(board, kind), "mappings")["value"] = []
+
+
+def _no_thresholds(board: dict[str, Any], kind: str) -> None:
+    del _panel(board, kind)["fieldConfig"]["defaults"]["thresholds"]
+
+
+def _no_thresholds_of_a_column(board: dict[str, Any], kind: str) -> None:
+    _overridden(_panel(board, kind), "thresholds").update({"id": "custom.width", "value": 9})
+
+
+def _no_legend(board: dict[str, Any], kind: str) -> None:
+    _panel(board, kind)["options"]["legend"]["showLegend"] = False
+
+
+def _no_time_of_the_answer(board: dict[str, Any], kind: str) -> None:
+    _panel(board, kind)["options"]["textMode"] = "auto"
+
+
+def _other_kind(board: dict[str, Any], kind: str) -> None:
+    _panel(board, kind)["type"] = "piechart"
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "fault"),
+    [
+        ("table", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
+        ("stat", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
+        ("timeseries", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
+        ("table", _calm_text_of_a_column, "says 'All is well' without an answer in 'Priority'"),
+        ("table", _no_mappings, "fills empty cells of 'every column'"),
+        ("table", _no_mappings_of_a_column, "fills empty cells of 'Priority'"),
+        ("table", _no_thresholds, "colours what is normal"),
+        ("table", _no_thresholds_of_a_column, "leaves the colours of 'Priority' to Grafana"),
+        ("stat", _no_mappings, "does not say NOT KNOWN in a colour"),
+        ("stat", _no_time_of_the_answer, "does not show of when its number is"),
+        ("timeseries", _no_legend, "is a chart without a legend"),
+        ("stat", _other_kind, "is a piechart, and nobody knows"),
+    ],
+)
+def test_panel_that_says_what_no_query_returned_is_found(
+    kind: str, change: Callable[[dict[str, Any], str], None], fault: str
+) -> None:
+    board = copy.deepcopy(built("hub-overview"))
+    change(board, kind)
+    assert any(fault in problem for problem in problems(board))
+
+
+def _shown(value: object) -> Iterator[str]:
+    """Yield every text that Grafana may put in place of a value, at any depth of a board."""
+    if isinstance(value, dict):
+        yield from (str(each) for key, each in value.items() if key in {"noValue", "text", "displayName"})
+        for each in value.values():
+            yield from _shown(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _shown(each)
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_calm_stands_in_queries_only(name: str) -> None:
+    calm = re.compile(r"\b(no|nothing|every\w*|all|ok|none|seen|well|fine|normal|0)\b", re.IGNORECASE)
+    texts = list(_shown(built(name)["panels"]))
+    assert "NOT KNOWN" in texts
+    assert [text for text in texts if calm.search(text)] == []
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_every_table_has_a_sentence_for_calm_and_one_for_no_hub_in_its_query(name: str) -> None:
+    for panel in built(name)["panels"]:
+        (sql, *_) = [target["rawSql"] for target in panel["targets"]]
+        if panel["type"] == "table":
+            assert "sentence" in sql, panel["title"]
+        if panel["type"] != "stat":
+            assert "'no hub yet'" in sql, panel["title"]
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_events_that_are_normal_have_no_colour(name: str) -> None:
+    for panel in built(name)["panels"]:
+        for override in panel["fieldConfig"]["overrides"]:
+            properties = {each["id"]: each["value"] for each in override["properties"]}
+            if "custom.cellOptions" not in properties or override["matcher"]["options"] == "Blind":
+                continue
+            assert [step["color"] for step in properties["thresholds"]["steps"]] == ["transparent"]
+            words = [word for each in properties["mappings"] if each["type"] == "value" for word in each["options"]]
+            assert NORMAL_EVENTS.isdisjoint(words)
+
+
+def test_every_event_of_doors_fences_and_devices_that_profiles_name_is_coloured_or_normal() -> None:
+    profiles = (REPOSITORY / "agents").rglob("*.toml")
+    pattern = re.compile(r'"((?:door|access|perimeter|device|power)\.[a-z_]+)"')
+    named = {event for file in profiles for event in pattern.findall(file.read_text(encoding="utf-8"))}
+    assert "perimeter.alarm" in named
+    assert named - set(BAD_EVENTS) == NORMAL_EVENTS
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_database_variable_takes_only_sources_called_hubwatch_and_that_of_the_provisioning(name: str) -> None:
+    (variable,) = [each for each in built(name)["templating"]["list"] if each["type"] == "datasource"]
+    pattern = re.fullmatch("/(.*)/i", variable["regex"])
+    assert pattern is not None
+    names = ["hubwatch", "Hubwatch test", "billing", "grafana-postgresql-datasource", "not hubwatch"]
+    assert [name for name in names if re.search(pattern[1], name, re.IGNORECASE)] == ["hubwatch", "Hubwatch test"]
+    file = REPOSITORY / "ops" / "grafana" / "provisioning" / "datasources" / "hubwatch.yaml"
+    (source,) = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
+    assert variable["current"] == {"text": source["name"], "value": source["uid"]}
+    assert variable["allowCustomValue"] is False
 
 
 def test_public_names_are_those_the_reader_is_granted() -> None:

@@ -5,17 +5,17 @@ from collections import Counter
 import pytest
 
 from hubwatch_ops.demo import script
-from hubwatch_ops.demo.account import AFTER_S, SENSORS, Difference, Found, bit, compare, heard, hidden, match
+from hubwatch_ops.demo.account import AFTER_S, SENSORS, DetectedAttack, Difference, bit, compare, heard, hidden, match
 from hubwatch_ops.demo.plant import Plant
 from hubwatch_ops.demo.report import AlarmLine, ExpectedLine, Percentiles, Report, percentiles
-from hubwatch_ops.demo.script import Expected, Played, Step
+from hubwatch_ops.demo.script import Expected, Played, ScriptStep
 
 
 async def _nothing(_: Plant) -> None: ...
 
 
 def attack(began: float, *expects: Expected) -> Played:
-    return Played(Step(0.0, "an attack", _nothing, expects), began)
+    return Played(ScriptStep(0.0, "an attack", _nothing, expects), began)
 
 
 def test_equal_multisets_differ_in_nothing() -> None:
@@ -54,7 +54,7 @@ def test_bit_counts_the_states_of_one_input() -> None:
 
 def test_an_attack_that_was_alarmed_in_time_is_found() -> None:
     lines, strangers = match(
-        [attack(100.0, Expected("access.forced", "door-1", 3.0))], [Found("access.forced", "door-1", 101.5)]
+        [attack(100.0, Expected("access.forced", "door-1", 3.0))], [DetectedAttack("access.forced", "door-1", 101.5)]
     )
     assert lines == [ExpectedLine("access.forced", "door-1", True, 1.5)]
     assert strangers == []
@@ -62,7 +62,7 @@ def test_an_attack_that_was_alarmed_in_time_is_found() -> None:
 
 def test_an_attack_that_was_alarmed_too_late_is_missed_but_its_alarm_is_not_false() -> None:
     lines, strangers = match(
-        [attack(100.0, Expected("access.forced", "door-1", 3.0))], [Found("access.forced", "door-1", 104.0)]
+        [attack(100.0, Expected("access.forced", "door-1", 3.0))], [DetectedAttack("access.forced", "door-1", 104.0)]
     )
     assert lines == [ExpectedLine("access.forced", "door-1", False, 4.0)]
     assert strangers == []
@@ -74,7 +74,7 @@ def test_an_attack_without_alarm_is_missed() -> None:
 
 
 def test_an_alarm_at_another_sensor_is_false() -> None:
-    stranger = Found("access.forced", "door-2", 101.0)
+    stranger = DetectedAttack("access.forced", "door-2", 101.0)
     lines, strangers = match([attack(100.0, Expected("access.forced", "door-1", 3.0))], [stranger])
     assert not lines[0].found
     assert strangers == [stranger]
@@ -82,7 +82,7 @@ def test_an_alarm_at_another_sensor_is_false() -> None:
 
 def test_an_alarm_before_its_attack_is_not_a_finding() -> None:
     lines, strangers = match(
-        [attack(100.0, Expected("access.forced", "door-1", 3.0))], [Found("access.forced", "door-1", 99.0)]
+        [attack(100.0, Expected("access.forced", "door-1", 3.0))], [DetectedAttack("access.forced", "door-1", 99.0)]
     )
     assert lines == [ExpectedLine("access.forced", "door-1", False, None)]
     assert len(strangers) == 1
@@ -90,16 +90,16 @@ def test_an_alarm_before_its_attack_is_not_a_finding() -> None:
 
 def test_false_detection_that_hides_in_the_alarm_of_an_earlier_attack_is_counted() -> None:
     attacks = [attack(100.0, Expected("radiation.gamma", "rpm-1", 5.0))]
-    during = [Found("radiation.gamma", "rpm-1", at) for at in (102.0, 106.0)]
-    later = Found("radiation.gamma", "rpm-1", 130.0)
-    elsewhere = [Found("radiation.gamma", "rpm-2", 130.0), Found("radiation.neutron", "rpm-1", 130.0)]
+    during = [DetectedAttack("radiation.gamma", "rpm-1", at) for at in (102.0, 106.0)]
+    later = DetectedAttack("radiation.gamma", "rpm-1", 130.0)
+    elsewhere = [DetectedAttack("radiation.gamma", "rpm-2", 130.0), DetectedAttack("radiation.neutron", "rpm-1", 130.0)]
     # What opens an alarm of its own is among the strangers of the alarms already, as is what came before the attack.
-    assert hidden(attacks, [*during, later, *elsewhere, Found("radiation.gamma", "rpm-1", 90.0)]) == [later]
+    assert hidden(attacks, [*during, later, *elsewhere, DetectedAttack("radiation.gamma", "rpm-1", 90.0)]) == [later]
 
 
 def test_second_attack_of_a_kind_explains_its_own_detections() -> None:
     attacks = [attack(at, Expected("access.forced", "door-1", 3.0)) for at in (100.0, 200.0)]
-    found = [Found("access.forced", "door-1", at) for at in (101.0, 160.0, 201.0)]
+    found = [DetectedAttack("access.forced", "door-1", at) for at in (101.0, 160.0, 201.0)]
     assert hidden(attacks, found) == [found[1]]
 
 

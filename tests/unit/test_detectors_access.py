@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from hubwatch_core.wire import Detection
-from hubwatch_detectors.access import AccessConfig
-from support.detectors_door import DoorBench
+from hubwatch_core.wire import Clear, Detection
+from hubwatch_detectors.access.door_config import AccessConfig
+from support.detectors_door import DoorBench, one_person_site
 
 
 def closed_door(**config: float) -> DoorBench:
-    bench = DoorBench(**config)
+    bench = DoorBench(None, **config)
     bench.position(0, 0)
     return bench
 
@@ -150,47 +150,172 @@ def test_controller_of_a_door_without_contact_makes_a_finding_that_is_over() -> 
     assert [each.end == each.start for each in bench.found if isinstance(each, Detection)] == [True, True]
 
 
-def test_fourth_denial_in_a_row_is_brute_force() -> None:
+def test_third_or_fourth_badge_that_is_refused_in_a_row_is_brute_force() -> None:
     bench = closed_door()
-    for i in range(3):
+    for i in range(2):
         bench.event(100 + 10 * i, "access.denied", f"badge:{i}", reader="in", reason="unknown_card")
     assert bench.story == []
-    bench.event(130, "access.denied", "badge:3", reader="in")
+    for i in range(2, 4):
+        bench.event(100 + 10 * i, "access.denied", f"badge:{i}", reader="in")
     (detection,) = bench.found
     assert isinstance(detection, Detection)
     assert (detection.type, detection.subject, detection.priority) == ("access.brute_force", "reader:in", 2)
-    assert detection.evidence == {"denials": 4, "subjects": ["badge:0", "badge:1", "badge:2", "badge:3"]}
+    assert detection.evidence["subjects"] == ["badge:0", "badge:1", "badge:2"]
+    assert detection.score >= detection.evidence["threshold"]
 
 
-def test_three_denials_are_brute_force_only_when_no_person_could_be_so_fast() -> None:
-    typed, machine = closed_door(), closed_door()
-    for i in range(3):
-        typed.event(100 + 5 * i, "access.denied", "badge:1", reader="in", reason="wrong_pin")
-        machine.event(100 + 0.5 * i, "access.denied", f"badge:{i}", reader="in")
-    assert typed.story == []
-    assert machine.story == [("access.brute_force", 100, 101)]
+def test_person_who_mistypes_and_gets_in_is_forgiven_and_one_who_never_does_is_not() -> None:
+    clumsy, guessing = closed_door(), closed_door()
+    for i in range(20):
+        for k in range(3):
+            clumsy.event(100 + 900 * i + 7 * k, "access.denied", "badge:1", reader="in", reason="wrong_pin")
+        clumsy.event(100 + 900 * i + 25, "access.granted", "badge:1", reader="in")
+        guessing.event(100 + 30 * i, "access.denied", "badge:1", reader="in", reason="wrong_pin")
+    assert clumsy.story == []
+    assert [kind for kind, _, _ in guessing.story] == ["access.brute_force"]
 
 
-def test_brute_force_ends_a_minute_after_the_last_denial_and_counts_afresh() -> None:
+def test_slow_attempts_are_found_where_a_reader_hardly_ever_refuses() -> None:
     bench = closed_door()
-    for i in range(6):
-        bench.event(100 + 5 * i, "access.denied", "badge:1", reader="in")
-    bench.now(190)
-    assert bench.story == [("access.brute_force", 100, 115), ("clear", 125, 185)]
-    for i in range(3):
-        bench.event(200 + 5 * i, "access.denied", "badge:1", reader="in")
+    for i in range(20):
+        bench.event(100_000 * i, "access.denied", f"badge:{i}", reader="in")
+        bench.event(100_000 * i + 9, "access.granted", f"badge:{i}", reader="in")
+    assert bench.story == []
+    for i in range(5):
+        bench.event(2_100_000 + 1200 * i, "access.denied", f"badge:{100 + i}", reader="in")
+    assert [kind for kind, _, _ in bench.story] == ["access.brute_force"]
+
+
+def test_brute_force_ends_after_its_last_denial_with_its_highest_score_and_counts_afresh() -> None:
+    bench = closed_door()
+    for i in range(8):
+        bench.event(100 + 5 * i, "access.denied", f"badge:{i}", reader="in")
     bench.now(300)
+    detection, clear = bench.found
+    assert isinstance(detection, Detection)
+    assert isinstance(clear, Clear)
+    assert bench.story[1] == ("clear", 135, 195)
+    assert clear.score is not None
+    assert clear.score > detection.score
+    for i in range(2):
+        bench.event(400 + 5 * i, "access.denied", "badge:1", reader="in")
+    bench.now(600)
     assert len(bench.story) == 2
 
 
-def test_slow_denials_and_denials_at_two_readers_are_normal() -> None:
+def test_attack_teaches_a_reader_nothing() -> None:
+    bench = closed_door()
+    before = bench.detector.memory.readers.get("in")
+    for i in range(200):
+        bench.event(100 + 60 * i, "access.denied", f"badge:{i}", reader="in")
+    bench.now(50_000)
+    assert before is None
+    assert bench.detector.memory.readers["in"].history.episodes < 2
+
+
+def test_threshold_set_by_hand_goes_before_the_days_between_false_alarms() -> None:
+    bold, shy = closed_door(burst_score=1.0), closed_door(burst_score=50.0)
+    for i in range(12):
+        bold.event(100 + 30 * i, "access.denied", f"badge:{i}", reader="in")
+        shy.event(100 + 30 * i, "access.denied", f"badge:{i}", reader="in")
+    assert bold.story[0] == ("access.brute_force", 100, 130)
+    assert [kind for kind, _, detected in shy.story if detected < 300] == []
+
+
+def test_denials_at_two_readers_are_told_apart() -> None:
+    bench = closed_door()
+    for i in range(2):
+        bench.event(20_000 + 20 * i, "access.denied", f"badge:{i}", reader="in")
+        bench.event(20_000.5 + 20 * i, "access.denied", f"badge:{i}", reader="out")
+    bench.now(50_000)
+    assert bench.story == []
+
+
+def test_tamper_and_duress_are_told_at_once_and_once() -> None:
+    bench = closed_door()
+    for _ in range(2):
+        bench.event(100, "device.tamper", reader="in")
+        bench.event(110, "access.granted", "badge:1", reader="in", duress=True)
+        bench.event(120, "access.duress", "badge:2", reader="in")
+    assert bench.story == [("access.tamper", 100, 100), ("access.duress", 110, 110), ("access.duress", 120, 120)]
+    assert [each.priority for each in bench.found if isinstance(each, Detection)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("attrs", [{"duress": [1]}, {"duress": "no"}, {"duress": 0}, {"reason": 7}, {}])
+def test_what_does_not_say_duress_is_none(attrs: dict[str, object]) -> None:
+    bench = closed_door()
+    bench.event(110, "access.granted", "badge:1", **attrs)
+    assert bench.story == []
+
+
+def turnstile() -> DoorBench:
+    bench = DoorBench(site=one_person_site())
+    bench.position(0, 0)
+    return bench
+
+
+def test_turnstile_that_turns_twice_for_one_grant_lets_somebody_follow() -> None:
+    bench, door = turnstile(), closed_door()
+    for each in (bench, door):
+        each.event(99, "access.granted", "badge:1", reader="in")
+        for t, value in ((100, 1), (101, 0), (102, 1), (103, 0)):
+            each.position(t, value)
+        each.now(110)
+    assert bench.story == [("access.tailgating", 102, 103)]
+    assert door.story == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "again"),
+    [("access.granted", "access.granted", 102), ("door.rex", None, 102), ("access.granted", None, 101.2)],
+    ids=["two grants", "two who leave", "a bounce"],
+)
+def test_other_second_openings_are_no_tailgating(first: str, second: str | None, again: float) -> None:
+    bench = turnstile()
+    bench.event(99, first, "badge:1", reader="in")
+    bench.position(100, 1)
+    bench.position(101, 0)
+    bench.position(again, 1)
+    if second is not None:
+        bench.event(102.5, second, "badge:2", reader="in")
+    bench.position(103, 0)
+    bench.now(110)
+    assert bench.story == []
+
+
+def opened(bench: DoorBench, begin: float, seconds: float) -> None:
+    bench.event(begin - 1, "access.granted", "badge:1", reader="in")
+    bench.position(begin, 1)
+    bench.position(begin + seconds, 0)
+
+
+def test_regular_door_that_stands_open_for_two_is_tailgating_and_is_not_learned() -> None:
+    bench = closed_door()
+    for i in range(80):
+        opened(bench, 100 + 100 * i, 4.0 + 0.1 * (i % 3))
+    assert bench.story == []
+    learned = bench.detector.memory.open_times.mean
+    opened(bench, 20_000, 5.7)
+    (detection,) = bench.found
+    assert isinstance(detection, Detection)
+    assert (detection.type, detection.priority) == ("access.tailgating", 4)
+    assert detection.evidence["usual_seconds"] == pytest.approx(4.1, abs=0.01)
+    assert bench.detector.memory.open_times.mean == learned
+
+
+def test_door_whose_times_scatter_is_not_judged_by_them() -> None:
+    bench = closed_door()
+    for i in range(80):
+        opened(bench, 100 + 100 * i, 3.0 + i % 4)
+    opened(bench, 20_000, 9.0)
+    assert bench.story == []
+
+
+def test_door_without_history_is_not_judged_by_its_open_times() -> None:
     bench = closed_door()
     for i in range(20):
-        bench.event(600 * i, "access.denied", f"badge:{i}", reader="in")
-    for i in range(3):
-        bench.event(20_000 + 5 * i, "access.denied", f"badge:{i}", reader="in")
-        bench.event(20_000.5 + 5 * i, "access.denied", f"badge:{i}", reader="out")
-    bench.now(50_000)
+        opened(bench, 100 + 100 * i, 4.0)
+    opened(bench, 20_000, 20.0)
     assert bench.story == []
 
 

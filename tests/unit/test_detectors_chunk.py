@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ulid import ULID
 
 from hubwatch_core.wire import Event, Frame, Series
-from hubwatch_detectors.chunk import Chunk, Reading, cut
+from hubwatch_detectors.chunk import Chunk, ChunkReading, Column, split
 from hubwatch_detectors.identity import detection_id
 from support.detectors_hub import AGENT, BEGIN, DOOR, EPOCH, HUB, at
 
@@ -20,28 +20,28 @@ def test_only_what_may_be_believed_gets_into_a_chunk() -> None:
     series = Series(
         "s", "c", at(0), [0, 1, 2, 3, 4, 5], [1, 2, None, 4, float("nan"), 6], [0, 1, (2, "x"), 2, 0, (0, "")]
     )
-    readings, _ = cut(frame(series))["s"]
-    assert readings == [Reading(at(0), "c", 1), Reading(at(0) + 5, "c", 6)]
+    columns, _ = split(frame(series))["s"]
+    assert columns == [Column("c", [at(0), at(0) + 5], [1, 6])]
 
 
 def test_value_whose_time_alone_is_in_doubt_is_judged() -> None:
     doubted = Series("s", "c", at(0), [0, 1, 2], [1, 2, 3], [(1, "clock not synchronised"), (2, "clock off"), 1])
-    assert cut(frame(doubted))["s"][0] == [Reading(at(0), "c", 1)]
+    assert split(frame(doubted))["s"][0] == [Column("c", [at(0)], [1])]
 
 
 def test_sensor_with_nothing_to_believe_is_still_named() -> None:
-    assert cut(frame(Series("s", "c", at(0), [0], [None], [2]))) == {"s": ([], [])}
+    assert split(frame(Series("s", "c", at(0), [0], [None], [2]))) == {"s": ([], [])}
 
 
 def test_readings_of_a_sensor_come_together_by_time_then_channel() -> None:
-    parts = cut(frame(Series("s", "b", at(0), [0, 5], [1, 2]), Series("s", "a", at(0), [0, 3], [3, 4])))
-    chunk = Chunk.of(HUB, AGENT, DOOR, *parts["s"])
+    parts = split(frame(Series("s", "b", at(0), [0, 5], [1, 2]), Series("s", "a", at(0), [0, 3], [3, 4])))
+    chunk = Chunk.of_columns(HUB, AGENT, DOOR, *parts["s"])
     assert [(each.t - at(0), each.channel) for each in chunk.readings] == [(0, "a"), (0, "b"), (3, "a"), (5, "b")]
 
 
 def test_events_follow_the_readings_of_their_moment() -> None:
     happened = Event("s", at(0) + 3, "door.rex")
-    chunk = Chunk.of(HUB, AGENT, DOOR, [Reading(at(0) + 3, "c", 1), Reading(at(0) + 4, "c", 1)], [happened])
+    chunk = Chunk.of(HUB, AGENT, DOOR, [ChunkReading(at(0) + 3, "c", 1), ChunkReading(at(0) + 4, "c", 1)], [happened])
     assert [each.t - at(0) for each in chunk.moments()] == [3, 3, 4]
     assert list(chunk.moments())[1] is happened
 
@@ -55,7 +55,9 @@ def test_events_follow_the_readings_of_their_moment() -> None:
 def test_a_stretch_of_a_chunk_holds_exactly_what_lies_in_it(
     readings: list[int], events: list[int], first: int, last: int
 ) -> None:
-    chunk = Chunk.of(HUB, AGENT, DOOR, [Reading(t, "c", 1) for t in readings], [Event("s", t, "x") for t in events])
+    chunk = Chunk.of(
+        HUB, AGENT, DOOR, [ChunkReading(t, "c", 1) for t in readings], [Event("s", t, "x") for t in events]
+    )
     part = chunk.between(first, last)
     assert sorted(each.t for each in part.moments()) == sorted(t for t in readings + events if first <= t <= last)
     assert len(part) == len(list(part.moments()))

@@ -8,11 +8,13 @@ import msgspec
 
 from hubwatch_core.wire import Clear, Detection
 from hubwatch_core.words import Priority, SensorKind
+from hubwatch_detectors import binary
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.engine import Engine
+from hubwatch_detectors.engine.instance import Envelope
 from support.detectors_engine import EngineBench, series
-from support.detectors_hub import DOOR
+from support.detectors_hub import DOOR, HUB
 
 
 class Memory(msgspec.Struct):
@@ -92,6 +94,7 @@ def test_failed_detector_begins_anew() -> None:
 def test_state_of_a_detector_that_failed_is_saved_as_it_is_now() -> None:
     bench = bench_with_fragile()
     play(bench, 3)
-    states, _ = bench.engine.changes()
+    states, _ = bench.engine.changes(HUB)
     saved = [each for each in states if each.key.detector == "fragile"]
-    assert [msgspec.json.decode(each.state)["state"] for each in saved] == [{"chunks": 0}]
+    memories = [binary.decode(binary.decode(each.state, Envelope).state, Memory) for each in saved]
+    assert [memory.chunks for memory in memories] == [0]

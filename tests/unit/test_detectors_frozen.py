@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
 
 from hubwatch_core.wire import Channel, Clear, Detection, Sensor
 from hubwatch_core.words import ChannelKind, SensorKind
-from hubwatch_detectors.chunk import Chunk, Reading
+from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Finding, Origin, Site
-from hubwatch_detectors.frozen import Frozen, FrozenConfig, repeat_share
-from support.detectors_hub import AGENT, HUB, at
+from hubwatch_detectors.integrity.frozen import Frozen, FrozenConfig, repeat_share
+from support.detectors_hub import AGENT, BEGIN, HUB, at
 
 
 class Gauge:
@@ -25,11 +25,11 @@ class Gauge:
         self.found: list[Finding] = []
 
     def say(self, values: Iterable[float]) -> list[Finding]:
-        """Give values, and what was found in them."""
+        """Return values, and what was found in them."""
         readings = []
         for value in values:
             self.now += self.period_s
-            readings.append(Reading(at(self.now), self.sensor.channels[0].name, float(value)))
+            readings.append(ChunkReading(at(self.now), self.sensor.channels[0].name, float(value)))
         found = self.detector.update(Chunk.of(HUB, AGENT, self.sensor, readings))
         self.found += found
         return found
@@ -129,3 +129,28 @@ def test_share_of_repeats_is_cautious_while_history_is_short() -> None:
     assert repeat_share([], 5) == 1
     assert repeat_share(runs, 50) == pytest.approx(3 / 23)
     assert repeat_share([*runs, (5.0, 4)], 5) == pytest.approx(8 / 27)
+
+
+def slow(kind: ChannelKind, lengths: list[int], value: Callable[[int], float]) -> list[Finding]:
+    """Return what is found in values that rest for so many minutes each."""
+    sensor = Sensor("s-1", SensorKind.ENVIRONMENT, "z", channels=[Channel("x", "°C", kind, 60_000_000, 0.1)])
+    detector = Frozen(FrozenConfig(), Origin("frozen", 2, HUB, "s-1"), Site())
+    values = [value(i) for i, length in enumerate(lengths) for _ in range(length)]
+    readings = [ChunkReading(BEGIN + i * 60_000_000, "x", x) for i, x in enumerate(values)]
+    return detector.update(Chunk(HUB, AGENT, sensor, tuple(readings)))
+
+
+def test_temperature_that_rests_for_hours_is_normal_and_frozen_when_it_rests_far_longer_than_ever() -> None:
+    random = np.random.default_rng(1)
+    lengths = [*random.integers(5, 180, 60).tolist(), 100, 2000]
+    found = slow(ChannelKind.GAUGE, lengths, lambda i: 20 + 0.1 * (i % 3))
+    assert [each.type for each in found if isinstance(each, Detection)] == ["integrity.value_frozen"]
+    assert slow(ChannelKind.GAUGE, lengths[:-1], lambda i: 20 + 0.1 * (i % 3)) == []
+
+
+def test_door_that_rests_over_the_weekend_is_normal_and_not_for_a_week() -> None:
+    week = [[2, 58] * 8 * 5 + [2, 15 * 60] for _ in range(12)]
+    lengths = [each for day in week for each in day]
+    assert slow(ChannelKind.STATE, [*lengths, 2, 20 * 60], lambda i: float(i % 2 == 0)) == []
+    found = slow(ChannelKind.STATE, [*lengths, 2, 7 * 24 * 60], lambda i: float(i % 2 == 0))
+    assert len(found) == 1

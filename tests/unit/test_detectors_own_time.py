@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hubwatch_detectors.own_time import STEADY_US, OwnTime
+from hubwatch_detectors.journal import Journal
+from hubwatch_detectors.own_time import STEADY_US, WallClockGuard
 from support.detectors_engine import EngineBench, series
 from support.detectors_hub import AGENT, HUB, at
 
@@ -18,19 +19,19 @@ class Clock:
         self.t = t
 
     def __call__(self) -> int:
-        """Give the time in µs."""
+        """Return the time in µs."""
         return at(self.t)
 
 
-def watched() -> tuple[EngineBench, Clock, OwnTime]:
-    """Give an engine with an agent that is heard at 1 s, by a clock that stands there."""
+def watched() -> tuple[EngineBench, Clock, WallClockGuard]:
+    """Return an engine with an agent that is heard at 1 s, by a clock that stands there."""
     bench, clock = EngineBench(), Clock(1)
     bench.birth()
     bench.send(1, series("rpm-1", "occupied", 0, 0))
-    return bench, clock, OwnTime(bench.engine, clock)
+    return bench, clock, WallClockGuard(Journal(bench.engine), clock)
 
 
-def go(bench: EngineBench, clock: Clock, time: OwnTime, until: float) -> None:
+def go(bench: EngineBench, clock: Clock, time: WallClockGuard, until: float) -> None:
     """Let time pass steadily."""
     while clock.t < until:
         clock.t = min(until, clock.t + 0.2)

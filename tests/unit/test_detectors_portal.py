@@ -1,4 +1,4 @@
-"""The portal detector, rule by rule. Background is 100 counts a sample, so 500 in the window of 1 s."""
+"""The portal detector's sliding sum, background and occupancies. Background is 100 counts a sample, 500 a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.detectors_portal import PortalBench
 
 
 def learned(**config: float | bool) -> PortalBench:
-    """Give a portal that has seen a minute of steady background while nobody was there."""
+    """Return a portal that has seen a minute of steady background while nobody was there."""
     bench = PortalBench(**config)
     bench.steady(330, gamma=100, neutron=0, occupied=0)
     assert bench.found == []
@@ -19,17 +19,18 @@ def learned(**config: float | bool) -> PortalBench:
 
 
 def test_alarm_comes_at_the_threshold_and_not_below() -> None:
-    # Five samples: 500 expected, deviation sqrt(500·(1 + 5/300)) = 22.55, so 5 sigma are 112.7 counts.
-    below, above = learned(), learned()
+    # Five samples: 500 expected, deviation sqrt(500·(1 + 5/n)), n about 300: 22.5, so 5 sigma are 112.7 counts.
+    below, above = learned(gamma_sigma=5.0), learned(gamma_sigma=5.0)
     below.steady(30, gamma=122, neutron=0, occupied=1)
     above.steady(30, gamma=123, neutron=0, occupied=1)
     assert below.types == []
     assert above.types == ["radiation.gamma"]
-    assert above.detections[0].score == pytest.approx(5.1, abs=0.01)
+    assert above.detections[0].score == pytest.approx(5.1, abs=0.02)
+    assert above.detections[0].evidence["set_by_hand"] is True
 
 
 def test_decision_falls_during_the_occupancy_and_ends_with_it() -> None:
-    bench = learned()
+    bench = learned(gamma_sigma=5.0)
     start = bench.now + 0.2
     bench.steady(10, gamma=100, neutron=0, occupied=1)
     bench.steady(5, gamma=140, neutron=0, occupied=1)
@@ -40,11 +41,13 @@ def test_decision_falls_during_the_occupancy_and_ends_with_it() -> None:
     (detection,) = bench.detections
     assert (detection.start, detection.end) == (at(start), None)
     assert at(start + 2) < detection.detected <= at(start + 3)
-    assert bench.found[-1] == Clear(detection.id, at(bench.now), at(bench.now))
+    assert isinstance(bench.found[-1], Clear)
+    assert (bench.found[-1].end, bench.found[-1].detected) == (at(bench.now), at(bench.now))
+    assert bench.found[-1].score == pytest.approx(40 * 5 / np.sqrt(500 * (1 + 5 / 300)), abs=0.1)  # the peak
 
 
 def test_one_occupancy_makes_one_detection_of_a_kind_and_the_next_one_another() -> None:
-    bench = learned()
+    bench = learned(gamma_sigma=5.0)
     for _ in range(2):
         bench.steady(20, gamma=160, neutron=0, occupied=1)
         bench.steady(20, gamma=100, neutron=0, occupied=0)
@@ -53,7 +56,7 @@ def test_one_occupancy_makes_one_detection_of_a_kind_and_the_next_one_another() 
 
 
 def test_gamma_and_neutron_are_judged_apart() -> None:
-    gamma, neutron = learned(), learned()
+    gamma, neutron = learned(gamma_sigma=5.0), learned()
     gamma.steady(20, gamma=160, neutron=0, occupied=1)
     neutron.steady(20, gamma=100, neutron=3, occupied=1)
     assert gamma.types == ["radiation.gamma"]
@@ -79,8 +82,8 @@ def test_shielded_background_alone_is_no_excess_and_is_not_learned() -> None:
 
 
 def test_source_near_the_unoccupied_portal_is_neither_alarmed_nor_learned() -> None:
-    bench = learned()
-    bench.steady(300, gamma=150, neutron=0, occupied=0)
+    bench = learned(gamma_sigma=5.0)
+    bench.steady(290, gamma=150, neutron=0, occupied=0)
     assert bench.types == []
     assert bench.detector.memory.gamma.panels["gamma.1"].mean == pytest.approx(100)
     bench.steady(5, gamma=150, neutron=0, occupied=1)
@@ -109,7 +112,7 @@ def test_slow_rise_of_the_background_is_followed() -> None:
 
 
 def test_lasting_step_of_the_background_is_learned_anew_after_its_time() -> None:
-    bench = learned(relearn_s=60.0)
+    bench = learned(relearn_s=50.0)
     bench.steady(320, gamma=150, neutron=0, occupied=0)
     assert bench.detector.memory.gamma.panels["gamma.1"].mean == pytest.approx(150)
     bench.steady(30, gamma=150, neutron=0, occupied=1)
@@ -124,9 +127,9 @@ def test_portal_that_has_not_learned_yet_judges_nothing() -> None:
 
 
 def test_two_seconds_of_background_suffice_and_their_uncertainty_counts() -> None:
-    bench = PortalBench()
+    bench = PortalBench(gamma_sigma=5.0)
     bench.steady(15, gamma=100, neutron=0, occupied=0)
-    assert bench.detector.memory.gamma.panels["gamma.1"].learned == 10
+    assert bench.detector.memory.gamma.panels["gamma.1"].samples == 10
     bench.steady(10, gamma=124, neutron=0, occupied=1)  # 5.4 sigma of a known background, 4.4 of this one
     assert bench.types == []
     bench.steady(5, gamma=135, neutron=0, occupied=1)
@@ -134,7 +137,7 @@ def test_two_seconds_of_background_suffice_and_their_uncertainty_counts() -> Non
 
 
 def test_panel_that_falls_out_leaves_the_others_unbiased() -> None:
-    bench = PortalBench()
+    bench = PortalBench(gamma_sigma=5.0)
     bench.steady(330, gamma=100, gamma_2=50, neutron=0, occupied=0)
     bench.steady(50, gamma=100, neutron=0, occupied=1)
     assert bench.types == []
@@ -144,7 +147,7 @@ def test_panel_that_falls_out_leaves_the_others_unbiased() -> None:
 
 
 def test_panels_together_find_what_each_alone_would_not() -> None:
-    bench = PortalBench()
+    bench = PortalBench(gamma_sigma=5.0)
     bench.steady(330, gamma=100, gamma_2=100, neutron=0, occupied=0)
     bench.steady(5, gamma=118, gamma_2=118, neutron=0, occupied=1)
     assert bench.types == ["radiation.gamma"]
@@ -201,6 +204,7 @@ def test_alarm_of_the_portal_itself_can_be_switched_off() -> None:
 def test_negative_counts_and_samples_out_of_order_are_left_out() -> None:
     bench = learned()
     bench.steady(3, gamma=-1_000_000, neutron=-5, occupied=0)
+    bench.steady(3, gamma=1e38, neutron=1e38, occupied=0)
     bench.now -= 100
     bench.steady(50, gamma=900, neutron=50, occupied=0)
     bench.now += 100
@@ -215,3 +219,33 @@ def test_more_channels_than_a_portal_has_are_not_taken() -> None:
         bench.detector.memory.row = {f"gamma.{n}": (at(bench.now), 5.0)}
         bench.row(neutron=0)
     assert len(bench.detector.memory.gamma.panels) <= 16
+
+
+def test_background_that_stays_off_is_reported_and_the_report_ends_when_it_is_back() -> None:
+    bench = learned(background_off_s=30.0)
+    first = bench.now + 0.2
+    bench.steady(200, gamma=70, neutron=0, occupied=0)
+    (report,) = bench.detections
+    assert (report.type, report.subject, report.priority) == ("radiation.background", "gamma", 4)
+    assert at(first) <= report.start < at(first + 1)
+    assert report.detected - report.start == 30_000_000
+    assert "-30 %" in report.why
+    bench.steady(30, gamma=100, neutron=0, occupied=0)
+    assert bench.types == ["radiation.background", "clear"]
+
+
+def test_report_on_the_background_ends_when_it_is_learned_anew_or_the_portal_falls_silent() -> None:
+    anew, silent = learned(background_off_s=10.0, relearn_s=20.0), learned(background_off_s=10.0)
+    anew.steady(120, gamma=150, neutron=0, occupied=0)
+    silent.steady(120, gamma=150, neutron=0, occupied=0)
+    assert silent.types == ["radiation.background"]
+    silent.found += silent.detector.advance(at(silent.now + 3600))
+    assert anew.types == silent.types == ["radiation.background", "clear"]
+
+
+def test_windows_beside_the_sum_are_not_counted_twice() -> None:
+    bench = PortalBench(gamma_sigma=5.0)
+    bench.channels |= {"low": "gamma.low", "high": "gamma.high"}
+    bench.steady(330, gamma=100, low=60, high=40, neutron=0, occupied=0)
+    bench.steady(5, gamma=130, low=78, high=52, neutron=0, occupied=1)
+    assert bench.detections[0].evidence["expected"] == pytest.approx(500)

@@ -6,7 +6,7 @@ import pytest
 
 from hubwatch_core.wire import Channel, Clear, Detection, Sensor
 from hubwatch_core.words import SensorKind
-from hubwatch_detectors.presence import max_age_us
+from hubwatch_detectors.integrity.presence import max_age_us
 from support.detectors_engine import EngineBench, event, series
 from support.detectors_hub import AGENT, DOOR, HUB, PORTAL, at
 
@@ -181,3 +181,63 @@ def test_allowed_silence_follows_from_age_or_periods(
 ) -> None:
     channels = [Channel(f"c{i}", "1", period_us=period) for i, period in enumerate(periods)]
     assert max_age_us(Sensor("s", SensorKind.PROCESS, "z", "", max_age_s, channels)) == expected
+
+
+@pytest.mark.parametrize("offset", [-3600.0, 3600.0])
+def test_sensor_that_says_the_wrong_time_has_a_wrong_clock_and_is_not_silent(offset: float) -> None:
+    bench = EngineBench()
+    bench.birth(inventory=(DOOR,))
+    for t in range(40):
+        wrong = offset if 10 <= t < 30 else 0.0
+        bench.send(t + 1, series("door-1", "position", t + wrong, *[0.0] * 5))
+    assert bench.types == ["integrity.clock", "clear"]
+    detection = bench.found[0]
+    assert isinstance(detection, Detection)
+    assert detection.sensor == "door-1"
+    assert abs(detection.evidence["offset_s"] - offset) < 2
+
+
+def test_sensor_with_a_wrong_clock_that_falls_silent_is_silent() -> None:
+    bench = EngineBench()
+    bench.birth(inventory=(DOOR,))
+    for t in range(60):
+        said = [series("door-1", "position", t - (3600 if t >= 10 else 0), 0.0)] if t < 30 else []
+        bench.send(t + 1, *said)
+    assert bench.types == ["integrity.clock", "clear", "integrity.sensor_silent"]
+
+
+def test_sensor_whose_last_word_is_repeated_is_silent() -> None:
+    bench = EngineBench()
+    bench.birth(inventory=(DOOR,))
+    for t in range(30):
+        bench.send(t + 1, series("door-1", "position", min(t, 10), 0.0))
+    assert bench.types == ["integrity.sensor_silent"]
+
+
+@pytest.mark.parametrize("offset", [-7200.0, 7200.0])
+def test_agent_whose_clock_is_wrong_is_said_to_have_a_wrong_clock(offset: float) -> None:
+    bench = EngineBench()
+    bench.birth(inventory=(DOOR,))
+    for t in range(0, 200, 2):
+        bench.send(t + offset, series("door-1", "position", t + offset, 0.0), received=t)
+    assert bench.types == ["integrity.clock"]
+    for t in range(200, 240, 2):
+        bench.send(t, series("door-1", "position", t, 0.0), received=t)
+    assert "clear" in bench.types[1:]
+
+
+def test_backlog_that_catches_up_is_no_wrong_clock() -> None:
+    bench = EngineBench()
+    bench.birth(inventory=(DOOR,))
+    for t in range(0, 1200, 2):
+        bench.send(t, series("door-1", "position", t, 0.0), received=1200 + t / 20)
+    assert bench.types == []
+
+
+def test_event_is_a_sign_of_life_of_a_door_that_speaks_only_of_events() -> None:
+    reader = Sensor("gate-2", SensorKind.ACCESS, "gate", max_age_s=10, channels=[Channel("position", "1")])
+    bench = EngineBench()
+    bench.birth(inventory=(reader,))
+    for t in range(40):
+        bench.send(t + 1, *([event("gate-2", t, "access.granted")] if t % 5 == 0 else []))
+    assert bench.types == []

@@ -53,7 +53,7 @@ def hubwatch(tmp_path: Path) -> Run:
 
 
 def _modules_of(requirement: str) -> set[str]:
-    """Give the top-level modules that an installed requirement brings."""
+    """Return the top-level modules that an installed requirement brings."""
     name = re.split(r"[\[<>=~! ;]", requirement, maxsplit=1)[0]
     files = distribution(name).files or []
     tops = {file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py" and ".." not in file.parts}
@@ -87,7 +87,9 @@ def test_argument_that_is_no_text_is_a_mistake_of_the_caller(hubwatch: Run, word
 def test_variable_that_nobody_reads_is_told_once_and_stops_nothing(hubwatch: Run) -> None:
     done = hubwatch("--version", HUBWATCH_NONSENSE__X="1", HUBWATCH_MQTT__HOST="broker")
     assert (done.returncode, done.stdout) == (0, f"hubwatch {__version__}\n")
-    assert done.stderr == "hubwatch: nothing reads the environment variable HUBWATCH_NONSENSE__X; is it misspelt?\n"
+    assert done.stderr == (
+        "hubwatch: the environment variable HUBWATCH_NONSENSE__X is not used by any component; check its spelling\n"
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["alarms"], ["db", "hold", "add"], ["agent", "run"], ["up"]], ids=" ".join)
@@ -104,7 +106,7 @@ def test_unknown_command_is_one_line_that_names_those_there_are(hubwatch: Run) -
     done = hubwatch("colector", "run")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("hubwatch: there is no command 'colector'; there are agent, ")
+    assert line.startswith("hubwatch: unknown command 'colector'; the commands are agent, ")
     assert "collector" in line
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
+from hubwatch_agents.settings import AgentSettings
+from hubwatch_alarms.settings import AlarmsSettings
+from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.config import Section
-from hubwatch_ops.environment import SECTIONS, unread
-
-COMPONENTS = ("agents", "collector", "detectors", "alarms")
+from hubwatch_detectors.settings import DetectorsSettings
+from hubwatch_ops.environment import sections, unread
 
 
 def _sections_of(model: type[Section]) -> set[str]:
-    """Give the keys under which a variable could stand: those whose value is a table of settings."""
+    """Return the keys under which a variable could stand: those whose value is a table of settings."""
     shapes = model.model_json_schema()
     tables = {
         name
@@ -24,8 +24,8 @@ def _sections_of(model: type[Section]) -> set[str]:
 
 
 def test_sections_are_those_of_all_components_and_of_the_hubs_file() -> None:
-    models = [importlib.import_module(f"hubwatch_{each}.config").Settings for each in COMPONENTS]
-    assert set().union(*map(_sections_of, models)) | {"collector", "detectors", "alarms"} == SECTIONS
+    models: list[type[Section]] = [AgentSettings, CollectorSettings, DetectorsSettings, AlarmsSettings]
+    assert set().union(*map(_sections_of, models)) | {"collector", "detectors", "alarms"} == sections()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from hubwatch_core.cli_border import EXIT_CONFIG
-from hubwatch_core.service import STOP_TIMEOUT_S
+from hubwatch_core.process import EXIT_CONFIG
+from hubwatch_core.process.service import STOP_TIMEOUT_S
 from hubwatch_ops.cli import build
 
 FOLDER = Path(__file__).parents[2] / "ops" / "systemd"

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubwatch_store.columns import NO_TIME, columns_of, joined
+from hubwatch_store.series import NO_TIME, columns_of, joined
 from support.store_examples import frame, series
 
-IDS = {("harbour", "rpm-2", "gamma.1"): 7, ("harbour", "rpm-2", "gamma.2"): 8}
+IDS = {
+    ("harbour", "gate-7", "rpm-2", "gamma.1"): ((NO_TIME, 7),),
+    ("harbour", "gate-7", "rpm-2", "gamma.2"): ((NO_TIME, 8),),
+}
 T0 = 1_795_000_000_000_000
 
 

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from hubwatch_store.columns import NO_TIME, Columns
-from hubwatch_store.copy import HEADER, POSTGRES_EPOCH_US, TRAILER, packed
+from hubwatch_store.ingest.copy import HEADER, POSTGRES_EPOCH_US, TRAILER, packed
+from hubwatch_store.series import NO_TIME, Columns
 
 T0 = 1_795_000_000_000_000
 

@@ -47,7 +47,8 @@ async def stream(proxy: Proxy) -> AsyncIterator[Stream]:
 async def _ask(stream: Stream, data: bytes) -> bytes:
     reader, writer = stream
     writer.write(data)
-    return await asyncio.wait_for(reader.readexactly(len(data)), 2)
+    async with asyncio.timeout(2):
+        return await reader.readexactly(len(data))
 
 
 async def test_healthy_proxy_passes_bytes_and_counts_both_directions(proxy: Proxy, stream: Stream) -> None:
@@ -76,7 +77,8 @@ async def test_cut_resets_the_connection_and_takes_new_ones(proxy: Proxy, stream
     await _ask(stream, b"x")
     proxy.cut()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(stream[0].read(), 2)
+        async with asyncio.timeout(2):
+            await stream[0].read()
     again = await asyncio.open_connection(*proxy.address)
     assert await _ask(again, b"back") == b"back"
     again[1].close()
@@ -85,7 +87,8 @@ async def test_cut_resets_the_connection_and_takes_new_ones(proxy: Proxy, stream
 async def test_cut_without_reset_ends_the_stream_in_order(proxy: Proxy, stream: Stream) -> None:
     await _ask(stream, b"x")
     proxy.cut(reset=False)
-    assert await asyncio.wait_for(stream[0].read(), 2) == b""
+    async with asyncio.timeout(2):
+        assert await stream[0].read() == b""
 
 
 async def test_refusing_proxy_refuses_until_healed_on_the_same_port(proxy: Proxy, stream: Stream) -> None:
@@ -109,7 +112,8 @@ async def test_unreachable_target_resets_the_client() -> None:
     async with Proxy(*gone) as proxy:
         reader, writer = await asyncio.open_connection(*proxy.address)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 2)
+            async with asyncio.timeout(2):
+                await reader.read()
         writer.close()
         assert proxy.accepted == 1
 
@@ -123,7 +127,7 @@ async def test_proxy_that_is_closed_with_connections_open_complains_of_nothing(
         await _ask(stream, b"x")
         proxy.stall()
         stream[1].write(b"on its way")
-    await asyncio.sleep(0.05)
+        await eventually(lambda: proxy.flows["up"].came_bytes == 11)
     stream[1].close()
     server.close()
     assert caplog.text == ""
@@ -135,20 +139,21 @@ async def test_delay_holds_each_direction_once(proxy: Proxy, stream: Stream) -> 
     proxy.delay(0.1)
     began = time.monotonic()
     await _ask(stream, b"slow")
-    assert 0.2 <= time.monotonic() - began < 1.0
+    assert 0.2 <= time.monotonic() - began < 10
 
 
 async def test_stalled_proxy_accepts_but_stays_deaf_until_healed(proxy: Proxy, stream: Stream) -> None:
     await _ask(stream, b"x")
     proxy.stall()
     late = await asyncio.open_connection(*proxy.address)
-    for reader, writer in (stream, late):
+    for _, writer in (stream, late):
         writer.write(b"anyone?")
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(reader.read(1), 0.1)
+    await eventually(lambda: proxy.flows["up"].came_bytes == 1 + 2 * 7)
+    assert proxy.flows["up"].passed_bytes == 1
     await proxy.heal()
     for reader, writer in (stream, late):
-        assert await asyncio.wait_for(reader.readexactly(7), 2) == b"anyone?"
+        async with asyncio.timeout(2):
+            assert await reader.readexactly(7) == b"anyone?"
         writer.close()
 
 
@@ -156,8 +161,7 @@ async def test_stall_of_one_direction_lets_the_other_pass(proxy: Proxy, stream: 
     await _ask(stream, b"x")
     proxy.stall("down")
     stream[1].write(b"heard")
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(stream[0].read(1), 0.1)
+    await eventually(lambda: proxy.flows["down"].came_bytes == 6)
     assert proxy.flows["up"].passed_bytes == 6
     assert proxy.flows["down"].passed_bytes == 1
 
@@ -165,13 +169,15 @@ async def test_stall_of_one_direction_lets_the_other_pass(proxy: Proxy, stream: 
 async def test_half_close_towards_the_target_still_brings_its_answer(proxy: Proxy, stream: Stream) -> None:
     await _ask(stream, b"x")
     proxy.half_close("up")
-    assert await asyncio.wait_for(stream[0].read(), 2) == b"bye"
+    async with asyncio.timeout(2):
+        assert await stream[0].read() == b"bye"
 
 
 async def test_half_close_towards_the_client_ends_its_reading_only(proxy: Proxy, stream: Stream) -> None:
     await _ask(stream, b"x")
     proxy.half_close("down")
-    assert await asyncio.wait_for(stream[0].read(), 2) == b""
+    async with asyncio.timeout(2):
+        assert await stream[0].read() == b""
     stream[1].write(b"more")
     await eventually(lambda: proxy.flows["up"].passed_bytes == 5)
 
@@ -182,8 +188,7 @@ async def test_half_close_swallows_what_comes_behind_it(
     await _ask(stream, b"x")
     proxy.half_close("down")
     stream[1].write(b"more")
-    await eventually(lambda: proxy.flows["up"].passed_bytes == 5)
-    await asyncio.sleep(0.05)
+    await eventually(lambda: proxy.flows["down"].came_bytes == 5)
     assert proxy.connections == 1
     assert proxy.flows["down"].passed_bytes == 1
     assert caplog.text == ""

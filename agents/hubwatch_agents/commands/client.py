@@ -6,15 +6,14 @@ import socket
 from pathlib import Path
 
 from hubwatch_agents.commands import protocol
-from hubwatch_agents.commands.outcome import Outcome, Result
-from hubwatch_agents.commands.protocol import MAX_LINE, Request
+from hubwatch_agents.commands.protocol import MAX_LINE, CommandOutcome, CommandRequest, CommandResult
 from hubwatch_core.errors import Permanent, Transient
 
 ANSWER_S = 180.0
 """Longer than a queue (10 s), a write and a read back of the slowest device (60 s each) and the pause between take."""
 
 
-def ask(path: Path, request: Request) -> Outcome:
+def ask(path: Path, request: CommandRequest) -> CommandOutcome:
     """Send one request; gives what became of it. Raises Permanent or Transient when nothing was sent."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_S)
@@ -51,5 +50,5 @@ def _line(connection: socket.socket) -> bytes:
     return line
 
 
-def _unknown(why: str) -> Outcome:
-    return Outcome(Result.UNKNOWN, f"unknown whether it took effect: the agent did not answer ({why})")
+def _unknown(why: str) -> CommandOutcome:
+    return CommandOutcome(CommandResult.UNKNOWN, f"unknown whether it took effect: the agent did not answer ({why})")

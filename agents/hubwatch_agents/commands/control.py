@@ -8,28 +8,32 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
 
-from hubwatch_agents.commands.catalog import Entry
-from hubwatch_agents.commands.outcome import Outcome, Result
-from hubwatch_agents.commands.permit import refusal, sought
-from hubwatch_agents.commands.protocol import Malformed, Request, decode_request
-from hubwatch_agents.readings import Happening
+from hubwatch_agents.commands.catalog import DeviceCommand, find, refusal
+from hubwatch_agents.commands.protocol import (
+    CommandOutcome,
+    CommandRequest,
+    CommandResult,
+    MalformedRequest,
+    decode_request,
+)
+from hubwatch_agents.readings import SensorEvent
 from hubwatch_core.clock import now_us
+from hubwatch_core.http import RateLimit
 from hubwatch_core.logs import get_logger
-from hubwatch_core.rate_limit import RateLimit
 from hubwatch_core.words import CommandEvent
 
 if TYPE_CHECKING:
-    from hubwatch_agents.checked import Checked
+    from hubwatch_agents.devices import Configuration
 
 AT_ONCE = 10
 EVERY_S = 6.0
 """A person gives a handful of commands in a row; more is a script that has gone wrong, or worse."""
 
 EVENTS = {
-    Result.DONE: CommandEvent.EXECUTED,
-    Result.REFUSED: CommandEvent.REFUSED,
-    Result.FAILED: CommandEvent.FAILED,
-    Result.UNKNOWN: CommandEvent.UNKNOWN,
+    CommandResult.DONE: CommandEvent.EXECUTED,
+    CommandResult.REFUSED: CommandEvent.REFUSED,
+    CommandResult.FAILED: CommandEvent.FAILED,
+    CommandResult.UNKNOWN: CommandEvent.UNKNOWN,
 }
 
 _log = get_logger("commands")
@@ -42,19 +46,19 @@ class Caller(NamedTuple):
     name: str
 
 
-class Edge(Protocol):
+class AgentApi(Protocol):
     """What commands need of the agent."""
 
     @property
-    def checked(self) -> Checked:
+    def configuration(self) -> Configuration:
         """The configuration in force."""
         ...
 
-    def happening(self, happening: Happening) -> None:
-        """Take one happening; its frame is cut at once."""
+    def emit(self, item: SensorEvent) -> None:
+        """Take one event; its frame is cut at once."""
         ...
 
-    async def command(self, entry: Entry) -> Outcome:
+    async def command(self, entry: DeviceCommand) -> CommandOutcome:
         """Give a command to its device, once."""
         ...
 
@@ -62,7 +66,9 @@ class Edge(Protocol):
 class Control:
     """Decides and carries out."""
 
-    def __init__(self, edge: Edge, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, edge: AgentApi, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._edge = edge
         self._clock = clock
         self._limit = RateLimit(1 / EVERY_S, AT_ONCE)
@@ -76,20 +82,22 @@ class Control:
             registry=registry,
         )
 
-    async def hear(self, heard: bytes | Malformed, caller: Caller) -> Outcome:
+    async def hear(self, heard: bytes | MalformedRequest, caller: Caller) -> CommandOutcome:
         """Take one request as it came from the socket; whatever it is, it becomes an event and a log line."""
         if not self._limit.allow(str(caller.uid), self._clock()):
             return self._too_many(caller)
         try:
             request = decode_request(heard)
-        except Malformed as malformed:
-            return self._tell(caller, Outcome(Result.REFUSED, f"not heard: {malformed.reason}"))
-        checked = self._edge.checked
-        entry = sought(checked.devices, request)
+        except MalformedRequest as malformed:
+            return self._tell(caller, CommandOutcome(CommandResult.REFUSED, f"not heard: {malformed.reason}"))
+        checked = self._edge.configuration
+        entry = find(checked.devices, request.sensor, request.command)
         why = refusal(entry, checked.settings.commands, request, caller.name)
         if why is not None or entry is None:
-            return self._tell(caller, Outcome(Result.REFUSED, why or "no such command"), request, entry)
-        outcome = Outcome(Result.UNKNOWN, "unknown whether it took effect: the agent was stopped meanwhile")
+            return self._tell(caller, CommandOutcome(CommandResult.REFUSED, why or "no such command"), request, entry)
+        outcome = CommandOutcome(
+            CommandResult.UNKNOWN, "unknown whether it took effect: the agent was stopped meanwhile"
+        )
         try:
             outcome = await self._edge.command(entry)
         finally:
@@ -100,9 +108,11 @@ class Control:
         """Count a connection that was dropped before anybody was heard."""
         self._flood.inc()
 
-    def _too_many(self, caller: Caller) -> Outcome:
+    def _too_many(self, caller: Caller) -> CommandOutcome:
         """Refuse, and tell only of the first: events are the last thing a spool gives up."""
-        outcome = Outcome(Result.REFUSED, f"too many requests: one every {EVERY_S:g} s, {AT_ONCE} at once")
+        outcome = CommandOutcome(
+            CommandResult.REFUSED, f"too many requests: one every {EVERY_S:g} s, {AT_ONCE} at once"
+        )
         before = self._unheard.get(caller.uid, 0)
         self._flood.inc()
         if not before:
@@ -111,9 +121,13 @@ class Control:
         return outcome
 
     def _tell(
-        self, caller: Caller, outcome: Outcome, request: Request | None = None, entry: Entry | None = None
-    ) -> Outcome:
-        own = self._edge.checked.settings.agent
+        self,
+        caller: Caller,
+        outcome: CommandOutcome,
+        request: CommandRequest | None = None,
+        entry: DeviceCommand | None = None,
+    ) -> CommandOutcome:
+        own = self._edge.configuration.settings.agent
         attrs: dict[str, object] = {"by": caller.name, "uid": caller.uid}
         if request is not None:
             attrs |= {"sensor": request.sensor, "command": request.command}
@@ -125,8 +139,8 @@ class Control:
         if (unheard := self._unheard.pop(caller.uid, 1) - 1) > 0:
             attrs["unheard_before"] = unheard
         self._results.labels(str(outcome.result)).inc()
-        self._edge.happening(
-            Happening(entry.sensor if entry is not None else own, now_us(), EVENTS[outcome.result], None, attrs)
+        self._edge.emit(
+            SensorEvent(entry.sensor if entry is not None else own, now_us(), EVENTS[outcome.result], None, attrs)
         )
-        (_log.info if outcome.result is Result.DONE else _log.warning)("operator command", **attrs)
+        (_log.info if outcome.result is CommandResult.DONE else _log.warning)("operator command", **attrs)
         return outcome

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -23,10 +24,14 @@ class BaseCommand(Section):
     role: ConfigId = Field("technician", description="Role a person needs; `agent`: given by the agent itself only.")
     confirm: bool = Field(True, description="True: the person types the sensor's name; false: a yes is enough.")
 
+    def effect(self) -> Iterator[tuple[str, str]]:
+        """Return exactly what it does: each step's name, and the step."""
+        yield from ()
+
 
 def check_names(commands: Sequence[BaseCommand]) -> None:
     """Raise ValueError for commands that have the same name."""
-    names = [command.name for command in commands]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = Counter(command.name for command in commands)
+    twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
         raise ValueError(f"command {', '.join(twice)} is there twice")

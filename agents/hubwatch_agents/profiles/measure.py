@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -28,6 +30,8 @@ class CurrentLoop(Section):
 class Measure(Section):
     """One channel: its name and unit, and the way from a raw number to a value that may be believed."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"report_max_s": "max_report_s"}
+
     name: ConfigId = Field(description="Channel name, from the sensor vocabulary where it has one.")
     unit: Annotated[str, Field(max_length=32)] = Field(description="Unit of the published value.")
     kind: ChannelKind = Field(ChannelKind.GAUGE, description="gauge, counter or state.")
@@ -51,9 +55,13 @@ class Measure(Section):
     deadband: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Report by exception: a value within this distance of the last one reported is not sent."
     )
-    report_max_s: Annotated[float, Field(gt=0)] = Field(
+    max_report_s: Annotated[float, Field(gt=0)] = Field(
         60.0, description="With a dead band: send at the latest after this time, changed or not."
     )
+
+    def place(self) -> str:
+        """Return where its raw value is read, in words."""
+        return self.name
 
     @model_validator(mode="after")
     def _consistent(self) -> Measure:
@@ -65,7 +73,7 @@ class Measure(Section):
             raise ValueError("latched is for states")
         if self.loop is not None and (self.scale, self.divisor, self.offset, self.plausible) != (1.0, 1, 0.0, None):
             raise ValueError("a loop has its own scale and limits: leave out scale, divisor, offset and plausible")
-        bad = [code for code in self.states if not code.lstrip("-").isdigit()]
+        bad = [code for code in self.states if not re.fullmatch(r"-?[0-9]{1,18}", code)]
         if bad:
             raise ValueError(f"states are keyed by whole numbers, not {bad[0]!r}")
         return self

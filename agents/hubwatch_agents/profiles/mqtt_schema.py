@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -12,9 +17,10 @@ from hubwatch_agents.profiles.command import BaseCommand, check_names
 from hubwatch_agents.profiles.measure import Measure
 from hubwatch_agents.profiles.provenance import Provenance
 from hubwatch_core.config import ConfigId, Section
-from hubwatch_core.section import Conflict
+from hubwatch_core.config.topics import TopicFilter, TopicName
 
 Plain = str | int | float | bool
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class Pick(Section):
@@ -30,6 +36,11 @@ class Pick(Section):
         description="And 0 when it is one of these; unset beside a single true or false: the other. All else is bad.",
     )
 
+    @cached_property
+    def numbers(self) -> dict[float, Plain]:
+        """Return `values` by number, for the keys that are one: a device says 1 or 1.0 for the same thing."""
+        return {float(key): value for key, value in self.values.items() if _NUMBER.fullmatch(key)}
+
     @model_validator(mode="after")
     def _both_ways(self) -> Pick:
         if bool(self.active_when) != bool(self.inactive_when) and self.active_when not in ((True,), (False,)):
@@ -39,7 +50,7 @@ class Pick(Section):
         return self
 
 
-class Condition(Pick):
+class MessageCondition(Pick):
     """What must hold in a message for a rule to apply."""
 
     equals: tuple[Plain, ...] = Field((), description="One of these; none given: it only has to be there.")
@@ -49,6 +60,10 @@ class MqttChannel(Measure, Pick):
     """A channel inside a message."""
 
     required: bool = Field(False, description="A message without it is a fault; else it says nothing about it.")
+
+    def place(self) -> str:
+        """Return where in a message it stands."""
+        return self.path or self.name
 
 
 class MqttQuality(Pick):
@@ -90,6 +105,20 @@ class DeviceTime(Pick):
             raise ValueError(f"there is no time zone {zone}") from None
         return zone
 
+    @field_validator("format")
+    @classmethod
+    def _parses(cls, form: str) -> str:
+        if form in ("iso", "unix_s", "unix_ms"):
+            return form
+        try:
+            written = datetime(2026, 11, 28, 21, 5, 7, tzinfo=UTC).strftime(form)
+            datetime.strptime(written, form)  # noqa: DTZ007 - only whether it can be read is asked
+        except (ValueError, IndexError, KeyError, re.error, OverflowError) as error:
+            raise ValueError(f"is neither iso, unix_s, unix_ms nor a strptime format: {error}") from None
+        if "%" not in form:
+            raise ValueError("holds no directive such as %Y")
+        return form
+
 
 class SubjectPick(Pick):
     """Whom an event is about."""
@@ -102,7 +131,7 @@ class MqttEvent(Section):
     """An event told by a message."""
 
     event: ConfigId = Field(description="Type of the event.")
-    when: tuple[Condition, ...] = Field((), description="All must hold.")
+    when: tuple[MessageCondition, ...] = Field((), description="All must hold.")
     on: Literal["message", "rise", "fall", "change"] = Field(
         "message", description="Every message, or only when `watch` changes; the first value is the baseline."
     )
@@ -121,13 +150,18 @@ class MqttEvent(Section):
 class MessageRule(Section):
     """One topic and what its messages mean."""
 
-    topic: str = Field(min_length=1, description="Topic filter; {name} is a parameter.")
+    topic: TopicFilter = Field(description="Topic filter; {name} is a parameter.")
     format: Literal["json", "text"] = Field("json", description="What the payload is.")
     each: tuple[str, ...] = Field(("",), description="Path of the object, or list of objects, to use; first that fits.")
     retain_is_live: bool = Field(False, description="May a retained message pass for a fresh one?")
     delta: bool = Field(False, description="Messages hold only what changed; laid over the last state.")
-    when: tuple[Condition, ...] = Field((), description="All must hold, or the message is not for this sensor.")
+    when: tuple[MessageCondition, ...] = Field((), description="All must hold, or the message is not for this sensor.")
     device_time: DeviceTime | None = Field(None, description="The device's own time.")
+    buffered: bool = Field(
+        False,
+        description="The device keeps values back and sends several at once: the time of each is the device's own, and "
+        "late when it is old. Needs device_time.",
+    )
     unique: Pick | None = Field(
         None,
         description="A number each event has; the same again is a repeat and dropped, but with another time of the "
@@ -140,11 +174,20 @@ class MessageRule(Section):
     channels: tuple[MqttChannel, ...] = Field((), description="What is measured.")
     events: tuple[MqttEvent, ...] = Field((), description="What happened.")
 
+    @model_validator(mode="after")
+    def _times(self) -> MessageRule:
+        if self.buffered and self.device_time is None:
+            raise ValueError("buffered needs device_time, else nobody knows when a value was measured")
+        return self
+
 
 class Availability(Section):
-    """The topic on which the device, or its last will, says whether it is there."""
+    """The topic on which the device, or its last will, says whether it is there.
 
-    topic: str = Field(min_length=1, description="Where it says so.")
+    Words are compared without case, blanks and quotes around them. One that is neither makes the channels uncertain.
+    """
+
+    topic: TopicFilter = Field(description="Where it says so.")
     path: str = Field(
         "", description="Where in a JSON payload; empty, or where the payload is no JSON: the whole payload."
     )
@@ -156,29 +199,28 @@ class Availability(Section):
     )
 
 
-class Request(Section):
+class MqttRequest(Section):
     """Something to be asked for.
 
     In its payload the text `<token>` becomes a mark of this one request, `<client>` the agent's own client id,
     `<reply>` the topic of the reply, `<number>` the number of an event.
     """
 
-    topic: str = Field(min_length=1, description="Topic it is published to; never retained.")
+    topic: TopicName = Field(description="Topic it is published to; never retained.")
     payload: dict[str, Any] = Field(description="What is asked, as a table that becomes JSON.")
     echo: str = Field(min_length=1, description="Path at which the reply gives `<token>` back.")
     timeout_ms: Annotated[int, Field(ge=100, le=600_000)] = Field(10_000, description="Longest wait for the reply.")
     queue: str = Field("", description="Requests of the same queue wait for each other; unset: those of one topic.")
 
     @model_validator(mode="after")
-    def _marked(self) -> Request:
+    def _marked(self) -> MqttRequest:
         if "<token>" not in _texts(self.payload):
             raise ValueError('payload needs a "<token>", else a late reply could be taken for another')
-        if any(each in self.topic for each in "+#"):
-            raise ValueError("topic must name one topic, without + and #")
+        _check_json(self.payload)
         return self
 
 
-class PolledRequest(Request):
+class PolledRequest(MqttRequest):
     """A request that is made again and again, and what the replies mean."""
 
     period_ms: Annotated[int, Field(ge=100)] = Field(description="How often it is made.")
@@ -188,32 +230,33 @@ class PolledRequest(Request):
 class Recovery(Section):
     """How events that were missed are fetched: they are numbered, so a gap shows."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"most": "max_events"}
+
     name: str = Field(min_length=1, description="What counts: devices with the same name share the counter.")
-    topic: str = Field(min_length=1, description="Topic of the live events; fetched ones are taken for such.")
+    topic: TopicFilter = Field(description="Topic of the live events; fetched ones are taken for such.")
     each: tuple[str, ...] = Field(("",), description="Path of the event, or list of events, in a live message.")
-    when: tuple[Condition, ...] = Field((), description="All must hold, or an event is of another counter.")
+    when: tuple[MessageCondition, ...] = Field((), description="All must hold, or an event is of another counter.")
     number: Pick = Field(description="The number of an event; grows by one with each.")
     device_time: DeviceTime | None = Field(
         None, description="The device's own time: a lower number with a later time shows that the counter began anew."
     )
-    request: Request = Field(description="Asks for the event `<number>`.")
+    request: MqttRequest = Field(description="Asks for the event `<number>`.")
     newest: Plain | None = Field(None, description="What to ask for instead of a number to get the newest event.")
-    reply: str = Field(min_length=1, description="Topic of the replies.")
+    reply: TopicFilter = Field(description="Topic of the replies.")
     event: tuple[str, ...] = Field(min_length=1, description="Path of the event in a reply; first that fits.")
-    most: Annotated[int, Field(ge=1, le=100_000)] = Field(1000, description="Fetch at most so many; the newest.")
+    max_events: Annotated[int, Field(ge=1, le=100_000)] = Field(1000, description="Fetch at most so many; the newest.")
     pause_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(200, description="Quiet between two requests.")
 
 
 class MqttCommand(BaseCommand):
     """A command that is published to a topic of the device; never retained."""
 
-    topic: Annotated[str, Field(min_length=1, max_length=500)] = Field(description="Topic it is published to.")
+    topic: Annotated[TopicName, Field(max_length=500)] = Field(description="Topic it is published to.")
     payload: Annotated[str, Field(max_length=2000)] = Field(description="Exactly this.")
 
-    def conflicts(self) -> Iterator[Conflict]:
-        """Yield what no broker would take."""
-        if any(each in self.topic for each in "+#\0"):
-            yield ("topic",), "must name one topic, without + and #"
+    def effect(self) -> Iterator[tuple[str, str]]:
+        """Return what is published."""
+        yield "publishes", f"{self.payload!r} to {self.topic}, once, not retained"
 
 
 class MqttProfile(Provenance):
@@ -245,23 +288,46 @@ class MqttProfile(Provenance):
         """Every channel, over all topics."""
         return tuple(channel for rule in self.rules for channel in rule.channels)
 
+    def all_commands(self) -> tuple[MqttCommand, ...]:
+        """Return what the device can be told."""
+        return self.commands
+
+    def names_persons(self) -> bool:
+        """Return whether an event says whom it is about."""
+        return any(event.subject is not None for rule in self.rules for event in rule.events)
+
+    def event_places(self) -> Iterator[tuple[str, str, str]]:
+        """Return each event with what makes it and the topic it is read from."""
+        for rule in self.messages:
+            for event in rule.events:
+                yield event.event, event.on, rule.topic
+
     @model_validator(mode="after")
     def _names(self) -> MqttProfile:
-        names = [channel.name for channel in self.channels]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        names = Counter(channel.name for channel in self.channels)
+        twice = sorted(name for name, count in names.items() if count > 1)
         if twice:
             raise ValueError(f"channel {twice[0]} is there twice")
         if not self.rules:
             raise ValueError("needs messages or requests")
         spoken_of = {name for rule in self.rules for quality in rule.quality for name in quality.channels}
-        if unknown := sorted(spoken_of - set(names)):
+        if unknown := sorted(spoken_of - names.keys()):
             raise ValueError(f"quality speaks of the channel {unknown[0]}, which is not there")
         check_names(self.commands)
         return self
 
 
+def _check_json(tree: Any) -> None:
+    """Raise ValueError for what TOML has and JSON has not: dates and times, nan and inf."""
+    for value in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(value, dict | list):
+            _check_json(value)
+        elif not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(f"payload: {value} cannot be written as JSON; put it in quotes")
+
+
 def _texts(tree: Any) -> set[str]:
-    """Give every text of a tree."""
+    """Return every text of a tree."""
     if isinstance(tree, dict):
         return {text for value in tree.values() for text in _texts(value)}
     if isinstance(tree, list):

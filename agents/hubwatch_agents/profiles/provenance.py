@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from hubwatch_agents.profiles.command import BaseCommand
 from hubwatch_core.config import ConfigId, Section
 from hubwatch_core.words import SensorKind
 
@@ -13,13 +15,15 @@ from hubwatch_core.words import SensorKind
 class Parameter(Section):
     """Something an installation must or may say about its device."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"minimum": "min", "maximum": "max"}
+
     type: Literal["int", "text", "bool", "number"] = Field("int", description="What kind of value it takes.")
     description: str = Field(min_length=1, description="One sentence for the person who fills it in.")
     default: int | float | str | bool | None = Field(None, description="Taken when the installation says nothing.")
     optional: bool = Field(False, description="May be left out; what depends on it is then left out too.")
     example: int | float | str | bool | None = Field(None, description="Used by `profiles check` and `profiles show`.")
-    minimum: int | None = Field(None, description="Least whole number allowed.")
-    maximum: int | None = Field(None, description="Largest whole number allowed.")
+    min: int | None = Field(None, description="Least whole number allowed.")
+    max: int | None = Field(None, description="Largest whole number allowed.")
     choices: tuple[str, ...] = Field((), description="Texts allowed; empty: any.")
 
     def problem(self, value: object) -> str | None:
@@ -28,7 +32,7 @@ class Parameter(Section):
         if not isinstance(value, kinds[self.type]) or (isinstance(value, bool) and self.type != "bool"):
             return f"must be {'a' if self.type != 'int' else 'an'} {self.type}"
         if isinstance(value, int) and not isinstance(value, bool):
-            low, high = self.minimum, self.maximum
+            low, high = self.min, self.max
             if (low is not None and value < low) or (high is not None and value > high):
                 return f"must be from {low} to {high}"
         if self.choices and value not in self.choices:
@@ -54,6 +58,26 @@ class Provenance(Section):
     max_age_s: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Without a reading for this long the sensor counts as silent; unset: five periods, least 5 s."
     )
+
+    def all_commands(self) -> tuple[BaseCommand, ...]:
+        """Return what the device can be told."""
+        return ()
+
+    def own_commands(self) -> tuple[BaseCommand, ...]:
+        """Return the commands that the agent can give by itself."""
+        return ()
+
+    def default_unit(self) -> int | None:
+        """Return the unit id of the device as delivered; None where its protocol has none."""
+        return None
+
+    def names_persons(self) -> bool:
+        """Return whether an event says whom it is about."""
+        return False
+
+    def event_places(self) -> Iterator[tuple[str, str, str]]:
+        """Return each event with what makes it and where it is read."""
+        yield from ()
 
     @model_validator(mode="after")
     def _record(self) -> Provenance:

@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from hubwatch_alarms.message import Message
-from hubwatch_alarms.notify.outcome import Outcome, Result
+from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.notify.route import RouteSection
+from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.logs import get_logger
 
 _log = get_logger(__name__)
@@ -20,6 +20,10 @@ class LogRouteSection(RouteSection):
 
     kind: Literal["log"] = Field(description="log: one log line a message.")
 
+    def open(self) -> LogRoute:
+        """Make the route."""
+        return LogRoute(self)
+
 
 class LogRoute:
     """Writes each message as one log line: warning for priority 1 and 2, info for the rest."""
@@ -28,7 +32,7 @@ class LogRoute:
         self._name = settings.name
 
     @property
-    def longest_s(self) -> float:
+    def max_s(self) -> float:
         """Seconds one attempt takes at most: a log line takes none."""
         return 1.0
 
@@ -40,7 +44,7 @@ class LogRoute:
     ) -> None:
         return None
 
-    async def deliver(self, message: Message) -> Outcome:
+    async def deliver(self, message: AlarmMessage) -> DeliveryOutcome:
         """Write the line; it is delivered once the logger has taken it."""
         write = _log.warning if message.alarm.priority <= 2 else _log.info
         write(
@@ -51,4 +55,4 @@ class LogRoute:
             what=str(message.event),
             text=message.text,
         )
-        return Outcome(Result.DELIVERED)
+        return DeliveryOutcome(DeliveryResult.DELIVERED)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from types import TracebackType
 from typing import Annotated, Protocol, Self
 
 from pydantic import Field
 
-from hubwatch_alarms.message import Message
-from hubwatch_alarms.notify.outcome import Outcome
+from hubwatch_alarms.message import AlarmMessage
+from hubwatch_core.alarm import Action
 from hubwatch_core.config import ConfigId, Section
-from hubwatch_store.alarm_rows import Action
+from hubwatch_core.delivery import DeliveryOutcome
 
 
 class RouteSection(Section):
@@ -29,8 +30,12 @@ class RouteSection(Section):
         description="What is told: opened, raised, recurred, shelf_expired, returned, acknowledged, closed, …",
     )
 
+    @abstractmethod
+    def open(self) -> Route:
+        """Make the route of these settings; raises Permanent when a file or variable it names cannot be used."""
+
     def wants(self, action: Action, type_: str, priority: int) -> bool:
-        """Tell whether this route carries what happened to an alarm of this type and priority."""
+        """Return whether this route carries what happened to an alarm of this type and priority."""
         return action in self.on and priority <= self.min_priority and self._carries(type_)
 
     def _carries(self, type_: str) -> bool:
@@ -41,7 +46,7 @@ class Route(Protocol):
     """An open way to deliver messages; used as an async context manager by the one worker that serves it."""
 
     @property
-    def longest_s(self) -> float:
+    def max_s(self) -> float:
         """Seconds one attempt takes at most; after some more, whoever made it is taken for dead."""
         ...
 
@@ -55,6 +60,6 @@ class Route(Protocol):
         """Let go of what was opened."""
         ...
 
-    async def deliver(self, message: Message) -> Outcome:
+    async def deliver(self, message: AlarmMessage) -> DeliveryOutcome:
         """Make one attempt, within the route's own time limit; says in the outcome what to do next, never raises."""
         ...

@@ -1,4 +1,4 @@
-"""Every kind of route. To add one: its file, and a line in each of the two tables here."""
+"""Every kind of route. To add one: a file with its section, which opens it, and its line in the union here."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_alarms.notify.log import LogRoute, LogRouteSection
-from hubwatch_alarms.notify.route import Route
-from hubwatch_alarms.notify.webhook import WebhookRoute, WebhookRouteSection
+from hubwatch_alarms.notify import log, webhook
 
 AnyRouteSection = Annotated[
-    LogRouteSection | WebhookRouteSection,
+    log.LogRouteSection  # one line a kind of route
+    | webhook.WebhookRouteSection,
     Field(discriminator="kind"),
 ]
-
-
-def make_route(settings: LogRouteSection | WebhookRouteSection) -> Route:
-    """Make the route of these settings; raises Permanent when its secret cannot be read."""
-    match settings:
-        case LogRouteSection():
-            return LogRoute(settings)
-        case WebhookRouteSection():
-            return WebhookRoute(settings)

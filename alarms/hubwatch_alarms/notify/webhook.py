@@ -1,15 +1,16 @@
 """The webhook route: a signed JSON body by HTTP POST.
 
 Only the status line and Retry-After of the answer are looked at; its body is never read, and a redirect is a refusal:
-whoever may redirect us could otherwise point our alarms at another machine.
+whoever may redirect us could otherwise point our alarms at another machine. No refusal is for ever: a receiver whose
+key or address is being changed, and a proxy before one that starts, answer so, too.
 """
 
 from __future__ import annotations
 
 import email.utils
-import ipaddress
+import hashlib
+import hmac
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,30 +21,31 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import Field, field_validator
 
-from hubwatch_alarms.message import Message
-from hubwatch_alarms.notify.outcome import Outcome, Result
+from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.notify.route import RouteSection
-from hubwatch_alarms.notify.signature import sign
 from hubwatch_core import __version__
-from hubwatch_core.config import read_secret
+from hubwatch_core.config import Conflict, read_secret
+from hubwatch_core.config.addresses import is_host
+from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.errors import Permanent
 from hubwatch_core.plain_text import is_text, one_line
-from hubwatch_core.section import Conflict
+
+SIGNATURE_VERSION = "v1"
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 TRY_AGAIN = frozenset({408, 425, 429})
 """Refusals that RFC 9110 (408), RFC 8470 (425) and RFC 6585 (429) define as worth repeating; so is every 5xx."""
 
-_LABELS = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-"""The underscore is in no host name by the standard, and in many inside companies."""
-
 
 class WebhookRouteSection(RouteSection):
     """Settings of a webhook route."""
 
     kind: Literal["webhook"] = Field(description="webhook: a signed JSON body by HTTP POST.")
-    url: str = Field(description="Where to POST; https, or http on loopback unless allow_http is set.")
+    url: str = Field(
+        examples=["https://alerts.example.org/hubwatch"],
+        description="Where to POST; https, or http on loopback unless allow_http is set.",
+    )
     secret_file: Path | None = Field(None, description="File that holds the signing key.")
     secret_env: str | None = Field(None, description="Environment variable that holds it, instead of secret_file.")
     timeout_s: Annotated[float, Field(gt=0, le=15)] = Field(10.0, description="Seconds one attempt may take in all.")
@@ -57,7 +59,7 @@ class WebhookRouteSection(RouteSection):
             raise ValueError("must be a full http(s) URL, like https://host/path")
         if parts.username or parts.password:
             raise ValueError("must not carry a user or password: the signature proves who we are")
-        if not _is_host(parts.hostname):
+        if not is_host(parts.hostname):
             raise ValueError(f"{parts.hostname!r} can be no host name")
         return url
 
@@ -69,8 +71,12 @@ class WebhookRouteSection(RouteSection):
         if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
             yield ("url",), f"http to {parts.hostname} would send alarms in the clear: use https, or set allow_http"
 
+    def open(self) -> WebhookRoute:
+        """Make the route; raises Permanent when its key cannot be read."""
+        return WebhookRoute(self)
+
     def read_key(self) -> str:
-        """Give the signing key; raises Permanent when it cannot be read or is empty."""
+        """Return the signing key; raises Permanent when it cannot be read or is empty."""
         if self.secret_env is not None:
             secret = os.environ.get(self.secret_env, "")
             if not secret:
@@ -88,11 +94,11 @@ class WebhookRoute:
 
     def __init__(self, settings: WebhookRouteSection) -> None:
         self._settings = settings
-        self._secret = settings.read_key()
+        settings.read_key()
         self._session: aiohttp.ClientSession | None = None
 
     @property
-    def longest_s(self) -> float:
+    def max_s(self) -> float:
         """Seconds one attempt takes at most."""
         return self._settings.timeout_s
 
@@ -109,40 +115,48 @@ class WebhookRoute:
         if self._session is not None:
             await self._session.close()
 
-    async def deliver(self, message: Message) -> Outcome:
+    async def deliver(self, message: AlarmMessage) -> DeliveryOutcome:
         """POST the message once; see docs/howto/receive-webhooks.md for what the receiver sees."""
         assert self._session is not None, "deliver belongs inside the route's context"
         body = message.json()
         try:
+            key = self._settings.read_key()  # for each message: it may have been changed
+        except Permanent as error:  # just being replaced, or replaced by a bad one
+            return DeliveryOutcome(DeliveryResult.TRANSIENT, error=one_line(str(error))[:500])
+        try:
             async with self._session.post(
-                self._settings.url, data=body, headers=self._headers(message, body), allow_redirects=False
+                self._settings.url, data=body, headers=self._headers(message, body, key), allow_redirects=False
             ) as response:
                 outcome = judge(response.status, response.headers.get("Retry-After"), time.time())
                 response.close()  # unread: an endless body must not hold us
                 return outcome
         except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError: a host name that the resolver's encoding does not take.
-            return Outcome(Result.TRANSIENT, error=_describe(error, self._settings.timeout_s))
+            return DeliveryOutcome(DeliveryResult.TRANSIENT, error=_describe(error, self._settings.timeout_s))
 
-    def _headers(self, message: Message, body: bytes) -> dict[str, str]:
+    def _headers(self, message: AlarmMessage, body: bytes, key: str) -> dict[str, str]:
         timestamp_s = int(time.time())
         return {
             "Content-Type": "application/json",
             "User-Agent": f"hubwatch/{__version__}",
             "X-Hubwatch-Id": message.id,
             "X-Hubwatch-Timestamp": str(timestamp_s),
-            "X-Hubwatch-Signature": sign(self._secret, timestamp_s, body),
+            "X-Hubwatch-Signature": sign(key, timestamp_s, body),
         }
 
 
-def judge(status: int, retry_after: str | None, now_s: float) -> Outcome:
-    """Say what an HTTP status means for the message: 2xx delivered, 408, 425, 429 and 5xx try again, else refused."""
+def judge(status: int, retry_after: str | None, now_s: float) -> DeliveryOutcome:
+    """Return what an HTTP status means for a message: 2xx delivered, 408, 425, 429 and 5xx try again, else refused.
+
+    Retry-After counts with each of them.
+    """
     if 200 <= status < 300:
-        return Outcome(Result.DELIVERED, status)
+        return DeliveryOutcome(DeliveryResult.DELIVERED, status)
+    asked_s = wait_asked_s(retry_after, now_s)
     if status in TRY_AGAIN or 500 <= status < 600:
-        return Outcome(Result.TRANSIENT, status, f"HTTP {status}", wait_asked_s(retry_after, now_s))
+        return DeliveryOutcome(DeliveryResult.TRANSIENT, status, f"HTTP {status}", asked_s)
     what = "redirect, which is not followed" if 300 <= status < 400 else "refused"
-    return Outcome(Result.PERMANENT, status, f"HTTP {status}: {what}")
+    return DeliveryOutcome(DeliveryResult.REFUSED, status, f"HTTP {status}: {what}", asked_s)
 
 
 def wait_asked_s(retry_after: str | None, now_s: float) -> float | None:
@@ -164,15 +178,11 @@ def _describe(error: BaseException, timeout_s: float) -> str:
     return one_line(f"{type(error).__name__}: {error}")[:500]
 
 
-def _is_host(name: str) -> bool:
-    """Tell whether `name` is an address, or a name that can be looked up (RFC 1123, and RFC 3490 for other letters)."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        pass
-    else:
-        return True
-    try:
-        return _LABELS.fullmatch(name.encode("idna").decode()) is not None
-    except UnicodeError:
-        return False
+def sign(secret: str, timestamp_s: int, body: bytes) -> str:
+    """Return the value of X-Hubwatch-Signature for a body sent at `timestamp_s` (seconds since 1970).
+
+    It is an HMAC-SHA256 over the decimal seconds, a full stop and the body. The time is inside, so that a recorded
+    request cannot be played again later. How a receiver checks it is in docs/howto/receive-webhooks.md.
+    """
+    signed = str(timestamp_s).encode() + b"." + body
+    return f"{SIGNATURE_VERSION}={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"

@@ -15,6 +15,16 @@ SELECT date_trunc('minute', clock_timestamp() - %(settle)s), date_trunc('hour', 
 -- announce: from now on, readings before the moment are late; waits for writers that go by the moment before
 SELECT pg_advisory_xact_lock(hashtext('hubwatch.rollup'));
 
+-- far_ahead: whether aggregates are said to be complete beyond a moment by more than a time: the clock was set back since
+SELECT minute_to > %(until)s + %(margin)s FROM hubwatch.rollup_state;
+
+-- forget_beyond: deletes aggregates from a moment on, which are made of what is stored again as time passes
+DELETE FROM hubwatch.{table} WHERE bucket >= %(until)s;
+
+-- set_marks_back: says that aggregates are complete up to these moments only
+UPDATE hubwatch.rollup_state SET log_before = least(log_before, %(minute)s), minute_to = least(minute_to, %(minute)s),
+    hour_to = least(hour_to, %(hour)s);
+
 -- set_late_before: see announce
 UPDATE hubwatch.rollup_state SET log_before = greatest(log_before, %s);
 
@@ -53,6 +63,7 @@ SELECT hubwatch.ensure_partitions('reading_1m', %s);
 DELETE FROM hubwatch.rollup_redo WHERE (channel_id, hour) IN (
     SELECT channel_id, hour FROM hubwatch.rollup_redo
     WHERE noted <= clock_timestamp() - %(quiet)s OR since <= clock_timestamp() - %(patience)s
+        OR noted > clock_timestamp() + %(patience)s
     ORDER BY hour, channel_id LIMIT %(most)s)
 RETURNING channel_id, hour;
 

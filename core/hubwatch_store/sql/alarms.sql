@@ -10,10 +10,11 @@ WITH taken AS (
 )
 SELECT taken.ended AS is_end, EXISTS (SELECT FROM hubwatch.alarm_detection b WHERE b.detection = d.id) AS bound,
     d.id, d.type, d.hub, d.sensor, d.subject, d.start, d."end", d.detected, d.score, d.priority, d.detector, d.version,
-    d.late, d.why, s.zone
+    d.late, d.why, d.peak, s.zone, e.why AS end_why
 FROM taken
 JOIN hubwatch.detections d ON d.id = taken.detection
 LEFT JOIN hubwatch.sensors s ON s.hub = d.hub AND s.sensor = d.sensor
+LEFT JOIN hubwatch.detection_ends e ON e.id = d.id
 ORDER BY taken.id;
 
 -- waiting: how many findings wait
@@ -26,6 +27,9 @@ ON CONFLICT DO NOTHING;
 -- end_detection: count a detection's end, once; gives its alarm
 UPDATE hubwatch.alarm_detection SET ended = true WHERE detection = %(detection)s AND NOT ended RETURNING alarm;
 
+-- end_detections: count the ends of all detections of an alarm, so that one that comes later counts for nothing
+UPDATE hubwatch.alarm_detection SET ended = true WHERE alarm = %(alarm)s AND NOT ended;
+
 -- next_id: draw the number of a new alarm
 SELECT nextval(pg_get_serial_sequence('hubwatch.alarms', 'id')) AS id;
 
@@ -34,24 +38,55 @@ SELECT * FROM hubwatch.alarms
 WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
     AND closed IS NULL;
 
+-- closed_alarm: the closed alarm of a condition that was known to be there for all of a stretch of time
+SELECT * FROM hubwatch.alarms
+WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
+    AND closed IS NOT NULL AND opened <= %(start)s AND last_active >= %(end)s
+ORDER BY closed DESC LIMIT 1;
+
 -- by_id: one alarm
 SELECT * FROM hubwatch.alarms WHERE id = %(id)s;
 
--- shelf_over: shelved alarms whose time is over
-SELECT * FROM hubwatch.alarms WHERE state = 'shelved' AND shelved_until <= %(now)s ORDER BY id;
+-- shelf_over: shelved alarms whose time is over, or that were shelved after now because the clock was set back since
+SELECT a.* FROM hubwatch.alarms a
+WHERE state = 'shelved' AND (shelved_until <= %(now)s OR %(now)s + INTERVAL '1 minute' < (
+    SELECT j.at FROM hubwatch.alarm_journal j WHERE j.alarm = a.id AND j.action = 'shelved' ORDER BY j.id DESC LIMIT 1))
+ORDER BY id;
+
+-- last_entry: when something was last written about an alarm
+SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s ORDER BY id DESC LIMIT 1;
+
+-- ask_closing: wish that open alarms end because what reported them is gone
+INSERT INTO hubwatch.alarm_closing (hub, sensor, types, by, reason, keep_unacknowledged)
+VALUES (%(hub)s, %(sensor)s, %(types)s, %(by)s, %(reason)s, %(keep_unacknowledged)s);
+
+-- closings: such wishes, oldest first
+SELECT id, hub, sensor, types, by, reason, keep_unacknowledged FROM hubwatch.alarm_closing ORDER BY id LIMIT %(most)s;
+
+-- closed_by_wish: the open alarms that one of them is about, without those that it would not change
+SELECT * FROM hubwatch.alarms a
+WHERE a.hub = %(hub)s AND a.closed IS NULL
+    AND (%(sensor)s::text IS NULL OR a.sensor = %(sensor)s)
+    AND (%(types)s::text[] IS NULL OR EXISTS (
+        SELECT FROM unnest(%(types)s::text[]) wanted WHERE a.type = wanted OR starts_with(a.type, wanted || '.')))
+    AND (a.active > 0 OR NOT %(keep_unacknowledged)s)
+ORDER BY a.id LIMIT %(most)s;
+
+-- closing_done: take a wish away
+DELETE FROM hubwatch.alarm_closing WHERE id = %(id)s;
 
 -- save: write an alarm as it stands now
 INSERT INTO hubwatch.alarms (id, hub, zone, sensor, type, subject, priority, state, opened, last_active, returned,
-    acknowledged, acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident)
+    acknowledged, acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident, peak)
 OVERRIDING SYSTEM VALUE
 VALUES (%(id)s, %(hub)s, %(zone)s, %(sensor)s, %(type)s, %(subject)s, %(priority)s, %(state)s, %(opened)s,
     %(last_active)s, %(returned)s, %(acknowledged)s, %(acknowledged_by)s, %(closed)s, %(shelved_until)s,
-    %(detections)s, %(active)s, %(why)s, %(score)s, %(late)s, %(incident)s)
+    %(detections)s, %(active)s, %(why)s, %(score)s, %(late)s, %(incident)s, %(peak)s)
 ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, state = excluded.state, opened = excluded.opened,
     last_active = excluded.last_active, returned = excluded.returned, acknowledged = excluded.acknowledged,
     acknowledged_by = excluded.acknowledged_by, closed = excluded.closed, shelved_until = excluded.shelved_until,
     detections = excluded.detections, active = excluded.active, why = excluded.why, score = excluded.score,
-    late = excluded.late, incident = excluded.incident;
+    late = excluded.late, incident = excluded.incident, peak = excluded.peak;
 
 -- write_entry: add a line to an alarm's journal; the routes have to be asked about it
 WITH written AS (
@@ -72,6 +107,10 @@ ORDER BY closed IS NOT NULL,
     CASE state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
     priority, opened DESC, id
 LIMIT %(most)s;
+
+-- count_alarms: how many there are of them
+SELECT count(*) AS alarms FROM hubwatch.alarms
+WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s);
 
 -- count_open: open alarms by state and priority
 SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL GROUP BY state, priority;

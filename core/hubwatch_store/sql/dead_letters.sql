@@ -1,16 +1,24 @@
 -- record: keeps a dead letter, or counts it when the same one is there
 INSERT INTO hubwatch.dead_letters AS d (topic, payload, reason, first_seen, last_seen, hub, agent, epoch, seq, digest)
 SELECT %s, %s, %s, seen, seen, %s, %s, %s, %s, %s
-FROM (SELECT TIMESTAMPTZ 'epoch' + %s * INTERVAL '1 microsecond' AS seen) m
+FROM (SELECT LEAST(TIMESTAMPTZ 'epoch' + %s * INTERVAL '1 microsecond', clock_timestamp()) AS seen) m
 ON CONFLICT (digest) DO UPDATE
-SET count = d.count + 1, reason = excluded.reason, last_seen = greatest(d.last_seen, excluded.last_seen),
-    replayed = NULL;
+SET count = d.count + 1, reason = excluded.reason, replayed = NULL,
+    last_seen = CASE WHEN d.last_seen <= clock_timestamp() THEN greatest(d.last_seen, excluded.last_seen)
+        ELSE excluded.last_seen END;
+
+-- know_epoch: makes the epoch known whose frame a dead letter is
+SELECT hubwatch.know_refused_epoch(%s, %s, %s);
 
 -- list: dead letters, newest first, without their payloads
 SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed
 FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
 ORDER BY last_seen DESC, id DESC LIMIT %(most)s;
+
+-- count: how many there are of them
+SELECT count(*) FROM hubwatch.dead_letters
+WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0);
 
 -- show: one dead letter with its payload
 SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, payload
@@ -30,7 +38,7 @@ WITH ranked AS (
 ), gone AS (
     DELETE FROM hubwatch.dead_letters d USING ranked r, hubwatch.dead_letter_bounds b
     WHERE d.id = r.id
-        AND (r.last_seen < clock_timestamp() - b.keep OR r.place > b.most_letters OR r.bytes > b.most_bytes)
+        AND (r.last_seen < hubwatch.deletion_clock() - b.keep OR r.place > b.most_letters OR r.bytes > b.most_bytes)
     RETURNING d.hub, d.agent, d.epoch, d.seq
 ), remembered AS (
     INSERT INTO hubwatch.dead_frame (epoch_id, seq)

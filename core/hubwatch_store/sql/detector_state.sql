@@ -5,7 +5,7 @@ WHERE %(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]);
 -- save: store states in place of what was there
 INSERT INTO hubwatch.detector_state (hub, detector, sensor, lane, version, state)
 SELECT * FROM unnest(%(hub)s::text[], %(detector)s::text[], %(sensor)s::text[], %(lane)s::text[], %(version)s::int[],
-    %(state)s::bytea[])
+    %(state)b::bytea[])
 ON CONFLICT (hub, detector, sensor, lane)
 DO UPDATE SET version = excluded.version, state = excluded.state, saved = clock_timestamp();
 

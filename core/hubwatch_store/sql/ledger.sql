@@ -19,4 +19,4 @@ WITH commit AS (
 SELECT commit.id, entered.epoch_id, entered.seq FROM commit LEFT JOIN entered ON true;
 
 -- stamp: sets the time of commit, as late as can be
-UPDATE hubwatch.ledger_commit SET at = clock_timestamp() WHERE id = %s;
+UPDATE hubwatch.ledger_commit SET at = clock_timestamp() WHERE id = %s RETURNING at;

@@ -4,9 +4,10 @@ SELECT pg_try_advisory_lock(hashtext('hubwatch.maintenance'));
 -- record: writes what was done into the journal
 INSERT INTO hubwatch.maintenance_journal (began, what, complete, detail) VALUES (%s, %s, %s, %s);
 
--- due: whether retention has not been completed within a time
+-- due: whether retention has not been completed within a time; what ended in the future did so by a clock set back since
 SELECT NOT EXISTS (SELECT FROM hubwatch.maintenance_journal
-                   WHERE what = 'retention' AND complete AND ended > clock_timestamp() - %s);
+                   WHERE what = 'retention' AND complete
+                       AND ended BETWEEN clock_timestamp() - %s AND clock_timestamp());
 
 -- now: the database's clock
 SELECT clock_timestamp();

@@ -17,11 +17,15 @@ VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s);
 UPDATE hubwatch.notification_outbox SET attempts = attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s'
 WHERE id = (
     SELECT o.id FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
-    WHERE o.route = %(route)s AND o.state = 'waiting' AND o.due <= clock_timestamp()
-        AND o.queued > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
+    WHERE o.route = %(route)s AND o.state = 'waiting'
+        -- What was queued or tried in the future was so before the clock was set back: its time to wait is not known.
+        AND (o.due <= clock_timestamp() OR clock_timestamp() + INTERVAL '1 minute' < coalesce(
+            (SELECT n.at FROM hubwatch.notifications n WHERE n.message = o.id ORDER BY n.id DESC LIMIT 1), o.queued))
+        AND coalesce(o.revived, o.queued) > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
     ORDER BY a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 )
-RETURNING id, journal, alarm, attempts, extract(epoch FROM clock_timestamp() - queued)::float8 AS age_s;
+RETURNING id, journal, alarm, attempts,
+    greatest(extract(epoch FROM clock_timestamp() - coalesce(revived, queued)), 0)::float8 AS age_s;
 
 -- entry: the journal entry a message tells of
 SELECT at, action, by, from_state, to_state, note, detection FROM hubwatch.alarm_journal WHERE id = %(journal)s;
@@ -34,7 +38,7 @@ VALUES (%(alarm)s, %(route)s, %(attempt)s, 'sending', %(message)s);
 UPDATE hubwatch.notifications SET outcome = %(outcome)s, status = %(status)s, error = %(error)s
 WHERE message = %(message)s AND attempt = %(attempt)s AND outcome = 'sending';
 
--- settle: say that a message needs no further attempt
+-- finish: say that a message needs no further attempt
 UPDATE hubwatch.notification_outbox SET state = %(state)s, finished = clock_timestamp()
 WHERE id = %(message)s AND state = 'waiting';
 
@@ -50,13 +54,57 @@ WHERE route = %(route)s AND state = 'waiting';
 WITH stopped AS (
     UPDATE hubwatch.notification_outbox SET state = 'given_up', finished = clock_timestamp()
     WHERE state = 'waiting' AND due <= clock_timestamp()
-        AND queued <= clock_timestamp() - %(give_up_after_s)s * interval '1 s'
+        AND coalesce(revived, queued) <= clock_timestamp() - %(give_up_after_s)s * interval '1 s'
     RETURNING id, alarm, route, attempts
 ), recorded AS (
     INSERT INTO hubwatch.notifications (alarm, route, attempt, outcome, error, message)
     SELECT alarm, route, attempts, 'given_up', %(error)s, id FROM stopped
 )
 SELECT id, alarm, route, attempts FROM stopped ORDER BY id;
+
+-- other_routes: which messages of open alarms that nobody has taken could not be delivered, and on which routes to try
+-- A route that is being tried, or asked us to wait, has had its time; one that is only slow has not failed.
+SELECT DISTINCT o.journal, o.alarm, other.route, j.action, a.type, a.priority
+FROM hubwatch.alarms a
+JOIN hubwatch.alarm_telling t ON t.alarm = a.id
+JOIN hubwatch.notification_outbox o ON o.alarm = a.id
+JOIN hubwatch.alarm_journal j ON j.id = o.journal
+CROSS JOIN unnest(%(routes)s::text[]) other (route)
+WHERE a.closed IS NULL AND a.state IN ('unacknowledged', 'returned')
+    AND t.untold_since NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
+    AND o.journal = (
+        SELECT max(n.journal) FROM hubwatch.notification_outbox n WHERE n.alarm = a.id AND n.state <> 'delivered')
+    AND o.queued NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
+    AND (o.state <> 'waiting' OR o.attempts > 0 OR o.due > clock_timestamp() OR o.route <> ALL (%(routes)s::text[]))
+    AND NOT EXISTS (
+        SELECT FROM hubwatch.notification_outbox n WHERE n.journal = o.journal AND n.route = other.route)
+ORDER BY a.priority, o.journal, other.route LIMIT %(most)s;
+
+-- revive: take up again what was given up of open alarms that nobody has taken and nobody was told of
+UPDATE hubwatch.notification_outbox o
+SET state = 'waiting', revived = clock_timestamp(), due = clock_timestamp(), finished = NULL
+FROM hubwatch.alarms a JOIN hubwatch.alarm_telling t ON t.alarm = a.id
+WHERE a.closed IS NULL AND a.state IN ('unacknowledged', 'returned') AND t.given_up
+    AND o.alarm = a.id AND o.route = ANY (%(routes)s::text[]) AND o.state IN ('refused', 'given_up')
+    AND o.finished NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
+    AND o.journal = (
+        SELECT max(n.journal) FROM hubwatch.notification_outbox n WHERE n.alarm = a.id AND n.state <> 'delivered')
+RETURNING o.id;
+
+-- queue_again: put a message into the outbox of another route, unless it is there
+INSERT INTO hubwatch.notification_outbox (id, journal, alarm, route)
+VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s) ON CONFLICT (journal, route) DO NOTHING;
+
+-- untold: open alarms that nobody has taken and nobody was told of for so long
+SELECT count(*) AS alarms, min(untold_since) AS since,
+    (array_agg(alarm ORDER BY priority, untold_since))[1] AS most_urgent, min(priority) AS priority
+FROM hubwatch.alarm_telling
+WHERE state IN ('unacknowledged', 'returned')
+    AND untold_since NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp();
+
+-- telling: whether people were told of some alarms
+SELECT alarm, told, untold_since, tries, given_up, routes FROM hubwatch.alarm_telling
+WHERE alarm = ANY (%(alarms)s::bigint[]);
 
 -- record_given_up: record that one message is not tried any more
 INSERT INTO hubwatch.notifications (alarm, route, attempt, outcome, error, message)

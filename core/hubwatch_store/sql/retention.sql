@@ -16,14 +16,17 @@ SELECT before, after, days FROM hubwatch.retention_evidence;
 UPDATE hubwatch.retention_evidence SET (before, after, days) = (%(before)s, %(after)s, %(days)s);
 
 -- cutoffs: by kind the moment before which a layer may be deleted; null where it is kept for ever
-SELECT kind, clock_timestamp() - {days} * INTERVAL '1 day' FROM hubwatch.retention_rule;
+SELECT kind, hubwatch.deletion_clock() - {days} * INTERVAL '1 day' FROM hubwatch.retention_rule;
+
+-- advance_clock: lets the clock by which things are old go on; gives by how much it stays behind the database's
+UPDATE hubwatch.deletion_state SET at = hubwatch.deletion_clock() RETURNING clock_timestamp() - at;
 
 -- complete_until: how far aggregates are complete: readings after it are still needed to make them
 SELECT least(minute_to, hour_to, (SELECT min(hour) FROM hubwatch.rollup_redo))
 FROM hubwatch.rollup_state WHERE hour_to > '-infinity';
 
 -- channels_in: channels that have rows in a span, with their sensors' ids and kinds
-SELECT c.id, s.id, coalesce(s.kind, 'unknown') FROM hubwatch.channels c JOIN hubwatch.sensors s ON s.id = c.sensor_id
+SELECT c.id, s.id, coalesce(c.sensor_kind, s.kind, 'unknown') FROM hubwatch.channels c JOIN hubwatch.sensors s ON s.id = c.sensor_id
 WHERE EXISTS (SELECT FROM hubwatch.{table} t WHERE t.channel_id = c.id AND t.{time} >= %(since)s AND t.{time} < %(until)s)
 ORDER BY c.id;
 

@@ -1,7 +1,7 @@
 # Mosquitto, MQTT 5, anonymous on loopback, queues deep enough for commit-then-ack.
 
 mosquitto_prepare() {
-  command -v mosquitto >/dev/null || { say "mosquitto is not installed"; return 1; }
+  command -v mosquitto >/dev/null || { say "mosquitto is not installed; run as root, or install it"; return 1; }
   rm -rf "$SERVICES/mosquitto"
   mkdir -p "$SERVICES/mosquitto/data"
 }
@@ -13,7 +13,7 @@ mosquitto_configure() {
   cat >"$SERVICES/mosquitto/mosquitto.conf" <<CONF
 listener $port 127.0.0.1
 allow_anonymous true
-# Stay who we are: the folder belongs to us, and it may lie where the user "mosquitto" cannot reach.
+# Run as the current user: the folder belongs to it, and the user "mosquitto" may not be able to reach it.
 user $(id -un)
 persistence true
 persistence_location $SERVICES/mosquitto/data/

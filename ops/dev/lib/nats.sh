@@ -1,7 +1,7 @@
 # NATS server with JetStream and its MQTT listener.
 
 nats_prepare() {
-  command -v nats-server >/dev/null || { say "nats-server is not installed"; return 1; }
+  command -v nats-server >/dev/null || { say "nats-server is not installed; run as root, or install it"; return 1; }
   rm -rf "$SERVICES/nats"
   mkdir -p "$SERVICES/nats/jetstream"
 }

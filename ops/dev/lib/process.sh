@@ -1,7 +1,7 @@
-# Processes and ports. A process is remembered as "PID START-TIME", so that a pid used again by another process is
+# Processes and ports. A process is recorded as "PID START-TIME", so that a pid reused by another process is
 # never taken for ours.
 
-# Daemons are where ordinary users do not look.
+# Daemons are in folders that are not in an ordinary user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
 
 # Clock ticks since boot at which a process began: field 22 of /proc/PID/stat, counted after the name in brackets

@@ -1,4 +1,4 @@
-"""A simulated UHPPOTE controller behind uhppoted-mqtt: badges at doors, told as events over MQTT.
+"""A simulated UHPPOTE controller behind uhppoted-mqtt: it publishes badges at doors as MQTT events.
 
 Ref: uhppoted-mqtt documentation (v0.9.0), topic `uhppoted/gateway/events/live`; reason codes of uhppoted-lib.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from hubwatch_core.config import MqttSection
-from hubwatch_core.mqtt import Link, Session
+from hubwatch_core.mqtt import MqttLink, MqttSession
 
 TOPIC = "uhppoted/gateway/events/live"
 DEVICE_ID = 405419896
@@ -29,10 +29,10 @@ class Badge:
 
 
 class AccessController:
-    """Publishes an event for every badge; `published` keeps the ids of the events the broker has taken."""
+    """Publishes an event for every badge; `published` has the ids of the events that the broker acknowledged."""
 
     def __init__(self, broker: MqttSection) -> None:
-        self._session = Session(broker, client_id="sim-uhppoted", name="sim-access")
+        self._session = MqttSession(broker, client_id="sim-uhppoted", name="sim-access")
         self._badges: asyncio.Queue[Badge] = asyncio.Queue()
         self._next_id = 1000
         self.published: list[int] = []
@@ -45,7 +45,7 @@ class AccessController:
         """Publish until cancelled."""
         await self._session.run(self._publish)
 
-    async def _publish(self, link: Link) -> None:
+    async def _publish(self, link: MqttLink) -> None:
         while True:
             badge = await self._badges.get()
             self._next_id += 1

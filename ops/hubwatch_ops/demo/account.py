@@ -1,4 +1,4 @@
-"""Counts what the database holds against what the simulated devices say they produced."""
+"""Compares what the database holds with what the simulated devices produced."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ from hubwatch_ops.demo.report import (
     percentiles,
 )
 from hubwatch_ops.demo.script import Played
-from hubwatch_store.pool import Pool
-from hubwatch_store.queries import queries
+from hubwatch_store.database import Pool, queries
 
 SENSORS = {"rpm-1", "rpm-2", *DOOR_LINES, *FENCE_LINES, *EAST_LINES, "area-1"}
-"""What must be seen before the script begins."""
+"""Sensors of which a reading must be stored before the script begins."""
 
 READ_S = 0.05
 """A reading has the time at which its request went out; the contact may close between that and the answer."""
 
 AFTER_S = 15.0
-"""No attack of the script goes on for so long, nor is one found so late."""
+"""No attack of the script lasts this long or is detected this late."""
 
 PROBE_STEP_MS = 37
-"""Latency is asked of a register that never rests, at moments this far apart: no multiple of any poll period."""
+"""Latency is measured on a register that always changes, at this interval: no multiple of any poll period."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How many readings the devices produced that are not stored, and how many are stored too often."""
+    """How many readings are produced but not stored, and how many are stored more than once."""
 
     lost: int
     duplicated: int
@@ -49,7 +48,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedAttack:
     """A detection or alarm: what, where, and when it was known (s, UTC)."""
 
     type: str
@@ -67,7 +66,7 @@ def compare(produced: Mapping[Any, int], stored: Mapping[Any, int]) -> Differenc
 
 
 def bit(words: Mapping[int, int], line: int) -> Counter[int]:
-    """Give how often an input was handed out as 0 and as 1, from the words that were handed out."""
+    """Return how often an input was answered as 0 and as 1, from the words that were answered."""
     states: Counter[int] = Counter()
     for word, times in words.items():
         states[word >> line & 1] += times
@@ -75,13 +74,15 @@ def bit(words: Mapping[int, int], line: int) -> Counter[int]:
 
 
 def heard(published: Sequence[float], stored: Mapping[float, int]) -> list[float]:
-    """Leave out what a device published before anybody had subscribed: MQTT hands it to nobody."""
+    """Leave out what a device published before the agent subscribed: the broker delivers it to nobody."""
     first = next((i for i, value in enumerate(published) if value in stored), len(published))
     return list(published[first:])
 
 
-def match(attacks: Sequence[Played], found: Iterable[Found]) -> tuple[list[ExpectedLine], list[Found]]:
-    """Match findings with what the script demands; give the demands with their verdict, and what nobody demanded."""
+def match(
+    attacks: Sequence[Played], found: Iterable[DetectedAttack]
+) -> tuple[list[ExpectedLine], list[DetectedAttack]]:
+    """Match detections with the script; return the expected ones with their result, and the unexpected ones."""
     left = list(found)
     lines = []
     for played in attacks:
@@ -99,9 +100,10 @@ def match(attacks: Sequence[Played], found: Iterable[Found]) -> tuple[list[Expec
     return lines, left
 
 
-def hidden(attacks: Sequence[Played], detections: Iterable[Found]) -> list[Found]:
-    """Give the false detections of what was attacked before: they are counted up in the alarm that is still open for
-    the attack, so among the alarms nobody would miss them.
+def hidden(attacks: Sequence[Played], detections: Iterable[DetectedAttack]) -> list[DetectedAttack]:
+    """Return false detections of a sensor after an attack on it.
+
+    They only raise the count of the attack's alarm while it is open, so the list of alarms does not show them.
     """
     began: dict[tuple[str, str], list[float]] = {}
     for played in attacks:
@@ -116,26 +118,26 @@ def hidden(attacks: Sequence[Played], detections: Iterable[Found]) -> list[Found
 
 
 async def ready_sensors(pool: Pool) -> set[str]:
-    """Give the sensors from which a good reading is stored."""
+    """Return the sensors from which a good reading is stored."""
     return {sensor for (sensor,) in await _ask(pool, "ready")}
 
 
 async def stored_frames(pool: Pool) -> int:
-    """Give how many frames are stored."""
+    """Return how many frames are stored."""
     return int((await _ask(pool, "totals"))[0][2])
 
 
 async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: float, seconds: float) -> Report:
     """Count everything and write the report.
 
-    Findings count up to `ended` (s, UTC): that the agents are away afterwards is true, and no part of the script.
+    Detections count up to `ended` (s, UTC): the agents are offline afterwards, which is not part of the script.
     """
     totals = (await _ask(pool, "totals"))[0]
     difference = await _differences(pool, plant)
     detections = await _ask(pool, "detections", until=ended)
     alarms = await _ask(pool, "alarms", until=ended)
-    expected, strangers = match(attacks, [Found(row[1], row[2], row[6]) for row in alarms])
-    strangers += hidden(attacks, [Found(row[0], row[1], row[2].timestamp() + row[3]) for row in detections])
+    expected, unexpected = match(attacks, [DetectedAttack(row[1], row[2], row[6]) for row in alarms])
+    unexpected += hidden(attacks, [DetectedAttack(row[0], row[1], row[2].timestamp() + row[3]) for row in detections])
     stored, waited = await _latencies(pool, plant)
     alarmed = await _alarm_latencies(pool, plant)
     return Report(
@@ -148,7 +150,7 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: fl
         detections=[DetectionLine(row[0], row[1], row[2].isoformat(), round(row[3], 3)) for row in detections],
         alarms=[AlarmLine(row[1], row[2], row[3], row[4]) for row in alarms],
         expected=expected,
-        false_alarms=len(strangers),
+        false_alarms=len(unexpected),
         latency_ms=stored,
         poll_wait_ms=waited,
         alarm_latency_ms=percentiles(alarmed),
@@ -193,7 +195,7 @@ async def _marks(pool: Pool, sensor: str, channel: str) -> dict[int, int]:
 
 
 async def _latencies(pool: Pool, plant: Plant) -> tuple[Percentiles, Percentiles]:
-    """Give how long a change of a register takes to be a stored row, and how much of that is waiting for the poll.
+    """Return how long a change of a register takes to be a stored row, and how much of that is waiting for the poll.
 
     The portal's elapsed time changes every millisecond; a change at the moment m is seen in the first reading with a
     mark of at least m.
@@ -211,7 +213,7 @@ async def _latencies(pool: Pool, plant: Plant) -> tuple[Percentiles, Percentiles
 
 
 async def _alarm_latencies(pool: Pool, plant: Plant) -> list[float]:
-    """Give how long (ms) each fence contact that closed took to stand in an alarm's journal."""
+    """Return how long (ms) each fence contact that closed took to stand in an alarm's journal."""
     latencies = []
     for sensor, seen, journaled in await _ask(pool, "contact_alarms"):
         closed = plant.fence.changes.get(FENCE_LINES.get(sensor, -1), {}).values()

@@ -9,30 +9,34 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hubwatch_core.cli_border import EXIT_FAILED, border
 from hubwatch_core.errors import Permanent
+from hubwatch_core.process import EXIT_FAILED, border
 
 
 @border
 def demo(
-    seconds: Annotated[float, typer.Option(min=45, max=86_400, help="How long the hub is watched.")] = 60.0,
-    report: Annotated[Path | None, typer.Option(help="Write the report to this file as JSON.")] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="A line an event instead of the live view.")] = False,
+    seconds: Annotated[float, typer.Option(min=45, max=86_400, help="Duration of the demo.")] = 60.0,
+    report: Annotated[Path | None, typer.Option(help="Write the report to this file, as JSON.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="Draw the plan of the hub as this file, as SVG.")] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Print one line per event instead of the live view.")
+    ] = False,
 ) -> None:
-    """Guard a whole simulated hub on embedded services while it is attacked; ends with a report.
+    """Watch a simulated hub under attack, on embedded services, and print a report.
 
-    Exit code 0 only if every scripted attack was found, nothing was lost and there was no false alarm.
+    Exit code 0 only if every scripted attack was detected, no reading was lost and there was no false alarm.
     """
     from hubwatch_ops.demo.run import run
 
-    _writable(report)
-    result = asyncio.run(run(seconds, headless=headless))
+    _writable("--report", report)
+    _writable("--plan", plan)
+    result = asyncio.run(run(seconds, headless=headless, plan=plan))
     if report is not None:
         report.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     raise SystemExit(0 if result.passed else EXIT_FAILED)
 
 
-def _writable(report: Path | None) -> None:
-    """Refuse a report that could not be written before the hub is watched for an hour."""
-    if report is not None and not report.absolute().parent.is_dir():
-        raise Permanent(f"--report {report}: its folder does not exist")
+def _writable(option: str, file: Path | None) -> None:
+    """Raise Permanent if a file's folder is missing, before a demo that may take hours."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise Permanent(f"{option} {file}: the folder does not exist; create it first")

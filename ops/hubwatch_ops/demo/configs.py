@@ -9,12 +9,9 @@ from hubwatch_ops.demo.geiger import ROOT
 from hubwatch_ops.demo.modbus_device import ModbusDevice
 from hubwatch_ops.demo.plant import DOOR_LINES, EAST_LINES, FENCE_LINES, HUB, Plant
 
-FENCE_STEP_M = 6.0
-"""Along the fence from the middle of one section to the next."""
-
 
 def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int, telemetry: int) -> dict[str, Path]:
-    """Write the files of both agents and of `hubwatch up` (with its telemetry on a port); gives them by name."""
+    """Write the files of both agents and of `hubwatch up` (with its telemetry port); return their paths by name."""
     files = {
         "up": _up(dsn, host, port, telemetry),
         "quay": _agent(folder, "quay", host, plant.quay_link.port)
@@ -37,16 +34,6 @@ def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int, te
 
 
 def _up(dsn: str, host: str, port: int, telemetry: int) -> str:
-    neighbours = "".join(
-        f"""
-[[detectors.neighbours]]
-hub = "{HUB}"
-from = "{one}"
-to = "{other}"
-distance_m = {FENCE_STEP_M}
-"""
-        for one, other in zip(list(FENCE_LINES), list(FENCE_LINES)[1:], strict=False)
-    )
     # The embedded broker knows MQTT 3.1.1 and no shared subscriptions, hence no group.
     return f"""
 [mqtt]
@@ -66,7 +53,7 @@ group = ""
 [[alarms.routes]]
 name = "watch"
 kind = "log"
-{neighbours}"""
+"""
 
 
 def _agent(folder: Path, name: str, host: str, port: int) -> str:
@@ -79,7 +66,7 @@ heartbeat_s = 2.0
 host = "{host}"
 port = {port}
 protocol = "3.1.1"
-reconnect_max_s = 2.0
+max_reconnect_s = 2.0
 
 [spool]
 directory = "{folder / f"spool-{name}"}"
@@ -87,7 +74,7 @@ directory = "{folder / f"spool-{name}"}"
 [privacy]
 subjects = "raw"
 
-# A show on one machine, whose clock is everybody's clock.
+# All parts run on one machine and share its clock.
 [clock]
 trust = "host"
 """

@@ -15,7 +15,7 @@ COUNTERS, INPUT_WORD, UPTIME = 0x10, 0x30, 5020
 
 
 class IoModule(ModbusDevice):
-    """Sixteen inputs. `changes` keeps when (s) each counter took each value: the truth that latency is measured on."""
+    """Sixteen inputs. `changes` records when (s) each counter changed to each value; latency is measured from it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -29,14 +29,14 @@ class IoModule(ModbusDevice):
         return {2: [(0, INPUTS)], 4: [(COUNTERS, 2 * INPUTS), (INPUT_WORD, 1), (5000, 48)]}
 
     def set(self, line: int, closed: bool) -> None:
-        """Close or open the contact on an input; a closing one is counted, as the module does."""
+        """Close or open the contact on an input; closing increments its counter, as in the module."""
         if closed and not self._inputs[line]:
             self._counters[line] += 1
             self.changes.setdefault(line, {})[self._counters[line]] = time.time()
         self._inputs[line] = closed
 
     def answer(self, function: int, address: int, count: int) -> Registers:
-        """Give what the function code asks for; the word of inputs is the mark that is counted."""
+        """Return the registers of the function code, and the word of inputs by which the answer is counted."""
         word = sum(1 << line for line, closed in enumerate(self._inputs) if closed)
         if function == 2:
             return {0: word}

@@ -22,7 +22,7 @@ class Relay:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Cut: abort what is connected, refuse what comes."""
+        """Abort every connection and refuse new ones."""
         if self._server is None:
             return
         self._server.close()

@@ -1,4 +1,4 @@
-"""A simulated device behind a real Modbus TCP server, which keeps account of what it has answered."""
+"""A simulated device behind a real Modbus TCP server, which counts its answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-# A device that dies while it is asked makes pymodbus write down its last packets, over the story.
+# When a device stops during a request, pymodbus logs its last packets, which would disturb the demo's output.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 Registers = dict[int, int]
@@ -33,11 +33,11 @@ class ModbusDevice(ABC):
 
     @abstractmethod
     def layout(self) -> dict[int, list[tuple[int, int]]]:
-        """Give the blocks (start, length in registers or bits) of each function code 1–4 that the device has."""
+        """Return the blocks (start, length in registers or bits) of each function code 1–4 that the device has."""
 
     @abstractmethod
     def answer(self, function: int, address: int, count: int) -> Registers:
-        """Give the present values (by wire address) for a read about to be answered, and account for it."""
+        """Return the present values (by address) for a read request, and count the answer."""
 
     async def start(self) -> None:
         """Listen on loopback, on the same port as before when started again."""
@@ -47,7 +47,7 @@ class ModbusDevice(ABC):
         self.port = cast("asyncio.Server", server.transport).sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Die: close every connection and refuse new ones."""
+        """Stop: close every connection and refuse new ones."""
         if self._server is not None:
             await self._server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it bare
             self._server = None

@@ -33,7 +33,7 @@ class Plant:
         self.controller = AccessController(broker)
         self.geiger = Geiger(broker, seed + 2)
         self.quay_link = Relay(broker.host, broker.port)
-        self._speaking: list[asyncio.Task[None]] = []
+        self._publishing: list[asyncio.Task[None]] = []
 
     @property
     def modbus(self) -> tuple[Portal | IoModule, ...]:
@@ -46,7 +46,7 @@ class Plant:
         for device in self.modbus:
             await device.start()
         await self.quay_link.heal()
-        self._speaking = [asyncio.create_task(self.controller.run()), asyncio.create_task(self.geiger.run())]
+        self._publishing = [asyncio.create_task(self.controller.run()), asyncio.create_task(self.geiger.run())]
         try:
             yield
         finally:
@@ -56,7 +56,7 @@ class Plant:
                 await device.stop()
 
     async def quiet(self) -> None:
-        """Let the devices that speak by themselves say no more."""
-        for task in self._speaking:
+        """Stop the devices that publish by themselves."""
+        for task in self._publishing:
             task.cancel()
-        await asyncio.gather(*self._speaking, return_exceptions=True)
+        await asyncio.gather(*self._publishing, return_exceptions=True)

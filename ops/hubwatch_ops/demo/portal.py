@@ -30,7 +30,7 @@ OCCUPIED = 0x000F
 
 @dataclass(frozen=True, slots=True)
 class Vehicle:
-    """Something driving through: when it comes, how long it takes, and the source in it (counts per sample at peak)."""
+    """A vehicle: when it arrives, how long it takes, and the strength of its source (counts per sample at the peak)."""
 
     start: float
     seconds: float
@@ -38,17 +38,17 @@ class Vehicle:
     neutron_peak: float = 0.0
 
     def present(self, t: float) -> bool:
-        """Tell whether the vehicle is between the panels at `t` (s)."""
+        """Return whether the vehicle is between the panels at `t` (s)."""
         return self.start <= t < self.start + self.seconds
 
     def bell(self, t: float) -> float:
-        """Give how much of the source the panels see at `t`, 1 at the middle of the passage."""
+        """Return the share of the source that the panels measure at `t`, 1 in the middle of the passage."""
         middle, width = self.start + self.seconds / 2, self.seconds / 6
         return math.exp(-(((t - middle) / width) ** 2) / 2)
 
 
 class Portal(ModbusDevice):
-    """One portal; vehicles drive through when told to, and its registers can freeze.
+    """One portal; vehicles drive through on request, and its registers can freeze.
 
     `started` (s, UTC) is when its elapsed time, in milliseconds, was 0.
     """
@@ -76,21 +76,21 @@ class Portal(ModbusDevice):
         self._objects = (self._objects + 1) & 0xFFFF
 
     def freeze(self) -> None:
-        """Hold every register at its last value, as a hung controller does; the link stays up."""
+        """Hold every register at its last value, like a controller that hangs; the connection stays up."""
         self._hangs.append((time.time(), math.inf))
         self._frozen = self._registers(time.time())
 
     def thaw(self) -> None:
-        """Come back to life."""
+        """Update the registers again."""
         self._frozen = None
         self._hangs[-1] = (self._hangs[-1][0], time.time())
 
     def was_frozen(self, t: float) -> bool:
-        """Tell whether the registers stood still at `t` (s): then no change of theirs can be late."""
+        """Return whether the registers were frozen at `t` (s); no latency is measured then."""
         return any(begin <= t <= end for begin, end in self._hangs)
 
     def answer(self, function: int, address: int, count: int) -> Registers:
-        """Give all registers; the elapsed time is the mark by which an answer is known again."""
+        """Return all registers; the elapsed time identifies the answer."""
         registers = self._frozen or self._registers(time.time())
         if function == 3 and address <= STATUS and address + count > STATUS + 1:
             self.served[registers[STATUS] | registers[STATUS + 1] << 16] += 1
@@ -98,7 +98,7 @@ class Portal(ModbusDevice):
 
     def _registers(self, now: float) -> Registers:
         self._count(now)
-        # Two answers within one millisecond still differ.
+        # Two answers within one millisecond differ too.
         self._elapsed = max(self._elapsed + 1, int((now - self.started) * 1000))
         words = [
             *low_word_first(self._elapsed),
@@ -113,7 +113,7 @@ class Portal(ModbusDevice):
             *_float(NEUTRON_BACKGROUND),
             self._objects,
             2,
-            2200,  # 2.2 m/s, the 8 km/h that drive-through portals are made for
+            2200,  # 2.2 m/s, the 8 km/h that drive-through portals are designed for
             0,
         ]
         return {**dict(enumerate([0xA5A5, 29, 1, STATUS, 21, 0, 0, 0])), **dict(enumerate(words, STATUS))}

@@ -1,4 +1,4 @@
-"""The hubwatch processes of the demo: started as in production, ended in order, none left behind."""
+"""The hubwatch processes of the demo: started as in production, ended in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Processes:
         self._children: dict[str, asyncio.subprocess.Process] = {}
 
     async def start(self, name: str, *arguments: str) -> None:
-        """Start `hubwatch ARGUMENTS`; what it says goes to `NAME.log`."""
+        """Start `hubwatch ARGUMENTS`; its output goes to `NAME.log`."""
         with (self._logs / f"{name}.log").open("ab") as log:
             self._children[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -43,12 +43,13 @@ class Processes:
                 raise Permanent(f"{name} ended with code {child.returncode}:\n{self._tail(name)}")
 
     async def stop(self, name: str) -> int:
-        """End a process with SIGTERM (SIGKILL when it does not follow) and give its exit code."""
+        """End a process with SIGTERM (SIGKILL when it does not end) and return its exit code."""
         child = self._children.pop(name)
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(child.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await child.wait()
             except TimeoutError:
                 child.kill()
                 await child.wait()

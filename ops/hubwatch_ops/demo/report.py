@@ -1,4 +1,4 @@
-"""The demo's report: as JSON for machines, as a page of text for people."""
+"""The demo's report, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.table import Table
 
 
 class DetectionLine(msgspec.Struct, frozen=True):
-    """A detection, and how long after its own beginning it was made."""
+    """A detection, and how long after its start it was made."""
 
     type: str
     sensor: str
@@ -17,7 +17,7 @@ class DetectionLine(msgspec.Struct, frozen=True):
 
 
 class AlarmLine(msgspec.Struct, frozen=True):
-    """An alarm as it stands at the end."""
+    """An alarm in its state at the end."""
 
     type: str
     sensor: str
@@ -26,7 +26,7 @@ class AlarmLine(msgspec.Struct, frozen=True):
 
 
 class ExpectedLine(msgspec.Struct, frozen=True):
-    """A finding the script demands; `after_s` counts from the attack's beginning to the detection."""
+    """A detection that the script expects; `after_s` counts from the start of the attack."""
 
     type: str
     sensor: str
@@ -42,7 +42,7 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What the demo found; counts are from the database against what the devices say they produced."""
+    """Result of the demo: what the database holds, compared with what the devices produced."""
 
     readings: int
     events: int
@@ -62,13 +62,13 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """True when every attack was found, nothing was lost or doubled, and there was no false alarm."""
+        """True when every attack was detected, nothing was lost or duplicated, and there was no false alarm."""
         clean = not (self.lost or self.duplicated or self.unexplained_gaps or self.false_alarms)
         return clean and self.readings > 0 and all(line.found for line in self.expected)
 
 
 def percentiles(values_ms: list[float]) -> Percentiles:
-    """Give the median and the 99th percentile (nearest rank); 0 where nothing was measured."""
+    """Return the median and the 99th percentile (nearest rank); 0 where nothing was measured."""
     ordered = sorted(values_ms)
     if not ordered:
         return Percentiles(0.0, 0.0)
@@ -77,18 +77,18 @@ def percentiles(values_ms: list[float]) -> Percentiles:
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
-    table = Table(title="What was staged, and what hubwatch said", title_justify="left")
-    for heading in ("finding", "sensor", "verdict", "after"):
-        table.add_column(heading, justify="right" if heading == "after" else "left")
+    table = Table(title="Staged attacks and failures, and their detection", title_justify="left")
+    for heading in ("expected detection", "sensor", "result", "delay"):
+        table.add_column(heading, justify="right" if heading == "delay" else "left")
     for line in report.expected:
-        verdict = "[green]found[/]" if line.found else "[bold red]MISSED[/]"
+        verdict = "[green]detected[/]" if line.found else "[bold red]MISSED[/]"
         table.add_row(line.type, line.sensor, verdict, "–" if line.after_s is None else f"{line.after_s:.1f} s")
     console.print()
     console.print(table)
-    _say(console, "false alarms", str(report.false_alarms), report.false_alarms == 0)
-    _say(console, "readings lost", f"{report.lost} of {report.readings}", report.lost == 0)
-    _say(console, "readings doubled", str(report.duplicated), report.duplicated == 0)
-    _say(console, "unexplained gaps", str(report.unexplained_gaps), report.unexplained_gaps == 0)
+    _line(console, "false alarms", str(report.false_alarms), report.false_alarms == 0)
+    _line(console, "readings lost", f"{report.lost} of {report.readings}", report.lost == 0)
+    _line(console, "readings duplicated", str(report.duplicated), report.duplicated == 0)
+    _line(console, "unexplained gaps", str(report.unexplained_gaps), report.unexplained_gaps == 0)
     _latency(console, "register change to stored row", report.latency_ms)
     _latency(console, "  of which waiting for the poll", report.poll_wait_ms)
     _latency(console, "register change to open alarm", report.alarm_latency_ms)
@@ -96,7 +96,7 @@ def show(report: Report, console: Console) -> None:
     console.print(f"{verdict}  {report.readings} readings, {report.events} events, {report.frames} frames")
 
 
-def _say(console: Console, what: str, figure: str, good: bool) -> None:
+def _line(console: Console, what: str, figure: str, good: bool) -> None:
     console.print(f"{what:<32} [{'green' if good else 'bold red'}]{figure}[/]", highlight=False)
 
 

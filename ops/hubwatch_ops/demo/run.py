@@ -21,27 +21,31 @@ from hubwatch_core.config import LogSection, MqttSection
 from hubwatch_core.errors import HubwatchError, Permanent
 from hubwatch_ops.demo import account
 from hubwatch_ops.demo.configs import write_configs
-from hubwatch_ops.demo.plant import Plant
+from hubwatch_ops.demo.plant import HUB, Plant
 from hubwatch_ops.demo.processes import Processes
 from hubwatch_ops.demo.report import Report, show
-from hubwatch_ops.demo.script import STEPS, Script, Step
+from hubwatch_ops.demo.script import STEPS, Script, ScriptStep
+from hubwatch_ops.demo.site import describe
 from hubwatch_ops.demo.view import View
 from hubwatch_ops.embedded import embedded_broker, embedded_postgres
-from hubwatch_store import migrate
-from hubwatch_store.config import DatabaseSection
-from hubwatch_store.pool import Pool, open_pool
+from hubwatch_store.database import DatabaseSection, Pool, migrate, open_pool
 
 READY_S = 60.0
 DRAIN_S = 15.0
 SETTLE_S = 1.0
-"""From the last word of a device to its frame, with room to spare."""
+"""Time from the last message of a device to its frame, with a margin."""
 AGENTS = ("quay", "gate")
 SESSIONS = ("mqtt", "detectors-intake")
 """The health checks of the collector's and the detectors' sessions at the broker."""
 
 
-async def run(seconds: float, *, headless: bool, steps: tuple[Step, ...] = STEPS) -> Report:
-    """Run the demo, print its report and give it. Ctrl-C ends it cleanly, as KeyboardInterrupt."""
+async def run(
+    seconds: float, *, headless: bool, steps: tuple[ScriptStep, ...] = STEPS, plan: Path | None = None
+) -> Report:
+    """Run the demo, print its report and return it; the hub's plan is drawn as `plan`, or beside the demo's files.
+
+    Ctrl-C ends it cleanly, as KeyboardInterrupt.
+    """
     headless = headless or not sys.stdout.isatty()
     console = Console(soft_wrap=headless)
     logs.configure(LogSection(level="error"))
@@ -51,27 +55,38 @@ async def run(seconds: float, *, headless: bool, steps: tuple[Step, ...] = STEPS
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         with tempfile.TemporaryDirectory(prefix="hubwatch-demo-") as folder:
-            report = await _play(Path(folder), seconds, steps, console, headless=headless)
+            report = await _play(Path(folder), seconds, steps, plan, console, headless=headless)
     except asyncio.CancelledError:
-        console.print("\nstopped; nothing is left running")
+        console.print("\nstopped; all processes of the demo have ended")
         raise KeyboardInterrupt from None
     show(report, console)
     return report
 
 
-async def _play(folder: Path, seconds: float, steps: tuple[Step, ...], console: Console, *, headless: bool) -> Report:
-    console.print("starting PostgreSQL and the broker …")
+async def _play(
+    folder: Path,
+    seconds: float,
+    steps: tuple[ScriptStep, ...],
+    plan: Path | None,
+    console: Console,
+    *,
+    headless: bool,
+) -> Report:
+    console.print("starting the embedded PostgreSQL and MQTT broker …")
     async with (
         embedded_postgres() as dsn,
         embedded_broker() as (host, port),
         _database(dsn) as pool,
     ):
+        picture = await asyncio.to_thread(describe, folder, DatabaseSection(dsn=dsn), plan)
+        kept = "" if plan is not None else "  (until the demo ends; --plan FILE keeps it)"
+        console.print(f"the plan of hub {HUB}: {picture}{kept}", highlight=False)
         plant = Plant(MqttSection(host=host, port=port, protocol="3.1.1"))
         async with plant.running():
             telemetry = _free_port()
             files = write_configs(folder, plant, dsn, host, port, telemetry)
             async with _processes(folder) as processes:
-                console.print("starting the collector, the detectors and the alarms …")
+                console.print("starting collector, detectors and alarms …")
                 await processes.start("up", "up", "-c", str(files["up"]))
                 await _listening(telemetry, processes)
                 console.print("starting the agents …")
@@ -84,7 +99,7 @@ async def _play(folder: Path, seconds: float, steps: tuple[Step, ...], console: 
 @asynccontextmanager
 async def _database(dsn: str) -> AsyncIterator[Pool]:
     settings = DatabaseSection(dsn=dsn)
-    await asyncio.to_thread(migrate.migrate, settings)
+    await asyncio.to_thread(migrate, settings)
     async with open_pool(settings, "hubwatch demo") as pool:
         yield pool
 
@@ -105,7 +120,7 @@ def _free_port() -> int:
 
 
 async def _listening(telemetry: int, processes: Processes) -> None:
-    """Wait until collector and detectors have their sessions at the broker, which keeps nothing for strangers."""
+    """Wait until collector and detectors are connected: the broker keeps no message for a client it does not know."""
     deadline = time.monotonic() + READY_S
     async with aiohttp.ClientSession() as http:
         while True:
@@ -116,7 +131,7 @@ async def _listening(telemetry: int, processes: Processes) -> None:
                     if all(checks.get(name, {}).get("ok") for name in SESSIONS):
                         return
             if time.monotonic() > deadline:
-                raise Permanent(f"collector and detectors did not reach the broker within {READY_S:.0f} s")
+                raise Permanent(f"collector and detectors did not connect to the broker within {READY_S:.0f} s")
             await asyncio.sleep(0.2)
 
 
@@ -140,8 +155,7 @@ async def _watch(pool: Pool, script: Script, processes: Processes, console: Cons
         view.cancel()
         await asyncio.gather(view, return_exceptions=True)
     ended = time.time()
-    # What is said must have been heard, and the agents send what they hold before they end: then everything the devices
-    # handed out can be counted.
+    # Devices fall silent first, then the agents send their last frames: everything the devices produced is then stored.
     await script.plant.quiet()
     await asyncio.sleep(SETTLE_S)
     for agent in AGENTS:

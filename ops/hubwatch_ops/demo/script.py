@@ -1,4 +1,4 @@
-"""What happens at the simulated hub, and what hubwatch must say about it.
+"""What happens at the simulated hub, and what hubwatch must detect.
 
 Two agents guard it. `quay` reads portal rpm-1 and the fence module (fence-1 … fence-4); `gate` reads portal rpm-2, the
 door module, the east fence module (fence-5), the badge controller and an area monitor. Times are seconds after the
@@ -17,13 +17,13 @@ from hubwatch_ops.demo.plant import DOOR_LINES, FENCE_LINES, Plant
 from hubwatch_ops.demo.portal import Vehicle
 
 SHORTEST_S = 45
-"""Below it, attacks would overlap with the time hubwatch is given to find them."""
+"""In a shorter demo an attack would begin within the time allowed to detect the one before."""
 THIEF, STAFF = 8165538, 7012244
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A finding that must come: its type, its sensor, and within how many seconds of the attack's beginning."""
+    """A detection that must be made: its type, its sensor, and within how many seconds of the start of the attack."""
 
     type: str
     sensor: str
@@ -31,8 +31,8 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happens: when, in which words, and what must be found. Steps without findings are normal life."""
+class ScriptStep:
+    """One event: when, its text, and what must be detected. Steps without expected detections are normal operation."""
 
     at: float
     says: str
@@ -44,7 +44,7 @@ class Step:
 class Played:
     """A step that has begun, at `began` (s, UTC)."""
 
-    step: Step
+    step: ScriptStep
     began: float
 
 
@@ -106,24 +106,24 @@ async def _open_door(plant: Plant, door: str, seconds: float) -> None:
 
 
 STEPS = (
-    Step(1.0, "a docker badges in at door 2", _staff_enters),
-    Step(5.0, "a lorry passes both portals, nothing in it", _clean_lorry),
-    Step(
+    ScriptStep(1.0, "normal: a dock worker badges in at door 2", _staff_enters),
+    ScriptStep(5.0, "normal: a lorry without a source passes both portals", _clean_lorry),
+    ScriptStep(
         8.0,
-        "ATTACK eight unknown badges in four seconds at door 1",
+        "ATTACK: eight unknown badges in four seconds at door 1",
         _brute_force,
         (Expected("access.brute_force", "door-1", 5.0),),
     ),
-    Step(
+    ScriptStep(
         13.0,
-        "ATTACK a source in a lorry at portal 1",
+        "ATTACK: a lorry with a radioactive source passes portal 1",
         _hot_lorry,
         (Expected("radiation.gamma", "rpm-1", 5.0), Expected("radiation.neutron", "rpm-1", 5.0)),
     ),
-    Step(14.5, "ATTACK door 1 is forced", _forced_door, (Expected("access.forced", "door-1", 3.0),)),
-    Step(
+    ScriptStep(14.5, "ATTACK: door 1 is forced", _forced_door, (Expected("access.forced", "door-1", 3.0),)),
+    ScriptStep(
         17.0,
-        "ATTACK somebody climbs the fence: section 1, then 2",
+        "ATTACK: somebody climbs the fence, section 1, then section 2",
         _fence_crossing,
         (
             Expected("perimeter.intrusion", "fence-1", 2.0),
@@ -131,37 +131,37 @@ STEPS = (
             Expected("perimeter.crossing", "fence-2", 6.0),
         ),
     ),
-    Step(
+    ScriptStep(
         21.5,
-        "FAULT portal 2 freezes: it answers, but nothing moves",
+        "FAILURE: portal 2 freezes; it responds, but its values no longer change",
         _frozen_portal,
         (Expected("integrity.value_frozen", "rpm-2", 11.0),),
     ),
-    Step(24.5, "a docker badges in at door 2", _staff_enters),
-    Step(
+    ScriptStep(24.5, "normal: a dock worker badges in at door 2", _staff_enters),
+    ScriptStep(
         25.5,
-        "FAULT the link of agent quay is cut for eight seconds",
+        "FAILURE: the network link of agent quay is cut for eight seconds",
         _cut_link,
         (Expected("integrity.agent_offline", "quay", 5.0),),
     ),
-    Step(36.0, "a lorry passes both portals, nothing in it", _clean_lorry),
-    Step(
+    ScriptStep(36.0, "normal: a lorry without a source passes both portals", _clean_lorry),
+    ScriptStep(
         37.0,
-        "FAULT the module of fence section 5 dies",
+        "FAILURE: the I/O module of fence section 5 stops responding",
         _dead_device,
         (Expected("integrity.sensor_silent", "fence-5", 7.5),),
     ),
 )
-"""The story. Between the steps the portals count, the doors rest, and nothing may be alarmed."""
+"""The script. Between the steps the hub is in normal operation, and there must be no alarm."""
 
 
 @dataclass
 class Script:
-    """Plays the steps on a plant; `played` tells what has happened so far."""
+    """Plays the steps on a plant; `played` lists the steps so far."""
 
     plant: Plant
     seconds: float
-    steps: tuple[Step, ...] = STEPS
+    steps: tuple[ScriptStep, ...] = STEPS
     played: list[Played] = field(default_factory=list)
 
     async def play(self) -> None:
@@ -177,8 +177,8 @@ class Script:
 
     @property
     def attacks(self) -> list[Played]:
-        """The steps so far that something must be found in."""
+        """The steps so far in which something must be detected."""
         return [played for played in self.played if played.step.expects]
 
-    async def _act(self, step: Step) -> None:
+    async def _act(self, step: ScriptStep) -> None:
         await step.act(self.plant)

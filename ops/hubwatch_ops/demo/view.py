@@ -1,4 +1,4 @@
-"""The demo's live view on the terminal: what happens, what is found, how fast."""
+"""The demo's live view on the terminal: events, alarms and rates."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from rich.text import Text
 
 from hubwatch_ops.demo.plant import HUB
 from hubwatch_ops.demo.script import Script
-from hubwatch_store.pool import Pool
-from hubwatch_store.queries import queries
+from hubwatch_store.database import Pool, queries
 
 REFRESH_S = 0.5
 LINES = 12
@@ -36,7 +35,7 @@ class Snapshot:
 
 
 class View:
-    """Follows the database: live on a terminal, or one line an event when headless."""
+    """Follows the database: a live view on a terminal, or one line per event when headless."""
 
     def __init__(self, pool: Pool, script: Script, console: Console, *, headless: bool) -> None:
         self._pool = pool
@@ -45,14 +44,14 @@ class View:
         self._headless = headless
         self._began = time.monotonic()
         self._counts: deque[tuple[float, int]] = deque(maxlen=8)
-        self._told_steps = 0
-        self._told_alarms: set[int] = set()
+        self._printed_steps = 0
+        self._printed_alarms: set[int] = set()
 
     async def run(self) -> None:
         """Show until cancelled."""
         if self._headless:
             while True:
-                self._tell(await self._snapshot())
+                self._print_new(await self._snapshot())
                 await asyncio.sleep(REFRESH_S)
         with Live(console=self._console, refresh_per_second=4, transient=True) as live:
             while True:
@@ -73,13 +72,13 @@ class View:
         rate = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
         return Snapshot(int(readings), rate, float(delay_ms), agents, alarms)
 
-    def _tell(self, now: Snapshot) -> None:
-        for played in self._script.played[self._told_steps :]:
+    def _print_new(self, now: Snapshot) -> None:
+        for played in self._script.played[self._printed_steps :]:
             self._console.print(f"{self._clock()}  {played.step.says}", highlight=False)
-        self._told_steps = len(self._script.played)
+        self._printed_steps = len(self._script.played)
         for alarm in now.alarms:
-            if alarm[0] not in self._told_alarms:
-                self._told_alarms.add(alarm[0])
+            if alarm[0] not in self._printed_alarms:
+                self._printed_alarms.add(alarm[0])
                 self._console.print(Text(f"{self._clock()}  ALARM P{alarm[4]} {alarm[1]} at {alarm[2]}: {alarm[5]}"))
 
     def _draw(self, now: Snapshot) -> Group:
@@ -88,16 +87,16 @@ class View:
         )
         head = Text.from_markup(
             f"[bold]{HUB}[/]  {self._clock()} of {self._script.seconds:.0f} s   {now.readings} readings, "
-            f"{now.readings_per_s:.0f}/s   sent to stored {now.delay_ms:.0f} ms   {agents}"
+            f"{now.readings_per_s:.0f}/s   stored {now.delay_ms:.0f} ms after sending   {agents}"
         )
-        story = Text("\n".join(f"{each.step.says}" for each in self._script.played[-LINES:]) or "all quiet")
-        return Group(Panel(head), Panel(story, title="what happens"), Panel(self._alarms(now), title="alarms"))
+        story = Text("\n".join(f"{each.step.says}" for each in self._script.played[-LINES:]) or "no event yet")
+        return Group(Panel(head), Panel(story, title="events"), Panel(self._alarms(now), title="alarms"))
 
     @staticmethod
     def _alarms(now: Snapshot) -> Table:
         table = Table(expand=True, box=None)
-        for heading in ("pri", "alarm", "sensor", "state", "why"):
-            table.add_column(heading, no_wrap=heading != "why")
+        for heading in ("priority", "alarm", "sensor", "state", "reason"):
+            table.add_column(heading, no_wrap=heading != "reason")
         for alarm in reversed(now.alarms[-LINES:]):
             cells = (f"P{alarm[4]}", alarm[1], alarm[2], alarm[3], alarm[5])
             table.add_row(*map(Text, cells), style=COLOUR.get(alarm[4], ""))

@@ -7,7 +7,7 @@ durability counts. It has its own process so that its work is not counted as our
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -42,8 +42,9 @@ def running_broker() -> Iterator[tuple[str, int]]:
 
 
 def _port(server: Kept) -> int:
-    ready, _, _ = select.select([server.output], [], [], READY_WITHIN_S)
-    line = server.output.readline() if ready else b""
+    with selectors.DefaultSelector() as ready:  # select.select fails where more than 1 024 files are open
+        ready.register(server.output, selectors.EVENT_READ)
+        line = server.output.readline() if ready.select(READY_WITHIN_S) else b""
     if not line.strip().isdigit():
         raise Permanent(f"the embedded broker did not start: {server.last_words()}")
     return int(line)

@@ -31,11 +31,11 @@ class Kept:
 
     @property
     def ended(self) -> bool:
-        """Whether the process has ended."""
+        """Return whether the process has ended."""
         return self.keeper.poll() is not None
 
     def last_words(self) -> str:
-        """Give the last line of its log, for an error message."""
+        """Return the last line of its log, for an error message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "it wrote nothing to its log"
 

@@ -46,7 +46,7 @@ LOCALES = {
 
 
 def embedded_postgres(port: int | None = None) -> AbstractAsyncContextManager[str]:
-    """Run PostgreSQL until the block ends, data and all in a temporary folder; gives its DSN.
+    """Run PostgreSQL until the block ends, data and all in a temporary folder; return its DSN.
 
     It is reached by a Unix socket only its owner and root can open, and with `port` also on loopback, there without a
     password. Raises Permanent when the extra is not installed or the server does not start.
@@ -81,7 +81,7 @@ def _unprivileged() -> int | None:
 
 
 def _reachable(programs: Path, folder: Path, user: int) -> Path:
-    """Give the programs, or a copy of them (38 MB) where that user cannot reach the originals, as below /root."""
+    """Return the programs, or a copy of them (38 MB) where that user cannot reach the originals, as below /root."""
     try:
         _run([str(programs / "postgres"), "--version"], user)
     except PermissionError:

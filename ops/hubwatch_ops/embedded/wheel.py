@@ -13,7 +13,7 @@ _FOLDERS = {NEWEST: "pginstall18", OLDEST: "pginstall"}
 
 
 def postgres_bin(version: int = NEWEST) -> Path:
-    """Give the folder with `postgres` and `initdb` of the wheel; raises Permanent when it is not installed.
+    """Return the folder with `postgres` and `initdb` of the wheel; raises Permanent when it is not installed.
 
     Only the wheel's programs are used. Its Python launcher is not: it starts a server that outlives a killed parent,
     takes locks shared by all users of the machine, and as root changes the modes of the folders above the data.

@@ -1,0 +1,1 @@
+"""Reads, checks and reloads an agent's configuration."""

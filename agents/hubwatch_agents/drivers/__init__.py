@@ -1,0 +1,1 @@
+"""Drivers: how devices are read, one folder a protocol."""

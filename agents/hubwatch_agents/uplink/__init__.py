@@ -1,0 +1,1 @@
+"""From reading to broker: frames, spool, publisher."""

@@ -1,0 +1,1 @@
+"""What becomes of a raw value on its way into a reading."""

@@ -1,0 +1,67 @@
+"""How far zones are apart on foot, by the sites in force."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from time import monotonic
+
+from hubwatch_alarms.correlation import Apart, unknown
+from hubwatch_core.condition import Condition
+from hubwatch_core.health import Health
+from hubwatch_core.logs import get_logger
+from hubwatch_site import HubSite, Walks
+from hubwatch_store.database import Pool
+from hubwatch_store.site import ASK_EVERY_S, Sites
+
+PACE_M_S = 1.4
+"""Speed at which metres become walking time. Our choice: the ordinary pace of an adult on level ground; an incident is
+about who acts together, not about the fastest runner."""
+MAX_KEPT = 10_000
+"""Pairs of zones whose distance is kept: in a storm of alarms the same few are asked for again and again."""
+
+_log = get_logger("alarms")
+
+
+class Places:
+    """The sites in force as far as belonging together needs them; what cannot be read leaves the version before."""
+
+    def __init__(self, health: Health | None = None) -> None:
+        self._sites = Sites()
+        self._apart: dict[str, Apart] = {}
+        self._look_at: float | None = None
+        self._condition = Condition(
+            "alarms.site", health, _log, lost="a site cannot be read; the version before stays",
+            back="every site is the one in force",
+        )  # fmt: skip
+
+    def told(self) -> None:
+        """Note that a site was applied: it is taken up at the next look."""
+        self._look_at = None
+
+    async def look(self, pool: Pool) -> None:
+        """Take up what was applied, when it was told or not asked for a while. Raises Transient or Permanent."""
+        if self._look_at is not None and monotonic() < self._look_at:
+            return
+        # Before asking: what is told meanwhile is then looked at again.
+        self._look_at = monotonic() + ASK_EVERY_S
+        for hub in await self._sites.look(pool) & self._sites.of.keys():
+            self._apart[hub] = apart_at(self._sites.of[hub])
+            _log.info("site taken up", hub=hub)
+        if self._sites.unreadable:
+            self._condition.lost("; ".join(self._sites.unreadable.values()))
+        else:
+            self._condition.back(str(self._sites))
+
+    def apart(self, hub: str) -> Apart:
+        """Return what says how far zones of a hub are apart."""
+        return self._apart.get(hub, unknown)
+
+
+def apart_at(site: HubSite) -> Apart:
+    """Return what says how far zones of a site are apart."""
+    return lru_cache(MAX_KEPT)(partial(_seconds, Walks(site, PACE_M_S)))
+
+
+def _seconds(walks: Walks, one: str, other: str) -> float | None:
+    ways = [seconds for seconds in (walks.seconds(one, other), walks.seconds(other, one)) if seconds is not None]
+    return min(ways, default=None)

@@ -1,0 +1,83 @@
+"""Settings of the alarms component."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, model_validator
+
+from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_core.config import Conflict, LogSection, Partial, Section, TelemetrySection
+from hubwatch_store.database import DatabaseSection
+
+
+class DeliverySection(Section):
+    """How messages are brought to people."""
+
+    give_up_after_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = Field(
+        4 * 3600.0,
+        description="Seconds after which an undelivered message is given up, loudly. Four hours: a half shift.",
+    )
+    other_routes_after_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        120.0,
+        description="Seconds after which a message that its route could not deliver goes out on every other route, "
+        "too, whatever these carry otherwise, while nobody was told of the alarm.",
+    )
+
+
+class ShelvingSection(Section):
+    """Limits of setting alarms aside."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"longest_s": "max_s"}
+
+    max_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
+        8 * 3600.0, description="Longest time an alarm may be shelved: a shift, so that the next one sees it again."
+    )
+
+
+class AlarmsSettings(Section):
+    """Everything `hubwatch alarms` needs to know."""
+
+    database: DatabaseSection = Field(default_factory=DatabaseSection)
+    telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
+    log: LogSection = Field(default_factory=LogSection)
+    delivery: DeliverySection = Field(default_factory=DeliverySection)
+    shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    instructions_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/instructions.toml"],
+        description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml.",
+    )
+    routes: tuple[AnyRouteSection, ...] = Field(
+        (),
+        examples=[{"name": "journal", "kind": "log"}],
+        description="One table for each way to tell people. A route that fails delays no other.",
+    )
+
+    @classmethod
+    def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:
+        """The name of a route stands in the journal and tells which it was."""
+        names = [route.get("name") for _, route in parts.every("routes")]
+        for index, name in enumerate(names):
+            if name is not None and name in names[:index]:
+                yield ("routes", index, "name"), f"routes need different names, but there are several called {name}"
+
+
+class CommandSettings(Section):
+    """What the commands for people need: from this component's file, or from the one of `hubwatch up`, where it stands
+    under [alarms]. What else such a file holds is checked by those it is for.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    database: DatabaseSection = Field(default_factory=DatabaseSection)
+    shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    instructions_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_the_hubs_file(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        own = tree.get("alarms")
+        return {**own, **tree} if isinstance(own, dict) else tree

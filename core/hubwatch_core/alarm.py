@@ -1,0 +1,110 @@
+"""Alarms, their journal and what makes them, as values; times are microseconds UTC since 1970."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hubwatch_core.words import AlarmState
+
+SYSTEM = "system"
+"""Who made a move that no person made; no person may act under this name."""
+
+
+class Action(StrEnum):
+    """What happened to an alarm; the word of its journal entry, and what a route subscribes to."""
+
+    OPENED = "opened"
+    """A condition was detected that no open alarm stood for."""
+    REPEATED = "repeated"
+    """One more detection of the same condition; counted, nobody is told again."""
+    RECURRED = "recurred"
+    """The condition came back after a quiet time, and the alarm had not been acknowledged."""
+    RAISED = "raised"
+    """A more urgent detection of the same condition; nobody has the alarm at its new priority."""
+    RETURNED = "returned"
+    """The condition has gone."""
+    CLOSED = "closed"
+    """Gone and acknowledged, or ended by a person or because what watched it is gone; then the note says why."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person took it."""
+    SHELVED = "shelved"
+    """A person set it aside until a stated time."""
+    UNSHELVED = "unshelved"
+    """A person took it off the shelf."""
+    SHELF_EXPIRED = "shelf_expired"
+    """Its time on the shelf ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedCondition:
+    """A detection as far as alarms need it: without the evidence."""
+
+    id: str
+    type: str
+    hub: str
+    sensor: str
+    subject: str | None
+    start: int
+    end: int | None
+    """None while the condition lasts."""
+    detected: int
+    score: float
+    """That of the moment in which it was made."""
+    priority: int
+    late: bool
+    why: str
+    peak: float = 0.0
+    """The highest score up to its end, where it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as it stands; there is at most one open alarm per (hub, sensor, type, subject)."""
+
+    id: int
+    hub: str
+    zone: str | None
+    sensor: str
+    type: str
+    subject: str | None
+    priority: int
+    """The most urgent priority of its detections; 1 is the most urgent."""
+    state: AlarmState
+    opened: int
+    """Since when the condition is there: the earliest start of its detections."""
+    last_active: int
+    """The latest moment at which the condition is known to have been there."""
+    detections: int
+    """How many detections it stands for."""
+    active: int
+    """How many of them have not ended."""
+    why: str
+    """The detector's sentence, of the most urgent and among those the newest detection."""
+    score: float
+    """The score of that detection."""
+    late: bool
+    """Whether that detection was made from readings that arrived late."""
+    returned: int | None = None
+    acknowledged: int | None = None
+    acknowledged_by: str | None = None
+    closed: int | None = None
+    shelved_until: int | None = None
+    incident: int | None = None
+    peak: float = 0.0
+    """The highest score of all its detections, each up to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One line of an alarm's journal, written once and never changed; `at` is when the move was made."""
+
+    action: Action
+    at: int
+    from_state: AlarmState | None
+    """None when the move made the alarm."""
+    to_state: AlarmState
+    by: str = SYSTEM
+    """The person who did it, or SYSTEM."""
+    note: str | None = None
+    detection: str | None = None

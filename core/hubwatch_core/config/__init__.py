@@ -1,0 +1,35 @@
+"""Configuration: sections, and reading a TOML file with every mistake told at once."""
+
+from hubwatch_core.config.keys import in_file_order, key_of
+from hubwatch_core.config.load import ENV_PREFIX, ENV_SEPARATOR, read_secret
+from hubwatch_core.config.section import Conflict, Partial, Section
+from hubwatch_core.config.sections import (
+    ConfigId,
+    LogSection,
+    MqttSection,
+    NatsSection,
+    TelemetrySection,
+    TlsSection,
+)
+from hubwatch_core.config.tls import client_context
+from hubwatch_core.config.validate import Mistake, validate
+
+__all__ = [
+    "ENV_PREFIX",
+    "ENV_SEPARATOR",
+    "ConfigId",
+    "Conflict",
+    "LogSection",
+    "Mistake",
+    "MqttSection",
+    "NatsSection",
+    "Partial",
+    "Section",
+    "TelemetrySection",
+    "TlsSection",
+    "client_context",
+    "in_file_order",
+    "key_of",
+    "read_secret",
+    "validate",
+]

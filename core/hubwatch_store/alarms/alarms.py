@@ -1,0 +1,241 @@
+"""Alarms in the database: findings that wait, alarms as they stand, and their journal.
+
+Every function works inside the transaction of `moving`; errors are translated there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
+from hubwatch_core.clock import to_datetime, to_us
+from hubwatch_core.words import AlarmState
+from hubwatch_store.database import DatabaseConnection, Pool, settle, translated
+from hubwatch_store.database.sql_files import queries
+from hubwatch_store.ownership import still_ours
+
+_ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
+_TIMES = frozenset({"opened", "last_active", "returned", "acknowledged", "closed", "shelved_until"})
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDetection:
+    """A finding that waited: a new detection, or (`is_end`) the end of one; `zone` is its sensor's, where known.
+
+    `bound` tells that the detection already went to an alarm.
+    """
+
+    detection: DetectedCondition
+    is_end: bool
+    bound: bool
+    zone: str | None
+    end_why: str | None = None
+    """Why nobody watches it any more, where it ended for that."""
+
+
+@asynccontextmanager
+async def moving(pool: Pool, owner: str | None = None) -> AsyncIterator[DatabaseConnection]:
+    """Return a transaction in which alarms may be moved, the only one at that time in the whole database.
+
+    With the token of an `owner`, none is made once another process has its work. Raises Transient or Permanent;
+    nothing of the transaction remains then.
+    """
+    with translated():
+        async with pool.connection() as connection, alone(connection):
+            await still_ours(connection, owner)
+            yield connection
+
+
+@asynccontextmanager
+async def alone(connection: DatabaseConnection) -> AsyncIterator[None]:
+    """Make a transaction on `connection` as in `moving`."""
+    with translated():
+        # In a pipeline a write does not wait for its answer: a move costs one round trip, not one for each row.
+        async with connection.transaction(), connection.pipeline():
+            await write(connection, "alarms", "lock")
+            yield
+
+
+async def fetch(connection: DatabaseConnection, topic: str, name: str, **values: object) -> list[dict[str, Any]]:
+    """Run a named query that has rows, and give them by column name."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(queries(topic)[name], values)
+        await settle(connection)
+        return await cursor.fetchall()
+
+
+async def write(connection: DatabaseConnection, topic: str, name: str, **values: object) -> None:
+    """Run a named query without rows; inside a pipeline its errors may come with a later query."""
+    await connection.execute(queries(topic)[name], values)
+
+
+async def take_arrivals(connection: DatabaseConnection, most: int) -> list[NewDetection]:
+    """Take up to `most` waiting findings, oldest first; they are gone once the transaction commits."""
+    rows = await fetch(connection, "alarms", "take_arrivals", most=most)
+    return [NewDetection(_detection(row), row["is_end"], row["bound"], row["zone"], row["end_why"]) for row in rows]
+
+
+async def count_waiting(connection: DatabaseConnection) -> int:
+    """Count the findings that wait."""
+    (row,) = await fetch(connection, "alarms", "waiting")
+    return int(row["waiting"])
+
+
+async def bind(connection: DatabaseConnection, detection: DetectedCondition, alarm: int) -> None:
+    """Record which alarm a detection went to."""
+    await write(connection, "alarms", "bind", detection=detection.id, alarm=alarm, ended=detection.end is not None)
+
+
+async def end_detection(connection: DatabaseConnection, detection: str) -> int | None:
+    """Count the end of a detection; return its alarm, None when the end is already counted or it has no alarm yet."""
+    rows = await fetch(connection, "alarms", "end_detection", detection=detection)
+    return int(rows[0]["alarm"]) if rows else None
+
+
+async def end_detections(connection: DatabaseConnection, alarm: int) -> None:
+    """Count the ends of all detections of an alarm: one that is reported later changes nothing."""
+    await write(connection, "alarms", "end_detections", alarm=alarm)
+
+
+async def next_alarm_id(connection: DatabaseConnection) -> int:
+    """Draw the number of a new alarm."""
+    (row,) = await fetch(connection, "alarms", "next_id")
+    return int(row["id"])
+
+
+async def open_alarm(connection: DatabaseConnection, found: DetectedCondition) -> Alarm | None:
+    """Return the open alarm of the condition that `found` speaks of."""
+    rows = await fetch(
+        connection, "alarms", "open_alarm", hub=found.hub, sensor=found.sensor, type=found.type, subject=found.subject
+    )
+    return alarm_of(rows[0]) if rows else None
+
+
+async def closed_alarm(connection: DatabaseConnection, found: DetectedCondition) -> Alarm | None:
+    """Return the closed alarm of the condition that `found` speaks of, if that was known to be there all its time."""
+    if found.end is None:
+        return None
+    rows = await fetch(
+        connection, "alarms", "closed_alarm", hub=found.hub, sensor=found.sensor, type=found.type,
+        subject=found.subject, start=to_datetime(found.start), end=to_datetime(found.end),
+    )  # fmt: skip
+    return alarm_of(rows[0]) if rows else None
+
+
+async def alarm_by_id(connection: DatabaseConnection, alarm: int) -> Alarm | None:
+    """Return one alarm, open or closed."""
+    rows = await fetch(connection, "alarms", "by_id", id=alarm)
+    return alarm_of(rows[0]) if rows else None
+
+
+async def shelf_over(connection: DatabaseConnection, now: int) -> list[Alarm]:
+    """Return the shelved alarms whose time is over at `now`, or that were shelved after it: the clock was set back."""
+    return [alarm_of(row) for row in await fetch(connection, "alarms", "shelf_over", now=to_datetime(now))]
+
+
+async def quiet_us(connection: DatabaseConnection, alarm: int, now: int) -> int:
+    """Return for how long nothing was written of an alarm up to `now`: for ever, if the clock was set back since."""
+    rows = await fetch(connection, "alarms", "last_entry", alarm=alarm)
+    at = to_us(rows[0]["at"]) if rows else now
+    return now - at if at <= now else now
+
+
+async def list_alarms(connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int) -> list[Alarm]:
+    """Return up to `most` alarms in the order in which they want attention; closed ones only when asked for."""
+    return [
+        alarm_of(row) for row in await fetch(connection, "alarms", "list_alarms", hub=hub, closed=closed, most=most)
+    ]
+
+
+async def count_alarms(connection: DatabaseConnection, *, hub: str | None, closed: bool) -> int:
+    """Count what `list_alarms` would list without an end."""
+    (row,) = await fetch(connection, "alarms", "count_alarms", hub=hub, closed=closed)
+    return int(row["alarms"])
+
+
+async def count_open(connection: DatabaseConnection) -> dict[tuple[str, int], int]:
+    """Count open alarms by (state, priority)."""
+    rows = await fetch(connection, "alarms", "count_open")
+    return {(row["state"], row["priority"]): row["alarms"] for row in rows}
+
+
+async def save(connection: DatabaseConnection, alarm: Alarm, entries: Sequence[JournalEntry]) -> None:
+    """Write an alarm as it stands now, and the entries of the move that brought it there."""
+    values = {name: getattr(alarm, name) for name in _ALARM_FIELDS}
+    values |= {name: _moment(values[name]) for name in _TIMES}
+    await write(connection, "alarms", "save", **values)
+    for entry in entries:
+        await write(
+            connection,
+            "alarms",
+            "write_entry",
+            alarm=alarm.id,
+            at=to_datetime(entry.at),
+            action=entry.action,
+            by=entry.by,
+            from_state=entry.from_state,
+            to_state=entry.to_state,
+            note=entry.note,
+            detection=entry.detection,
+        )
+
+
+async def journal(connection: DatabaseConnection, alarm: int) -> list[JournalEntry]:
+    """Return the journal of one alarm, oldest first."""
+    return [entry_of(row) for row in await fetch(connection, "alarms", "journal", alarm=alarm)]
+
+
+def entry_of(row: Row) -> JournalEntry:
+    """Make a journal entry of its row."""
+    before = row["from_state"]
+    return JournalEntry(
+        action=Action(row["action"]),
+        at=to_us(row["at"]),
+        from_state=None if before is None else AlarmState(before),
+        to_state=AlarmState(row["to_state"]),
+        by=row["by"],
+        note=row["note"],
+        detection=row["detection"],
+    )
+
+
+def alarm_of(row: Row) -> Alarm:
+    """Make an alarm of its row."""
+    values = {name: row[name] for name in _ALARM_FIELDS}
+    values |= {name: _micros(row[name]) for name in _TIMES}
+    return Alarm(**values | {"state": AlarmState(row["state"])})
+
+
+def _detection(row: Row) -> DetectedCondition:
+    ended: datetime | None = row["end"]
+    return DetectedCondition(
+        id=row["id"],
+        type=row["type"],
+        hub=row["hub"],
+        sensor=row["sensor"],
+        subject=row["subject"],
+        start=to_us(row["start"]),
+        end=_micros(ended),
+        detected=to_us(row["detected"]),
+        score=row["score"],
+        priority=row["priority"],
+        late=row["late"],
+        why=row["why"],
+        peak=row["peak"],
+    )
+
+
+def _moment(t_us: int | None) -> datetime | None:
+    return None if t_us is None else to_datetime(t_us)
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_us(moment)

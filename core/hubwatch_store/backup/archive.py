@@ -1,0 +1,178 @@
+"""The file of a backup: a zip with one CSV per table and a manifest that says what has to be in it.
+
+Zip, because it is written and read as a stream, has a checksum per member, shows at once when its end is missing, and
+can be opened and understood without hubwatch. CSV, because it is the same for every engine and version of PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from hubwatch_core.errors import Permanent
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CHUNK = 1 << 20
+FAST = 1
+"""zlib's level: 2.5 times as fast as the default on rows of readings, for a file a fifth larger."""
+
+Piece = bytes | bytearray | memoryview
+
+Progress = Callable[[str, int], None]
+"""Told the table and its bytes so far, now and then and at its end."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """One table of a backup: its columns in file order, its rows, its file's uncompressed size and SHA-256, and the
+    spans of time its rows lie in.
+    """
+
+    name: str
+    columns: list[str]
+    rows: int
+    bytes: int
+    sha256: str
+    spans: list[tuple[str, str]] = []
+
+
+class ArchiveStep(msgspec.Struct, frozen=True):
+    """A migration that the backup's schema has."""
+
+    number: int
+    name: str
+    checksum: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup holds; it is the last member of the file."""
+
+    format: int
+    hubwatch: str
+    made: str
+    engine: str
+    migrations: list[ArchiveStep]
+    tables: list[Table]
+    sequences: dict[str, int | None]
+
+
+class Archive:
+    """A backup being written."""
+
+    def __init__(self, file: zipfile.ZipFile, progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+
+    def add(self, name: str, pieces: Iterable[Piece]) -> tuple[int, str]:
+        """Write a table's CSV; return its size and SHA-256."""
+        size, digest = 0, hashlib.sha256()
+        with self._file.open(_member(f"{name}.csv"), "w", force_zip64=True) as member:
+            for block in _blocks(pieces):
+                digest.update(block)
+                member.write(block)
+                size += len(block)
+                self._progress(name, size)
+        return size, digest.hexdigest()
+
+    def finish(self, manifest: Manifest) -> None:
+        """Write the manifest, which makes it a backup."""
+        self._file.writestr(_member(MANIFEST), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, time.gmtime()[:6])
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o600 << 16
+    return info
+
+
+def _blocks(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Gather small pieces, for each costs a call of hash, compressor and file."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= CHUNK:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
+
+
+@contextmanager
+def writing(path: Path, progress: Progress) -> Iterator[Archive]:
+    """Make a backup's file, readable by its owner only; it gets its name when it is whole and on disk.
+
+    Raises Permanent when there is a file of that name already, or when it cannot be written.
+    """
+    if path.exists():
+        raise Permanent(f"{path} exists already")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as raw:
+            with zipfile.ZipFile(raw, "w", compresslevel=FAST) as file:
+                yield Archive(file, progress)
+            raw.flush()
+            os.fsync(raw.fileno())
+        partial.rename(path)
+    except OSError as error:
+        raise Permanent(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """Open a backup; raises Permanent when it is none, cut off, damaged, or of a later format."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            yield file, _manifest(file, path)
+    except OSError as error:
+        raise Permanent(f"{path} cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise Permanent(f"{path} is cut off, damaged or no backup: {error}") from error
+
+
+def _manifest(file: zipfile.ZipFile, path: Path) -> Manifest:
+    try:
+        text = file.read(MANIFEST)
+        if msgspec.json.decode(text, type=_Format).format > FORMAT:
+            raise Permanent(f"{path} was made by a newer hubwatch")
+        return msgspec.json.decode(text, type=Manifest)
+    except (KeyError, msgspec.DecodeError) as error:
+        raise Permanent(f"{path} is no backup of hubwatch: {error}") from error
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def verify(path: Path, progress: Progress) -> Manifest:
+    """Read a whole backup and compare it with its manifest; raises Permanent when anything differs."""
+    with reading(path) as (file, manifest):
+        expected = {f"{table.name}.csv" for table in manifest.tables} | {MANIFEST}
+        if set(file.namelist()) != expected:
+            raise Permanent(f"{path} is damaged: it does not hold the tables it says")
+        for table in manifest.tables:
+            digest, size = hashlib.sha256(), 0
+            for block in contents(file, table):
+                digest.update(block)
+                size += len(block)
+                progress(table.name, size)
+            if digest.hexdigest() != table.sha256:
+                raise Permanent(f"{path} is damaged: table {table.name} is not as it was written")
+    return manifest
+
+
+def contents(file: zipfile.ZipFile, table: Table) -> Iterator[bytes]:
+    """Return a table's CSV in blocks."""
+    with file.open(f"{table.name}.csv") as member:
+        while block := member.read(CHUNK):
+            yield block

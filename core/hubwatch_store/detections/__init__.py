@@ -1,0 +1,22 @@
+"""Detections, the state of detectors, and what was taken since it was written."""
+
+from hubwatch_store.detections.detections import DetectionBatch, Unended, keep, unended
+from hubwatch_store.detections.detector_journal import JournalRow, load_journal
+from hubwatch_store.detections.detector_state import StateKey, StateRow, StateSnapshot, keep_snapshot, load_states
+from hubwatch_store.detections.one import StoredDetection, detection_of
+
+__all__ = [
+    "DetectionBatch",
+    "JournalRow",
+    "StateKey",
+    "StateRow",
+    "StateSnapshot",
+    "StoredDetection",
+    "Unended",
+    "detection_of",
+    "keep",
+    "keep_snapshot",
+    "load_journal",
+    "load_states",
+    "unended",
+]

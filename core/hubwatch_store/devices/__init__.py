@@ -1,0 +1,8 @@
+"""Agents and sensors over time: taken away for good, replaced, moved, renamed; and the journal that says by whom."""
+
+from hubwatch_store.devices.departures import forget_agent, forget_sensor, heard_of_departure
+from hubwatch_store.devices.journal import Act, acts
+from hubwatch_store.devices.listings import lock
+from hubwatch_store.devices.lives import move, rename, replace
+
+__all__ = ["Act", "acts", "forget_agent", "forget_sensor", "heard_of_departure", "lock", "move", "rename", "replace"]

@@ -1,0 +1,22 @@
+"""Frames into rows, once each."""
+
+from hubwatch_store.ingest.dead_letters import DeadLetter, count_listed, listed, mark_replayed, shown, waiting
+from hubwatch_store.ingest.ledger import LOCK_BUCKETS
+from hubwatch_store.ingest.offer import Departure, Letter, Offer, State
+from hubwatch_store.ingest.writer import Writer, Written
+
+__all__ = [
+    "LOCK_BUCKETS",
+    "DeadLetter",
+    "Departure",
+    "Letter",
+    "Offer",
+    "State",
+    "Writer",
+    "Written",
+    "count_listed",
+    "listed",
+    "mark_replayed",
+    "shown",
+    "waiting",
+]

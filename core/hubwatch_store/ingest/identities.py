@@ -1,0 +1,141 @@
+"""Integers for names: epochs, sensors and channels, made when first met and remembered.
+
+They are made in transactions of their own before the data that needs them: they are true however the data fares, and
+what is remembered here never refers to something that was rolled back. What a name means may change: the unit, the
+device, the agent whose word counts. Then `is_current` is false, and everything is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from hubwatch_core.wire import Frame
+from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.database.sql_files import queries
+from hubwatch_store.ingest.meanings import Lines, SensorKey, sensors_by_name
+from hubwatch_store.series import ChannelKey, Meanings, meaning_at
+
+EpochKey = tuple[str, str, str]
+"""hub, agent, epoch"""
+
+DAY_US = 86_400_000_000
+
+
+class Identities:
+    """Remembers ids; one for each connection to the database, so that a restored database is asked afresh."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[EpochKey, int] = {}
+        self.sensors: dict[SensorKey, Meanings] = {}
+        self.channels: dict[ChannelKey, Meanings] = {}
+        self._lines = Lines()
+        self._days: set[tuple[str, int]] = set()
+        self._generation: int | None = None
+
+    async def is_current(self, connection: DatabaseConnection) -> bool:
+        """Return whether names still mean what is remembered; inside a transaction it stays so until that ends."""
+        if self._generation == await _generation(connection):
+            return True
+        self._forget()
+        return False
+
+    async def learn(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+        """Make sure that every epoch, sensor and channel in `frames` has its id."""
+        if not frames:
+            return
+        if self._generation is None:
+            self._generation = await _generation(connection)
+        epochs = {(frame.hub, frame.agent, frame.epoch) for frame in frames} - self.epochs.keys()
+        if epochs:
+            self.epochs.update(await _epochs(connection, epochs))
+        await self._learn_sensors(connection, frames)
+        await self._learn_channels(connection, frames)
+
+    async def prepare_days(self, connection: DatabaseConnection, table: str, times_us: Iterable[int], now: int) -> None:
+        """Make sure that `table` (reading or event) can take these moments; `now` is the database's time (µs UTC)."""
+        # Retention may have taken an older day away since it was asked for, so these are asked for every time.
+        settled = now // DAY_US - 1
+        days = {(table, time // DAY_US) for time in times_us}
+        days = {day for day in days if day not in self._days or day[1] < settled}
+        if days:
+            moments = [day * DAY_US for _, day in days]
+            await connection.execute(queries("identities")["partitions"], (table, moments))
+            self._days |= days
+
+    def _forget(self) -> None:
+        self.sensors.clear()
+        self.channels.clear()
+        self._lines = Lines()
+        self._generation = None
+
+    async def _learn_sensors(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+        agents = {(frame.hub, name): frame.agent for frame in frames for name in _sensors_of(frame)}
+        missing = sorted(agents.keys() - self.sensors.keys())
+        if missing:
+            await _execute(connection, "make_sensors", _columns((*key, agents[key]) for key in missing))
+            hubs, names = _columns(missing)
+            found = await _execute(connection, "find_sensors", {"hub": hubs, "sensor": names})
+            self.sensors.update(sensors_by_name(found))
+
+    async def _learn_channels(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+        missing = self._missing(frames)
+        while missing:
+            await self._find_channels(connection, {key for key, _ in missing})
+            # Those are still to be made: never announced, or of an agent whose word does not count.
+            missing = self._missing(frames)
+            if missing:
+                lines = sorted({self._lines.line_of(key, sent, self.sensors) for key, sent in missing})
+                await _execute(connection, "make_channels", _columns([(line.sensor, line.called) for line in lines]))
+
+    def _missing(self, frames: Sequence[Frame]) -> set[tuple[ChannelKey, int]]:
+        """Return the names of channels that have no id for the moment at which a frame uses them."""
+        return {
+            (key, frame.sent)
+            for frame in frames
+            for series in frame.series
+            if meaning_at(
+                self.channels.get(key := (frame.hub, frame.agent, series.sensor, series.channel), ()), frame.sent
+            )
+            is None
+        }
+
+    async def _find_channels(self, connection: DatabaseConnection, keys: Collection[ChannelKey]) -> None:
+        pairs = {
+            (sensor, channel)
+            for hub, _, name, channel in keys
+            for _, sensor in self.sensors[hub, name]
+            if sensor is not None
+        }
+        self._lines.take_owners(await _execute(connection, "find_owners", [sorted({sensor for sensor, _ in pairs})]))
+        self._lines.take_channels(await _execute(connection, "find_channels", _columns(sorted(pairs))))
+        for key in keys:
+            self.channels[key] = self._lines.meanings_of(key, self.sensors)
+
+
+def _sensors_of(frame: Frame) -> set[str]:
+    return {series.sensor for series in frame.series} | {event.sensor for event in frame.events}
+
+
+async def _generation(connection: DatabaseConnection) -> int:
+    cursor = await connection.execute(queries("identities")["generation"])
+    row: tuple[Any, ...] | None = await cursor.fetchone()
+    assert row is not None, "a function gives one row"
+    return int(row[0])
+
+
+async def _epochs(connection: DatabaseConnection, keys: Iterable[EpochKey]) -> dict[EpochKey, int]:
+    """Make what is new and ask for all. Sorted, so that two collectors cannot wait for each other."""
+    columns = _columns(sorted(keys))
+    await _execute(connection, "make_epochs", columns)
+    rows = await _execute(connection, "find_epochs", columns)
+    return {(row[1], row[2], row[3]): row[0] for row in rows}
+
+
+async def _execute(connection: DatabaseConnection, query: str, values: Any) -> list[tuple[Any, ...]]:
+    cursor = await connection.execute(queries("identities")[query], values)
+    return await cursor.fetchall() if cursor.description else []
+
+
+def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,209 @@
+"""Writes what collectors are offered: one transaction for a batch, exactly-once in effect.
+
+In the transaction the ledger says which frames are new; just these are copied. Data that the database refuses is
+found by halving the batch until one offer is left, which becomes a dead letter; the rest is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+import numpy as np
+
+from hubwatch_core.errors import Transient
+from hubwatch_core.hub_clock import HubClock
+from hubwatch_core.time_limits import said_at
+from hubwatch_core.wire import Birth, Frame
+from hubwatch_store import devices
+from hubwatch_store.database import DatabaseConnection, DatabaseRefused, DatabaseSection, connect, hang_up, translated
+from hubwatch_store.database.reading_clock import database_clock
+from hubwatch_store.database.sql_files import queries
+from hubwatch_store.ingest import dead_letters, events, inventory, ledger
+from hubwatch_store.ingest.copy import packed
+from hubwatch_store.ingest.identities import DAY_US, Identities
+from hubwatch_store.ingest.latest import Latest
+from hubwatch_store.ingest.offer import Departure, Letter, Offer, State
+from hubwatch_store.series import Columns, aggregates, columns_of
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch came to."""
+
+    frames: int = 0
+    duplicates: int = 0
+    readings: int = 0
+    events: int = 0
+    dead: list[Letter] = field(default_factory=list)
+
+    def add(self, other: Written) -> None:
+        """Count `other` in."""
+        self.frames += other.frames
+        self.duplicates += other.duplicates
+        self.readings += other.readings
+        self.events += other.events
+        self.dead += other.dead
+
+
+class Writer:
+    """One connection that writes, made anew after every failure."""
+
+    def __init__(
+        self, settings: DatabaseSection, name: str = "hubwatch collector", clock: HubClock | None = None
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or HubClock()
+        self._name = name
+        self._connection: DatabaseConnection | None = None
+        self._identities = Identities()
+        self._latest = Latest(monotonic())
+
+    async def open(self) -> None:
+        """Connect, if not connected. Raises Transient or Permanent as `pool.connect`."""
+        if self._connection is None:
+            self._identities = Identities()
+            self._connection = await connect(self.settings, self._name)
+            self.clock.set(await database_clock(self._connection))
+
+    async def close(self) -> None:
+        """Leave; what was not committed is undone by the database, and what was not settled is to be offered again."""
+        connection, self._connection = self._connection, None
+        self._latest = Latest(monotonic())
+        if connection is not None:
+            await connection.close()
+
+    def hang_up(self) -> None:
+        """Let a `write` that waits for an answer fail now, as Transient."""
+        if self._connection is not None:
+            hang_up(self._connection)
+
+    @property
+    def settled(self) -> bool:
+        """Return whether all that follows from what was written is in the database, so that it may be acknowledged.
+
+        What is not settled when `write` fails has to be offered again.
+        """
+        return not self._latest.waiting
+
+    async def write(self, offers: Sequence[Offer]) -> Written:
+        """Store a batch. Raises Transient when the database is away (offer it again), Permanent when it cannot take
+        anything at all; refused offers come back in `dead`.
+        """
+        try:
+            async with asyncio.timeout(self.settings.step_s):
+                await self.open()
+                return await self._write(offers)
+        except TimeoutError:
+            self.hang_up()
+            await self.close()
+            raise Transient(f"the database took more than {self.settings.step_s:g} s for a batch") from None
+        except BaseException:
+            self.hang_up()
+            await self.close()
+            raise
+
+    async def _write(self, offers: Sequence[Offer]) -> Written:
+        try:
+            return await self._transaction(offers)
+        except DatabaseRefused as error:
+            if not offers:
+                raise
+            if len(offers) == 1:
+                return await self._transaction([_refused(offers[0], error)])
+        half, written = len(offers) // 2, Written()
+        for part in (offers[:half], offers[half:]):
+            written.add(await self._write(part))
+        return written
+
+    async def _transaction(self, offers: Sequence[Offer]) -> Written:
+        assert self._connection is not None, "write() connects"
+        connection = self._connection
+        came = [(each.content, each.message.received) for each in offers if isinstance(each.content, Frame)]
+        frames, received = [frame for frame, _ in came], [at for _, at in came]
+        with translated():
+            dead = await self._announce(connection, offers)
+            written = None
+            while written is None:
+                written = await self._try(connection, frames, received)
+        written.dead = dead
+        return written
+
+    async def _try(
+        self, connection: DatabaseConnection, frames: Sequence[Frame], received: Sequence[int]
+    ) -> Written | None:
+        """Store frames in one transaction; None when what names mean has changed since it was asked."""
+        columns = await self._prepare(connection, frames)
+        latest = self._latest.plus(columns, frames, received)
+        async with connection.transaction():
+            if frames and not await self._identities.is_current(connection):
+                return None
+            written = await self._store(connection, frames, columns)
+            due = latest.due(monotonic())
+            if due:
+                await latest.write(connection)
+        self._latest = Latest(monotonic()) if due else latest
+        return written
+
+    async def _prepare(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> Columns:
+        await self._identities.learn(connection, frames)
+        columns = columns_of(frames, self._identities.channels)
+        days = np.unique(columns.time // DAY_US) * DAY_US
+        await self._identities.prepare_days(connection, "reading", days.tolist(), self.clock.now())
+        moments = [event.t for frame in frames for event in frame.events]
+        await self._identities.prepare_days(connection, "event", moments, self.clock.now())
+        return columns
+
+    async def _announce(self, connection: DatabaseConnection, offers: Sequence[Offer]) -> list[Letter]:
+        """Store what is not a frame, in a transaction of its own: two collectors then lock agents in one order."""
+        letters = [(each, each.content) for each in offers if isinstance(each.content, Letter)]
+        said = [each for each in offers if isinstance(each.content, Birth | State | Departure)]
+        await dead_letters.know_epochs(connection, [letter for _, letter in letters])
+        if letters or said:
+            async with connection.transaction():
+                if said:
+                    await devices.lock(connection)
+                for each in sorted(said, key=_sender):
+                    received, retained = each.message.received, each.message.retain
+                    if isinstance(each.content, Birth):
+                        at = said_at(each.content, received, retained=retained)
+                        await inventory.record_birth(connection, each.content, at, retained=retained)
+                    elif isinstance(each.content, State):
+                        await inventory.record_state(connection, each.content, received, retained=retained)
+                    elif isinstance(each.content, Departure):
+                        await devices.heard_of_departure(connection, each.content.hub, each.content.agent)
+                await dead_letters.record(connection, letters)
+        return [letter for _, letter in letters]
+
+    async def _store(self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns) -> Written:
+        if not frames:
+            return Written()
+        claimed = await ledger.claim(connection, frames, self._identities.epochs)
+        new = claimed.new
+        fresh = columns if len(new) == len(frames) else columns_of(new, self._identities.channels)
+        if len(fresh):
+            async with connection.cursor().copy(queries("readings")["copy"]) as copy:
+                for chunk in packed(fresh):
+                    await copy.write(chunk)
+            await aggregates.note_late(connection, fresh)
+        await events.copy_events(connection, new, self._identities.sensors)
+        await events.record_evictions(connection, new)
+        self.clock.set(await ledger.stamp(connection, claimed))
+        count = sum(len(frame.events) for frame in new)
+        return Written(len(new), len(frames) - len(new), len(fresh), count)
+
+
+def _sender(offer: Offer) -> tuple[str, str]:
+    content = offer.content
+    return content.hub or "", content.agent or ""
+
+
+def _refused(offer: Offer, error: DatabaseRefused) -> Offer:
+    content = offer.content
+    if isinstance(content, Letter):
+        raise error
+    epoch, seq = (content.epoch, content.seq) if isinstance(content, Frame) else (None, None)
+    letter = Letter(str(error), content.hub, content.agent, epoch, seq)
+    return Offer(offer.message, letter)

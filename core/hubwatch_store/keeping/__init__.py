@@ -1,0 +1,17 @@
+"""Retention, legal holds and the compaction of the ledger."""
+
+from hubwatch_store.keeping import legal_hold
+from hubwatch_store.keeping.legal_hold import Hold
+from hubwatch_store.keeping.retention import Deleted
+from hubwatch_store.keeping.retention_rules import Evidence, change, change_evidence, evidence, rules
+
+__all__ = [
+    "Deleted",
+    "Evidence",
+    "Hold",
+    "change",
+    "change_evidence",
+    "evidence",
+    "legal_hold",
+    "rules",
+]

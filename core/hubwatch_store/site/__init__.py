@@ -1,0 +1,35 @@
+"""The site of each hub in the database: what is in force, who changed what, and what agents have announced."""
+
+from hubwatch_store.site.applying import Applied, apply
+from hubwatch_store.site.cardholders import Imported, count_people, import_list, known_to, people_of
+from hubwatch_store.site.following import ASK_EVERY_S, Sites
+from hubwatch_store.site.level import Level, LevelChange, Scale, end_due, level_history, levels, scales, set_level
+from hubwatch_store.site.versions import CHANNEL, Version, announced, history, hubs, in_force, time_zone, version
+
+__all__ = [
+    "ASK_EVERY_S",
+    "CHANNEL",
+    "Applied",
+    "Imported",
+    "Level",
+    "LevelChange",
+    "Scale",
+    "Sites",
+    "Version",
+    "announced",
+    "apply",
+    "count_people",
+    "end_due",
+    "history",
+    "hubs",
+    "import_list",
+    "in_force",
+    "known_to",
+    "level_history",
+    "levels",
+    "people_of",
+    "scales",
+    "set_level",
+    "time_zone",
+    "version",
+]

@@ -1,0 +1,1 @@
+"""Detectors of gas and chemicals."""

@@ -1,0 +1,322 @@
+"""Which detector instances judge a sensor, in the live lane and in the late one.
+
+An instance is made when its sensor first speaks. When sight of an agent was lost, its live instances continue as late
+ones, where the backlog comes, and fresh ones that know what they had learned take up the live data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from hubwatch_core.errors import Poison
+from hubwatch_core.logs import get_logger
+from hubwatch_core.wire import Clear, Sensor
+from hubwatch_detectors.chunk import Chunk
+from hubwatch_detectors.contract import ALWAYS, NEVER, DetectorConfig, Finding, Scope, Site, Spec
+from hubwatch_detectors.engine.instance import LATE, LIVE, Instance, InstanceKey, Saved
+from hubwatch_detectors.engine.meaning import Meaning, differs, meaning_of
+
+_NO_ROUTES: Mapping[tuple[str, str], Any] = {}
+
+_log = get_logger("detectors")
+
+
+class AgentTime:
+    """The live instances that go by one agent's clock."""
+
+    __slots__ = ("complete", "due", "instances")
+
+    def __init__(self) -> None:
+        self.instances: list[Instance] = []
+        self.due = ALWAYS
+        """None of them is due before it (µs)."""
+        self.complete = False
+        """Whether all sensors of the agent are among them."""
+
+    def advance(self, now: int) -> list[Finding]:
+        """Let time pass up to `now` for those that are due."""
+        found: list[Finding] = []
+        if now < self.due:
+            return found
+        for instance in self.instances:
+            if instance.due <= now:
+                found += instance.advance(now)
+        self.due = min([each.due for each in self.instances], default=NEVER)
+        return found
+
+
+class SensorRoute(NamedTuple):
+    """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub."""
+
+    own: list[Instance]
+    hubs: list[Instance]
+    time: AgentTime
+
+
+class Router:
+    """All detector instances of one engine, and the way from a sensor to them."""
+
+    def __init__(self, specs: Iterable[Spec[Any]], configs: Mapping[str, DetectorConfig], site: Site) -> None:
+        judging = (spec for spec in specs if spec.scope is not Scope.AGENT and configs[spec.name].enabled)
+        self._specs = {spec.name: spec for spec in judging}
+        self._configs, self._site = configs, site
+        self._all: dict[InstanceKey, Instance] = {}
+        self._driven_by_hub: dict[str, dict[InstanceKey, Instance]] = {}
+        self._routes: dict[str, dict[tuple[str, str], SensorRoute]] = {}
+        """By hub, agent and sensor, looked up once."""
+        self._times: dict[str, dict[str, AgentTime]] = {}
+        """By hub and agent."""
+        self._gone: set[InstanceKey] = set()
+
+    def judge_live(self, chunk: Chunk, received: int, clock: int) -> list[Finding]:
+        """Let the live instances judge what a sensor said, which came at `received` (µs, our clock); `clock` is the
+        hub's.
+
+        Those of a whole hub compare agents and wait by our clock: for them nothing is newer than its receipt.
+        """
+        found: list[Finding] = []
+        route = self._routes.get(chunk.hub, _NO_ROUTES).get((chunk.agent, chunk.sensor.sensor))
+        if route is None:
+            route, found = self._find_route(chunk.hub, chunk.agent, chunk.sensor, clock)
+        time = route.time
+        for instance in route.own:
+            if news := instance.give(chunk):
+                found += news
+            time.due = min(time.due, instance.due)
+        for instance in route.hubs:
+            found += instance.give(chunk.not_after(received))
+        return found
+
+    def judge_late(self, chunk: Chunk, clock: int) -> list[Finding]:
+        """Let the late instances judge what a sensor said before; `clock` is the hub's (µs). A new one knows what the
+        live one has learned.
+        """
+        found: list[Finding] = []
+        meaning = meaning_of(chunk.sensor)
+        for key in self._keys(chunk.hub, chunk.sensor):
+            mine: Meaning = meaning if key.sensor else {}
+            instance = self._all.get(key)
+            if instance is not None and differs(instance.meaning, mine):
+                found += instance.advance(instance.until) + self._close(instance, instance.until)
+                instance = None
+            if instance is None:
+                instance, news = self._learned(key, mine)
+                found += news
+            instance.fed = clock
+            instance.until = max(instance.until, chunk.last)
+            found += instance.update(chunk)
+        return found
+
+    def advance_sensors(self, hub: str, agent: str, sensors: Iterable[Sensor], now: int, clock: int) -> list[Finding]:
+        """Let an agent's time pass up to `now` for the live instances of its sensors; `clock` is the hub's (µs)."""
+        found: list[Finding] = []
+        time = self._time(hub, agent)
+        if not time.complete:
+            routes = self._routes.setdefault(hub, {})
+            for sensor in sensors:
+                if (agent, sensor.sensor) not in routes:
+                    found += self._find_route(hub, agent, sensor, clock)[1]
+            time.complete = True
+        return found + time.advance(now)
+
+    def advance_hub(self, hub: str, now: int, late_idle_us: float) -> list[Finding]:
+        """Let a hub's time pass up to `now`: for detectors of the whole hub, and to close late lanes that are idle."""
+        found: list[Finding] = []
+        for instance in list(self._driven_by_hub.get(hub, {}).values()):
+            if instance.key.lane != LATE:
+                if instance.due <= now:
+                    found += instance.advance(now)
+            elif now - instance.fed > late_idle_us:
+                found += instance.advance(instance.until) + self._close(instance, instance.until)
+        return found
+
+    def lost_sight(self, hub: str, sensors: Iterable[str], now: int, clock: int) -> list[Finding]:
+        """Hand sensors over to the late lane: nothing was seen of them until `now`; `clock` is the hub's (µs)."""
+        found: list[Finding] = []
+        for name in sensors:
+            for instance in self._of_sensor(hub, name):
+                if instance.key.lane == LIVE:
+                    found += self._hand_over(instance, now, clock)
+        self.forget_routes(hub)
+        return found
+
+    def forget_sensor(self, hub: str, name: str, now: int, why: str) -> list[Finding]:
+        """Let a sensor's instances go and end what is open in them."""
+        found: list[Finding] = []
+        for each in self._of_sensor(hub, name):
+            found += each.flush() + self._close(each, now, why)
+        return found
+
+    def renew_sensor(self, hub: str, name: str, now: int, clock: int) -> list[Finding]:
+        """Let fresh instances that have learned nothing judge a sensor from `now` on: it is another device."""
+        found: list[Finding] = []
+        for instance in self._of_sensor(hub, name):
+            if instance.key.lane == LIVE:
+                found += self._hand_over(instance, now, clock, learned=False)
+        self.forget_routes(hub)
+        return found
+
+    def forget_routes(self, hub: str) -> None:
+        """Look the live instances of a hub up again: inventory or instances have changed."""
+        self._routes.pop(hub, None)
+        self._times.pop(hub, None)
+
+    def resume(self, hub: str, now: int) -> None:
+        """Give late lanes of a hub their time anew: we ourselves saw nothing until `now` (µs)."""
+        for instance in self._driven_by_hub.get(hub, {}).values():
+            instance.fed = now
+
+    def take_up(self, site: Site, hub: str) -> None:
+        """Build the instances of a hub anew with another site; each knows what it has learned.
+
+        When one cannot be built all stay as they are, and what it raised is raised.
+        """
+        mine = [each for each in self._all.values() if each.key.hub == hub]
+        fresh = [self._build(each.key, site) for each in mine]
+        for former, anew in zip(mine, fresh, strict=True):
+            anew.detector.restore(former.detector.state())
+        for former, anew in zip(mine, fresh, strict=True):
+            former.build, former.detector = anew.build, anew.detector
+            former.changed, former.due = True, ALWAYS
+        self._site = site
+        self.forget_routes(hub)
+
+    def flush(self, hub: str) -> list[Finding]:
+        """Give patient instances of a hub what waits for them."""
+        waiting = [each for each in self._all.values() if each.waiting is not None and each.key.hub == hub]
+        return [finding for each in waiting for finding in each.flush()]
+
+    def changes(self, hub: str) -> tuple[list[Saved], list[InstanceKey]]:
+        """Return the states of a hub that have changed since the last call, and the keys that are no longer there."""
+        changed = [each for each in self._all.values() if each.changed and each.key.hub == hub]
+        for instance in changed:
+            instance.changed = False
+        gone = {key for key in self._gone if key.hub == hub}
+        self._gone -= gone
+        return [instance.saved() for instance in changed], sorted(gone - self._all.keys())
+
+    def states(self) -> list[bytes]:
+        """Return what all instances remember."""
+        return [instance.saved().state for instance in self._all.values()]
+
+    def not_saved(self, key: InstanceKey) -> None:
+        """Take back a key of `changes()` that could not be stored."""
+        instance = self._all.get(key)
+        if instance is None:
+            self._gone.add(key)
+        else:
+            instance.changed = True
+
+    def restore(self, saved: Saved) -> bool:
+        """Restore an instance; False when its state is of no use any more (logged)."""
+        spec = self._specs.get(saved.key.detector)
+        if spec is None or saved.version != spec.version:
+            _log.warning("stored state not used: no such detector or another version",
+                         **saved.key._asdict(), version=saved.version)  # fmt: skip
+            return False
+        instance = self._build(saved.key)
+        try:
+            instance.restored(saved.state)
+        except Poison as error:
+            _log.error("stored state unreadable, detector starts anew", **saved.key._asdict(), reason=str(error))
+            return False
+        self._put(instance)
+        return True
+
+    def _time(self, hub: str, agent: str) -> AgentTime:
+        times = self._times.setdefault(hub, {})
+        if agent not in times:
+            times[agent] = AgentTime()
+        return times[agent]
+
+    def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
+        found: list[Finding] = []
+        route = SensorRoute([], [], self._time(hub, agent))
+        meaning = meaning_of(sensor)
+        for key in self._keys(hub, sensor):
+            instance, news = self._of_meaning(key._replace(lane=LIVE), meaning if key.sensor else {}, clock)
+            (route.own if key.sensor else route.hubs).append(instance)
+            found += news
+        route.time.instances += route.own
+        route.time.due = ALWAYS
+        self._routes.setdefault(hub, {})[agent, sensor.sensor] = route
+        return route, found
+
+    def _of_meaning(self, key: InstanceKey, meaning: Meaning, clock: int) -> tuple[Instance, list[Finding]]:
+        """Return the live instance that knows readings of this meaning; one that knows others goes on as a late one."""
+        found: list[Finding] = []
+        instance = self._all.get(key)
+        if instance is not None and differs(instance.meaning, meaning):
+            found = self._hand_over(instance, instance.last or clock, clock, learned=False)
+            instance = self._all[key]
+        instance = instance or self._make(key)
+        instance.meaning |= meaning
+        return instance, found
+
+    def _keys(self, hub: str, sensor: Sensor) -> list[InstanceKey]:
+        """Return the names of the late instances that judge a sensor."""
+        return [
+            InstanceKey(hub, spec.name, sensor.sensor if spec.scope is Scope.SENSOR else "", LATE)
+            for spec in self._specs.values()
+            if spec.watches(sensor)
+        ]
+
+    def _of_sensor(self, hub: str, name: str) -> list[Instance]:
+        """Return the instances, live and late, that judge this sensor alone."""
+        keys = (InstanceKey(hub, detector, name, lane) for detector in self._specs for lane in (LIVE, LATE))
+        return [instance for key in keys if (instance := self._all.get(key)) is not None]
+
+    def _learned(self, key: InstanceKey, meaning: Meaning) -> tuple[Instance, list[Finding]]:
+        fresh, live = self._make(key), self._all.get(key._replace(lane=LIVE))
+        fresh.meaning = dict(meaning)
+        if live is None or differs(live.meaning, meaning):
+            return fresh, []
+        found = live.flush()
+        fresh.taught_by(live.detector.state())
+        return fresh, found
+
+    def _hand_over(self, live: Instance, at: int, clock: int, *, learned: bool = True) -> list[Finding]:
+        """Continue a live instance in the late lane, and begin a fresh one, that knows what it has `learned`.
+
+        So what was sent late is judged as if it had come in time: a grant from before explains an opening in it.
+        """
+        found = live.flush()
+        state = live.detector.state()
+        key = live.key._replace(lane=LATE)
+        late = self._all.get(key)
+        if late is None:
+            late = self._make(key)
+            late.detector.restore(state)
+            late.meaning = dict(live.meaning)
+        late.open.update(live.open)
+        late.fed, late.until, late.changed = clock, at, True
+        fresh = self._make(live.key)
+        if learned:
+            fresh.meaning = dict(live.meaning)
+            fresh.taught_by(state)
+        return found
+
+    def _close(self, instance: Instance, end: int, why: str | None = None) -> list[Finding]:
+        """Let an instance go and end what is open in it."""
+        key = instance.key
+        self._all.pop(key, None)
+        self._driven_by_hub.get(key.hub, {}).pop(key, None)
+        self._gone.add(key)
+        return [Clear(each, end, end, why) for each in list(instance.open)]
+
+    def _make(self, key: InstanceKey) -> Instance:
+        return self._put(self._build(key))
+
+    def _put(self, instance: Instance) -> Instance:
+        key = instance.key
+        self._all[key] = instance
+        if key.lane == LATE or instance.spec.scope is Scope.HUB:
+            self._driven_by_hub.setdefault(key.hub, {})[key] = instance
+        return instance
+
+    def _build(self, key: InstanceKey, site: Site | None = None) -> Instance:
+        spec, config = self._specs[key.detector], self._configs[key.detector]
+        build = partial(spec.build, config, key.hub, key.sensor, site or self._site, late=key.lane == LATE)
+        return Instance(key, spec, build, build())

@@ -1,0 +1,306 @@
+"""What should have happened and did not.
+
+- A lane step: what was noticed at one step of a lane is not noticed at the next within its time. A lorry at the barrier
+  without an occupancy of the portal behind it is the same. Steps that only a share of the vehicles pass are not judged,
+  and scanners are left to `screening`: one thing that did not happen is one finding.
+- A grant without an opening: people change their minds now and then, so a door is judged by its own history of them; so
+  many in a row that chance does not explain them mean a dead contact, or a door that is opened another way.
+- An occupancy without a shadow: each vehicle of a portal's history kept some background away, and this one keeps none.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+from pydantic import Field
+
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.wire import Detection, Event, Sensor
+from hubwatch_core.words import ChannelKind, Priority, SensorKind
+from hubwatch_detectors.chunk import Chunk, ChunkReading
+from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+
+MOST_WAITING = 64
+MOST_SENSORS = 2000
+MOST_SHADOWS = 50
+SET_FROM = 0.5
+GRANT = "grant!"
+"""Key of the newest grant among the channels: no channel can be called so."""
+
+NO_PASSAGE = ("device.", "command.")
+"""Events of these families are not of a vehicle."""
+
+
+class ExpectedConfig(DetectorConfig):
+    """When something counts as not having happened."""
+
+    debounce_s: float = Field(5.0, ge=0, description="Signs of one vehicle at one step, closer than this, are one.")
+    grace_s: float = Field(10.0, ge=0, description="Seconds beyond a step's own time; reports come by other ways.")
+    grant_s: float = Field(15.0, gt=0, description="Seconds after a grant in which the door is opened.")
+    chance: float = Field(1e-6, gt=0, lt=0.1, description="Probability of a row of unused grants that is found.")
+    min_grants: int = Field(20, ge=5, description="Grants of history before a door is judged.")
+    min_shadows: int = Field(20, ge=5, le=MOST_SHADOWS, description="Vehicles of history before shadows are judged.")
+    shadow_sigma: float = Field(4.0, gt=1, description="Deviations of counting that a judged shadow must have.")
+
+
+class Awaited(msgspec.Struct):
+    """What is expected at a sensor; times in µs."""
+
+    since: int
+    due: int
+    lane: str
+    before: str
+
+
+class Step(msgspec.Struct):
+    """A sensor of a lane or a door."""
+
+    noticed: int = 0
+    last: dict[str, int] = {}
+    """The newest reading of each channel, and the newest grant."""
+    states: dict[str, bool] = {}
+    waiting: list[Awaited] = []
+    granted: int | None = None
+    grants: int = 0
+    unused: int = 0
+    row: int = 0
+    row_since: int = 0
+    found: bool = False
+    """Whether this row was found already."""
+    scans: bool = False
+    """Whether it is a scanner, of which `screening` tells."""
+
+
+class PortalShadows(msgspec.Struct):
+    """A portal's counts, outside an occupancy and in it."""
+
+    occupied: int | None = None
+    background: float = 0.0
+    samples: int = 0
+    inside: float = 0.0
+    inside_samples: int = 0
+    shadows: list[float] = []
+    """Share of the background that each vehicle kept away."""
+
+
+class ExpectedMemory(msgspec.Struct):
+    """The lanes, doors and portals of a hub."""
+
+    steps: dict[str, Step] = {}
+    portals: dict[str, PortalShadows] = {}
+
+
+class NotHappened(Detector[ExpectedMemory]):
+    """What should happen at one hub."""
+
+    def __init__(self, config: ExpectedConfig, origin: Origin, site: Site) -> None:
+        self.config, self.origin, self.memory = config, origin, ExpectedMemory()
+        self._debounce_us = round(config.debounce_s * SECOND_US)
+        self._grant_us, self._grace_us = round(config.grant_s * SECOND_US), round(config.grace_s * SECOND_US)
+        here = site.of(origin.hub)
+        self._next: dict[str, list[tuple[str, str, int]]] = {}
+        """By sensor: lane, next sensor, and the time to it (µs)."""
+        self._steps: set[str] = set()
+        for lane in here.lanes if here is not None else ():
+            for before, after in zip(lane.steps, lane.steps[1:], strict=False):
+                self._steps |= {before.sensor, after.sensor}
+                if after.within_s is not None and after.share == 1 and before.share == 1:
+                    step = (lane.id, after.sensor, round(after.within_s * SECOND_US))
+                    self._next.setdefault(before.sensor, []).append(step)
+
+    def update(self, chunk: Chunk) -> list[Finding]:
+        """Follow lanes, doors and portals."""
+        sensor, found = chunk.sensor, list[Finding]()
+        judged = sensor.sensor in self._steps or sensor.kind in {SensorKind.ACCESS, SensorKind.RADIATION_PORTAL}
+        if not judged:
+            return found
+        step = self._step(sensor.sensor)
+        if step is None:
+            return found
+        step.scans = sensor.kind is SensorKind.SCREENING
+        channels = {each.name: each.kind for each in sensor.channels}
+        for item in chunk.moments():
+            found += self._expire(sensor.sensor, step, item.t - 1)
+            if isinstance(item, Event):
+                self._event(sensor, step, item)
+            elif item.channel in channels and item.t > step.last.get(item.channel, 0):
+                step.last[item.channel] = item.t
+                found += self._reading(sensor, step, item, channels[item.channel])
+        return found
+
+    def advance(self, now: int) -> list[Finding]:
+        """Find what did not come in its time."""
+        steps = self.memory.steps.items()
+        return [finding for name, step in steps for finding in self._expire(name, step, now)]
+
+    def _expire(self, name: str, step: Step, now: int) -> list[Finding]:
+        """Judge what should have come to a sensor up to `now`."""
+        found: list[Finding] = []
+        while step.waiting and now > step.waiting[0].due:
+            missing = step.waiting.pop(0)
+            found += [] if step.scans else [self._not_noticed(name, missing)]
+        if step.granted is not None and now > step.granted + self._grant_us:
+            found += self._unused(name, step, step.granted)
+        return found
+
+    def rewind(self) -> None:
+        """Keep the habits of doors and portals."""
+        steps = {name: Step(grants=step.grants, unused=step.unused) for name, step in self.memory.steps.items()}
+        portals = {name: PortalShadows(shadows=portal.shadows) for name, portal in self.memory.portals.items()}
+        self.memory = ExpectedMemory(steps, portals)
+
+    def _step(self, name: str) -> Step | None:
+        step = self.memory.steps.get(name)
+        if step is None and len(self.memory.steps) < MOST_SENSORS:
+            step = self.memory.steps[name] = Step()
+        return step
+
+    def _event(self, sensor: Sensor, step: Step, event: Event) -> None:
+        if event.type == "access.granted" and event.t > step.last.get(GRANT, 0):
+            step.granted = step.last[GRANT] = event.t
+        elif event.type == "door.opened":
+            _opened(step)
+        if sensor.sensor in self._steps and not event.type.startswith(NO_PASSAGE):
+            self._notice(sensor.sensor, step, event.t)
+
+    def _reading(self, sensor: Sensor, step: Step, reading: ChunkReading, kind: ChannelKind) -> list[Finding]:
+        if kind is ChannelKind.STATE:
+            return self._state(sensor, step, reading)
+        if sensor.kind is SensorKind.RADIATION_PORTAL and reading.channel.startswith("gamma."):
+            self._count(sensor.sensor, reading.value)
+        return []
+
+    def _state(self, sensor: Sensor, step: Step, reading: ChunkReading) -> list[Finding]:
+        is_set = reading.value >= SET_FROM
+        was = step.states.get(reading.channel)
+        step.states[reading.channel] = is_set
+        found: list[Finding] = []
+        if is_set == was or was is None:
+            return found
+        if is_set and sensor.sensor in self._steps:
+            self._notice(sensor.sensor, step, reading.t)
+        if is_set and reading.channel == "position":
+            _opened(step)
+        if reading.channel == "occupied" and sensor.kind is SensorKind.RADIATION_PORTAL:
+            found += self._occupancy(sensor.sensor, reading.t, begins=is_set)
+        return found
+
+    def _notice(self, name: str, step: Step, t: int) -> None:
+        """A vehicle is noticed: what was expected here has come, and the next step is expected now."""
+        if t <= step.noticed + self._debounce_us:
+            step.noticed = max(step.noticed, t)
+            return
+        step.noticed = t
+        if step.waiting:
+            del step.waiting[0]
+        for lane, after, within in self._next.get(name, ()):
+            expected = self._step(after)
+            if expected is not None and expected.noticed < t and len(expected.waiting) < MOST_WAITING:
+                expected.waiting.append(Awaited(t, t + within + self._grace_us, lane, name))
+
+    def _not_noticed(self, name: str, waiting: Awaited) -> Detection:
+        seconds = (waiting.due - self._grace_us - waiting.since) / SECOND_US
+        return self.origin.detection(
+            "integrity.not_happened",
+            sensor=name,
+            subject=f"lane:{waiting.lane}",
+            start=waiting.since,
+            end=waiting.due,
+            detected=waiting.due,
+            score=1.0,
+            priority=Priority.HIGH,
+            why=f"what passed {waiting.before} in lane {waiting.lane} did not come to {name} within {seconds:.0f} s",
+            evidence={"what": "lane step", "before": waiting.before, "within_s": seconds},
+        )
+
+    def _unused(self, name: str, step: Step, granted: int) -> list[Finding]:
+        """A grant was not followed by an opening: judge the row of them."""
+        step.granted = None
+        step.row_since = step.row_since if step.row else granted
+        step.row += 1
+        share = (step.unused + 1) / (step.grants + 10)
+        log10_chance = step.row * math.log10(share)
+        if step.found or step.grants < self.config.min_grants or log10_chance > math.log10(self.config.chance):
+            return []
+        step.found = True
+        at = granted + self._grant_us
+        return [
+            self.origin.detection(
+                "integrity.not_happened",
+                sensor=name,
+                start=step.row_since,
+                end=at,
+                detected=at,
+                score=-log10_chance,
+                priority=Priority.MEDIUM,
+                why=f"{step.row} grants in a row and the door was not opened; by its history ({step.unused} of "
+                f"{step.grants} grants unused) that has a probability of 1e{log10_chance:.0f}",
+                evidence={"what": "grant without opening", "grants": step.row, "unused_share": round(share, 4)},
+            )
+        ]
+
+    def _count(self, name: str, value: float) -> None:
+        portal = self.memory.portals.setdefault(name, PortalShadows())
+        if portal.occupied is None:
+            weight = 1 / min(portal.samples + 1, 200)
+            portal.background += (value - portal.background) * weight
+            portal.samples += 1
+        else:
+            portal.inside += value
+            portal.inside_samples += 1
+
+    def _occupancy(self, name: str, t: int, *, begins: bool) -> list[Finding]:
+        portal = self.memory.portals.setdefault(name, PortalShadows())
+        if begins:
+            portal.occupied, portal.inside, portal.inside_samples = t, 0.0, 0
+            return []
+        since, portal.occupied = portal.occupied, None
+        usual = portal.background * portal.inside_samples
+        if since is None or portal.samples < 100 or usual <= 0:
+            return []
+        shadow, deviation = 1 - portal.inside / usual, 1 / math.sqrt(usual)
+        known = portal.shadows
+        least = min(known, default=0.0)
+        judged = len(known) >= self.config.min_shadows and least >= self.config.shadow_sigma * deviation
+        if judged and abs(shadow) < min(least / 2, 2 * deviation):
+            return [self._no_shadow(name, since, t, shadow, deviation, known)]
+        portal.shadows = [*known, shadow][-MOST_SHADOWS:]
+        return []
+
+    def _no_shadow(
+        self, name: str, since: int, t: int, shadow: float, deviation: float, known: list[float]
+    ) -> Detection:
+        return self.origin.detection(
+            "integrity.not_happened",
+            sensor=name,
+            subject="shadow",
+            start=since,
+            end=t,
+            detected=t,
+            score=(min(known) - shadow) / deviation,
+            priority=Priority.MEDIUM,
+            why=f"the portal was occupied and the background did not fall: {100 * shadow:.1f} %, where each of the "
+            f"last {len(known)} vehicles kept away {100 * min(known):.0f} % or more",
+            evidence={"what": "occupancy without shadow", "shadow": round(shadow, 4), "deviation": round(deviation, 4),
+                      "shadows": [round(each, 3) for each in known]},
+        )  # fmt: skip
+
+
+def _opened(step: Step) -> None:
+    """A door was opened: the grant before, if there was one, was used."""
+    if step.granted is not None:
+        step.grants += 1
+        if step.row and not step.found:
+            step.grants, step.unused = step.grants + step.row, step.unused + step.row
+    step.granted, step.row, step.found = None, 0, False
+
+
+SPEC = Spec(
+    name="expected",
+    version=1,
+    scope=Scope.HUB,
+    types=("integrity.not_happened",),
+    config=ExpectedConfig,
+    make=NotHappened,
+)

@@ -1,0 +1,258 @@
+"""A measured value that has stopped moving although the device still answers.
+
+A value that repeats is nothing unusual for a slow or coarse channel, so each is judged by its own history. Only a
+channel whose steps from value to value are well above its resolution is judged at all: such a value moves by noise
+with every sample. For it, r further samples equal to a value happen with probability p^r, where p is the larger of
+two shares of the history: samples equal to the one before (slow devices, double reads) and samples equal to the value
+in question (a value that is simply common). When p^r falls below `chance`, the value is called frozen.
+
+A neutron channel that says 0, 0, 0, 1 moves by single counts, which is its resolution, and is not judged that way.
+
+Slow channels and states rest by nature: a temperature for an hour, a door for a weekend. They are judged by how long
+they have rested before. With the longest rest of some days known (of a week for states, which have weekends), one that
+lasts several times as long is called frozen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from statistics import median
+from typing import ClassVar
+
+import msgspec
+from pydantic import Field
+
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.time_limits import DAY_US
+from hubwatch_core.wire import Channel, Clear, Detection
+from hubwatch_core.words import ChannelKind, Priority
+from hubwatch_detectors.chunk import Chunk, ChunkReading
+from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+
+MOST_RUNS = 128
+"""Runs of equal values that make up a channel's history."""
+MOST_CHANNELS = 256
+HOUR_US = 3600 * SECOND_US
+LONGEST_RUN = 64
+"""A longer run counts as this long, so that one night of rest does not make a channel's history."""
+LEAST_VALUES = 8
+"""A channel with fewer different values in its history switches rather than measures."""
+LEAST_MOVES = 20
+"""Changes of value that make rests a habit."""
+WEATHER = frozenset({"m/s", "km/h", "mm/h"})
+STATE_REST_US = DAY_US
+"""A state is not judged before it has rested through every hour of the day. Our choice."""
+GAP_PERIODS = 10.0
+"""After a longer pause nothing is known of whether the value rested."""
+
+
+class FrozenConfig(DetectorConfig):
+    """When a repeated value counts as frozen."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "least_s": "min_s",
+        "least_history": "min_history",
+        "least_steps": "min_steps",
+    }
+
+    chance: float = Field(1e-12, gt=0, lt=0.01, description="Probability of the run, below which a value is frozen.")
+    min_s: float = Field(2.0, ge=0, description="Seconds a value must have stood still at the least.")
+    min_history: int = Field(40, ge=10, le=1000, description="Samples of history before a channel is judged.")
+    rest_factor: float = Field(
+        4.0, gt=1, description="A slow gauge is frozen when it rests this many times as long as ever before."
+    )
+    state_factor: float = Field(1.5, gt=1, description="The same for a state, which rests by night and weekend.")
+    rest_days: float = Field(2.0, gt=0, description="Days of history before the rests of a gauge are judged.")
+    state_days: float = Field(8.0, gt=0, description="Days of history before the rests of a state are judged.")
+    min_steps: float = Field(
+        2.0, ge=1, description="Typical step between values, in resolutions, below which a channel is not judged."
+    )
+
+
+class Track(msgspec.Struct):
+    """The history of one channel: runs of equal values as (value, samples), and the run that goes on."""
+
+    runs: list[tuple[float, int]] = []
+    value: float | None = None
+    since: int = 0
+    last: int = 0
+    length: int = 0
+    alarm: str | None = None
+    first: int = 0
+    """When its history began (µs)."""
+    moves: int = 0
+    longest: int = 0
+    """The longest rest so far (µs)."""
+
+
+class FrozenMemory(msgspec.Struct):
+    """The channels of one sensor."""
+
+    channels: dict[str, Track] = {}
+
+
+class Frozen(Detector[FrozenMemory]):
+    """The gauges of one sensor."""
+
+    def __init__(self, config: FrozenConfig, origin: Origin, _site: Site) -> None:
+        self.config, self.origin = config, origin
+        self.memory = FrozenMemory()
+
+    def update(self, chunk: Chunk) -> list[Finding]:
+        """Follow every gauge and state of the inventory."""
+        gauges = {each.name: each for each in chunk.sensor.channels if each.kind is not ChannelKind.COUNTER}
+        found: list[Finding] = []
+        for reading in chunk.readings:
+            if reading.channel in gauges:
+                found += self._take(reading, gauges[reading.channel])
+        return found
+
+    def advance(self, now: int) -> list[Finding]:
+        """Nothing follows from silence here: that is for `presence`."""
+        return []
+
+    def rewind(self) -> None:
+        """Keep each channel's history."""
+        self.memory.channels = {
+            name: Track(runs=track.runs, first=track.first, moves=track.moves, longest=track.longest)
+            for name, track in self.memory.channels.items()
+        }
+
+    def _take(self, reading: ChunkReading, channel: Channel) -> list[Finding]:
+        track = self.memory.channels.get(channel.name)
+        if track is None:
+            if len(self.memory.channels) >= MOST_CHANNELS:
+                return []
+            track = self.memory.channels[channel.name] = Track()
+        if reading.t <= track.last:
+            return []
+        return self._follow(track, channel, reading)
+
+    def _follow(self, track: Track, channel: Channel, reading: ChunkReading) -> list[Finding]:
+        last, track.last, track.first = track.last, reading.t, track.first or reading.t
+        if channel.period_us is not None and last and reading.t - last > GAP_PERIODS * channel.period_us:
+            return _interrupt(track, reading, last)
+        if reading.value != track.value:
+            return _move(track, reading)
+        track.length += 1
+        if track.alarm is not None:
+            return []
+        if channel.kind is ChannelKind.GAUGE and self._is_frozen(track, channel):
+            return [self._detection(track, channel)]
+        return [self._rest(track, channel)] if self._rests_too_long(track, channel) else []
+
+    def _rests_too_long(self, track: Track, channel: Channel) -> bool:
+        gauge = channel.kind is ChannelKind.GAUGE
+        days = self.config.rest_days if gauge else self.config.state_days
+        factor = self.config.rest_factor if gauge else self.config.state_factor
+        least = 0 if gauge else STATE_REST_US
+        if track.moves < LEAST_MOVES or track.last - track.since <= max(factor * track.longest, least):
+            return False
+        if gauge and _at_rest(track.value or 0.0, channel):
+            return False
+        return track.since - track.first >= days * DAY_US
+
+    def _is_frozen(self, track: Track, channel: Channel) -> bool:
+        if track.value is None or (track.last - track.since) / SECOND_US < self.config.min_s:
+            return False
+        if _at_rest(track.value, channel) or not self._moves(track.runs, channel.resolution):
+            return False
+        return (track.length - 1) * math.log(repeat_share(track.runs, track.value)) < math.log(self.config.chance)
+
+    def _moves(self, runs: list[tuple[float, int]], resolution: float | None) -> bool:
+        """Return whether a history is long and lively enough to expect movement."""
+        samples, values = sum(length for _, length in runs), {value for value, _ in runs}
+        if samples < self.config.min_history or len(values) < LEAST_VALUES:
+            return False
+        steps = [abs(after - before) for (before, _), (after, _) in pairwise(runs)]
+        finest = resolution or min((step for step in steps if step > 0), default=math.inf)
+        return median(steps) >= self.config.min_steps * finest
+
+    def _detection(self, track: Track, channel: Channel) -> Detection:
+        share = repeat_share(track.runs, track.value or 0.0)
+        log10_chance = (track.length - 1) * math.log10(share)
+        detection = self.origin.detection(
+            "integrity.value_frozen",
+            subject=channel.name,
+            start=track.since,
+            detected=track.last,
+            score=-log10_chance,
+            priority=Priority.MEDIUM,
+            why=f"{channel.name} has said {track.value:g} {channel.unit} for {track.length} samples; "
+            f"by its own history that has a probability of 1e{log10_chance:.0f}",
+            evidence={"value": track.value, "samples": track.length, "repeat_share": round(share, 4)},
+        )
+        track.alarm = detection.id
+        return detection
+
+    def _rest(self, track: Track, channel: Channel) -> Detection:
+        rest_h, longest_h = (track.last - track.since) / HOUR_US, track.longest / HOUR_US
+        detection = self.origin.detection(
+            "integrity.value_frozen",
+            subject=channel.name,
+            start=track.since,
+            detected=track.last,
+            score=rest_h / longest_h if longest_h else 0.0,
+            priority=Priority.MEDIUM,
+            why=f"{channel.name} has said {track.value:g} {channel.unit} for {rest_h:.1f} h; in "
+            f"{(track.since - track.first) / DAY_US:.0f} days it never rested longer than {longest_h:.1f} h",
+            evidence={"value": track.value, "rest_h": round(rest_h, 2), "longest_h": round(longest_h, 2)},
+        )
+        track.alarm = detection.id
+        return detection
+
+
+def _move(track: Track, reading: ChunkReading) -> list[Finding]:
+    """Begin a new run. What was called frozen does not become part of the history."""
+    found: list[Finding] = [Clear(track.alarm, reading.t, reading.t)] if track.alarm is not None else []
+    if track.value is not None and track.alarm is None:
+        track.moves += 1
+        track.longest = max(track.longest, reading.t - track.since)
+        track.runs = [*track.runs, (track.value, min(track.length, LONGEST_RUN))][-MOST_RUNS:]
+    track.value, track.since, track.length, track.alarm = reading.value, reading.t, 1, None
+    return found
+
+
+def _interrupt(track: Track, reading: ChunkReading, last: int) -> list[Finding]:
+    """Begin a new run after a pause, of which nothing is learned."""
+    found: list[Finding] = []
+    if track.alarm is not None and reading.value != track.value:
+        found, track.alarm = [Clear(track.alarm, last, reading.t)], None
+    if track.alarm is None:
+        track.value, track.since, track.length = reading.value, reading.t, 1
+    return found
+
+
+def repeat_share(runs: list[tuple[float, int]], value: float) -> float:
+    """Return the probability that a sample equals the one before, from history; cautious while it is short.
+
+    Three more repeats than were seen are assumed (the rule of three: none in n leaves up to 3/n at 95 %).
+    """
+    samples = sum(length for _, length in runs)
+    repeats = samples - len(runs)
+    equal = sum(length for each, length in runs if each == value)
+    return (max(repeats, equal) + 3) / (samples + 3)
+
+
+def _at_rest(value: float, channel: Channel) -> bool:
+    """Return whether a quantity may well stand still here: calm air, no rain, no load, saturated air, a full battery.
+
+    Counts are the exception: a counting channel that lives and then counts nothing is dead. Wind and rain that fall
+    away come to rest on their smallest step as well as on nothing.
+    """
+    unit = channel.unit
+    if unit in WEATHER and abs(value) <= (channel.resolution or 0.0):
+        return True
+    return (value == 0 and not unit.startswith("count")) or (unit == "%" and value == 100)
+
+
+SPEC = Spec(
+    name="frozen",
+    version=2,
+    scope=Scope.SENSOR,
+    types=("integrity.value_frozen",),
+    config=FrozenConfig,
+    make=Frozen,
+)

@@ -1,0 +1,271 @@
+"""Readings that somebody writes: the noise of a channel is not the one it always had.
+
+A real channel has noise of its own: counts scatter as Poisson counts, an amplifier hums, a converter has its decimals.
+Blocks of samples are described by a few numbers that do not depend on the level: size, shape and colour of the noise,
+repeats, decimals, and for counts the ratio of variance to mean, from differences so that drift does not matter. Each
+is compared with its own history, block by block and as the mean of four blocks, which finds smaller changes. A block
+counts when a number lies far outside everything the channel has shown. Two such blocks in a row are a detection, three
+of a state, which is judged by the lengths of the times it was set. Values that repeat more, or need fewer decimals, are
+a channel at rest and not somebody's hand, so they do not count.
+
+Who writes noise of the same size, shape, colour and decimals is not found by this.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.wire import Channel, Clear, Detection
+from hubwatch_core.words import ChannelKind, Priority
+from hubwatch_detectors.chunk import Chunk, ChunkReading
+from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+
+MOST_CHANNELS = 32
+MOST_BLOCKS = 96
+"""Blocks of history; at a sample a minute, four days."""
+STATE_SAMPLES = 8
+BLOCKS, STATE_BLOCKS = 2, 3
+"""Blocks in a row that are found. A door's openings are few, and of a few lengths as they are read: eight of one length
+come by chance."""
+LONG = 4
+"""Blocks of the longer view."""
+MOST_DECIMALS = 5
+FEATURES = ("size", "shape", "colour", "repeats", "decimals", "dispersion")
+REPEATS = FEATURES.index("repeats")
+MOSTLY = 0.5
+"""A block with more repeats than this is at rest."""
+ONE_SIDED = np.array([0.0, 1.0, 0.0, -1.0, 1.0, 0.0])
+"""Rest makes shapes smaller (few steps among many rests), more repeats and fewer decimals: that does not count."""
+FLOORS = np.array([0.05, 0.02, 0.05, 0.04, 0.05, 0.05])
+"""Differences that are nothing: about the scatter of a block of 64 samples of white noise. Our choice."""
+ABSURD = 1e12
+LEAST_SIZE = 1e-6
+
+Numbers = NDArray[np.float64]
+
+
+class SpoofedConfig(DetectorConfig):
+    """When noise counts as written by somebody."""
+
+    block_samples: int = Field(64, ge=32, le=1024, description="Samples of a block.")
+    min_blocks: int = Field(24, ge=8, le=MOST_BLOCKS, description="Blocks of history before a channel is judged.")
+    deviations: float = Field(
+        6.0, gt=2, description="Deviations (by the median of the history) from which a block counts as another's noise."
+    )
+    margin: float = Field(
+        0.5, ge=0, description="How far outside all its history a block must lie, as a share of that history's range."
+    )
+
+
+class Noise(msgspec.Struct):
+    """What is remembered of one channel; times in µs."""
+
+    samples: list[float] = []
+    begin: int = 0
+    last: int = 0
+    base: float | None = None
+    """A counter's last value."""
+    set_at: int = 0
+    """When a state was set."""
+    blocks: list[list[float]] = []
+    recent: list[list[float]] = []
+    """The last blocks, for the longer view; not part of the history yet."""
+    odd: int = 0
+    """Blocks in a row that were another's."""
+    since: int = 0
+    alarm: str | None = None
+    peak: float = 0.0
+
+
+class SpoofedMemory(msgspec.Struct):
+    """The channels of one sensor."""
+
+    channels: dict[str, Noise] = {}
+
+
+class Spoofed(Detector[SpoofedMemory]):
+    """The channels of one sensor."""
+
+    def __init__(self, config: SpoofedConfig, origin: Origin, _site: Site) -> None:
+        self.config, self.origin, self.memory = config, origin, SpoofedMemory()
+
+    def update(self, chunk: Chunk) -> list[Finding]:
+        """Follow every channel of the inventory."""
+        channels = {each.name: each for each in chunk.sensor.channels}
+        found: list[Finding] = []
+        for reading in chunk.readings:
+            channel = channels.get(reading.channel)
+            noise = self._noise(channel.name) if channel is not None else None
+            if channel is not None and noise is not None and reading.t > noise.last:
+                found += self._take(channel, noise, reading)
+        return found
+
+    def advance(self, now: int) -> list[Finding]:
+        """Nothing follows from silence here: that is for `presence`."""
+        return []
+
+    def rewind(self) -> None:
+        """Keep each channel's history."""
+        self.memory.channels = {name: Noise(blocks=noise.blocks) for name, noise in self.memory.channels.items()}
+
+    def _noise(self, name: str) -> Noise | None:
+        noise = self.memory.channels.get(name)
+        if noise is None and len(self.memory.channels) < MOST_CHANNELS:
+            noise = self.memory.channels[name] = Noise()
+        return noise
+
+    def _take(self, channel: Channel, noise: Noise, reading: ChunkReading) -> list[Finding]:
+        noise.last = reading.t
+        sample = _sample(channel, noise, reading)
+        if sample is None:
+            return []
+        noise.begin = noise.begin if noise.samples else reading.t
+        noise.samples.append(min(max(sample, -ABSURD), ABSURD))
+        is_state = channel.kind is ChannelKind.STATE
+        if len(noise.samples) < (STATE_SAMPLES if is_state else self.config.block_samples):
+            return []
+        block = np.array(noise.samples)
+        noise.samples = []
+        return self._judge(channel, noise, features(block, counts=channel.unit.startswith("count"), rests=not is_state))
+
+    def _judge(self, channel: Channel, noise: Noise, block: list[float] | None) -> list[Finding]:
+        if block is None:
+            return []
+        if len(noise.blocks) < self.config.min_blocks:
+            noise.blocks.append(block)
+            return []
+        history = np.array(noise.blocks)
+        last = [block] if channel.kind is ChannelKind.STATE else [*noise.recent, block]
+        strangeness = self._strangeness(history, np.array(last))
+        score = float(strangeness.max())
+        if score < 1:
+            _learn(noise, block)
+            return self._ended(noise)
+        noise.odd += 1
+        noise.recent = [*noise.recent, block][1 - LONG :]
+        noise.since = noise.begin if noise.odd == 1 else noise.since
+        noise.peak = max(noise.peak, score)
+        in_a_row = STATE_BLOCKS if channel.kind is ChannelKind.STATE else BLOCKS
+        if noise.odd < in_a_row or noise.alarm is not None:
+            return []
+        return [self._detection(channel, noise, history, block, int(strangeness.argmax()), score)]
+
+    def _strangeness(self, history: Numbers, blocks: Numbers) -> Numbers:
+        """Return for each feature how far it lies beyond what is allowed, as a share: from 1 on it is another's."""
+        resting = blocks[:, REPEATS] >= MOSTLY
+        found = self._beyond(history, blocks[-1], self.config.margin, rests=bool(resting[-1]))
+        if len(blocks) == LONG and len(history) >= 4 * LONG:
+            sums = np.cumsum(np.vstack([np.zeros((1, history.shape[1])), history]), axis=0)
+            means = (sums[LONG:] - sums[:-LONG]) / LONG
+            longer = self._beyond(means, blocks.mean(axis=0), 2 * self.config.margin, rests=bool(resting.any()))
+            found = np.maximum(found, longer)
+        return found
+
+    def _beyond(self, history: Numbers, now: Numbers, margin: float, *, rests: bool) -> Numbers:
+        """Return it for one view; that of means has the wider margin, because its history is of fewer weathers."""
+        middle = np.median(history, axis=0)
+        deviation = np.maximum(1.4826 * np.median(np.abs(history - middle), axis=0), FLOORS)
+        low, high = history.min(axis=0), history.max(axis=0)
+        edge = np.maximum(margin * (high - low), 2 * FLOORS)
+        far = np.abs(now - middle) / (self.config.deviations * deviation)
+        outside = np.maximum(low - now, now - high) / edge
+        ignored = (ONE_SIDED == 0) & rests | ((now - middle) * ONE_SIDED < 0)
+        least: Numbers = np.where(ignored, 0.0, np.minimum(far, outside))
+        return least
+
+    def _ended(self, noise: Noise) -> list[Finding]:
+        alarm, peak = noise.alarm, noise.peak
+        noise.alarm, noise.peak = None, 0.0
+        return [Clear(alarm, max(noise.begin, noise.since), noise.last, score=round(peak, 3))] if alarm else []
+
+    def _detection(
+        self, channel: Channel, noise: Noise, history: Numbers, block: list[float], worst: int, score: float
+    ) -> Detection:
+        usual = [round(float(each), 4) for each in np.quantile(history[:, worst], [0, 0.5, 1])]
+        detection = self.origin.detection(
+            "integrity.spoofed",
+            subject=channel.name,
+            start=noise.since,
+            detected=noise.last,
+            score=score,
+            priority=Priority.HIGH,
+            why=f"the noise of {channel.name} is not its own: its {FEATURES[worst]} is {block[worst]:.3g}, and was "
+            f"between {usual[0]:.3g} and {usual[2]:.3g} in {len(history)} blocks; somebody may be writing its values",
+            evidence={
+                "feature": FEATURES[worst],
+                "usual": usual,
+                "now": {name: round(value, 4) for name, value in zip(FEATURES, block, strict=True)},
+                "series": [round(float(each), 4) for each in history[:, worst]],
+                "block_s": round((noise.last - noise.begin) / SECOND_US, 1),
+                "threshold": 1.0,
+            },
+        )
+        noise.alarm = detection.id
+        return detection
+
+
+def _learn(noise: Noise, block: list[float]) -> None:
+    """Take a block into the history once it is out of the longer view; those around another's noise are left out."""
+    noise.recent = [block] if noise.odd else [*noise.recent, block]
+    noise.odd = 0
+    if len(noise.recent) >= LONG:
+        noise.blocks = [*noise.blocks, noise.recent[0]][-MOST_BLOCKS:]
+        del noise.recent[0]
+
+
+def _sample(channel: Channel, noise: Noise, reading: ChunkReading) -> float | None:
+    """Return what is judged of a reading: its value, a counter's increment, how long a state was set (log2 of s)."""
+    if channel.kind is ChannelKind.GAUGE:
+        return reading.value
+    if channel.kind is ChannelKind.COUNTER:
+        before, noise.base = noise.base, reading.value
+        return None if before is None else reading.value - before
+    if reading.value >= 0.5:
+        noise.set_at = noise.set_at or reading.t
+        return None
+    set_at, noise.set_at = noise.set_at, 0
+    return math.log2((reading.t - set_at) / SECOND_US) if set_at else None
+
+
+def features(block: Numbers, *, counts: bool = False, rests: bool = True) -> list[float] | None:
+    """Return the numbers that describe a block's noise; None where it does not move at all, and may rest."""
+    moved = np.diff(block)
+    steps = moved - moved.mean()  # a steady drift is no noise
+    size = float(np.sqrt(np.mean(steps**2)))
+    if size < LEAST_SIZE and rests:
+        return None
+    size = max(size, LEAST_SIZE)
+    mean = float(np.mean(np.abs(block)))
+    return [
+        math.log2(size),
+        float(np.mean(np.abs(steps))) / size,
+        float(np.mean(steps[1:] * steps[:-1])) / size**2,
+        float(np.mean(moved == 0)) if rests else 0.0,
+        _decimals(block),
+        math.log2(0.5 * size**2 / mean) if counts and mean > 0 else 0.0,
+    ]
+
+
+def _decimals(block: Numbers) -> float:
+    """Return the decimals that the values need, on average."""
+    needed = np.full(block.shape, float(MOST_DECIMALS))
+    for decimals in reversed(range(MOST_DECIMALS)):
+        scaled = block * 10.0**decimals
+        needed[np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1.0, np.abs(scaled))] = decimals
+    return float(needed.mean())
+
+
+SPEC = Spec(
+    name="spoofed",
+    version=1,
+    scope=Scope.SENSOR,
+    types=("integrity.spoofed",),
+    config=SpoofedConfig,
+    make=Spoofed,
+)

@@ -1,0 +1,1 @@
+"""Methods that detectors of several kinds share."""

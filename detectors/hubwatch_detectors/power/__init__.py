@@ -1,0 +1,1 @@
+"""Detectors of supply: mains, battery, and what they feed."""

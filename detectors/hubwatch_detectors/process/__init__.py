@@ -1,0 +1,1 @@
+"""Detectors of plants: pumps, tanks, cold stores, and any single gauge."""

@@ -1,0 +1,175 @@
+"""Panels of a portal: their counts of the last moments, and the background each has learned.
+
+The background of a portal is steady for hours and then rises by 20 % in ten minutes of rain (Sim 2023, RPD 199:710).
+No single memory is right for both. So each panel keeps averages over several memories, and one that goes on along the
+present slope; blocks of new samples say which of them have foretold the counts best, and the background is their mean
+by those likelihoods (dynamic model averaging; Raftery 2010, Technometrics 52:52).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from hubwatch_detectors.radiation.counting import Excess
+
+MEMORIES = (1.0, 4.0, 20.0)
+"""Memories, in units of the configured number of samples."""
+BLOCK = 10
+"""Samples of the unoccupied portal that are learned at once."""
+FORGETTING = 0.95
+"""Our choice: the likelihoods of the memories look back over 20 blocks, 40 s at 5 Hz."""
+SLOPE = MEMORIES[0] / (MEMORIES[1] - MEMORIES[0])
+"""On a slope each average lags in proportion to its memory; so much of the difference is the lag of the shortest."""
+PRIORS = (0.0, 1.5, 3.0, -1.0)
+"""Our choice: logarithms of what speaks for each memory, and for the slope, before any sample. A background is steady
+until it shows that it is not."""
+LEAST_COUNT = 0.5
+MOST_COUNTS = 1e10
+"""No panel counts more in a sample; a register that holds no counts can say 1e38."""
+
+
+class Panel(msgspec.Struct):
+    """One detector panel. Samples are (time µs, counts); `mean` is counts a sample, as good as `learned` samples."""
+
+    last: int = 0
+    window: list[tuple[int, float]] = []
+    waiting: list[tuple[int, float]] = []
+    """Samples that will be learned once it is sure that no vehicle was near."""
+    sum: float = 0.0
+    count: int = 0
+    """The block that is being filled."""
+    means: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(MEMORIES))
+    samples: int = 0
+    """Samples learned, up to the longest memory."""
+    mean: float = 0.0
+    learned: float = 0.0
+
+    def take(self, t: int, counts: float) -> bool:
+        """Put a sample into the window; False when it is impossible or not newer than the last one."""
+        if t <= self.last or not 0 <= counts <= MOST_COUNTS:
+            return False
+        self.last = t
+        self.window.append((t, counts))
+        return True
+
+    def expire(self, until: int) -> None:
+        """Drop what is not newer than `until` from the window."""
+        while self.window and self.window[0][0] <= until:
+            self.window.pop(0)
+
+    def ripen(self, until: int) -> None:
+        """Put the waiting samples up to `until` into the block."""
+        while self.waiting and self.waiting[0][0] <= until:
+            self.sum += self.waiting.pop(0)[1]
+            self.count += 1
+
+    def forget(self) -> None:
+        """Forget the background."""
+        self.sum, self.count, self.samples = 0.0, 0, 0
+        self.means, self.mean, self.learned = [0.0] * len(MEMORIES), 0.0, 0.0
+
+    def guesses(self) -> list[float]:
+        """Return what each memory, and the slope, give as counts a sample."""
+        short, middle = self.means[0], self.means[1]
+        return [*self.means, max(short + SLOPE * (short - middle), 0.0)]
+
+    def weights(self, memory: float) -> list[float]:
+        """Return the samples that each guess is worth."""
+        kept = [_worth(self.samples, each * memory) for each in MEMORIES]
+        return [*kept, kept[0] / ((1 + SLOPE) ** 2)]
+
+    def settle(self, shares: Sequence[float], memory: float) -> None:
+        """Take the mean of the guesses by their shares; its error includes that they differ."""
+        guesses = self.guesses()
+        self.mean = sum(share * guess for share, guess in zip(shares, guesses, strict=True))
+        level = max(self.mean, LEAST_COUNT / max(self.samples, 1))
+        variance = sum(
+            share * (level / worth + (guess - self.mean) ** 2)
+            for share, guess, worth in zip(shares, guesses, self.weights(memory), strict=True)
+        )
+        self.learned = level / variance
+
+    def learn(self, memory: float) -> None:
+        """Move the averages by the block, and begin the next."""
+        for i, each in enumerate(MEMORIES):
+            kept = min(self.samples + self.count, each * memory)
+            self.means[i] += (self.sum - self.count * self.means[i]) / max(kept, self.count)
+        self.samples = min(self.samples + self.count, round(MEMORIES[-1] * memory))
+        self.sum, self.count = 0.0, 0
+
+
+class Learner(msgspec.Struct):
+    """What the blocks have said of the memories: their logarithmic likelihoods."""
+
+    scores: list[float] = msgspec.field(default_factory=lambda: [0.0] * (len(MEMORIES) + 1))
+
+    def learn(self, panels: Iterable[Panel], memory: float) -> None:
+        """Learn the blocks that are full."""
+        ready = [panel for panel in panels if panel.count >= BLOCK]
+        known = [panel for panel in ready if panel.samples >= 2 * BLOCK]
+        if known:
+            self._compare(known, memory)
+        shares = self.shares()
+        for panel in ready:
+            panel.learn(memory)
+            panel.settle(shares, memory)
+
+    def shares(self) -> list[float]:
+        """Return the weight of each memory."""
+        scores = [score + prior for score, prior in zip(self.scores, PRIORS, strict=True)]
+        top = max(scores)
+        weights = [math.exp(max(score - top, -700.0)) for score in scores]
+        return [weight / sum(weights) for weight in weights]
+
+    def _compare(self, panels: Sequence[Panel], memory: float) -> None:
+        counts = sum(panel.sum for panel in panels)
+        guesses = [[guess * panel.count for guess in panel.guesses()] for panel in panels]
+        worths = [panel.weights(memory) for panel in panels]
+        for i in range(len(self.scores)):
+            expected = sum(guess[i] for guess in guesses)
+            variance = sum(
+                guess[i] * (1 + panel.count / worth[i])
+                for panel, guess, worth in zip(panels, guesses, worths, strict=True)
+            )
+            variance = max(variance, LEAST_COUNT)
+            fit = -0.5 * (min((counts - expected) ** 2 / variance, 100.0) + math.log(variance))
+            self.scores[i] = FORGETTING * self.scores[i] + fit
+
+
+def _worth(samples: int, memory: float) -> float:
+    """Return how many samples an average is worth: all at first, twice its memory once older ones fade."""
+    return max(min(float(samples), 2 * memory - 1), 1.0)
+
+
+def take(panels: dict[str, Panel], row: Mapping[str, tuple[int, float]], window_us: int, most: int) -> list[str]:
+    """Put a row of samples (time, counts) by channel into their panels' windows; give the channels taken."""
+    taken = []
+    for channel, (t, counts) in row.items():
+        if channel not in panels and len(panels) < most:
+            panels[channel] = Panel()
+        if channel in panels and panels[channel].take(t, counts):
+            taken.append(channel)
+    now = max((panel.last for panel in panels.values()), default=0)
+    for panel in panels.values():
+        panel.expire(now - window_us)
+    return taken
+
+
+def excess(panels: Iterable[Panel], least: float) -> Excess | None:
+    """Add up the windows of those panels that have learned at least `least` samples; None when there is none."""
+    counts = expected = variance = learned = 0.0
+    samples = 0
+    for panel in panels:
+        here = len(panel.window)
+        if here == 0 or panel.samples < least:
+            continue
+        mean = here * panel.mean
+        counts += sum(x for _, x in panel.window)
+        expected += mean
+        variance += mean * (1 + here / panel.learned)
+        samples += here
+        learned += panel.learned
+    return Excess(counts, expected, variance, samples, learned) if samples else None

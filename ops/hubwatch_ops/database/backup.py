@@ -1,0 +1,105 @@
+"""`hubwatch db backup / restore / verify`: everything into one file, and back into an empty database."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubwatch_core.process import border
+from hubwatch_ops.database.options import ConfigFile, Dsn
+
+if TYPE_CHECKING:
+    from hubwatch_store.backup import Manifest
+
+TELL_EVERY_S = 2.0
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, as for cron.")]
+File = Annotated[Path, typer.Argument(help="The backup's file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang these commands beneath `hubwatch db`."""
+    for command in (backup, restore, verify):
+        app.command()(command)
+
+
+@border
+def backup(file: File, quiet: Quiet = False, config: ConfigFile = None, dsn: Dsn = None) -> None:
+    """Write everything as it is at this moment into one file, while all goes on. Restores on any engine."""
+    from hubwatch_ops.database.settings import load_database
+    from hubwatch_store.backup import create_backup as run
+
+    progress = ProgressBar("backup", quiet)
+    manifest = run(load_database(config, dsn), file, progress)
+    progress.end()
+    typer.echo(f"{file}: {_summary(manifest)}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
+
+
+@border
+def restore(file: File, quiet: Quiet = False, config: ConfigFile = None, dsn: Dsn = None) -> None:
+    """Restore a backup into an empty database: all of it, or nothing. The file is checked first."""
+    from hubwatch_ops.database.settings import load_database
+    from hubwatch_store.backup import restore_backup as run
+
+    progress = ProgressBar("restore", quiet)
+    manifest = run(load_database(config, dsn), file, progress)
+    progress.end()
+    typer.echo(f"{file}: {_summary(manifest)} restored, {progress.seconds:.0f} s")
+
+
+@border
+def verify(file: File, quiet: Quiet = False) -> None:
+    """Check that a backup is whole and as it was written. Needs no database."""
+    from hubwatch_store.backup import verify as run
+
+    progress = ProgressBar("verify", quiet)
+    manifest = run(file, progress)
+    progress.end()
+    typer.echo(f"{file}: whole; {_summary(manifest)}")
+
+
+class ProgressBar:
+    """Tells on stderr, every two seconds and in one line, which table is under way and how fast."""
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self._what = what
+        self._quiet = quiet
+        self._began = self._told = monotonic()
+        self._width = 0
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it has been."""
+        return monotonic() - self._began
+
+    def __call__(self, table: str, size: int) -> None:
+        """Note how many bytes of a table are done."""
+        now = monotonic()
+        if self._quiet or now - self._told < TELL_EVERY_S:
+            return
+        self._told = now
+        self._say(f"{self._what}  {table}  {size / 1e6:.0f} MB  {self.seconds:.0f} s")
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._width and sys.stderr.isatty():
+            sys.stderr.write("\r" + " " * self._width + "\r")
+
+    def _say(self, line: str) -> None:
+        # A terminal has one line that changes; a log file gets a line each time.
+        end, start = ("", "\r") if sys.stderr.isatty() else ("\n", "")
+        sys.stderr.write(start + line.ljust(self._width) + end)
+        sys.stderr.flush()
+        self._width = len(line)
+
+
+def _summary(manifest: Manifest) -> str:
+    rows = sum(table.rows for table in manifest.tables)
+    schema = manifest.migrations[-1].number
+    return (
+        f"{rows} rows of {len(manifest.tables)} tables, schema {schema:04d}, made {manifest.made} on {manifest.engine}"
+    )

@@ -1,0 +1,1 @@
+"""Agents and sensors over time, as people say it: taken away for good, replaced, moved, renamed."""

@@ -1,0 +1,77 @@
+"""What the detectors of doors and badges find and how often they are wrong, by simulation with fixed seeds.
+
+The models are in `support/badge_model.py`. Keys that end in `_low` and `_high` are the 95 % interval of the key.
+
+- `bruteforce_attempts`: mean attempts until the alarm at 60 an hour, over the three kinds of attack, which
+  `bruteforce_attempts_many`, `_one` and `_unnamed` give alone; `_slow`: at 6 an hour, many badges;
+- `bruteforce_false_per_reader_30d`: false alarms with people who mistype in bursts, 0.5 denials an hour, badges named;
+  `_unnamed` where the reader names none;
+- `clone_pd`, `clone_far`: sessions of four uses by a clone and by the owner, 30 days of history; `clone_far_stream`:
+  false alarms for every four uses over the days of a normal life;
+- `passback_pd`, `passback_far`: four entries of a clone, and person-days, where every exit is badged; `_unread` where
+  2 % of the exits are not;
+- `travel_found`, `travel_false`: share of the pairs below the least time, and above it;
+- `after_hours_pd`, `after_hours_far`: strangers at night, and person-days with one call in 50 nights.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.result import Progress
+from support.badge_model import ATTACKS, attempts, clones, interval, mistyping_alarms, nights, passback, travel
+
+RUNS = 600
+READERS, MONTHS = 25, 12
+
+
+async def measure(progress: Progress) -> dict[str, float]:
+    """Measure everything; takes a few minutes."""
+    return _brute_force(progress) | _clones(progress) | _places(progress) | _nights(progress)
+
+
+def _brute_force(progress: Progress) -> dict[str, float]:
+    progress(f"{RUNS} attacks on a reader of each kind, and {READERS * MONTHS} reader-months of people who mistype")
+    means = {style: float(np.mean(attempts(60, style, RUNS, seed=31))) for style in ATTACKS}
+    figures = {f"bruteforce_attempts_{style}": mean for style, mean in means.items()}
+    figures["bruteforce_attempts"] = float(np.mean(list(means.values())))
+    figures["bruteforce_attempts_slow"] = float(np.mean(attempts(6, "many", RUNS // 4, seed=32)))
+    for key, named in (("", True), ("_unnamed", False)):
+        alarms = mistyping_alarms(READERS, MONTHS, named=named)
+        rate, half = alarms / (READERS * MONTHS), 1.96 * np.sqrt(alarms + 1) / (READERS * MONTHS)
+        figures |= _with_interval(f"bruteforce_false_per_reader_30d{key}", rate, max(0.0, rate - half), rate + half)
+    return figures
+
+
+def _clones(progress: Progress) -> dict[str, float]:
+    progress("clones of 300 people with 30 days of history")
+    seen = clones(people=300, days=30, rounds=6, seed=33)
+    figures = _share("clone_pd", seen.found, seen.sessions) | _share("clone_far", seen.false, seen.sessions)
+    return figures | _share("clone_far_stream", seen.stream_false, seen.stream_uses // 4)
+
+
+def _places(progress: Progress) -> dict[str, float]:
+    progress("clones of people who come and go, and badges at two places")
+    exact, unread, far = passback(800, 10, seed=34), passback(400, 20, unread=0.02, seed=35), travel(4000, seed=36)
+    return {
+        **_share("passback_pd", exact.found, exact.trials),
+        **_share("passback_far", exact.false, exact.chances),
+        **_share("passback_pd_unread", unread.found, unread.trials),
+        **_share("passback_far_unread", unread.false, unread.chances),
+        **_share("travel_found", far.found, far.trials),
+        **_share("travel_false", far.false, far.chances),
+    }
+
+
+def _nights(progress: Progress) -> dict[str, float]:
+    progress("nights on call of 200 people")
+    seen = nights(people=200, days=40, seed=37, on_call=0.02)
+    return _share("after_hours_pd", seen.found, seen.trials) | _share("after_hours_far", seen.false, seen.chances)
+
+
+def _share(key: str, found: int, trials: int) -> dict[str, float]:
+    return _with_interval(key, found / trials, *interval(found, trials))
+
+
+def _with_interval(key: str, value: float, low: float, high: float) -> dict[str, float]:
+    return {key: value, f"{key}_low": low, f"{key}_high": high}

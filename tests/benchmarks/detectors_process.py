@@ -1,0 +1,42 @@
+"""Plants and single gauges, on published data sets.
+
+- `batadal04_s`, `batadal04_tnr`: BATADAL's dataset04 with a model fitted on dataset03, and `batadal04_tpr`; the model's
+  thresholds come from dataset03 alone;
+- `nab_aws`: NAB's score, standard profile, of the realAWSCloudwatch group with the default setting for all files;
+  `nab_aws_found` of `nab_aws_windows`, and `nab_aws_outside`, the detections outside all windows.
+
+The data sets are not part of the repository: `HUBWATCH_DATA` names the folder that holds `batadal` and `nab-aws`.
+"""
+
+from __future__ import annotations
+
+from benchmarks.result import Progress
+from hubwatch_detectors.process.model import fit
+from hubwatch_detectors.process.series import SeriesConfig
+from support import batadal_score, nab_score
+from support.plant_data import alarmed_hours, data_folder, nab_group, names_in_model
+
+
+async def measure(progress: Progress) -> dict[str, float]:
+    """Return the figures; raises Permanent where a data set is missing."""
+    return {**_batadal(progress), **_nab(progress)}
+
+
+def _batadal(progress: Progress) -> dict[str, float]:
+    folder = data_folder("batadal")
+    progress("BATADAL: fitting dataset03, judging dataset04")
+    normal, test = (batadal_score.read(folder / f"dataset{n}.csv") for n in ("03", "04"))
+    model = fit(normal.rows, names_in_model(normal.signals), period_s=3600)
+    reached = batadal_score.score(alarmed_hours(model, test), test.attacked)
+    return {"batadal04_s": reached.s, "batadal04_tnr": reached.quiet_rate, "batadal04_tpr": reached.found_rate}
+
+
+def _nab(progress: Progress) -> dict[str, float]:
+    progress("NAB: 17 files of the realAWSCloudwatch group")
+    scores = nab_group(SeriesConfig())
+    return {
+        "nab_aws": nab_score.normalised(scores),
+        "nab_aws_found": sum(each.found for each in scores),
+        "nab_aws_windows": sum(each.windows for each in scores),
+        "nab_aws_outside": sum(each.outside for each in scores),
+    }
