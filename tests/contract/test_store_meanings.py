@@ -16,13 +16,18 @@ from hubwatch_core.words import ChannelKind, SensorKind
 from hubwatch_store import devices
 from hubwatch_store.database import DatabaseConnection, DatabaseSection, connect, connect_sync
 from hubwatch_store.ingest import State, Writer
+from hubwatch_store.ingest.inventory import record_birth
 from hubwatch_store.keeping.legal_hold import add
+from support.eventually import eventually
 from support.store_examples import birth, event, frame, offer, one, rows, series
 
 SECOND_US = 1_000_000
 WHO = {"by": "kim", "reason": "the old one broke"}
 READ = (
     "SELECT c.name, c.channel, c.unit, r.value FROM readings r JOIN channels c USING (hub, sensor, channel) ORDER BY 4"
+)
+WAIT_FOR_A_LOCK = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 
 
@@ -118,6 +123,21 @@ async def test_births_and_frames_of_one_agent_from_two_collectors_do_not_block_e
     await asyncio.gather(announce(), send())
     await other.close()
     assert one(dsn(writer), "SELECT count(*) FROM readings") == 80
+
+
+async def test_names_are_not_made_while_a_birth_says_what_they_mean(writer: Writer, hub: DatabaseConnection) -> None:
+    now = now_us()
+    other = wire.Channel(name="rate", unit="cps")
+    await writer.write([offer(birth(inventory=[dose(channels=[other])], sent=now))])
+    await writer.write([offer(frame(2, sent=now, series=[series(now, [1.0], sensor="dose-1", channel="rate")]))])
+    async with hub.transaction():
+        await devices.lock(hub)
+        await hub.execute("SELECT FROM hubwatch.sensors FOR UPDATE")  # as a birth does that settles whose word counts
+        waiting = asyncio.create_task(writer.write([offer(said(1.0, 1, now + 1))]))
+        await eventually(lambda: one(dsn(writer), WAIT_FOR_A_LOCK) == 1)
+        await record_birth(hub, birth(inventory=[dose()], sent=now + 1), now + 1, retained=False)
+    assert (await waiting).readings == 1
+    assert sorted(row[1] for row in rows(dsn(writer), READ)) == ["dose", "rate"]
 
 
 async def test_births_that_say_the_same_again_change_nothing(writer: Writer) -> None:

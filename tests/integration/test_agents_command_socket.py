@@ -18,7 +18,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from hubwatch_agents import control_socket
-from hubwatch_agents.commands import client, server
+from hubwatch_agents.commands import client, protocol, server
 from hubwatch_agents.commands.catalog import DeviceCommand, find
 from hubwatch_agents.commands.control import Control
 from hubwatch_agents.commands.protocol import (
@@ -272,6 +272,23 @@ async def test_more_callers_than_are_heard_at_once_are_told_to_come_again() -> N
             stack.close()
             await eventually(lambda: open_files() <= before, PATIENCE_S)
         assert edge.given == 0
+
+
+def test_answer_that_comes_before_the_request_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = CommandOutcome(CommandResult.REFUSED, "try again")
+    answer, encode = protocol.answer(refused), protocol.encode
+
+    def answered_before(request: CommandRequest) -> bytes:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(answer)
+        return encode(request)
+
+    monkeypatch.setattr(client.protocol, "encode", answered_before)
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "agent.control"))
+        listener.listen()
+        assert client.ask(folder / "agent.control", CommandRequest(1, "gas-1", "beep", "digest")) == refused
 
 
 async def test_flood_of_connections_takes_no_more_than_its_share_of_files_and_passes() -> None:

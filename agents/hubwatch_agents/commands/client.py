@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def ask(path: Path, request: CommandRequest) -> CommandOutcome:
         connection.settimeout(ANSWER_S)
         _connect(connection, path)
         try:
-            connection.sendall(protocol.encode(request))
+            # Who is busy answers without waiting for the request, so its answer is there though nothing can be sent.
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(protocol.encode(request))
             line = _line(connection)
         except OSError as error:
             return _unknown(str(error) or type(error).__name__)

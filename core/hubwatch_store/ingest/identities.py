@@ -73,7 +73,7 @@ class Identities:
         agents = {(frame.hub, name): frame.agent for frame in frames for name in _sensors_of(frame)}
         missing = sorted(agents.keys() - self.sensors.keys())
         if missing:
-            await _execute(connection, "make_sensors", _columns((*key, agents[key]) for key in missing))
+            await _make(connection, "make_sensors", _columns((*key, agents[key]) for key in missing))
             hubs, names = _columns(missing)
             found = await _execute(connection, "find_sensors", {"hub": hubs, "sensor": names})
             self.sensors.update(sensors_by_name(found))
@@ -86,7 +86,7 @@ class Identities:
             missing = self._missing(frames)
             if missing:
                 lines = sorted({self._lines.line_of(key, sent, self.sensors) for key, sent in missing})
-                await _execute(connection, "make_channels", _columns([(line.sensor, line.called) for line in lines]))
+                await _make(connection, "make_channels", _columns([(line.sensor, line.called) for line in lines]))
 
     def _missing(self, frames: Sequence[Frame]) -> set[tuple[ChannelKey, int]]:
         """Return the names of channels that have no id for the moment at which a frame uses them."""
@@ -127,9 +127,16 @@ async def _generation(connection: DatabaseConnection) -> int:
 async def _epochs(connection: DatabaseConnection, keys: Iterable[EpochKey]) -> dict[EpochKey, int]:
     """Make what is new and ask for all. Sorted, so that two collectors cannot wait for each other."""
     columns = _columns(sorted(keys))
-    await _execute(connection, "make_epochs", columns)
+    await _make(connection, "make_epochs", columns)
     rows = await _execute(connection, "find_epochs", columns)
     return {(row[1], row[2], row[3]): row[0] for row in rows}
+
+
+async def _make(connection: DatabaseConnection, query: str, values: Any) -> None:
+    """Make what is not there yet, under the lock of names: a birth and this would else wait for each other's rows."""
+    async with connection.transaction():
+        await _generation(connection)
+        await _execute(connection, query, values)
 
 
 async def _execute(connection: DatabaseConnection, query: str, values: Any) -> list[tuple[Any, ...]]:

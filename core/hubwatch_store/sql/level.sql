@@ -1,5 +1,5 @@
 -- lock: the level of a hub as it stands; no other act at that hub until the transaction ends
-SELECT security_level FROM hubwatch.hubs WHERE hub = %(hub)s FOR UPDATE;
+SELECT security_level FROM hubwatch.hubs WHERE hub = %(hub)s FOR NO KEY UPDATE;
 
 -- add: an act of somebody
 INSERT INTO hubwatch.level_journal (hub, level, former, by, note, until)
