@@ -116,4 +116,6 @@ async def test_members_and_collectors_die_at_any_time_and_nothing_is_lost_or_dou
     await first.end_all()
     found = balance(migrated_plain_dsn, agents)
     assert (found.lost, found.doubled) == (0, 0), f"seeds {SEEDS}: {found}"
-    assert found.stored == sum(agent.confirmed for agent in agents) > 200
+    confirmed = sum(agent.confirmed for agent in agents)
+    # Each agent may have one frame stored whose confirmation was lost when the sending ended.
+    assert 200 < confirmed <= found.stored <= confirmed + AGENTS

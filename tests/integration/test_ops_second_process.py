@@ -84,6 +84,5 @@ async def test_second_up_ends_with_words_and_takes_nothing_from_the_first(
 
 
 def refusals(port: int) -> list[str]:
-    return [
-        text for text in (str(check["detail"]) for check in health(port)["checks"].values()) if "refused to" in text
-    ]
+    checks = health(port).get("checks", {})  # a busy process may not answer in time
+    return [text for text in (str(check["detail"]) for check in checks.values()) if "refused to" in text]
