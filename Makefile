@@ -14,6 +14,9 @@ ARGS ?=
 # The tests that may run side by side, those that take longest first, so that no worker is idle at the end.
 PARALLEL := tests/property tests/integration tests/contract tests/unit
 
+# Each file is compiled once, whatever the environment says: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo services services-stop services-status test check bench dashboards samples
 
