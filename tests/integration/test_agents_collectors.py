@@ -48,7 +48,7 @@ async def subscriber(address: Address, client_id: str, filters: tuple[str, ...],
     section = MqttSection(host=address[0], port=address[1], max_reconnect_s=0.3)
     session = MqttSession(section, client_id=client_id, persistent=True, manual_ack=True)
     task = asyncio.create_task(session.run(use))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ready.wait()
     try:
         yield

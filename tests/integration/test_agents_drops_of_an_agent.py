@@ -39,7 +39,7 @@ async def test_repeated_event_is_counted_for_its_sensor_and_its_number_kept(
         return 'hubwatch_agents_dropped_total{cause="repeated",sensor="door-1"}' in page
 
     try:
-        await eventually(counted, 10)
+        await eventually(counted)
     finally:
         stop.set()
         await driving

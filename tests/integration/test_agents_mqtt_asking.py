@@ -45,7 +45,7 @@ async def agent(broker: Address, devices: list[dict[str, Any]], mark: str, marks
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await task
 
 

@@ -49,7 +49,7 @@ class Watcher:
 
     async def until(self, *online: bool) -> list[dict[str, Any]]:
         """Wait until so much was said."""
-        await eventually(lambda: [state["online"] for state in self.states] == list(online), 10)
+        await eventually(lambda: [state["online"] for state in self.states] == list(online))
         return self.states
 
     async def _collect(self) -> None:
@@ -116,7 +116,7 @@ async def test_state_is_retained_for_nodes_that_come_later(watcher: Watcher, mos
         await watcher.until(True)
         late = Voice(mosquitto, f"late-{host}")
         task = asyncio.create_task(late.run(watcher.topic))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             message = await late.heard.get()
         await drain([task])
         assert (message.retain, json.loads(message.payload)["online"]) == (True, True)
@@ -177,7 +177,7 @@ async def test_node_that_waits_for_its_primary_host_then_speaks(watcher: Watcher
 
     async def node() -> None:
         """Be born when the host is online, as Sparkplug 3.0 asks of nodes with a primary host."""
-        await eventually(lambda: any(state["online"] for state in watcher.states), 10)
+        await eventually(lambda: any(state["online"] for state in watcher.states))
         born.append(bool(watcher.states))
         await be_born(watcher)
 

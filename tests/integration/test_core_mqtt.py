@@ -16,7 +16,7 @@ from support.kept_link import kept, reaching, unique
 from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
 
-SOON_S = 5.0
+SOON_S = 20.0
 
 
 async def _take(link: MqttLink, count: int) -> list[Message]:

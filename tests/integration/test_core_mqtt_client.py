@@ -27,7 +27,7 @@ from support.own_mosquitto import OwnMosquitto
 from support.ports import free_port
 from support.proxy import Proxy
 
-SOON_S = 5.0
+SOON_S = 20.0
 
 
 def _sockets() -> list[str]:

@@ -42,11 +42,11 @@ async def test_will_is_asked_for_at_each_connection(mosquitto: tuple[str, int]) 
             asyncio.create_task(MqttSession(mortal, client_id=f"mortal-{mark}", will=will).run(live)),
         ]
         try:
-            await eventually(lambda: connected == 1, 10)
+            await eventually(lambda: connected == 1)
             proxy.cut()
-            await eventually(lambda: told == [b"1"], 10)
-            await eventually(lambda: connected == 2, 10)
+            await eventually(lambda: told == [b"1"])
+            await eventually(lambda: connected == 2)
             proxy.cut()
-            await eventually(lambda: told == [b"1", b"2"], 10)
+            await eventually(lambda: told == [b"1", b"2"])
         finally:
             await drain(tasks)

@@ -68,7 +68,7 @@ async def test_broker_delivers(broker: Address) -> None:
     async with aiomqtt.Client(*broker) as client:
         await client.subscribe("support/fixtures", qos=1)
         await client.publish("support/fixtures", b"x", qos=1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             message = await anext(client.messages)
         assert message.payload == b"x"
 
@@ -88,7 +88,7 @@ async def test_killed_mosquitto_comes_back_with_what_it_had_acknowledged(own_mos
     own_mosquitto.start()
     async with aiomqtt.Client(*address) as client:
         await client.subscribe("keep", qos=1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             message = await anext(client.messages)
         assert message.payload == b"this"
 

@@ -89,7 +89,7 @@ async def listening(address: Address, hub: str) -> AsyncIterator[Listener]:
     section = MqttSection(host=address[0], port=address[1], max_reconnect_s=0.3)
     session = MqttSession(section, client_id=f"listener-{hub}", persistent=True)
     task = asyncio.create_task(session.run(use))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ready.wait()
     try:
         yield listener

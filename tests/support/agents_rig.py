@@ -85,5 +85,5 @@ async def driving(
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await task

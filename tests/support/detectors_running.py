@@ -72,7 +72,7 @@ async def publishing(broker: Address, name: str) -> AsyncIterator[MqttLink]:
 
     task = asyncio.create_task(session.run(use))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await ready
         yield ready.result()
     finally:

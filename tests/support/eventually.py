@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 POLL_S = 0.01
 
 
-async def eventually(condition: Callable[[], object | Awaitable[object]], within_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], object | Awaitable[object]], within_s: float = 30.0) -> None:
     """Return once the condition (plain or asynchronous) is true; fails when it is not true in time.
 
     An AssertionError inside the condition counts as "not yet", and the last one is shown when time is up.

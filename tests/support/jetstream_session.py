@@ -50,7 +50,7 @@ async def linked(
         yield ready.result()
     finally:
         done.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await task
 
 

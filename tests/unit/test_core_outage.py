@@ -63,7 +63,7 @@ async def test_health_fails_while_it_is_away() -> None:
 async def test_pause_ends_when_it_is_told_to_stop() -> None:
     stop = asyncio.Event()
     outage = Outage("alarms.mover", Health(), 3600)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         for _ in range(3):
             await outage.step(away, stop)
         asyncio.get_running_loop().call_later(0.05, stop.set)
@@ -91,7 +91,7 @@ async def test_step_that_does_not_end_is_ended_and_is_an_outage() -> None:
         return 7
 
     outage = Outage("alarms.mover", health, 0.01, step_s=0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await outage.step(for_ever, asyncio.Event()) is None
     assert "no answer within 0.05 s" in str(checks(health))
 

@@ -175,7 +175,7 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
         for _ in range(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             with contextlib.suppress(ConnectionError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     assert await reader.read() == b""
             writer.close()
         with pytest.raises(aiohttp.ClientError):
@@ -183,7 +183,7 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
     finally:
         for _, writer in crowd:
             writer.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 if (await served.ask("/healthz"))[0] == 200:
