@@ -161,7 +161,8 @@ class MqttLink:
                     for each, refusal in self._refused.items()
                     if (refusal.identifier, refusal.qos) == (identifier, qos)
                 ]
-                await self.subscribe(*filters, identifier=identifier, keep_asking=True, qos=qos)
+                if filters:  # else they were taken back meanwhile
+                    await self.subscribe(*filters, identifier=identifier, keep_asking=True, qos=qos)
             if not self._refused:
                 failures = 0
                 self._some_refused.clear()
@@ -193,6 +194,7 @@ class MqttLink:
             raise Transient(f"unsubscribing failed: {error}") from None
         for each in filters:
             self._refused.pop(each, None)
+        self._tell_refused()
 
     async def receive(self, most: int, wait_s: float, max_bytes: int | None = None) -> list[Message]:
         """Wait up to `wait_s` for a message, then take what has come within the limits; [] when none came.
