@@ -22,6 +22,8 @@ class RefusingBroker:
     """Code of the SUBACK, 0 to grant what is asked for."""
     publication: int = 0
     """Code of the PUBACK; MQTT 3.1.1 has none."""
+    acknowledges: bool = True
+    """Without it no PUBACK is sent at all."""
     refused: int = 0
     port: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -66,7 +68,7 @@ class RefusingBroker:
                     writer.write(bytes([0x90, 2 + five + filters]) + body[:2] + b"\0" * five + codes)
                     if not code and sending is None:
                         sending = asyncio.create_task(self._send(writer, five))
-                elif kind == PUBLISH and flags & 6:
+                elif kind == PUBLISH and flags & 6 and self.acknowledges:
                     at = 2 + int.from_bytes(body[:2], "big")
                     code = self._answer(self.publication) if five else 0
                     tail = bytes([code]) if code else b""
