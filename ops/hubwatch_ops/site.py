@@ -194,7 +194,10 @@ def draw(
     from hubwatch_site.file import read_site
 
     part, problems = read_site(file)
-    picture.write_text(drawn(part, problems), encoding="utf-8")
+    try:
+        picture.write_text(drawn(part, problems), encoding="utf-8")
+    except OSError as error:
+        raise Permanent(f"{picture} cannot be written: {error.strerror}") from None
     typer.echo(f"{picture} is written")
     if problems:
         raise ConfigError(problems)
