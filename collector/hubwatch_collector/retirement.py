@@ -12,7 +12,9 @@ import asyncio
 from hubwatch_collector.intake import Intake, mqtt_filters, mqtt_session
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
+from hubwatch_collector.service import owner_of
 from hubwatch_collector.settings import CollectorSettings
+from hubwatch_core.concurrency import drain, raise_first
 from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.process import Context
 from hubwatch_store.database import check_schema
@@ -23,30 +25,43 @@ QUIET_S = 3.0
 
 
 async def retire(settings: CollectorSettings) -> int:
-    """Retire the collector that `settings` describe, which must not be running; return how many messages were left.
+    """Retire the collector that `settings` describe; return how many messages were left.
 
-    Raises Permanent when broker or database refuse us; waits for one that is away.
+    Raises NameTaken while it runs, Permanent when broker or database refuse us; waits for one that is away.
     """
     await asyncio.to_thread(check_schema, settings.database)
     context = Context.make("collector")
+    left = 0
+
+    async def work(_stop: asyncio.Event) -> None:
+        nonlocal left
+        left = await _hand_over(settings, context)
+
+    await owner_of(settings, context).run_with(work, asyncio.Event(), has_state=False)
+    return left
+
+
+async def _hand_over(settings: CollectorSettings, context: Context) -> int:
     intake = Intake(settings.intake.max_held_bytes, context.health)
     metrics = CollectorMetrics(context.registry, intake.held)
     pump = Pump(settings, intake, Writer(settings.database), metrics, context.health)
     stop = asyncio.Event()
 
-    async def hand_over(link: MqttLink) -> None:
+    async def take_over(link: MqttLink) -> None:
         await link.unsubscribe(*mqtt_filters(settings))
         with intake.using(link):
             await intake.until_quiet(QUIET_S)
 
     pumping = asyncio.create_task(pump.run(stop))
+    session = mqtt_session(settings, intake, context.health, refusal_ends=True)
+    handing = asyncio.create_task(session.run(take_over))
     try:
-        await mqtt_session(settings, intake, context.health, refusal_ends=True).run(hand_over)
+        await asyncio.wait([pumping, handing], return_when=asyncio.FIRST_COMPLETED)
+        raise_first([pumping, handing])
         stop.set()
         await pumping
     finally:
-        pumping.cancel()
-        await asyncio.gather(pumping, return_exceptions=True)
+        await drain([handing, pumping])
     await MqttSession(settings.mqtt, client_id=settings.intake.client_id, refusal_ends=True).run(_leave)
     return intake.taken
 

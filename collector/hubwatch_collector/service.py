@@ -33,9 +33,7 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
     async def work(stop: asyncio.Event) -> None:
         await _collect(settings, context, stop)
 
-    # Over MQTT two processes of one client id would take the session from each other for ever.
-    claim = WorkClaim("collector", settings.intake.client_id, None)
-    owner = Owner(settings.database, claim, context) if settings.nats is None else None
+    owner = owner_of(settings, context) if settings.nats is None else None
 
     async def run(stop: asyncio.Event) -> None:
         if owner is None:
@@ -44,6 +42,13 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
             await owner.run_with(work, stop, has_state=False)
 
     return [Part("collector", run), upkeep.part(settings.database, context)]
+
+
+def owner_of(settings: CollectorSettings, context: Context) -> Owner:
+    """Return who holds the name of a collector: two processes of one client id would take the session from each other
+    for ever.
+    """
+    return Owner(settings.database, WorkClaim("collector", settings.intake.client_id, None), context)
 
 
 async def _collect(settings: CollectorSettings, context: Context, stop: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ from hubwatch_core.config import Partial
 from hubwatch_core.errors import Problem
 from hubwatch_core.plain_text import one_line
 from hubwatch_site import shapes
-from hubwatch_site.model import HubSite, Plan, SensorPlace, Zone
+from hubwatch_site.model import MAX_METRES, HubSite, Plan, SensorPlace, Zone
 
 MARGIN = 0.04
 LINE_HEIGHT = 1.5
@@ -61,13 +61,13 @@ def draw(part: Partial[HubSite], problems: Sequence[Problem] = ()) -> str:
 
 
 def _plan(part: Partial[HubSite]) -> Plan:
-    """Return the plan, or one that all points fit on."""
+    """Return the plan, or one that all points fit on, as far as a plan may go."""
     plan: Plan | None = part.get("plan")
     if plan is not None:
         return plan
     zones, places = part.entries("zones"), part.entries("sensors")
     points = [corner for _, zone in zones for corner in zone.outline] + [at for _, each in places if (at := each.at)]
-    width, height = (max([1.0, *(point[i] for point in points)]) for i in (0, 1))
+    width, height = (min(MAX_METRES, max([1.0, *(point[i] for point in points)])) for i in (0, 1))
     return Plan(width_m=width, height_m=height)
 
 

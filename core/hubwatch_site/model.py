@@ -24,6 +24,7 @@ from hubwatch_site import consistency, shapes
 MAX_ENTRIES = 20_000
 """Of each kind: more is no hub."""
 MAX_CORNERS = 500
+MAX_METRES = 100_000
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PLACEHOLDERS = ("time_iso", "time_unix", "sensor", "camera")
 """What may stand in braces in a camera's page."""
@@ -88,7 +89,7 @@ def days_of(text: str) -> tuple[int, ...]:
 
 Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Point = Annotated[tuple[float, float], Field(description="x, y in metres.")]
-Metres = Annotated[float, Field(gt=0, le=100_000)]
+Metres = Annotated[float, Field(gt=0, le=MAX_METRES)]
 Seconds = Annotated[float, Field(gt=0, le=604_800)]
 Clock = Annotated[str, AfterValidator(_clock)]
 
@@ -180,8 +181,8 @@ class FenceSection(Section):
     """What one sensor watches of a fence."""
 
     sensor: ConfigId = Field(description="The sensor.")
-    from_m: float = Field(ge=0, le=100_000, description="Where its stretch begins, along the line.")
-    to_m: float = Field(ge=0, le=100_000, description="Where it ends.")
+    from_m: float = Field(ge=0, le=MAX_METRES, description="Where its stretch begins, along the line.")
+    to_m: float = Field(ge=0, le=MAX_METRES, description="Where it ends.")
 
     def conflicts(self) -> Iterator[Conflict]:
         """A stretch has a length."""
@@ -194,8 +195,10 @@ class BehindFence(Section):
 
     sensor: ConfigId = Field(description="The sensor met next.")
     metres: Metres = Field(description="How far behind the line it is.")
-    from_m: float | None = Field(None, ge=0, le=100_000, description="Where it begins along the line; without it all.")
-    to_m: float | None = Field(None, ge=0, le=100_000, description="Where it ends along the line.")
+    from_m: float | None = Field(
+        None, ge=0, le=MAX_METRES, description="Where it begins along the line; without it all."
+    )
+    to_m: float | None = Field(None, ge=0, le=MAX_METRES, description="Where it ends along the line.")
 
     def conflicts(self) -> Iterator[Conflict]:
         """A stretch has both ends."""

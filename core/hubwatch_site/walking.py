@@ -17,7 +17,7 @@ ZoneOfHub = tuple[str, str]
 class Walks:
     """Ways through the zones of a hub and to those of others.
 
-    A door joins its two zones without taking time, unless a path between the same two says how long it takes.
+    A door joins its two zones without taking time, unless a path between the same two says how long that way takes.
     """
 
     def __init__(self, site: HubSite, fastest_m_s: float = FASTEST_M_S) -> None:
@@ -29,8 +29,9 @@ class Walks:
             metres = path.metres if path.seconds is None else path.seconds * fastest_m_s
             self._join(path.from_, path.to, seconds or 0.0, metres or 0.0, one_way=path.one_way)
         for door in site.doors:
-            if door.to not in {zone for _, zone in self._from[self._hub, door.from_]}:
-                self._join(door.from_, door.to, 0.0, 0.0)
+            for start, end in ((door.from_, door.to), (door.to, door.from_)):
+                if (self._hub, end) not in self._from[self._hub, start]:
+                    self._join(start, end, 0.0, 0.0, one_way=True)
         for travel in site.travel:
             self._join(travel.from_, travel.to, travel.seconds, travel.seconds * fastest_m_s)
 

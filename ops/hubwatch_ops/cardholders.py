@@ -47,17 +47,24 @@ def import_(
     from hubwatch_store.site import import_list, known_to, time_zone
 
     pseudonym = _pseudonym(key_file, raw=raw)
+    who = by if by is not None else _user()
     with connection_to(config, dsn, "hubwatch cardholders") as connection:
         name = hub_meant(connection, hub)
         known = known_to(connection, name)
         around = Surroundings(known.zones, known.shifts, ZoneInfo(time_zone(connection, name)))
         people = read_list(file, around, pseudonym, with_names=with_names)
-        who = by if by is not None else getpass.getuser()
         done = import_list(connection, name, people, by=who, note=note, with_names=with_names)
     typer.echo(
         f"import {done.version} of hub {name} is in force: {done.cardholders} cardholders, "
         f"{done.written} of them new or changed, {done.removed} removed"
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the first before Python 3.13
+        raise BadCall("this user has no name on this machine; say with --by who imports the list") from None
 
 
 def _pseudonym(key_file: Path | None, *, raw: bool) -> Callable[[str, str], str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubwatch_core.errors import BadCall, ConfigError, Permanent, Problem
-from hubwatch_core.plain_text import one_line
+from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
 from hubwatch_ops.cardholders import app as cardholders_app
 from hubwatch_ops.database.options import ConfigFile, Dsn
@@ -180,7 +180,7 @@ def diff(
         f"version {other.version}",
         lineterm="",
     )
-    typer.echo("\n".join(map(one_line, lines)) or f"versions {one.version} and {other.version} do not differ")
+    typer.echo("\n".join(map(escaped, lines)) or f"versions {one.version} and {other.version} do not differ")
 
 
 @app.command()
@@ -194,7 +194,10 @@ def draw(
     from hubwatch_site.file import read_site
 
     part, problems = read_site(file)
-    picture.write_text(drawn(part, problems), encoding="utf-8")
+    try:
+        picture.write_text(drawn(part, problems), encoding="utf-8")
+    except OSError as error:
+        raise Permanent(f"{picture} cannot be written: {error.strerror}") from None
     typer.echo(f"{picture} is written")
     if problems:
         raise ConfigError(problems)

@@ -25,6 +25,7 @@ TARGETS = {
     "portal_norm_pd_1pct": at_least(0.85),
     "portal_norm_pd_01pct": at_least(0.62),
     "portal_false_upper": at_most(1e-3),
+    "portal_continuous_false_per_day": at_most(0),
     "neutron_m90": at_most(22.5),
     "area_delay_5_s": at_most(900),
     "area_delay_10_s": at_most(239),

@@ -15,7 +15,7 @@ from benchmarks.result import Progress
 from support import mixed_hub
 from support.integrity_rates import Rates, presence_found
 from support.integrity_rates import measure as live
-from support.poisson_interval import interval
+from support.intervals import poisson_interval
 
 DAYS = 36
 SEED = 4
@@ -50,7 +50,7 @@ def _found(parts: Sequence[Rates]) -> dict[str, float]:
 
 def _false(lives: Sequence[Rates]) -> dict[str, float]:
     days, false = sum(each.days for each in lives), sum(len(each.false) for each in lives)
-    low, high = interval(false)
+    low, high = poisson_interval(false)
     key = "integrity_false_per_1000_sensor_days"
     return {
         key: 1000 * false / days,

@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.result import Progress
 from hubwatch_core.wire import Detection
 from hubwatch_detectors.contract import Origin
-from hubwatch_detectors.perimeter.crossing import Perimeter, PerimeterConfig
+from hubwatch_detectors.perimeter.crossing import Perimeter
+from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from support.detectors_hub import BEGIN, HUB
 from support.intervals import poisson_interval, share_interval
 from support.perimeter_model import ZONE_M, ZONES, animals, chunks, intruder, nuisance, site, wind

@@ -1,6 +1,6 @@
 """What the detectors promise about false alarms, held against simulation with fixed seeds.
 
-The full figures come from `make bench ONLY=detectors-rates`; here is what fits into a test run.
+The full figures come from `make bench ONLY=detectors`; here is what fits into a test run.
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def test_answer_that_comes_before_the_request_is_heard(monkeypatch: pytest.Monke
             connection.sendall(answer)
         return encode(request)
 
-    monkeypatch.setattr(client.protocol, "encode", answered_before)
+    monkeypatch.setattr(protocol, "encode", answered_before)
     with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "agent.control"))
         listener.listen()

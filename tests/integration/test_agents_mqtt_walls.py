@@ -13,14 +13,19 @@ import pytest
 
 from hubwatch_agents.config.load import check
 from hubwatch_agents.drivers import contract, registry
-from hubwatch_agents.drivers.drops import Cause
-from hubwatch_agents.profiles.mqtt_schema import MqttProfile
+from hubwatch_agents.drivers.drops import Cause, DropCounters
+from hubwatch_agents.drivers.mqtt import requests
+from hubwatch_agents.profiles.mqtt_schema import MqttProfile, MqttRequest
 from hubwatch_agents.values import pseudonyms
 from hubwatch_core.concurrency import drain
+from hubwatch_core.errors import Transient
+from hubwatch_core.mqtt import MqttSession
 from hubwatch_core.words import Quality
 from support.agents_rig import Heard, settings_of
 from support.agents_transports import Voice
 from support.fix_mqtt import Address, MakeMosquitto
+from support.kept_link import kept, reaching, unique
+from support.refusing_broker import RefusingBroker
 
 SAID = 5
 
@@ -105,6 +110,17 @@ async def test_error_in_one_device_is_its_own(mosquitto: Address) -> None:
         assert heard.drops.count("bad", Cause.FAILED) == SAID
         await voice.say(f"{root}/bad", b'{"x": 9}')
         await heard.until(lambda it: it.of("bad", "x")[-1].quality is Quality.GOOD)
+
+
+async def test_broker_that_acknowledges_nothing_holds_no_queue_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "ACKNOWLEDGED_S", 0.2)
+    asked = MqttRequest(topic="ask", payload={"mark": "<token>"}, echo="mark")
+    broker = RefusingBroker("said", b"x", acknowledges=False)
+    async with broker.running():
+        session = MqttSession(reaching(("127.0.0.1", broker.port)), client_id=unique())
+        async with kept(session) as links:
+            with pytest.raises(Transient, match="has not acknowledged a request"):
+                await requests.RequestClient("a", DropCounters()).ask(await links.next(), asked, "reply")
 
 
 async def test_filter_that_no_broker_takes_costs_its_own_device_only(mosquitto: Address) -> None:

@@ -8,10 +8,12 @@ import time
 from functools import partial
 from itertools import pairwise
 
+from hubwatch_agents.drivers.modbus.poller import SILENCES_TO_RECONNECT
 from hubwatch_agents.readings import Reading
 from hubwatch_core.words import Quality
 from support.agents_modbus_device import Line, Unit
 from support.agents_rig import Heard, driving
+from support.eventually import eventually
 
 
 def tcp(line: Line, **more: object) -> dict[str, object]:
@@ -172,6 +174,14 @@ async def test_what_was_read_before_the_connection_broke_is_kept() -> None:
             assert not good(heard, "s", "c")
             assert any("closed by the other side" in (r.reason or "") for r in heard.of("s", "c"))
     assert len(good(heard, "s")) == unit.answered
+
+
+async def test_connection_on_which_somebody_is_only_busy_is_not_doubted() -> None:
+    line = Line({1: Unit(fault="silent"), 2: Unit(fault="exception", number=6)})
+    devices = [{"sensor": f"s{unit}", "profile": "probe", "unit": unit, "timeout_ms": 20} for unit in line.units]
+    async with line.over_tcp(), driving(tcp(line), devices):
+        await eventually(lambda: line.units[1].asked > SILENCES_TO_RECONNECT, 15)
+    assert line.connections == 1
 
 
 async def test_line_on_which_nobody_answers_is_not_hammered() -> None:

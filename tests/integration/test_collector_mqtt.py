@@ -17,6 +17,7 @@ from hubwatch_core.config import MqttSection
 from hubwatch_core.errors import Permanent
 from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.process import Context
+from hubwatch_store.ownership import NameTaken
 from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
@@ -238,6 +239,17 @@ async def test_one_that_is_gone_for_good_keeps_nothing_back_once_retired(address
         assert seqs(dsn) == list(range(1, 101))
         await send(link, *(frame(seq) for seq in range(101, 151)))
         await eventually(lambda: seqs(dsn) == list(range(1, 151)))
+
+
+async def test_one_that_runs_is_not_retired(address: tuple[str, int], dsn: str) -> None:
+    settings = settings_for(address, dsn)
+    async with running_collector(settings), publisher(address) as link:
+        await send(link, frame(1))
+        await eventually(lambda: seqs(dsn) == [1])
+        with pytest.raises(NameTaken, match="Stop that one first"):
+            await retire(settings)
+        await send(link, frame(2))
+        await eventually(lambda: seqs(dsn) == [1, 2])
 
 
 async def test_retiring_one_that_never_was_finds_nothing(address: tuple[str, int], dsn: str) -> None:

@@ -245,7 +245,8 @@ async def test_broker_that_takes_few_at_once_is_never_sent_more(make_mosquitto: 
 
         proxy.corrupt("up", note)
         proxy.stall("down")  # no acknowledgement comes back
-        asked = [asyncio.create_task(link.publish("t", b"x" * 1000)) for _ in range(50)]
+        asked: list[asyncio.Task[bool] | asyncio.Task[None]] = []
+        asked += [asyncio.create_task(link.publish("t", b"x" * 1000)) for _ in range(50)]
         asked.append(asyncio.create_task(link.subscribe("asked-last")))
         await eventually(lambda: b"asked-last" in sent)  # what could be sent before it was sent
         assert sent.count(b"x") == 7_000

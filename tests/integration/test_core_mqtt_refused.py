@@ -241,6 +241,7 @@ async def test_refused_subscription_costs_the_others_nothing_and_is_asked_for_ag
             asked = choosy.log.read_text(encoding="utf-8").count("closed/b")
             await eventually(lambda: choosy.log.read_text(encoding="utf-8").count("closed/b") > asked)
             await link.unsubscribe("closed/b", "closed/c")
+            assert health.ok
             await link.subscribe("open/d", keep_asking=True)
             assert health.ok
             assert links.made == 1

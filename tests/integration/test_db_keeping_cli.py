@@ -74,7 +74,7 @@ def test_a_hold_is_made_listed_and_released(kept: Kept) -> None:
     kept.sensor("door-3", "access")
     assert said("hold", "list") == "no hold is in force\n"
     start = ("--hub", "harbour", "--sensor", "door-3", "--from", "2026-01-01T00:00+01:00", "--to", "2026-02-01")
-    assert said("hold", "add", *start, "--reason", "case\n42", "--by", "counsel") == "hold 1 is in force\n"
+    assert said("hold", "add", *start, "--reason", "case\n\x1b42", "--by", "counsel\x1b") == "hold 1 is in force\n"
     line = "   1  harbour/door-3  2025-12-31T23:00:00+00:00 to 2026-02-01T00:00:00+00:00  case 42  by counsel\n"
     assert said("hold", "list") == line
     assert "holds        1 in force" in said("status")

@@ -27,6 +27,8 @@ SITE = (
 )
 HEAD = "badge,home zone,shift,on call,clearance,valid from,valid to,name\n"
 KEY = "a key of more than sixteen characters"
+NOBODYS_UID = 4_000_000_123
+"""As a container has that runs under any number."""
 
 
 @pytest.fixture
@@ -92,6 +94,14 @@ def test_key_or_raw_has_to_be_said_and_the_key_to_be_long_enough(
     assert "fewer than 16" in imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n", "--key-file", str(key)).output
     assert imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n", "--raw").exit_code == 0
     assert connection.execute("SELECT subject FROM hubwatch.cardholders").fetchall() == [("badge:1",)]
+
+
+def test_user_without_a_name_has_to_say_who_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: NOBODYS_UID)
+    result = imported("postgresql://unused", tmp_path, "1,,,,,,,\n", "--raw")
+    assert (result.exit_code, "say with --by who imports" in result.output) == (2, True)
 
 
 def test_names_are_read_by_their_own_role_and_not_by_that_of_boards(

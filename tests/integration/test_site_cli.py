@@ -94,6 +94,7 @@ def test_plan_is_drawn_also_when_something_is_wrong(file: Path, tmp_path: Path) 
     file.write_text(file.read_text(encoding="utf-8").replace("at = [35, 22]", "at = [35, 2200]"), encoding="utf-8")
     assert "sensors[0].at: 35, 2200 lies outside the plan" in refused(2, "draw", str(file), str(picture))
     assert 'class="wrong"' in picture.read_text(encoding="utf-8")
+    assert f"{tmp_path} cannot be written: Is a directory" in refused(1, "draw", str(file), str(tmp_path))
 
 
 def test_draft_of_a_hub_that_runs_is_a_site(file: Path, migrated_plain_dsn: str) -> None:

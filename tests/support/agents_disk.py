@@ -35,7 +35,7 @@ class CrashingDisk(Disk):
         self._size = self._used() + room
 
     def relax(self) -> None:
-        """Return all the room there was."""
+        """Give back all the room there was."""
         self._size = None
 
     def _used(self) -> int:

@@ -1,4 +1,4 @@
-"""Exact intervals of measured rates and shares, 95 % each."""
+"""Exact intervals of measured rates and shares, 95 % each (Garwood 1936; Clopper and Pearson 1934)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import math
 from collections.abc import Callable
 
 LEVEL = 0.025
+ONE_SIDED = 0.05
 
 
 def poisson_interval(count: int) -> tuple[float, float]:
-    """Return the interval of the mean of a Poisson count."""
-    high = _solve(lambda mean: _poisson_at_most(count, mean) - LEVEL, 0.0, count + 10 * math.sqrt(count + 1) + 10)
+    """Return the interval of the mean of a Poisson count; one-sided from above when nothing was counted."""
     if count == 0:
-        return 0.0, high
+        return 0.0, poisson_upper(0)
+    high = _poisson_high(count, LEVEL)
     return _solve(lambda mean: 1 - LEVEL - _poisson_at_most(count - 1, mean), high, 0.0), high
+
+
+def poisson_upper(count: int) -> float:
+    """Return the one-sided upper bound of the mean of a Poisson count."""
+    return _poisson_high(count, ONE_SIDED)
 
 
 def share_interval(found: int, of: int) -> tuple[float, float]:
@@ -21,6 +27,10 @@ def share_interval(found: int, of: int) -> tuple[float, float]:
     low = 0.0 if found == 0 else _solve(lambda p: 1 - LEVEL - _binomial_at_most(found - 1, of, p), 1.0, 0.0)
     high = 1.0 if found == of else _solve(lambda p: _binomial_at_most(found, of, p) - LEVEL, 0.0, 1.0)
     return low, high
+
+
+def _poisson_high(count: int, level: float) -> float:
+    return _solve(lambda mean: _poisson_at_most(count, mean) - level, 0.0, count + 10 * math.sqrt(count + 1) + 10)
 
 
 def _solve(falls: Callable[[float], float], above: float, below: float) -> float:

@@ -22,7 +22,10 @@ class RefusingBroker:
     """Code of the SUBACK, 0 to grant what is asked for."""
     publication: int = 0
     """Code of the PUBACK; MQTT 3.1.1 has none."""
+    acknowledges: bool = True
+    """Without it no PUBACK is sent at all."""
     refused: int = 0
+    unacknowledged: int = 0
     port: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -46,6 +49,16 @@ class RefusingBroker:
         self.refused += code != 0
         return code
 
+    def _acknowledgement(self, body: bytes, five: bool) -> bytes:
+        """Return the PUBACK of a PUBLISH, if there is to be one."""
+        if not self.acknowledges:
+            self.unacknowledged += 1
+            return b""
+        at = 2 + int.from_bytes(body[:2], "big")
+        code = self._answer(self.publication) if five else 0
+        tail = bytes([code]) if code else b""
+        return bytes([0x40, 2 + len(tail)]) + body[at : at + 2] + tail
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         five, sending = False, None
@@ -67,10 +80,7 @@ class RefusingBroker:
                     if not code and sending is None:
                         sending = asyncio.create_task(self._send(writer, five))
                 elif kind == PUBLISH and flags & 6:
-                    at = 2 + int.from_bytes(body[:2], "big")
-                    code = self._answer(self.publication) if five else 0
-                    tail = bytes([code]) if code else b""
-                    writer.write(bytes([0x40, 2 + len(tail)]) + body[at : at + 2] + tail)
+                    writer.write(self._acknowledgement(body, five))
                 elif kind == PINGREQ:
                     writer.write(b"\xd0\0")
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -47,6 +47,7 @@ def test_value_decides_what_may_be_believed(says: dict[str, Any], value: object,
 def test_value_itself_stays_and_the_reason_names_what_was_found() -> None:
     assert judged(rule(good=[0]), {"s": 7}) == (5.0, Quality.BAD, "status 7")
     assert judged(rule(good=[0], reasons={"7": "no detector"}), {"s": 7}).reason == "no detector"
+    assert judged(rule(good=[0]), {"s": "hot\n\x1b[2J"}).reason == "status hot [2J"
 
 
 def test_what_was_found_holds_until_it_is_said_otherwise() -> None:

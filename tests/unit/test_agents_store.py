@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -51,14 +51,21 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
 
 
 class Limited(Disk):
-    """A disk that can be declared full."""
+    """A disk that can be declared full, or for what holds a text."""
 
     full = False
+    full_for = b""
 
     def append(self, fd: int, data: bytes) -> int:
-        if self.full:
+        if self.full or (self.full_for and self.full_for in data):
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().append(fd, data)
+
+
+def told_lost(entries: Sequence[KeptFrame]) -> list[wire.Event]:
+    """Return what frames say of losses."""
+    events = [event for entry in entries for event in wire.decode_frame(entry.payload).events]
+    return [event for event in events if event.type == "agent.lost"]
 
 
 def draft(count: int, reason: str = "") -> Batch:
@@ -101,6 +108,22 @@ def test_full_disk_is_survived_counted_and_told_when_it_is_over(tmp_path: Path, 
     assert event.type == "agent.lost"
     assert (event.sensor, event.attrs["readings"]) == ("box", 12)
     assert health.ok
+
+
+def test_loss_that_finds_no_room_to_be_told_is_told_whole_with_the_next_frame(
+    tmp_path: Path, open_store: OpenStore
+) -> None:
+    disk, health = Limited(tmp_path), Health()
+    store = open_store(health, disk)
+    disk.full = True
+    assert store.keep(draft(5)) == []
+    disk.full, disk.full_for = False, b"agent.lost"
+    assert told_lost(store.keep(draft(1))) == []
+    assert not health.ok
+    disk.full_for = b""
+    (event,) = told_lost(store.keep(draft(1)))
+    assert (event.attrs["readings"], event.attrs["events"]) == (5, 0)
+    assert (store.lost_readings, store.lost_events, health.ok) == (5, 0, True)
 
 
 def test_eviction_is_declared_as_an_event_of_the_agent(open_store: OpenStore) -> None:

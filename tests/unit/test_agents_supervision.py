@@ -82,6 +82,16 @@ class Hostile(Fake):
         raise OverflowError("hostile")
 
 
+class Lingering(Fake):
+    """A driver that ends only when it may."""
+
+    may_end = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await super().run(stop)
+        await self.may_end.wait()
+
+
 class Deaf(Fake):
     """A driver that does not end when it is asked to, nor when it is cancelled once."""
 
@@ -220,6 +230,27 @@ async def test_driver_that_does_not_stop_is_left_alone_and_the_others_end_in_ord
     assert good.ended.is_set()
     assert [line["connection"] for line in lines if "does not stop" in line["event"]] == ["hostile"]
     await asyncio.sleep(0.6)  # the deaf one ends by itself, so that nothing is left to the next test
+
+
+async def test_connection_that_is_wanted_again_while_its_driver_ends_is_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_DRIVER_S", 10)
+    monkeypatch.setattr(Lingering, "may_end", asyncio.Event())
+    both = two_connections()
+    async with Rig(Lingering) as rig:
+        await eventually(lambda: rig.made["hostile"])
+        (first,) = rig.made["hostile"]
+        assert isinstance(first, Fake)
+        rig.drivers.plan(Configuration(both.settings, both.devices[:1]), rig._make)
+        await first.ended.wait()
+        rig.drivers.plan(both, rig._make)
+        Lingering.may_end.set()
+        await eventually(lambda: len(rig.made["hostile"]) == 2)
+        again = rig.made["hostile"][1]
+        assert isinstance(again, Fake)
+        await eventually(lambda: again.reads > 1)
+        assert len(rig.made["good"]) == 1
 
 
 async def test_figures_of_a_driver_that_fails_are_left_out_and_logged_once() -> None:

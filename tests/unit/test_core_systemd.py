@@ -36,6 +36,14 @@ def test_state_arrives_at_an_abstract_socket() -> None:
         assert server.recv(100) == "STOPPING=1\nSTATUS=µ".encode()
 
 
+def test_systemd_that_reads_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with _listening(path):
+        sent = [notify("WATCHDOG=1", {"NOTIFY_SOCKET": path}) for _ in range(10_000)]
+    assert sent[0]
+    assert not sent[-1]
+
+
 @pytest.mark.parametrize(
     "env", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "relative"}, {"NOTIFY_SOCKET": "vsock:2:1"}]
 )

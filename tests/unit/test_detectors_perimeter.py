@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from hubwatch_core.wire import Clear, Detection, Event
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import Finding, Neighbour, Origin, Site
-from hubwatch_detectors.perimeter.crossing import Perimeter, PerimeterConfig
+from hubwatch_detectors.perimeter.crossing import Perimeter
+from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from support.detectors_hub import AGENT, FENCES, HUB, at
 from support.detectors_stories import SITE
 

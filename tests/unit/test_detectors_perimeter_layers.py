@@ -9,8 +9,9 @@ from benchmarks.detectors_perimeter import crossings, found_intruders
 from hubwatch_core.wire import Clear, Detection, Event, Sensor
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Finding, Neighbour, Origin, Site
-from hubwatch_detectors.perimeter.crossing import Perimeter, PerimeterConfig
+from hubwatch_detectors.perimeter.crossing import Perimeter
 from hubwatch_detectors.perimeter.nuisance_rates import CLASSES, NuisanceTally, Weather
+from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from hubwatch_detectors.perimeter.walks import around, length_km, walks
 from support.detectors_hub import AGENT, HUB, at
 from support.perimeter_model import (

@@ -6,7 +6,8 @@ import pytest
 
 from hubwatch_detectors.contract import Neighbour, Origin, Scope, Site, Spec
 from hubwatch_detectors.engine import Engine, Rules
-from hubwatch_detectors.perimeter.crossing import Perimeter, PerimeterConfig
+from hubwatch_detectors.perimeter.crossing import Perimeter
+from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from support.detectors_engine import EngineBench, event
 from support.detectors_hub import DOOR, FENCES, HUB, birth
 from support.detectors_stories import SITE, attacked

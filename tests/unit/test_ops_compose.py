@@ -10,6 +10,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from hubwatch_core.process import Context
+from hubwatch_core.process.service import STOP_TIMEOUT_S
 from hubwatch_ops.cli import build
 from hubwatch_ops.up import load
 
@@ -66,6 +68,12 @@ def test_hubs_configuration_is_accepted_and_its_secrets_are_mounted() -> None:
     secrets = {f"/run/secrets/{name}" for name in SERVICES["hub"]["secrets"]}
     wanted = {str(hub.collector.mqtt.password_file), str(hub.collector.database.password_file)}
     assert wanted <= secrets
+
+
+def test_hub_gives_all_its_parts_the_time_they_have() -> None:
+    parts = load(FOLDER / "hub.toml").parts(Context.make("up"))
+    given_s = float(SERVICES["hub"]["stop_grace_period"].removesuffix("s"))
+    assert given_s > len(parts) * (STOP_TIMEOUT_S + 1)  # one after the other, with a second to be cancelled in
 
 
 @pytest.mark.parametrize("service", ["migrate", "hub"])

@@ -6,14 +6,21 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from typer.main import get_command
 
-from hubwatch_core.process import EXIT_CONFIG
+from hubwatch_agents import service
+from hubwatch_agents.config.load import check
+from hubwatch_agents.config.load import load as load_agent
+from hubwatch_core.process import EXIT_CONFIG, Context, Part
 from hubwatch_core.process.service import STOP_TIMEOUT_S
 from hubwatch_ops.cli import build
+from hubwatch_ops.up import load
 
 FOLDER = Path(__file__).parents[2] / "ops" / "systemd"
 UNITS = sorted(FOLDER.glob("*.service"))
@@ -48,9 +55,26 @@ def test_unit_is_watched_and_restarted_except_when_its_configuration_is_wrong(un
     assert _values(unit, "RestartPreventExitStatus") == [str(EXIT_CONFIG)]
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
-def test_unit_gives_its_parts_the_time_they_have(unit: Path) -> None:
-    assert float(_values(unit, "TimeoutStopSec")[0]) > STOP_TIMEOUT_S
+def _sample(package: str, folder: Path) -> Path:
+    file = folder / "sample.toml"
+    file.write_text((resources.files(package) / "sample.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    return file
+
+
+def _time_to_stop_s(parts: Sequence[Part]) -> float:
+    return len(parts) * (STOP_TIMEOUT_S + 1)  # one after the other, with a second to be cancelled in
+
+
+def test_hub_gives_all_its_parts_the_time_they_have(tmp_path: Path) -> None:
+    parts = load(_sample("hubwatch_ops", tmp_path)).parts(Context.make("up"))
+    assert float(_values(FOLDER / "hubwatch-up.service", "TimeoutStopSec")[0]) > _time_to_stop_s(parts)
+
+
+def test_agent_gives_all_its_parts_the_time_they_have(tmp_path: Path) -> None:
+    file = _sample("hubwatch_agents", tmp_path)
+    with patch.object(service, "Agent"):  # without its spool
+        parts = service.checked_parts(check(load_agent(file), str(file)), Context.make("agent"), path=file)
+    assert float(_values(FOLDER / "hubwatch-agent.service", "TimeoutStopSec")[0]) > _time_to_stop_s(parts)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

@@ -13,6 +13,7 @@ from hubwatch_site import HubSite, Walks, draft, parse_site
 from hubwatch_site.draft import Announced
 from hubwatch_site.drawing import draw
 from hubwatch_site.file import parse_partly
+from hubwatch_site.model import MAX_METRES
 from hubwatch_site.plan_image import fault_of_image
 from hubwatch_site.walking import FASTEST_M_S
 
@@ -49,6 +50,13 @@ def test_door_takes_no_time_unless_a_path_says_so() -> None:
     walks = Walks(site(path("b", "a", "seconds = 7") + door.format(1, "a", "b") + door.format(2, "b", "c")))
     assert walks.seconds("a", "b") == 7
     assert walks.seconds("c", "b") == 0
+
+
+@pytest.mark.parametrize(("start", "end"), ["ab", "ba"])
+def test_door_beside_a_one_way_path_leads_the_other_way_without_time(start: str, end: str) -> None:
+    door = '[[doors]]\nsensor = "d"\nfrom = "a"\nto = "b"\n'
+    walks = Walks(site(path(start, end, "seconds = 7\none_way = true") + door))
+    assert (walks.seconds(start, end), walks.seconds(end, start)) == (7, 0)
 
 
 def test_travel_leads_to_other_hubs() -> None:
@@ -101,6 +109,13 @@ def test_picture_shows_in_red_what_is_inconsistent_and_says_it() -> None:
     told = [each.text or "" for each in root.iter(f"{SVG}text") if each.get("class") == "wrong-text"]
     assert any("crosses itself" in line for line in told)
     assert any("outside the plan" in line for line in told)
+
+
+def test_picture_of_a_zone_far_beyond_any_plan_is_drawn_as_far_as_plans_go() -> None:
+    part, problems = parse_partly(HEAD + '[[zones]]\nid = "z"\noutline = [[0, 0], [9e9, 0], [0, 9e9]]\n', "site")
+    assert any("no plan" in problem.message for problem in problems)
+    root = ET.fromstring(draw(part, problems))
+    assert [each.get("width") for each in root.iter(f"{SVG}rect")] == [f"{MAX_METRES}"]
 
 
 def test_picture_of_foreign_names_is_still_a_picture() -> None:

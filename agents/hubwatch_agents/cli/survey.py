@@ -9,6 +9,7 @@ from hubwatch_agents.devices import Configuration
 from hubwatch_agents.drivers import contract, registry
 from hubwatch_agents.readings import Reading, SensorEvent
 from hubwatch_agents.values import pseudonyms
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Quality
 
 
@@ -66,8 +67,8 @@ def _lines(checked: Configuration, looker: SurveySink) -> Iterator[str]:
                 yield f"{device.sensor:20} {channel.name:24} nothing came"
                 continue
             value = "–" if reading.x is None else f"{reading.x:g} {channel.unit}"
-            why = f" ({reading.reason})" if reading.reason else ""
+            why = f" ({one_line(reading.reason)})" if reading.reason else ""
             quality = reading.quality.name.lower()
             yield f"{device.sensor:20} {channel.name:24} {value:24} {quality}{why}, {looker.count[key]} readings"
     for event in looker.events:
-        yield f"{event.sensor:20} {event.type:24} {event.subject or ''} {event.attrs or ''}"
+        yield f"{event.sensor:20} {event.type:24} {one_line(event.subject or '')} {event.attrs or ''}"

@@ -74,7 +74,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode_request(line: bytes | MalformedRequest) -> CommandRequest:
-    """Decode and check a request. Raises Malformed."""
+    """Decode and check a request. Raises MalformedRequest."""
     if isinstance(line, MalformedRequest):
         raise line
     if not line.endswith(b"\n"):

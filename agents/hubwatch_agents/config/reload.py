@@ -35,7 +35,7 @@ class Reconfigurable(Protocol):
         ...
 
     def configured(self, in_force: bool, detail: str) -> None:
-        """Return whether the file is in force, and if not why."""
+        """Take note whether the file is in force, and if not why."""
         ...
 
 

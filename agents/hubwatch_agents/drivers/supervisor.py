@@ -75,7 +75,9 @@ class DriverSupervisor:
                 continue
             key = (settings.privacy, connection, behind)
             running = self._running.get(connection.name)
-            kept = running if running is not None and running.key == key else None
+            # One that is being stopped does not go on: it was left out by a configuration in between.
+            goes_on = running is not None and running.key == key and not running.stop.is_set()
+            kept = running if goes_on else None
             planned[connection.name] = kept or _Running(key, connection, behind, make)
         self._planned = planned
         self._changed.set()

@@ -330,13 +330,20 @@ class FrameStore:
     def _room_again(self) -> Sequence[KeptFrame]:
         if self._lost_since is None:
             return ()
-        since, self._lost_since = self._lost_since, None
-        (readings, events), self._lost = self._lost, [0, 0]
-        self._health.set("spool", True, "room again")
-        self._log.info("frames can be kept again", lost_readings=readings, lost_events=events)
+        since, (readings, events) = self._lost_since, self._lost
         attrs = {"readings": readings, "events": events, "since": since, "reason": self._lost_reason}
         lost = wire.Event(sensor=self._settings.agent, t=now_us(), type=LOST, attrs=attrs)
-        return self.keep(Batch([], [lost], 0, late=False))
+        try:
+            frame = KeptFrame(self._writer.write(Batch([], [lost], 0, late=False)))
+        except (NoRoom, TooLong, OSError):
+            return ()  # told with the next frame that is kept
+        finally:
+            self._forget_evicted()
+        self._lost_since, self._lost = None, [0, 0]
+        self._health.set("spool", True, "room again")
+        self._log.info("frames can be kept again", lost_readings=readings, lost_events=events)
+        self.kept_bytes += len(frame.payload)
+        return (frame,)
 
 
 def _locked(path: Path) -> int:

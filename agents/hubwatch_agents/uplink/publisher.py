@@ -16,6 +16,7 @@ from hubwatch_agents.uplink.frames import late_copy
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import drain, raise_first, wait_for_event
+from hubwatch_core.errors import Transient
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import MqttLink, MqttSession, Will
 from hubwatch_core.topics import Leaf, Topic
@@ -34,6 +35,9 @@ RETRY_FRAMES = 1000
 """Frames that are sent again at a time where nobody answers."""
 LATE_FLAG_BYTES = 32
 """What a frame grows by when it is sent as backlog."""
+ACKNOWLEDGED_S = 30.0
+"""A broker that acknowledges nothing for so long is of no use, though it may answer pings."""
+LOOK_S = 1.0
 GRACE_S = 2.0
 """A frame that has waited no longer for the link is still live: the blink of a broker makes no backlog."""
 
@@ -155,6 +159,9 @@ class Publisher:
     # -- the link ----------------------------------------------------------------------------------------------
 
     async def _use(self, link: MqttLink) -> None:
+        await _first_of(self._send_on(link), _be_acknowledged(link))
+
+    async def _send_on(self, link: MqttLink) -> None:
         longest = link.max_payload_bytes(self._frame_topic)
         self._store.limit(wire.MAX_FRAME_BYTES if longest is None else longest - LATE_FLAG_BYTES)
         await self._births.say_hello(link)
@@ -258,6 +265,14 @@ class Publisher:
         except BaseException:
             self._store.put_back(frame)
             raise
+
+
+async def _be_acknowledged(link: MqttLink) -> None:
+    """Look on for ever. Raises Transient when the broker acknowledges nothing."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        if link.owing_s >= ACKNOWLEDGED_S:
+            raise Transient(f"the broker has acknowledged no message for {ACKNOWLEDGED_S:g} s")
 
 
 async def _end_of(task: asyncio.Task[None]) -> None:

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from hubwatch_agents.devices import Device
 from hubwatch_agents.readings import Reading
-
-SECOND_US = 1_000_000
+from hubwatch_core.clock import SECOND_US
 
 Key = tuple[str, str]
 

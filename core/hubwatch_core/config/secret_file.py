@@ -8,7 +8,7 @@ from hubwatch_core.errors import Permanent
 
 
 def secret_in(file: Path) -> str:
-    """Return the secret in a file, without the final line break; raises Permanent when there is none to be read"""
+    """Return the secret in a file, without the final line break; raises Permanent when there is none to be read."""
     try:
         text = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

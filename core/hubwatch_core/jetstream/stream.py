@@ -2,7 +2,7 @@
 
 Left to itself a server makes this stream when the first MQTT client connects, with retention by interest: what comes
 before the first consumer is confirmed and thrown away, and a consumer that comes later finds no inventories. Made by us
-it keeps everything; `jetstream_trim` removes what everybody has acknowledged. When it is full it takes nothing more,
+it keeps everything; `trim.py` removes what everybody has acknowledged. When it is full it takes nothing more,
 which the agents' spools bear; it never drops what is old.
 """
 

@@ -51,7 +51,7 @@ def is_frame(subject: str) -> bool:
 
 
 def any_version(subject: str) -> str:
-    """Return a filter for the same messages that no filter for version 1 holds whole; `jetstream_trim` says why."""
+    """Return a filter for the same messages that no filter for version 1 holds whole; `trim.py` says why."""
     return f"{_EVERY_VERSION}{subject.removeprefix(_OURS)}"
 
 

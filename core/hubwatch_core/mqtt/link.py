@@ -72,6 +72,7 @@ class MqttLink:
         self.lost = client.lost
         self._client = client
         self._confirmations: dict[int, asyncio.Future[ReasonCode]] = {}
+        self._owing_since = 0.0
         self._to_acknowledge: list[int] = []
         self._subscriptions = subscriptions
         self._max_pause_s = max_pause_s
@@ -97,7 +98,10 @@ class MqttLink:
             raise Transient(f"publish to {topic} failed: {error_string(info.rc)}")
         if qos == 0:
             return True
-        confirmation = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        confirmation = loop.create_future()
+        if not self._confirmations:
+            self._owing_since = loop.time()
         self._confirmations[info.mid] = confirmation
         try:
             await asyncio.wait([confirmation, self.lost], return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +113,11 @@ class MqttLink:
         if code.is_failure:
             raise MqttRefused(f"broker refused a message on {topic}: {code}")
         return bool(code.value != _NOBODY_SUBSCRIBED)
+
+    @property
+    def owing_s(self) -> float:
+        """For how long the broker has acknowledged none of the messages that it has to; 0 when it owes nothing."""
+        return asyncio.get_running_loop().time() - self._owing_since if self._confirmations else 0.0
 
     def max_payload_bytes(self, topic: str) -> int | None:
         """Return the longest payload that the broker takes on a topic; None where it names no limit."""
@@ -161,7 +170,8 @@ class MqttLink:
                     for each, refusal in self._refused.items()
                     if (refusal.identifier, refusal.qos) == (identifier, qos)
                 ]
-                await self.subscribe(*filters, identifier=identifier, keep_asking=True, qos=qos)
+                if filters:  # else they were taken back meanwhile
+                    await self.subscribe(*filters, identifier=identifier, keep_asking=True, qos=qos)
             if not self._refused:
                 failures = 0
                 self._some_refused.clear()
@@ -193,6 +203,7 @@ class MqttLink:
             raise Transient(f"unsubscribing failed: {error}") from None
         for each in filters:
             self._refused.pop(each, None)
+        self._tell_refused()
 
     async def receive(self, most: int, wait_s: float, max_bytes: int | None = None) -> list[Message]:
         """Wait up to `wait_s` for a message, then take what has come within the limits; [] when none came.
@@ -253,6 +264,7 @@ class MqttLink:
     ) -> None:
         confirmation = self._confirmations.get(mid)
         if confirmation is not None and not confirmation.done():
+            self._owing_since = confirmation.get_loop().time()
             confirmation.set_result(code)
 
 

@@ -1,6 +1,6 @@
 """Telling systemd how we are: READY, STOPPING, WATCHDOG (protocol of sd_notify(3)).
 
-A dozen lines over a datagram socket; the bindings on PyPI need libsystemd's headers on every gateway.
+A dozen lines over a datagram socket: less than what a package would have to be kept for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def notify(state: str, env: Mapping[str, str] = os.environ) -> bool:
         return False
     if address.startswith("@"):  # abstract socket
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+    # Without waiting: a systemd that reads nothing just now must not hold up the event loop.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as link:
         try:
             link.sendto(state.encode(), address)
         except OSError:

@@ -75,7 +75,7 @@ _MISCONFIGURED = re.compile(
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise psycopg's errors as Transient, Permanent or Refused, with one line for an operator."""
+    """Raise psycopg's errors as Transient, Permanent or DatabaseRefused, with one line for an operator."""
     try:
         yield
     except psycopg.Error as error:

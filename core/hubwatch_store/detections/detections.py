@@ -27,7 +27,7 @@ class DetectionBatch:
 async def keep(pool: Pool, batch: DetectionBatch, owner: str | None = None) -> dict[str, int]:
     """Store a batch whole or not at all; storing a finding again changes nothing. Return the journal's place by hub.
 
-    The database tells `hubwatch_detections` of what is new. Raises Transient when the database is away, and Refused
+    The database tells `hubwatch_detections` of what is new. Raises Transient when the database is away, DatabaseRefused
     when it will not have this data. With the token of an `owner`, nothing is stored once another process has its work.
     """
     with translated():

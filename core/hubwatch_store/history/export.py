@@ -43,10 +43,8 @@ class Export:
     sensors: tuple[str, ...] = ()
     contents: tuple[str, ...] = tuple(CONTENTS)
 
-    def run(
-        self, history: History, days: Sequence[date], now: datetime, told: Callable[[Path, int], None]
-    ) -> dict[str, int]:
-        """Write every file that is not there yet, and tell of each with its rows; return how many rows by content.
+    def run(self, history: History, days: Sequence[date], now: datetime) -> dict[str, int]:
+        """Write every file that is not there yet; return how many rows by content.
 
         Raises BadCall when the folder holds another export, Permanent when it cannot be written.
         """
@@ -60,10 +58,8 @@ class Export:
                     if file.exists() and str(file.relative_to(self.folder)) not in unfinished:
                         continue
                     self._note(unfinished, file, is_over=False)  # first, so that a crash leaves no half day for a whole
-                    written = self._write(history, content, day, file)
+                    rows[content] += self._write(history, content, day, file)
                     self._note(unfinished, file, is_over=_end_of(day) <= now)
-                    rows[content] += written
-                    told(file, written)
         except OSError as error:
             raise Permanent(f"{error.filename or self.folder} cannot be written: {error.strerror}") from None
         return rows

@@ -57,7 +57,7 @@ def stop_writers(connection: Connection[Any], partition: Partition) -> None:
 
 
 def rewrite(connection: Connection[Any], partition: Partition) -> None:
-    """Return the space of a partition's deleted rows back to the disk; not inside a transaction."""
+    """Give the space of a partition's deleted rows back to the disk; not inside a transaction."""
     name = sql.Identifier(*_parts(connection, partition))
     connection.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(name))
 

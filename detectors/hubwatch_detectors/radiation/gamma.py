@@ -2,7 +2,7 @@
 
 The profile of a vehicle without a source is background times a shadow ("baseline depression", Geelhood 2003,
 PNNL-14363) of unknown depth and shape, plus, in some vehicles, a long smooth load with natural radioactivity (NORM).
-`CELLS` are intervals of depth and load. Within a cell everything is normal: counting noise, the error of the
+Cells (`cells_of`) are intervals of depth and load. Within one everything is normal: counting noise, the error of the
 background, and the unevenness of shadow and load, which is a covariance of low rank. So the chance of a profile in a
 cell, and of the same with a source of a given place, width, strength and spectrum, has a closed form. The ratio of
 their averages is the statistic. By the lemma of Neyman and Pearson no other finds more at the same rate of false

@@ -76,7 +76,7 @@ def _written(order: Export, history: History, days: Sequence[date], now: datetim
         task = bar.add_task("exporting", total=len(days))
         for day in days:
             bar.update(task, description=day.isoformat())
-            for name, count in order.run(history, [day], now, lambda _file, _rows: None).items():
+            for name, count in order.run(history, [day], now).items():
                 rows[name] += count
             bar.advance(task)
     return rows

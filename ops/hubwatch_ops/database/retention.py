@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
@@ -49,7 +50,7 @@ def show(config: ConfigFile = None, dsn: Dsn = None) -> None:
     typer.echo(f"{'kind':<18}{'raw':>9}{'1m':>9}{'1h':>9}{'events':>9}  why")
     for rule in found:
         days = "".join(f"{_days(each):>9}" for each in (rule.raw, rule.minute, rule.hour, rule.event))
-        typer.echo(f"{rule.kind:<18}{days}  {rule.why}")
+        typer.echo(f"{rule.kind:<18}{days}  {one_line(rule.why)}")
     typer.echo(
         f"evidence          {_minutes(around.before)} before to {_minutes(around.after)} after every detection of a"
         f" sensor: {_days(around.days)} days"
@@ -205,15 +206,12 @@ def _deleted_lines(deleted: Deleted, verb: str) -> Iterator[str]:
 def _line(hold: Hold) -> str:
     what = f"{hold.hub}/{hold.sensor}" if hold.sensor else f"{hold.hub} (all sensors)"
     until = "no end" if hold.endless else hold.held_to.isoformat()
-    line = f"{hold.id:>4}  {what}  {hold.held_from.isoformat()} to {until}  {_flat(hold.reason)}  by {hold.by}"
+    span = f"{hold.held_from.isoformat()} to {until}"
+    line = f"{hold.id:>4}  {what}  {span}  {one_line(hold.reason)}  by {one_line(hold.by)}"
     if hold.released is None:
         return line
-    released = f"{hold.released.isoformat(timespec='seconds')} by {hold.released_by}"
-    return f"{line}  released {released}: {_flat(hold.release_reason or '')}"
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+    released = f"{hold.released.isoformat(timespec='seconds')} by {one_line(hold.released_by or '')}"
+    return f"{line}  released {released}: {one_line(hold.release_reason or '')}"
 
 
 def _days(days: int | None) -> str:

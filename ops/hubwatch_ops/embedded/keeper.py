@@ -32,7 +32,7 @@ class Keeper:
             extra_groups=None if user is None else [],
         )
         self.asked = False
-        """Return whether the end was asked for; otherwise the command ended by itself."""
+        """Whether the end was asked for; otherwise the command ended by itself."""
 
     def wait(self) -> int:
         """Wait for the command's end and give its exit code."""

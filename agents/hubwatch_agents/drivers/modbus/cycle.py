@@ -62,7 +62,7 @@ class Cycle:
         """The connection, by its number, that has given an answer."""
 
     async def read(self, job: Job) -> CycleResult:
-        """Read everything a job wants. Raises Busy, Stranger, NoAnswer, WrongReply or LinkLost."""
+        """Read everything a job wants. Raises Busy, IdentityMismatch, NoAnswer, WrongReply or LinkLost."""
         if not job.unit.identified:
             await self.identify(job.unit)
         image, t = Image(), 0
@@ -127,7 +127,7 @@ class Cycle:
         image.fail(*request, reason)
 
     async def identify(self, unit: Unit) -> None:
-        """See that a unit is what its profile is for. Raises Busy, Stranger or a Fault."""
+        """See that a unit is what its profile is for. Raises Busy, IdentityMismatch or a Fault."""
         for identity in unit.identity:
             image = Image()
             try:

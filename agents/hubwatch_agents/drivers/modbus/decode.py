@@ -21,11 +21,11 @@ from hubwatch_agents.readings import Reading, SensorEvent
 from hubwatch_agents.values.edges import EdgeDetector, Watch
 from hubwatch_agents.values.pseudonyms import Pseudonym
 from hubwatch_agents.values.scaling import Sample, bad, judge
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
 from hubwatch_core.wire import LATEST_US
 from hubwatch_core.words import Quality
 
-SECOND_US = 1_000_000
 MAX_DECIMALS = 9
 """More decimals than that no device has; a register that says so holds something else (0xFF, 0xFFFF)."""
 MAX_EXPONENT = 10

@@ -203,7 +203,6 @@ class Poller:
 
     def _deliver(self, job: Job, seen: CycleResult) -> None:
         self.reads += 1
-        self._silences = 0
         self._answered(job.unit)
         job.busy_tries = 0
         job.reported_s, job.trouble = self.clock(), ""
@@ -232,6 +231,7 @@ class Poller:
 
     def _busy(self, job: Job) -> float:
         self._link.works()
+        self._silences = 0
         job.busy_tries += 1
         if job.busy_tries <= BUSY_TRIES:
             return self.clock() + BUSY_PAUSE_S * 2.0 ** (job.busy_tries - 1)
@@ -265,6 +265,7 @@ class Poller:
 
     def _answered(self, unit: Unit) -> None:
         self._link.works()
+        self._silences = 0
         unit.gateway_errors = 0
         if unit.breaker.answered():
             self._log.info("device answers again", unit=unit.number, sensors=unit.sensors)

@@ -212,7 +212,7 @@ class Recoverer:
         self._keep()
 
     async def _silent(self, link: MqttLink, number: int) -> None:
-        """Return an event up only where the device answers to something else: one that is away keeps what it has."""
+        """Give an event up only where the device answers to something else: one that is away keeps what it has."""
         self._silences += 1
         if self._silences < TRIES:
             return

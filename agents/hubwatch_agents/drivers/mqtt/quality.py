@@ -11,6 +11,7 @@ from hubwatch_agents.drivers.mqtt.message import InboundMessage
 from hubwatch_agents.profiles.mqtt_schema import Availability, MqttQuality
 from hubwatch_agents.values.scaling import Sample
 from hubwatch_core.clock import SECOND_US
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Quality
 
 
@@ -66,7 +67,7 @@ def _doubt(rule: MqttQuality, value: Any) -> Doubt | None:
     if quality is Quality.GOOD:
         return None
     shown = payload.shown(value)
-    reason = rule.reasons.get(shown) or rule.reason.replace("{value}", shown)
+    reason = rule.reasons.get(shown) or rule.reason.replace("{value}", one_line(shown))
     return Doubt(quality, reason, frozenset(rule.channels))
 
 

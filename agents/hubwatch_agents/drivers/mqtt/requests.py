@@ -21,10 +21,12 @@ from hubwatch_agents.profiles.mqtt_schema import MqttRequest, Plain, PolledReque
 from hubwatch_agents.readings import Observation
 from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import backoff_s
-from hubwatch_core.errors import HubwatchError
+from hubwatch_core.errors import HubwatchError, Transient
 from hubwatch_core.mqtt import MqttLink, MqttRefused, TopicMap
 
 MAX_RETRY_S = 60.0
+ACKNOWLEDGED_S = 30.0
+"""A broker that has not acknowledged a request by then is of no use, though it may answer pings."""
 
 
 class Reply(NamedTuple):
@@ -64,14 +66,14 @@ class RequestClient:
     async def ask(self, link: MqttLink, request: MqttRequest, reply: str, number: Plain | None = None) -> Reply | None:
         """Ask, and return the reply; None when there is none in time.
 
-        Raises NotAsked when the broker does not take the request, Transient when the link is lost.
+        Raises NotAsked when the broker does not take the request, Transient when the link is lost or of no use.
         """
         token = f"{self._client_id}-{self._run}-{next(self._numbers)}"
         words = {"<token>": token, "<client>": self._client_id, "<reply>": reply, "<number>": number}
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[token] = future
         try:
-            await link.publish(request.topic, json.dumps(_filled(request.payload, words)).encode(), qos=1)
+            await _published(link, request.topic, json.dumps(_filled(request.payload, words)).encode())
             async with asyncio.timeout(request.timeout_ms / 1000):
                 return await future
         except TimeoutError:
@@ -179,6 +181,14 @@ def schedulers(
             client.expect(request.reply.topic, request.echo, mapper.sensor)
             queues.setdefault(request.queue or request.topic, []).append(PendingRequest(mapper, index, request))
     return [RequestScheduler(pending, client, emit, drops) for pending in queues.values()]
+
+
+async def _published(link: MqttLink, topic: str, payload: bytes) -> None:
+    try:
+        async with asyncio.timeout(ACKNOWLEDGED_S):
+            await link.publish(topic, payload, qos=1)
+    except TimeoutError:
+        raise Transient(f"the broker has not acknowledged a request within {ACKNOWLEDGED_S:g} s") from None
 
 
 def _filled(tree: Any, words: dict[str, Any]) -> Any:

@@ -63,7 +63,7 @@ class Disk:
         os.truncate(self.folder / name, length)
 
     def link(self, name: str, new: str) -> None:
-        """Return a file a second name."""
+        """Give a file a second name."""
         os.link(self.folder / name, self.folder / new)
 
     def unlink(self, name: str) -> None:
