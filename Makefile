@@ -7,8 +7,8 @@ STAMP := .venv/.installed
 CODE := core agents collector detectors alarms dashboards ops tests
 # A benchmark's name, such as demo-latency; all without it.
 ONLY ?=
-# How many tests run side by side.
-WORKERS ?= 4
+# How many tests run side by side: they wait five times as long as they compute.
+WORKERS ?= 8
 # Further arguments for pytest or the demo.
 ARGS ?=
 # The tests that may run side by side, those that take longest first, so that no worker is idle at the end.
