@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from support.chaos_checker import Verdict, check
 from support.chaos_faults import Fault
 from support.chaos_scene import AGENTS, MISHAPS, Scene, running_scene
-from support.chaos_watch import Watch, are_well, watching
+from support.chaos_watch import Watch, assert_well, watching
 from support.eventually import eventually
 
 START_S = 60.0
@@ -107,7 +109,7 @@ async def _under_way(scene: Scene) -> None:
 
     Detectors judge what came since they first subscribed: a door that was forced before is none of theirs.
     """
-    await eventually(lambda: are_well(scene), START_S)
+    await eventually(lambda: _all_well(scene), START_S)
     for name in AGENTS:
         scene.start_agent(name)
     deadline = time.monotonic() + START_S
@@ -116,6 +118,14 @@ async def _under_way(scene: Scene) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("nothing was stored before the first mishap")
         await asyncio.sleep(0.2)
+
+
+async def _all_well(scene: Scene) -> bool:
+    try:
+        await assert_well(scene)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise AssertionError(f"health does not answer: {type(error).__name__}") from error
+    return True
 
 
 async def _calm(watch: Watch) -> list[str]:

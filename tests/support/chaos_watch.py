@@ -116,10 +116,12 @@ async def watching(scene: Scene) -> AsyncIterator[Watch]:
         await drain([task])
 
 
-async def are_well(scene: Scene) -> bool:
-    """Return whether every part says that all is well."""
+async def assert_well(scene: Scene) -> None:
+    """Fail with what is wrong unless every part says that all is well."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S)) as session:
-        return all(await asyncio.gather(*(_is_well(session, scene.ports[part]) for part in PARTS)))
+        for part in PARTS:
+            async with session.get(f"http://127.0.0.1:{scene.ports[part]}/healthz") as answer:
+                assert answer.status == 200, f"{part} is not well: {await answer.text()}"
 
 
 async def _is_well(session: aiohttp.ClientSession, port: int) -> bool:
