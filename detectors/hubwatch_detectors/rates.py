@@ -47,7 +47,7 @@ class RateForm(StrEnum):
     PER_YEAR = "per opportunity and year"
     DAYS_BETWEEN = "days between"
 
-    def rate(self, value: float) -> float:
+    def rate_of(self, value: float) -> float:
         """Return the false alarms an opportunity (and day, where one is a sensor) that the field's value stands for."""
         match self:
             case RateForm.PER_YEAR:
@@ -56,7 +56,7 @@ class RateForm(StrEnum):
                 return 1 / value
         return value
 
-    def value(self, rate: float) -> float:
+    def value_of(self, rate: float) -> float:
         """Return what the field must say for this rate."""
         match self:
             case RateForm.PER_YEAR:

@@ -18,10 +18,10 @@ from hubwatch_core.config import (
     TelemetrySection,
     validate,
 )
-from hubwatch_detectors.budget import BudgetSection
 from hubwatch_detectors.contract import DetectorConfig, Site, Spec
 from hubwatch_detectors.engine import EngineConfig, Rules
 from hubwatch_detectors.registry import TABLE, specs
+from hubwatch_detectors.sharing import BudgetSection
 from hubwatch_store.database import DatabaseSection
 
 

@@ -3,6 +3,7 @@
 from hubwatch_store.history.export import Export, ExportFormat, days_between
 from hubwatch_store.history.frames import CONTENTS, MAX_ROWS, QUALITIES, Content, History
 from hubwatch_store.history.occupancies import occupancies_of
+from hubwatch_store.history.recording import ListedSensor, listed, recorded
 
 __all__ = [
     "CONTENTS",
@@ -12,6 +13,9 @@ __all__ = [
     "Export",
     "ExportFormat",
     "History",
+    "ListedSensor",
     "days_between",
+    "listed",
     "occupancies_of",
+    "recorded",
 ]

@@ -218,6 +218,6 @@ SPEC = Spec(
             badge_uses(0.25),
             by_hand=("clone_score",),
         ),
-        Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person and day", people),
+        Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person", people),
     ),
 )

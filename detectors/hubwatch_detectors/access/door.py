@@ -289,7 +289,7 @@ SPEC = Spec(
             "false_alarm_days",
             ("access.brute_force",),
             SensorKind.ACCESS,
-            "reader and day",
+            "reader",
             readers,
             by_hand=("burst_score",),
             form=RateForm.DAYS_BETWEEN,

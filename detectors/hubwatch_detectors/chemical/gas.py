@@ -334,7 +334,7 @@ SPEC = Spec(
             "false_alarms_per_day",
             ("chemical.concentration",),
             SensorKind.CHEMICAL,
-            "concentration and day",
+            "concentration",
             every_channel(SensorKind.CHEMICAL),
             by_hand=("min_rise_nats",),
         ),

@@ -419,12 +419,12 @@ SPEC = Spec(
     make=Perimeter,
     kinds=frozenset({SensorKind.PERIMETER, SensorKind.ENVIRONMENT}),
     rates=(
-        Rate("false_crossings_per_km_day", ("perimeter.crossing",), SensorKind.PERIMETER, "km and day", _km),
+        Rate("false_crossings_per_km_day", ("perimeter.crossing",), SensorKind.PERIMETER, "km", _km),
         Rate(
             "false_masked_per_year",
             ("perimeter.masked",),
             SensorKind.PERIMETER,
-            "section and day",
+            "section",
             every(SensorKind.PERIMETER),
             form=RateForm.PER_YEAR,
         ),

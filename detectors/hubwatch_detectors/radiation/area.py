@@ -295,7 +295,7 @@ SPEC = Spec(
             "false_alarms_per_day",
             ("radiation.area",),
             SensorKind.RADIATION_AREA,
-            "monitor and day",
+            "monitor",
             every(SensorKind.RADIATION_AREA),
             by_hand=("level_sigma",),
         ),

@@ -345,7 +345,7 @@ SPEC = Spec(
             "false_quiet_per_year",
             ("screening.degraded",),
             SensorKind.SCREENING,
-            "scanner and day",
+            "scanner",
             every(SensorKind.SCREENING),
             form=RateForm.PER_YEAR,
         ),
