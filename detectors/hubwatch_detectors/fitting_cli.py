@@ -96,6 +96,7 @@ def _rows(
 
     from hubwatch_core.clock import SECOND_US, to_us
     from hubwatch_detectors.process.plant_history import column, periods, unheard
+    from hubwatch_store.history import micros_of
 
     start, end = between
     ends = periods(to_us(start), to_us(end), period_s)
@@ -109,8 +110,11 @@ def _rows(
                     f"{sensor}/{channel} has changed its meaning in this time ({_meanings(good)}): fit from the last "
                     f"change on, with --from {good.index[good['version'] == good['version'].max()][0].isoformat()}"
                 )
-            times = good.index.to_numpy().astype("datetime64[us]").astype(np.int64)
-            columns.append(column(times, good["value"].to_numpy(), ends, round(HOLD_PERIODS * period_s * SECOND_US)))
+            columns.append(
+                column(
+                    micros_of(good.index), good["value"].to_numpy(), ends, round(HOLD_PERIODS * period_s * SECOND_US)
+                )
+            )
             step()
     rows = np.column_stack(columns)
     if silent := unheard([f"{sensor}/{channel}" for sensor, channel in signals], rows):

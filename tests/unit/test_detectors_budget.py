@@ -13,10 +13,11 @@ from hubwatch_core.words import SensorKind
 from hubwatch_detectors.achieved import Achieved
 from hubwatch_detectors.budget import Allowance, Budget, SetBy
 from hubwatch_detectors.contract import Site, Spec
-from hubwatch_detectors.rates import CountedSensor, Rate, RateForm, Traffic
+from hubwatch_detectors.rates import CountedSensor, RateForm, Traffic
 from hubwatch_detectors.registry import TABLE
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_detectors.sharing import BudgetSection, shared
+from hubwatch_site import parse_site
 
 SENSORS = (
     CountedSensor("rpm-1", SensorKind.RADIATION_PORTAL),
@@ -193,5 +194,7 @@ def test_no_data_is_said_and_is_no_zero(achieved: Achieved, words: str) -> None:
 
 def test_readers_are_those_the_site_names() -> None:
     (rate,) = (each for each in SPECS["access"].rates if each.field == "false_alarm_days")
-    assert isinstance(rate, Rate)
-    assert rate.count(Traffic(SENSORS)) == 1.0
+    door = '[[doors]]\nsensor = "door-1"\nfrom = "a"\nto = "b"\nreaders = { in = "r1", out = "r2" }\n'
+    zones = '[[zones]]\nid = "a"\nname = "A"\n[[zones]]\nid = "b"\nname = "B"\n'
+    site = parse_site(f'[hub]\nid = "h"\nname = "H"\nmode = "sea"\ntime_zone = "UTC"\n{zones}{door}', "site")
+    assert (rate.count(Traffic(SENSORS)), rate.count(Traffic(SENSORS, site))) == (1.0, 2.0)

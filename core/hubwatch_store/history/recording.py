@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from hubwatch_core.clock import SECOND_US, to_us
 from hubwatch_core.ids import new_ulid
 from hubwatch_core.wire import Birth, Channel, Event, Frame, QualityMark, Sensor, Series
 from hubwatch_core.words import ChannelKind, SensorKind
 from hubwatch_store.history.frames import CONTENTS, History
+from hubwatch_store.history.tables import micros_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +85,7 @@ class _Recording:
             yield Birth(1, self._hub, agent, self._epoch, at, "stored history", "", mine)
 
     def take_readings(self, piece: pd.DataFrame) -> None:
-        times = piece["time"].to_numpy().astype("datetime64[us]").astype(np.int64)
+        times = micros_of(piece["time"])
         values, marks = piece["value"].to_numpy(), piece["quality"].cat.codes.to_numpy()
         names = list(zip(piece["sensor"], piece["channel"], strict=True))
         slots = times // FRAME_US
@@ -98,7 +97,7 @@ class _Recording:
                 self._series[int(slots[first]), self._agent[names[first][0]]].append(made)
 
     def take_events(self, events: pd.DataFrame) -> None:
-        times = events.index.to_numpy().astype("datetime64[us]").astype(np.int64).tolist()
+        times = micros_of(events.index).tolist()
         columns = zip(times, events["sensor"], events["type"], events["subject"], events["attrs"], strict=True)
         for t, sensor, kind, subject, attrs in columns:
             self._events[t // FRAME_US, self._agent[sensor]].append(Event(sensor, t, kind, subject, attrs))
