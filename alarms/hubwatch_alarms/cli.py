@@ -101,7 +101,7 @@ def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> 
     if as_json:
         typer.echo(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
     else:
-        show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts)
+        show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts, whole.was)
 
 
 @app.command()

@@ -92,13 +92,15 @@ def _cells(row: ReportRow) -> tuple[str, ...]:
         rate = f"{each.rate.field} = {each.value:.3g} per {each.rate.per}"
         expected = _number(each.expected)
         if each.opportunities is None:
-            expected = "not known: traffic not said"
+            expected = f"not known: {each.rate.needs} not said"
         elif not each.opportunities:
             expected = "nothing to judge"
         elif each.threshold is not None:
             expected = "not known: threshold by hand"
         told = (rate, set_by_in_words(each), _number(each.share or None), expected)
-    return row.detector, *told, row.achieved.in_words(), row.achieved.judged_in_words()
+    idle = each is not None and each.opportunities == 0 and not row.achieved.alarms
+    achieved = "no data: nothing to judge" if idle else row.achieved.in_words()
+    return row.detector, *told, achieved, row.achieved.judged_in_words()
 
 
 def _passed(report: HubReport) -> str:
@@ -109,7 +111,8 @@ def _passed(report: HubReport) -> str:
         ("people with badges", report.passed.people, said and said.people_per_day),
     )
     told = [f"{count} {what}" + (f" ({per_day:g} are said)" if per_day else "") for what, count, per_day in pairs]
-    return f"Passed in the last 24 hours: {', '.join(told)}"
+    days = report.total.days
+    return f"Watched for {days:.3g} days. Passed in the last 24 hours: {', '.join(told)}"
 
 
 def _number(value: float | None) -> str:

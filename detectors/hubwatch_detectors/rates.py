@@ -78,10 +78,16 @@ class Rate:
     per: str
     """What one opportunity is, in words."""
     count: Callable[[Traffic], float | None]
-    """Opportunities a day at a hub; None where that is not known."""
+    """Opportunities a day at a hub that has such sensors; None where that is not known."""
     by_hand: tuple[str, ...] = ()
     """Fields that set the threshold itself, and go before this one."""
     form: RateForm = RateForm.PER_OPPORTUNITY
+    needs: str = ""
+    """What must be said of a hub before its opportunities are known."""
+
+    def opportunities(self, traffic: Traffic) -> float | None:
+        """Return the opportunities a day at a hub: 0 where there is nothing to judge, None where it is not known."""
+        return self.count(traffic) if traffic.of(self.kind) else 0.0
 
     def is_by_hand(self, config: Any) -> bool:
         """Return whether somebody has written this rate, or its threshold, into the configuration."""

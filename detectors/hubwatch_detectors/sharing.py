@@ -66,7 +66,7 @@ def shared(
     whole, total = section.false_alarms_per_day * scale, sum(parts.values())
     allowances: list[Allowance] = []
     for spec in running:
-        counts = [rate.count(traffic) for rate in spec.rates]
+        counts = [rate.opportunities(traffic) for rate in spec.rates]
         share = whole * parts[spec.name] / total / sum(bool(count) for count in counts) if parts[spec.name] else 0.0
         allowances += [
             _allowance(spec, rate, configs[spec.name], count, share)
@@ -86,7 +86,7 @@ def unshared(
 ) -> list[Allowance]:
     """Return the rates as they are at a hub without a budget."""
     return [
-        _allowance(spec, rate, configs[spec.name], rate.count(traffic or Traffic()), 0.0)
+        _allowance(spec, rate, configs[spec.name], rate.opportunities(traffic or Traffic()), 0.0)
         for spec in specs
         if configs[spec.name].enabled
         for rate in spec.rates
@@ -95,7 +95,7 @@ def unshared(
 
 def _part(section: BudgetSection, spec: Spec[Any], traffic: Traffic) -> float:
     """Return a detector's weight times the mean criticality of what it watches; 0 where it has nothing to judge."""
-    usable = [rate for rate in spec.rates if rate.count(traffic)]
+    usable = [rate for rate in spec.rates if rate.opportunities(traffic)]
     criticalities = [each.criticality for rate in usable for each in traffic.of(rate.kind)]
     if not criticalities:
         return 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from hubwatch_core.clock import SECOND_US, now_us, to_datetime
+from hubwatch_core.clock import SECOND_US, to_datetime, to_us
 from hubwatch_core.health import Health
 from hubwatch_core.wire import Channel, Frame, Sensor
 from hubwatch_core.words import SensorKind
@@ -31,7 +32,7 @@ from support.store_examples import EPOCH, birth, offer, series
 
 HUB = "harbour"
 MONITOR = Sensor("dose-1", SensorKind.RADIATION_AREA, "quay", channels=[Channel("gamma", "count", period_us=SECOND_US)])
-BEGAN = (now_us() // (3600 * SECOND_US) - 3) * 3600 * SECOND_US
+BEGAN = to_us(datetime(2026, 3, 2, 6, tzinfo=UTC))
 
 
 def store(dsn: str, inventory: list[Sensor], columns: dict[str, np.ndarray[Any, Any]], period_us: int) -> None:
@@ -76,7 +77,7 @@ def monitored(migrated_plain_dsn: str) -> str:
     """A hub with an area monitor: an hour and a half of background at 100/s, with a weak rise and a strong one."""
     random = np.random.default_rng(5)
     counts = random.poisson(100, 5400).astype(float)
-    counts[3000:3030] += random.poisson(25, 30)
+    counts[3000:3030] += random.poisson(9, 30)
     counts[4500:4560] += random.poisson(100, 60)
     store(migrated_plain_dsn, [MONITOR], {"dose-1/gamma": counts}, SECOND_US)
     return migrated_plain_dsn
@@ -100,10 +101,10 @@ def test_budget_shows_share_rate_and_what_to_expect(monitored: str, tmp_path: Pa
     area = rows["radiation_area"]["rate"]
     assert (area["set_by"], area["value"], area["expected_per_day"]) == ("budget", 2.0, 2.0), "it has all of it alone"
     assert rows["chemical"]["rate"]["set_by"] == "hand"
-    assert rows["radiation_portal"]["rate"]["expected_per_day"] is None
+    assert rows["radiation_portal"]["rate"]["opportunities_per_day"] == 0
     assert rows["radiation_area"]["achieved"]["rate"]["per_day"] == 0.0
     assert "hand: false_alarms_per_day" in shown
-    assert "not known: traffic not said" in shown
+    assert "no data: nothing to judge" in shown
 
 
 def test_hub_without_frames_has_no_data_and_no_zero(migrated_plain_dsn: str, tmp_path: Path) -> None:
@@ -168,7 +169,8 @@ def test_other_rates_are_tried_on_stored_history_and_nothing_is_changed(monitore
         assert each["peak"] >= 20, "the strong rise is found with every rate, and its peak is kept"
     counts = [each["detections"] for each in found.values()]
     assert counts == sorted(counts)
-    assert found[10.0]["false"] == [1, 1]
+    assert [each["false"] for each in found.values()] == [[0, 1], [1, 1], [1, 1], [1, 1], [1, 1]], "the weak rise"
+    assert (found[0.1]["lost"], found[10.0]["gained"] > 0) == (1, True)
     shown = good("propose", "radiation_area", "-c", config, "--hub", HUB, *span())
     assert "Nothing was changed" in shown
     assert "(in force)" in shown

@@ -197,4 +197,4 @@ def test_readers_are_those_the_site_names() -> None:
     door = '[[doors]]\nsensor = "door-1"\nfrom = "a"\nto = "b"\nreaders = { in = "r1", out = "r2" }\n'
     zones = '[[zones]]\nid = "a"\nname = "A"\n[[zones]]\nid = "b"\nname = "B"\n'
     site = parse_site(f'[hub]\nid = "h"\nname = "H"\nmode = "sea"\ntime_zone = "UTC"\n{zones}{door}', "site")
-    assert (rate.count(Traffic(SENSORS)), rate.count(Traffic(SENSORS, site))) == (1.0, 2.0)
+    assert (rate.opportunities(Traffic(SENSORS)), rate.opportunities(Traffic(SENSORS, site))) == (1.0, 2.0)

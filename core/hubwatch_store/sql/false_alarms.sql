@@ -1,7 +1,10 @@
 -- adjudicate: what a person found an alarm to be, for each of its detections
-INSERT INTO hubwatch.adjudications (alarm, detection, verdict, by, note)
-SELECT %(alarm)s, detection, %(verdict)s, %(by)s, %(note)s FROM hubwatch.alarm_detection WHERE alarm = %(alarm)s
+INSERT INTO hubwatch.adjudications (at, alarm, detection, verdict, by, note)
+SELECT statement_timestamp(), %(alarm)s, detection, %(verdict)s, %(by)s, %(note)s FROM hubwatch.alarm_detection WHERE alarm = %(alarm)s
 ORDER BY detection;
+
+-- said_of: what people found an alarm to be
+SELECT judged AS at, verdict, by, note FROM hubwatch.judged_alarms WHERE alarm = %(alarm)s AND verdict IS NOT NULL;
 
 -- sensors: what there is to judge at a hub: kind of sensor, criticality of its zone, channels that measure
 SELECT s.sensor, s.kind, coalesce(z.criticality, 1),

@@ -217,7 +217,8 @@ SPEC = Spec(
             "four uses of a badge",
             badge_uses(0.25),
             by_hand=("clone_score",),
+            needs="badge_uses_per_day",
         ),
-        Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person", people),
+        Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person", people, needs="people_per_day"),
     ),
 )

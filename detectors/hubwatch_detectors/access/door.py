@@ -294,6 +294,13 @@ SPEC = Spec(
             by_hand=("burst_score",),
             form=RateForm.DAYS_BETWEEN,
         ),
-        Rate("tailgating_rate", ("access.tailgating",), SensorKind.ACCESS, "opening", badge_uses()),
+        Rate(
+            "tailgating_rate",
+            ("access.tailgating",),
+            SensorKind.ACCESS,
+            "opening",
+            badge_uses(),
+            needs="badge_uses_per_day",
+        ),
     ),
 )

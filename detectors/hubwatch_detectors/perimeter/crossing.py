@@ -419,7 +419,7 @@ SPEC = Spec(
     make=Perimeter,
     kinds=frozenset({SensorKind.PERIMETER, SensorKind.ENVIRONMENT}),
     rates=(
-        Rate("false_crossings_per_km_day", ("perimeter.crossing",), SensorKind.PERIMETER, "km", _km),
+        Rate("false_crossings_per_km_day", ("perimeter.crossing",), SensorKind.PERIMETER, "km", _km, needs="a site"),
         Rate(
             "false_masked_per_year",
             ("perimeter.masked",),

@@ -355,6 +355,7 @@ SPEC = Spec(
             "occupancy and ray",
             vehicles(2),
             by_hand=("gamma_sigma", "neutron_chance"),
+            needs="vehicles_per_day",
         ),
     ),
 )

@@ -340,7 +340,14 @@ SPEC = Spec(
     make=Screening,
     kinds=frozenset({SensorKind.SCREENING, SensorKind.RADIATION_PORTAL, SensorKind.ACCESS}),
     rates=(
-        Rate("false_skipped_per_vehicle", ("screening.skipped",), SensorKind.SCREENING, "vehicle", _vehicles_by_share),
+        Rate(
+            "false_skipped_per_vehicle",
+            ("screening.skipped",),
+            SensorKind.SCREENING,
+            "vehicle",
+            _vehicles_by_share,
+            needs="vehicles_per_day",
+        ),
         Rate(
             "false_quiet_per_year",
             ("screening.degraded",),
