@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from hubwatch_core.clock import SECOND_US, to_datetime, to_us
+from hubwatch_core.clock import SECOND_US, to_datetime
 from hubwatch_core.health import Health
 from hubwatch_core.wire import Channel, Frame, Sensor
 from hubwatch_core.words import SensorKind
@@ -27,35 +24,9 @@ from hubwatch_detectors.site_following import SiteFollowing
 from hubwatch_store.database import DatabaseSection, open_pool
 from hubwatch_store.ingest import Writer
 from hubwatch_store.site import Sites
-from support.plant import PERIOD_S, PUMP, SIGNALS, TANK, plant
+from support.budget_history import BEGAN, HUB, MONITOR, PLANT_AGENT, store, store_background, store_plant
+from support.plant import PERIOD_S, PUMP, SIGNALS, plant
 from support.store_examples import EPOCH, birth, offer, series
-
-HUB = "harbour"
-MONITOR = Sensor("dose-1", SensorKind.RADIATION_AREA, "quay", channels=[Channel("gamma", "count", period_us=SECOND_US)])
-BEGAN = to_us(datetime(2026, 3, 2, 6, tzinfo=UTC))
-
-
-def store(dsn: str, inventory: list[Sensor], columns: dict[str, np.ndarray[Any, Any]], period_us: int) -> None:
-    """Store a birth and columns of readings, one value a period, by `sensor/channel`."""
-
-    async def written() -> None:
-        writer = Writer(DatabaseSection(dsn=dsn))
-        await writer.write([offer(birth(inventory=inventory, sent=BEGAN))])
-        for name, values in columns.items():
-            sensor, _, channel = name.partition("/")
-            for first in range(0, len(values), 2000):
-                part = values[first : first + 2000]
-                begun = BEGAN + first * period_us
-                made = series(begun, part.tolist(), sensor=sensor, channel=channel,
-                              dt=[i * period_us for i in range(len(part))])  # fmt: skip
-                seq = len(seen) + 1
-                seen.append(seq)
-                sent = begun + len(part) * period_us
-                await writer.write([offer(Frame(1, HUB, "gate-7", EPOCH, seq, sent, series=[made]))])
-        await writer.close()
-
-    seen: list[int] = []
-    asyncio.run(written())
 
 
 def run(*words: str) -> Result:
@@ -74,12 +45,8 @@ def span() -> list[str]:
 
 @pytest.fixture
 def monitored(migrated_plain_dsn: str) -> str:
-    """A hub with an area monitor: an hour and a half of background at 100/s, with a weak rise and a strong one."""
-    random = np.random.default_rng(5)
-    counts = random.poisson(100, 5400).astype(float)
-    counts[3000:3030] += random.poisson(9, 30)
-    counts[4500:4560] += random.poisson(100, 60)
-    store(migrated_plain_dsn, [MONITOR], {"dose-1/gamma": counts}, SECOND_US)
+    """A hub with an area monitor that has counted a weak rise and a strong one."""
+    store_background(migrated_plain_dsn)
     return migrated_plain_dsn
 
 
@@ -189,9 +156,7 @@ def test_proposal_without_history_or_rate_is_refused_in_words(monitored: str, tm
 
 @pytest.fixture
 def waterworks(migrated_plain_dsn: str) -> str:
-    rows = plant(1400, seed=1)
-    columns = {name: rows[:, i] for i, name in enumerate(SIGNALS)}
-    store(migrated_plain_dsn, [PUMP, TANK], columns, round(PERIOD_S * SECOND_US))
+    store_plant(migrated_plain_dsn)
     return migrated_plain_dsn
 
 
@@ -232,7 +197,7 @@ async def other_unit(dsn: str) -> None:
     at = BEGAN + 7000 * SECOND_US
     tank = Sensor("tank-1", SensorKind.PROCESS, "waterworks", channels=[Channel("level", "cm")])
     writer = Writer(DatabaseSection(dsn=dsn))
-    await writer.write([offer(birth(inventory=[PUMP, tank], sent=at))])
+    await writer.write([offer(birth(inventory=[PUMP, tank], sent=at, agent=PLANT_AGENT))])
     level = series(at + SECOND_US, [300.0], sensor="tank-1", channel="level")
-    await writer.write([offer(Frame(1, HUB, "gate-7", EPOCH, 99, at + 2 * SECOND_US, series=[level]))])
+    await writer.write([offer(Frame(1, HUB, PLANT_AGENT, EPOCH, 99, at + 2 * SECOND_US, series=[level]))])
     await writer.close()
