@@ -6,12 +6,14 @@ after a first start; so each is compared with the rate in force, judged over the
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from hubwatch_core.clock import SECOND_US
-from hubwatch_core.wire import Birth, Detection, Frame
+from hubwatch_core.wire import LATEST_US, Birth, Detection, Frame
 from hubwatch_detectors.budget import Budget
 from hubwatch_detectors.contract import Site, Spec
 from hubwatch_detectors.engine import Engine, Rules
@@ -31,9 +33,6 @@ class _Found(NamedTuple):
     subject: str | None
     start: int
     end: int
-
-    def is_of(self, other: _Found) -> bool:
-        return self[:3] == other[:3] and self.start <= other.end + NEAR_US and other.start <= self.end + NEAR_US
 
 
 @dataclass(slots=True)
@@ -127,4 +126,14 @@ def _of(kind: str, found: Iterable[_Found]) -> list[_Found]:
 
 def _also_in(some: Sequence[_Found], others: Sequence[_Found]) -> int:
     """Return how many of some are of the same thing as one of the others."""
-    return sum(any(each.is_of(other) for other in others) for each in some)
+    spans: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    for each in others:
+        spans.setdefault(each[:3], []).append((each.start, each.end))
+    ordered = {place: sorted(known) for place, known in spans.items()}
+    latest = {place: list(accumulate((end for _, end in known), max)) for place, known in ordered.items()}
+
+    def is_there(each: _Found) -> bool:
+        before = bisect_right(ordered.get(each[:3], []), (each.end + NEAR_US, LATEST_US))
+        return before > 0 and latest[each[:3]][before - 1] >= each.start - NEAR_US
+
+    return sum(map(is_there, some))

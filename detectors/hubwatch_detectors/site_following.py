@@ -39,6 +39,8 @@ class SiteFollowing:
         self.site = Site()
         """What was taken up last."""
         self._unusable: dict[str, str] = {}
+        self._news: set[str] = set()
+        """Hubs to be taken up: the database may be lost before all of it was read."""
         self._condition = Condition(
             "detectors-site", health, _log, lost="a site cannot be used; the version before stays",
             back="every site is the one in force",
@@ -46,9 +48,10 @@ class SiteFollowing:
 
     async def look(self, pool: Pool) -> None:
         """Take up what is another now. Raises Transient or Permanent."""
-        news = await self._sites.look(pool)
-        for hub in sorted(news | await self._budgets.look(pool, self._sites.of)):
-            self._take_up(hub)
+        self._news |= await self._sites.look(pool)
+        self._news |= await self._budgets.look(pool, self._sites.of)
+        while self._news:
+            self._take_up(self._news.pop())
         reasons = {**self._unusable, **self._sites.unreadable}
         if reasons:
             self._condition.lost("; ".join(reasons.values()))
