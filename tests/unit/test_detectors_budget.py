@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError
+from hubwatch_core.wire import Birth, Channel, Detection, Frame, Sensor, Series
 from hubwatch_core.words import SensorKind
 from hubwatch_detectors.achieved import Achieved
 from hubwatch_detectors.budget import Allowance, Budget, SetBy
 from hubwatch_detectors.contract import Site, Spec
+from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.rates import CountedSensor, RateForm, Traffic
 from hubwatch_detectors.registry import TABLE
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_detectors.sharing import BudgetSection, shared
 from hubwatch_site import parse_site
+from support.detectors_hub import EPOCH, at
 
 SENSORS = (
     CountedSensor("rpm-1", SensorKind.RADIATION_PORTAL),
@@ -139,6 +144,24 @@ def test_detector_is_built_with_its_share_and_says_so_in_its_evidence() -> None:
     assert (made.evidence["a"], told["set_by"], told["per"]) == (1, "budget", "occupancy and ray")
     assert told["false_alarms_per_occupancy"] == pytest.approx(rate, rel=1e-3)
     assert built.origin.detection("radiation.norm", start=1, detected=2, score=3, priority=4, why="w").evidence == {}
+
+
+def test_finding_of_an_engine_says_what_it_was_held_to() -> None:
+    monitor = Sensor(
+        "dose-1", SensorKind.RADIATION_AREA, "quay", channels=[Channel("gamma", "count", period_us=SECOND_US)]
+    )
+    engine = Engine(DetectorsSettings().rules(Site(budgets={HUB: budget()})))
+    engine.birth(Birth(1, HUB, "a", EPOCH, at(0), "", "", [monitor]), at(0))
+    counts = [*np.random.default_rng(1).poisson(100, 300).astype(float).tolist(), *[200.0] * 10]
+    found = []
+    for seq, first in enumerate(range(0, len(counts), 10), 1):
+        ten = Series("dose-1", "gamma", at(first), [i * SECOND_US for i in range(10)], counts[first : first + 10])
+        found += engine.frame(Frame(1, HUB, "a", EPOCH, seq, at(first + 10), series=[ten]), at(first + 10))
+    (rise,) = (each for each in found if isinstance(each, Detection) and each.type == "radiation.area")
+    told = rise.evidence["false_alarm_budget"]
+    share = allowance(budget(), "radiation_area", "false_alarms_per_day").share
+    assert (told["set_by"], told["share_per_day"]) == ("budget", pytest.approx(share, rel=1e-3))
+    assert rise.evidence["false_alarms_per_day"] == told["false_alarms_per_day"], "the threshold follows from it"
 
 
 def test_without_a_budget_nothing_is_another() -> None:
