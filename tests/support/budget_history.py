@@ -49,13 +49,13 @@ def store(
     asyncio.run(written())
 
 
-def store_background(dsn: str) -> None:
-    """Store an hour and a half of background at 100/s, with a weak rise after 3000 s and a strong one after 4500 s."""
+def store_background(dsn: str, seconds: int = 5400) -> None:
+    """Store up to 1.5 h of background at 100/s, with a weak rise after 3000 s and a strong one after 4500 s."""
     random = np.random.default_rng(5)
     counts = random.poisson(100, 5400).astype(float)
     counts[3000:3030] += random.poisson(9, 30)
     counts[4500:4560] += random.poisson(100, 60)
-    store(dsn, [MONITOR], {"dose-1/gamma": counts}, SECOND_US)
+    store(dsn, [MONITOR], {"dose-1/gamma": counts[:seconds]}, SECOND_US)
 
 
 def store_plant(dsn: str) -> None:
