@@ -101,7 +101,7 @@ def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> 
     if as_json:
         typer.echo(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
     else:
-        show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts)
+        show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts, whole.was)
 
 
 @app.command()
@@ -156,6 +156,27 @@ def close(
     why = people.parse_reason(reason, "--reason")
     wish = people.close(_settings(config), people.parse_id(alarm), people.parse_name(by), why)
     _say(asyncio.run(wish))
+
+
+@app.command()
+@border
+def adjudicate(
+    alarm: AlarmId,
+    verdict: Annotated[str, typer.Argument(metavar="WHAT", help="real, innocent, false, test, tamper or other.")],
+    by: By,
+    note: Note = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say what an alarm was, open or closed; the newest word counts, and all of them stay.
+
+    From these words follow the false alarms that detectors have made: `hubwatch detectors budget` shows them.
+    """
+    from hubwatch_alarms import people
+
+    said = people.parse_note(note)
+    word = people.parse_adjudication(verdict, said)
+    wish = people.adjudicate(_settings(config), people.parse_id(alarm), word, people.parse_name(by), said)
+    typer.echo(f"alarm {asyncio.run(wish).id} was {word}, says {people.parse_name(by)}")
 
 
 def _settings(config: Path | None) -> CommandSettings:

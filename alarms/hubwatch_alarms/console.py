@@ -14,10 +14,11 @@ from rich.text import Text
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import presence, seen_text, where, who_has
 from hubwatch_core.alarm import Alarm, JournalEntry
-from hubwatch_core.clock import SECOND_US, clock_text
+from hubwatch_core.clock import SECOND_US, clock_text, to_us
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
 from hubwatch_store.alarms import Telling
+from hubwatch_store.alarms.adjudications import Adjudicated
 
 STATE_STYLES = {
     AlarmState.UNACKNOWLEDGED: "bold red",
@@ -111,8 +112,9 @@ def show_one(
     instructions: Instructions,
     journal: Sequence[JournalEntry],
     attempts: Sequence[Mapping[str, Any]],
+    was: Adjudicated | None = None,
 ) -> None:
-    """Print everything about one alarm: what to know, what to do, its journal, and who was notified."""
+    """Print everything about one alarm: what to know, what to do, its journal, who was notified, and what it was."""
     instruction = instructions.of(alarm.type)
     title = Text.assemble(
         (f" {Priority(alarm.priority).name} ", PRIORITY_STYLES[alarm.priority]),
@@ -120,13 +122,20 @@ def show_one(
         (f"[{alarm.state}]", STATE_STYLES[alarm.state]),
     )
     pairs = Table.grid(padding=(0, 2))
-    for name, value in _facts(alarm, instruction.do):
+    for name, value in [*_facts(alarm, instruction.do), ("it was", _was(was))]:
         pairs.add_row(Text(name, "bold"), Text(value))
     console.print(Group(title, pairs, _journal(journal), _attempts(attempts)))
 
 
 def _peak(alarm: Alarm) -> str:
     return f", at its highest {alarm.peak:.3g}" if alarm.peak > alarm.score else ""
+
+
+def _was(was: Adjudicated | None) -> str:
+    if was is None:
+        return "nobody has said; `hubwatch alarms adjudicate` does"
+    note = "" if was.note is None else f": {one_line(was.note)}"
+    return f"{was.verdict}, says {one_line(was.by)} at {clock_text(to_us(was.at))}{note}"
 
 
 def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hubwatch_core.alarm import Alarm, JournalEntry
-from hubwatch_core.clock import to_datetime
+from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_store.alarms import Telling
+from hubwatch_store.alarms.adjudications import Adjudicated
 
 
 def facts_of(alarm: Alarm, title: str) -> dict[str, object]:
@@ -55,6 +56,11 @@ def facts_of_entry(entry: JournalEntry) -> dict[str, object]:
         "note": entry.note,
         "detection": entry.detection,
     }
+
+
+def facts_of_adjudication(was: Adjudicated) -> dict[str, object]:
+    """Return what people found an alarm to be."""
+    return {"at": iso(to_us(was.at)), "verdict": was.verdict, "by": was.by, "note": was.note}
 
 
 def iso(t_us: int | None) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hubwatch_alarms.mover import AlarmChange, apply
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Unshelve
-from hubwatch_core.alarm import SYSTEM, Alarm
+from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import is_text
-from hubwatch_store.alarms import alarms
+from hubwatch_store.alarms import adjudications, alarms
 from hubwatch_store.database import DatabaseConnection, connect, database_clock
 
 LONGEST_NAME = 100
@@ -47,6 +47,15 @@ def parse_reason(text: str, option: str = "--note") -> str:
     if reason is None:
         raise BadCall(f"{option} must say why")
     return reason
+
+
+def parse_adjudication(text: str, note: str | None) -> Adjudication:
+    """Read what somebody found an alarm to be; raises BadCall for another word, or for `other` without a note."""
+    if text not in set(Adjudication):
+        raise BadCall(f"{text!r} is no adjudication: it may be {', '.join(Adjudication)}")
+    if text == Adjudication.OTHER and note is None:
+        raise BadCall("--note must say what the alarm was when it was none of the other words")
+    return Adjudication(text)
 
 
 def parse_duration_s(text: str) -> float:
@@ -88,6 +97,14 @@ async def close(settings: CommandSettings, alarm: int, by: str, reason: str) -> 
     async with await connect(settings.database, "hubwatch alarms close") as connection, alarms.alone(connection):
         found = await existing(connection, alarm)
         return await apply(connection, found, Close(await database_clock(connection), by, reason))
+
+
+async def adjudicate(settings: CommandSettings, alarm: int, verdict: Adjudication, by: str, note: str | None) -> Alarm:
+    """Record what an alarm was, open or closed, and return it; raises Permanent when there is none."""
+    async with await connect(settings.database, "hubwatch alarms adjudicate") as connection, alarms.alone(connection):
+        found = await existing(connection, alarm)
+        await adjudications.adjudicate(connection, alarm, verdict, by=by, note=note)
+        return found
 
 
 async def existing(connection: DatabaseConnection, alarm: int) -> Alarm:

@@ -8,12 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
-from hubwatch_alarms.facts import facts_of, facts_of_entry, facts_of_telling
+from hubwatch_alarms.facts import facts_of, facts_of_adjudication, facts_of_entry, facts_of_telling
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.people import existing
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Alarm, JournalEntry
-from hubwatch_store.alarms import Telling, alarms, notifications
+from hubwatch_store.alarms import Telling, adjudications, alarms, notifications
+from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.database import connect, translated
 
 
@@ -24,6 +25,8 @@ class AlarmDetails:
     alarm: Alarm
     journal: Sequence[JournalEntry]
     attempts: Sequence[dict[str, Any]]
+    was: Adjudicated | None = None
+    """What people found it to be."""
 
     def facts(self, instructions: Instructions) -> dict[str, object]:
         """Return it as JSON values."""
@@ -33,6 +36,7 @@ class AlarmDetails:
             "do": instruction.do,
             "journal": [facts_of_entry(entry) for entry in self.journal],
             "notifications": told,
+            "adjudication": None if self.was is None else facts_of_adjudication(self.was),
         }
 
 
@@ -78,5 +82,8 @@ async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
         async with await connect(settings.database, "hubwatch alarms show") as connection:
             found = await existing(connection, alarm)
             return AlarmDetails(
-                found, await alarms.journal(connection, alarm), await notifications.attempts_of(connection, alarm)
+                found,
+                await alarms.journal(connection, alarm),
+                await notifications.attempts_of(connection, alarm),
+                await adjudications.said_of(connection, alarm),
             )

@@ -36,6 +36,23 @@ class Action(StrEnum):
     """Its time on the shelf ran out."""
 
 
+class Adjudication(StrEnum):
+    """What a person found an alarm to be."""
+
+    REAL = "real"
+    """An incident."""
+    INNOCENT = "innocent"
+    """What was found was there, and may be there: a patient, a cargo of tiles, a colleague with a key."""
+    FALSE = "false"
+    """Nothing of it was there: noise, weather, an animal, a faulty device."""
+    TEST = "test"
+    """Somebody tried the system."""
+    TAMPER = "tamper"
+    """Somebody tampered with the device."""
+    OTHER = "other"
+    """None of these; the note says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class DetectedCondition:
     """A detection as far as alarms need it: without the evidence."""

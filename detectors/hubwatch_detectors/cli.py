@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.process import border
-from hubwatch_detectors import judging_cli
+from hubwatch_detectors import budget_cli, fitting_cli, judging_cli, proposing_cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="detectors", help="Detectors: run, list, replay a recording.", no_args_is_help=True)
 
+app.command()(budget_cli.budget)
 app.command()(judging_cli.evaluate)
 app.command()(judging_cli.explain)
+app.command()(fitting_cli.fit)
+app.command()(proposing_cli.propose)
 
 ConfigOption = typer.Option("-c", "--config", help="The component's TOML file.")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -20,8 +20,10 @@ from hubwatch_core.config import Section
 from hubwatch_core.wire import Clear, Detection, Sensor
 from hubwatch_core.words import ChannelKind, SensorKind
 from hubwatch_detectors import binary
+from hubwatch_detectors.budget import Budget
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.identity import detection_id
+from hubwatch_detectors.rates import Rate
 from hubwatch_site import Cardholder, HubSite, fences
 from hubwatch_site.needs import Need
 
@@ -56,6 +58,8 @@ class Site:
     """By hub and pseudonym."""
     levels: Mapping[str, int] = field(default_factory=dict)
     """By hub: its security level."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    """By hub: the false alarms that its staff accept, as they are shared; none where nobody has said how many."""
 
     def __post_init__(self) -> None:
         if not self.neighbours:
@@ -85,6 +89,8 @@ class Origin:
     sensor: str = ""
     """Empty for detectors of a whole hub, which name the sensor in each detection; the agent for those of an agent."""
     late: bool = False
+    allowed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    """By type of detection: the rate of false alarms it is held to, for its evidence."""
 
     def detection(
         self,
@@ -102,6 +108,7 @@ class Origin:
     ) -> Detection:
         """Make a detection of type `kind`. Its id follows from type, place, subject, start and lane alone."""
         place = self.sensor if sensor is None else sensor
+        allowed = self.allowed.get(kind)
         return Detection(
             id=detection_id(kind, self.hub, place, subject, start, late=self.late),
             type=kind,
@@ -117,7 +124,7 @@ class Origin:
             version=self.version,
             late=self.late,
             why=why,
-            evidence=evidence or {},
+            evidence=(evidence or {}) | ({"false_alarm_budget": dict(allowed)} if allowed else {}),
         )
 
 
@@ -251,6 +258,8 @@ class Spec(Generic[Config]):
     needs: tuple[Need, ...] | None = None
     """What of the site it uses; None for all that its kinds of sensors are described by."""
     patience_s: float = 0.0
+    rates: tuple[Rate, ...] = ()
+    """The fields that say how many false alarms are allowed; a hub's budget sets those that nobody has set."""
 
     def watches(self, sensor: Sensor) -> bool:
         """Return whether this detector looks at a sensor."""
@@ -275,6 +284,10 @@ class Spec(Generic[Config]):
     def _made(self, config: DetectorConfig, origin: Origin, site: Site) -> Detector[Any] | AgentDetector[Any]:
         if not isinstance(config, self.config):
             raise TypeError(f"{self.name} is configured by {self.config.__name__}, not {type(config).__name__}")
+        budget = site.budgets.get(origin.hub)
+        if budget is not None:
+            config = config.model_copy(update=budget.values(self.name, origin.sensor))
+            origin = replace(origin, allowed=budget.evidence(self.name, origin.sensor))
         return self.make(config, origin, site)
 
 

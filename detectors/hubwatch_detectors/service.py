@@ -17,6 +17,7 @@ from hubwatch_core.mqtt import Feed, FeedSession, Message, MqttSession
 from hubwatch_core.outage import Outage
 from hubwatch_core.process import Context, Part
 from hubwatch_core.topics import Leaf
+from hubwatch_detectors.budget_following import BudgetFollowing
 from hubwatch_detectors.contract import Finding
 from hubwatch_detectors.engine import Counts, Engine, InstanceKey, Rules, Saved
 from hubwatch_detectors.following import ends_of_orphans
@@ -56,7 +57,8 @@ def parts(settings: DetectorsSettings, context: Context) -> list[Part]:
         engine = Engine(rules)
         async with open_pool(settings.database, f"hubwatch {settings.name}") as pool:
             clock = HubClock()
-            sites = SiteFollowing(engine, Sites(settings.hubs, with_people=True), context.health)
+            budgets = BudgetFollowing(settings.budgets, rules.specs, rules.configs)
+            sites = SiteFollowing(engine, Sites(settings.hubs, with_people=True), context.health, budgets=budgets)
             restored = await _restore(engine, rules, settings, pool, clock, sites, context.health, stop)
             if restored is not None:
                 metrics.follow(engine.counts)

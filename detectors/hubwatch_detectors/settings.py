@@ -21,7 +21,22 @@ from hubwatch_core.config import (
 from hubwatch_detectors.contract import DetectorConfig, Site, Spec
 from hubwatch_detectors.engine import EngineConfig, Rules
 from hubwatch_detectors.registry import TABLE, specs
+from hubwatch_detectors.sharing import BudgetSection
 from hubwatch_store.database import DatabaseSection
+
+
+def _between_budgets(parts: Partial[Any]) -> Iterator[Conflict]:
+    """Each hub has one budget, and weights are of detectors that have a rate to set."""
+    have_rates = [spec.name for spec in specs() if spec.rates]
+    seen: set[str] = set()
+    for index, each in parts.every("budgets"):
+        hub = each.get("hub")
+        if hub in seen:
+            yield ("budgets", index, "hub"), f"hub {hub} has a budget already"
+        seen.add(hub)
+        for name in each.get("weights") or ():
+            if name not in have_rates:
+                yield ("budgets", index, "weights", name), f"no rate to share: it may be {', '.join(have_rates)}"
 
 
 class _SharedRules(Section):
@@ -33,6 +48,9 @@ class _SharedRules(Section):
     }
 
     engine: EngineConfig = EngineConfig()
+    budgets: tuple[BudgetSection, ...] = Field(
+        (), max_length=1000, description="Hubs whose staff have said how many false alarms they accept."
+    )
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Sections of detectors that come with other distributions, by their name."
     )
@@ -47,6 +65,7 @@ class _SharedRules(Section):
                 continue
             for mistake in validate(others[name].config, section)[1]:
                 yield ("plugins", name, *mistake.path), mistake.message
+        yield from _between_budgets(parts)
 
     def rules(self, site: Site | None = None) -> Rules:
         """Return what the engine works by, with the `site` it begins with."""

@@ -10,6 +10,7 @@ from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
+from hubwatch_detectors.budget_following import BudgetFollowing
 from hubwatch_detectors.contract import Site
 from hubwatch_detectors.engine import Engine
 from hubwatch_store.database import DatabaseSection, Pool, listen
@@ -24,11 +25,22 @@ _log = get_logger("detectors")
 class SiteFollowing:
     """Keeps an engine's site the one in force. What cannot be used leaves the version before."""
 
-    def __init__(self, engine: Engine, sites: Sites, health: Health, *, ask_every_s: float = ASK_EVERY_S) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        sites: Sites,
+        health: Health,
+        *,
+        budgets: BudgetFollowing | None = None,
+        ask_every_s: float = ASK_EVERY_S,
+    ) -> None:
         self._engine, self._sites, self._ask_every_s = engine, sites, ask_every_s
+        self._budgets = budgets or BudgetFollowing()
         self.site = Site()
         """What was taken up last."""
         self._unusable: dict[str, str] = {}
+        self._news: set[str] = set()
+        """Hubs to be taken up: the database may be lost before all of it was read."""
         self._condition = Condition(
             "detectors-site", health, _log, lost="a site cannot be used; the version before stays",
             back="every site is the one in force",
@@ -36,8 +48,10 @@ class SiteFollowing:
 
     async def look(self, pool: Pool) -> None:
         """Take up what is another now. Raises Transient or Permanent."""
-        for hub in sorted(await self._sites.look(pool)):
-            self._take_up(hub)
+        self._news |= await self._sites.look(pool)
+        self._news |= await self._budgets.look(pool, self._sites.of)
+        while self._news:
+            self._take_up(self._news.pop())
         reasons = {**self._unusable, **self._sites.unreadable}
         if reasons:
             self._condition.lost("; ".join(reasons.values()))
@@ -77,7 +91,8 @@ class SiteFollowing:
         return Site(
             hubs={**site.hubs, hub: sites.of[hub]} if hub in sites.of else site.hubs,
             people={**site.people, hub: sites.people.get(hub, {})},
-            levels={**site.levels, hub: sites.levels[hub]},
+            levels={**site.levels, hub: sites.levels.get(hub, 1)},
+            budgets={**site.budgets, **self._budgets.of_hub(hub)},
         )
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from hubwatch_core import wire
 from hubwatch_core.clock import now_us, to_us
 from hubwatch_core.errors import Permanent, Transient
+from hubwatch_core.words import SensorKind
 from hubwatch_store.database import DatabaseSection
 from hubwatch_store.ingest import Letter, Offer, State, Writer, latest
 from support.ports import free_port
@@ -118,6 +120,14 @@ async def test_a_birth_makes_everything_it_names_known(writer: Writer) -> None:
     assert rows(dsn(writer), "SELECT agent, epoch, state, software FROM agents") == [
         ("gate-7", EPOCH, "online", "hubwatch 0.1.0")
     ]
+
+
+async def test_births_of_a_second_agent_make_its_sensors_known_before_any_frame(writer: Writer) -> None:
+    await writer.write([offer(birth())])
+    door = wire.Sensor(sensor="door-3", kind=SensorKind.ACCESS, zone="hall")
+    await writer.write([offer(birth(agent="gate-8", epoch=OTHER_EPOCH, inventory=[door]))])
+    found = rows(dsn(writer), "SELECT sensor, agent, kind FROM sensors ORDER BY sensor")
+    assert found == [("door-3", "gate-8", "access"), ("rpm-2", "gate-7", "radiation_portal")]
 
 
 async def test_a_birth_after_frames_tells_what_they_were(writer: Writer) -> None:

@@ -274,3 +274,20 @@ def test_list_says_whom_nobody_was_told_of_until_somebody_takes_it(alarm: str, h
     assert "nobody told: journal, given up" in good("list")
     good("ack", alarm, "--by", "kim")
     assert "nobody told" not in good("list")
+
+
+def test_what_an_alarm_was_is_said_again_and_shown(alarm: str, hands: Hands) -> None:
+    assert "nobody has said" in good("show", alarm)
+    good("adjudicate", alarm, "real", "--by", "kim")
+    said = good("adjudicate", alarm, "false", "--by", "li", "--note", "a \u202egull")
+    assert said == f"alarm {alarm} was false, says li\n"
+    shown = good("show", alarm)
+    assert "false, says li at" in shown
+    assert "\u202e" not in shown
+    assert json.loads(good("show", alarm, "--json"))["adjudication"]["verdict"] == "false"
+    assert [each["state"] for each in hands.alarms()] == ["unacknowledged"], "saying what it was moves nothing"
+
+
+def test_word_that_is_no_adjudication_is_refused(alarm: str) -> None:
+    assert "it may be real, innocent, false" in bad("adjudicate", alarm, "gull", "--by", "kim", code=2)
+    assert "--note must say" in bad("adjudicate", alarm, "other", "--by", "kim", code=2)

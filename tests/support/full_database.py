@@ -116,6 +116,11 @@ def _alarm(kept: Kept) -> None:
     )
     kept.do("INSERT INTO alarm_unrouted VALUES (%s)", journal)
     kept.do("INSERT INTO alarm_detection VALUES ('d0', %s, false)", alarm)
+    kept.do(
+        "INSERT INTO adjudications (alarm, detection, verdict, by, note) VALUES (%s, 'd0', 'false', 'kim', %s)",
+        alarm,
+        NASTY,
+    )
     kept.do("INSERT INTO notification_outbox (id, journal, alarm, route) VALUES ('m', %s, %s, 'r')", journal, alarm)
     kept.do(
         "INSERT INTO notifications (alarm, route, attempt, outcome, message) VALUES (%s, 'r', 1, 'sending', 'm')", alarm

@@ -24,7 +24,7 @@ NOT_PLAIN_DEFAULTS = {"plants", "username", "password_file", "ca_file", "cert_fi
 NOT_PLAIN_DEFAULTS |= {"feeds", "ranges", "credentials_file", "nkey_file", "max_bytes", "gamma_sigma", "neutron_chance"}
 NOT_PLAIN_DEFAULTS |= {"burst_score", "clone_score"}
 """Keys without a default; the sample shows an example."""
-EXAMPLES = {"plugins"}
+EXAMPLES = {"plugins", "budgets"}
 
 
 def uncommented() -> str:

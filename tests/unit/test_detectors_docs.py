@@ -23,6 +23,22 @@ def test_page_has_a_section_for_every_detector_that_names_all_it_finds(name: str
         assert kind in PAGE
 
 
+def rate_table() -> str:
+    """Return the table of rates for the page."""
+    rows = ["| detector | field | decides on | one opportunity is | a threshold by hand |", "|---|---|---|---|---|"]
+    for spec in TABLE:
+        for rate in spec.rates:
+            types = ", ".join(f"`{kind}`" for kind in rate.types)
+            by_hand = ", ".join(f"`{name}`" for name in rate.by_hand) or "–"
+            rows.append(f"| [{spec.name}](#{spec.name}) | `{rate.field}` | {types} | {rate.per} | {by_hand} |")
+    return "\n".join(rows)
+
+
+def test_page_has_the_rates_of_the_table() -> None:
+    _, _, rest = PAGE.partition("<!-- begin generated: tests/unit/test_detectors_docs.py -->\n")
+    assert rest.partition("\n<!-- end generated -->")[0] == rate_table()
+
+
 def test_keys_that_the_page_names_exist() -> None:
     keys = {key for spec in TABLE for key in spec.config.model_fields}
     keys |= {

@@ -109,6 +109,10 @@ class History:
         """Return what there is to read of a hub: a row for each meaning of each channel."""
         return tables.table_of(self._rows("channels", {"hub": hub}), tables.CHANNELS)
 
+    def inventory(self, hub: str) -> list[tuple[Any, ...]]:
+        """Return the sensors of a hub as agents list them now, a row for each channel."""
+        return self._rows("inventory", {"hub": hub})
+
     def pieces(self, query: str, columns: Sequence[str], wanted: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
         """Yield the answer to a query of history.sql in pieces of bounded size."""
         for rows in self._fetched(query, wanted):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 QUALITIES = ("good", "uncertain", "bad")
 TIMES = frozenset({"time", "device_time", "start", "end", "detected"})
@@ -38,6 +39,11 @@ def table_of(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFr
     """Return rows as a DataFrame with these columns; also without rows each has its type."""
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pd.DataFrame({name: _column(name, each) for name, each in zip(columns, values, strict=True)})
+
+
+def micros_of(times: Any) -> NDArray[np.int64]:
+    """Return times in UTC, a column or an index of one of these tables, as µs since 1970."""
+    return pd.DatetimeIndex(times).tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
 
 
 def _column(name: str, values: Sequence[Any]) -> Any:

@@ -42,3 +42,10 @@ ORDER BY name;
 
 -- hubs: their names
 SELECT hub FROM hubwatch.hubs ORDER BY hub;
+
+-- inventory: the sensors of a hub as agents list them now, a row for each channel
+SELECT s.agent, s.sensor, s.kind, coalesce(s.zone, ''), coalesce(s.profile, ''), s.max_age_s, c.name, c.unit, c.kind,
+    c.period_us, c.resolution
+FROM hubwatch.sensors s LEFT JOIN hubwatch.channels c ON c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL
+    AND c.valid_to IS NULL AND c.gone IS NULL AND c.kind IS NOT NULL
+WHERE s.hub = %(hub)s AND s.agent IS NOT NULL AND s.gone IS NULL AND s.kind IS NOT NULL ORDER BY s.sensor, c.name;

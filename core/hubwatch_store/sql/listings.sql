@@ -41,8 +41,8 @@ WHERE (l.kind, l.zone, l.profile, l.max_age_s, l.channels) IS DISTINCT FROM
 DELETE FROM hubwatch.listing WHERE hub = %s AND agent = %s AND sensor <> ALL (%s::text[]) RETURNING sensor;
 
 -- make: makes sensors known
-INSERT INTO hubwatch.sensors (hub, sensor, agent) SELECT %s, sensor, %s FROM unnest(%s::text[]) sensor
-WHERE NOT EXISTS (SELECT FROM hubwatch.sensors s WHERE (s.hub, s.sensor) = (%s, sensor)) ORDER BY 2
+INSERT INTO hubwatch.sensors (hub, sensor, agent) SELECT %s, n.sensor, %s FROM unnest(%s::text[]) n (sensor)
+WHERE NOT EXISTS (SELECT FROM hubwatch.sensors s WHERE (s.hub, s.sensor) = (%s, n.sensor)) ORDER BY 2
 ON CONFLICT DO NOTHING;
 
 -- settle: says whose word about sensors counts now; true when ids of names have changed

@@ -25,6 +25,7 @@ from hubwatch_detectors.access.whereabouts import UnreadExit, Ways
 from hubwatch_detectors.access.whereabouts_rules import DAY_US, HOUR_US, WhereaboutsRules
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import Rate, badge_uses, people
 
 MAX_WAITING = 2000
 """Events that wait for those of other agents; of more the oldest is judged at once."""
@@ -208,4 +209,16 @@ SPEC = Spec(
     config=BadgesConfig,
     make=Badges,
     kinds=frozenset({SensorKind.ACCESS}),
+    rates=(
+        Rate(
+            "clone_rate",
+            ("access.cloned",),
+            SensorKind.ACCESS,
+            "four uses of a badge",
+            badge_uses(0.25),
+            by_hand=("clone_score",),
+            needs="badge_uses_per_day",
+        ),
+        Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person", people, needs="people_per_day"),
+    ),
 )

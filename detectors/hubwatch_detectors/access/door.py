@@ -23,6 +23,7 @@ from hubwatch_detectors.access.readers import ReaderRules, reader_of
 from hubwatch_detectors.access.urgent import Reported, duress, tampered
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import Rate, RateForm, badge_uses, readers
 
 BOUNCE_US = SECOND_US // 2
 """A contact that closes for less has bounced. Our choice: nobody passes a turnstile so soon after another."""
@@ -283,4 +284,23 @@ SPEC = Spec(
     config=AccessConfig,
     make=Access,
     kinds=frozenset({SensorKind.ACCESS}),
+    rates=(
+        Rate(
+            "false_alarm_days",
+            ("access.brute_force",),
+            SensorKind.ACCESS,
+            "reader",
+            readers,
+            by_hand=("burst_score",),
+            form=RateForm.DAYS_BETWEEN,
+        ),
+        Rate(
+            "tailgating_rate",
+            ("access.tailgating",),
+            SensorKind.ACCESS,
+            "opening",
+            badge_uses(),
+            needs="badge_uses_per_day",
+        ),
+    ),
 )

@@ -18,6 +18,7 @@ from hubwatch_detectors.chemical.concentration import BACK_SIGMA, FULL, Concentr
 from hubwatch_detectors.chemical.precursors import RESTRICTED, substances
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import Rate, every_channel
 
 MAX_SENSORS = 2048
 MAX_RECENT = 60
@@ -328,4 +329,14 @@ SPEC = Spec(
     config=ChemicalConfig,
     make=Gas,
     kinds=frozenset({SensorKind.CHEMICAL, SensorKind.SCREENING}),
+    rates=(
+        Rate(
+            "false_alarms_per_day",
+            ("chemical.concentration",),
+            SensorKind.CHEMICAL,
+            "concentration",
+            every_channel(SensorKind.CHEMICAL),
+            by_hand=("min_rise_nats",),
+        ),
+    ),
 )

@@ -31,6 +31,8 @@ from hubwatch_detectors.perimeter.memory import (
 from hubwatch_detectors.perimeter.nuisance_rates import HOUR_US, STEP_US, NuisanceTally
 from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from hubwatch_detectors.perimeter.walks import WALKING_M_S, Walk, around, gate, in_gate, length_km, walks
+from hubwatch_detectors.rates import Rate, RateForm, Traffic, every
+from hubwatch_site import fences
 
 MAX_SECTIONS = 4096
 MAX_TRACKS = 256
@@ -361,6 +363,12 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
+def _km(traffic: Traffic) -> float | None:
+    """Return the length of the outermost line, as the detector has it; None without a site."""
+    site = traffic.site
+    return None if site is None else length_km(site, walks(fences.neighbours(site), site))
+
+
 SPEC = Spec(
     name="perimeter",
     version=2,
@@ -369,4 +377,15 @@ SPEC = Spec(
     config=PerimeterConfig,
     make=Perimeter,
     kinds=frozenset({SensorKind.PERIMETER, SensorKind.ENVIRONMENT}),
+    rates=(
+        Rate("false_crossings_per_km_day", ("perimeter.crossing",), SensorKind.PERIMETER, "km", _km, needs="a site"),
+        Rate(
+            "false_masked_per_year",
+            ("perimeter.masked",),
+            SensorKind.PERIMETER,
+            "section",
+            every(SensorKind.PERIMETER),
+            form=RateForm.PER_YEAR,
+        ),
+    ),
 )

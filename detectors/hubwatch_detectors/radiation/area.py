@@ -23,6 +23,7 @@ from hubwatch_detectors.radiation.area_change import Rise
 from hubwatch_detectors.radiation.area_monitor import BLOCK_S, AreaAlarm, AreaMonitor, AreaPace, HeldReading
 from hubwatch_detectors.radiation.area_rain import LastingRain
 from hubwatch_detectors.radiation.area_threshold import levels, top_level
+from hubwatch_detectors.rates import Rate, every
 
 MAX_MONITORS = 1024
 COUNT_UNITS = frozenset({"count", "counts"})
@@ -289,4 +290,14 @@ SPEC = Spec(
     config=AreaConfig,
     make=RadiationArea,
     kinds=frozenset({SensorKind.RADIATION_AREA, SensorKind.ENVIRONMENT}),
+    rates=(
+        Rate(
+            "false_alarms_per_day",
+            ("radiation.area",),
+            SensorKind.RADIATION_AREA,
+            "monitor",
+            every(SensorKind.RADIATION_AREA),
+            by_hand=("level_sigma",),
+        ),
+    ),
 )

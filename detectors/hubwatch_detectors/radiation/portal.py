@@ -29,6 +29,7 @@ from hubwatch_detectors.radiation.portal_config import RadiationPortalConfig
 from hubwatch_detectors.radiation.portal_memory import RAYS, PortalAlarm, PortalMemory, Ray, ray_of
 from hubwatch_detectors.radiation.profile import Profile, binned
 from hubwatch_detectors.radiation.verdict import ProfileVerdict, judge_gamma, judge_neutron
+from hubwatch_detectors.rates import Rate, vehicles
 
 __all__ = ["SPEC", "RadiationPortal", "RadiationPortalConfig"]
 
@@ -346,4 +347,15 @@ SPEC = Spec(
     config=RadiationPortalConfig,
     make=RadiationPortal,
     kinds=frozenset({SensorKind.RADIATION_PORTAL}),
+    rates=(
+        Rate(
+            "false_alarms_per_occupancy",
+            ("radiation.gamma", "radiation.neutron"),
+            SensorKind.RADIATION_PORTAL,
+            "occupancy and ray",
+            vehicles(2),
+            by_hand=("gamma_sigma", "neutron_chance"),
+            needs="vehicles_per_day",
+        ),
+    ),
 )

@@ -19,6 +19,7 @@ from hubwatch_core.wire import Clear, Detection, Event
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import Rate, RateForm, Traffic, every
 from hubwatch_detectors.screening.lanes import ExpectedVehicles, ScannerStep, scanner_steps
 
 MAX_SENSORS = 2048
@@ -324,6 +325,12 @@ class Screening(Detector[ScreeningMemory]):
         return [] if held is None else [Clear(held.id, max(t, held.last), max(t, held.last))]
 
 
+def _vehicles_by_share(traffic: Traffic) -> float | None:
+    """Return the vehicles a day, where a lane of the site sends only a share of them to a scanner."""
+    lanes = traffic.site.lanes if traffic.site is not None else ()
+    return traffic.vehicles_per_day if any(step.share < 1 for lane in lanes for step in lane.steps) else 0.0
+
+
 SPEC = Spec(
     name="screening",
     version=1,
@@ -332,4 +339,22 @@ SPEC = Spec(
     config=ScreeningConfig,
     make=Screening,
     kinds=frozenset({SensorKind.SCREENING, SensorKind.RADIATION_PORTAL, SensorKind.ACCESS}),
+    rates=(
+        Rate(
+            "false_skipped_per_vehicle",
+            ("screening.skipped",),
+            SensorKind.SCREENING,
+            "vehicle",
+            _vehicles_by_share,
+            needs="vehicles_per_day",
+        ),
+        Rate(
+            "false_quiet_per_year",
+            ("screening.degraded",),
+            SensorKind.SCREENING,
+            "scanner",
+            every(SensorKind.SCREENING),
+            form=RateForm.PER_YEAR,
+        ),
+    ),
 )
