@@ -200,6 +200,16 @@ async def test_data_the_database_refuses_is_a_dead_letter_and_stops_nothing(writ
     assert "rejected the data" in one(dsn(writer), "SELECT reason FROM dead_letters")
 
 
+async def test_poison_beside_data_the_database_refuses_is_counted_once(writer: Writer) -> None:
+    bad = frame(3, events=[event("door.opened", attrs={"n": float("inf")})])
+    poison = Offer(message(b"poison", "hubwatch/1/x"), Letter("no JSON"))
+    written = await writer.write(
+        [poison, offer(frame(1)), offer(frame(2)), offer(bad, b"whole"), poison, offer(birth())]
+    )
+    assert (written.frames, len(written.dead)) == (2, 3)
+    assert rows(dsn(writer), "SELECT payload, count FROM dead_letters ORDER BY 1") == [(b"poison", 2), (b"whole", 1)]
+
+
 async def test_a_dead_letter_is_kept_whole_and_counted_when_it_comes_again(writer: Writer) -> None:
     poison = Offer(message(bytes(range(256)), "hubwatch/1/x\0/y/frame"), Letter("why\0so"))
     await writer.write([poison])

@@ -7,7 +7,7 @@ found by halving the batch until one offer is left, which becomes a dead letter;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -46,6 +46,9 @@ class Written:
         self.readings += other.readings
         self.events += other.events
         self.dead += other.dead
+
+
+Store = Callable[[Sequence[Offer]], Awaitable[Written]]
 
 
 class Writer:
@@ -106,35 +109,39 @@ class Writer:
             raise
 
     async def _write(self, offers: Sequence[Offer]) -> Written:
+        frames = [each for each in offers if isinstance(each.content, Frame)]
+        written = await self._by_halves(
+            self._announce, [each for each in offers if not isinstance(each.content, Frame)]
+        )
+        written.add(await self._by_halves(self._store_frames, frames))
+        return written
+
+    async def _by_halves(self, store: Store, offers: Sequence[Offer]) -> Written:
         try:
-            return await self._transaction(offers)
+            with translated():
+                return await store(offers)
         except DatabaseRefused as error:
             if not offers:
                 raise
             if len(offers) == 1:
-                return await self._transaction([_refused(offers[0], error)])
+                with translated():
+                    return await self._announce([_refused(offers[0], error)])
         half, written = len(offers) // 2, Written()
         for part in (offers[:half], offers[half:]):
-            written.add(await self._write(part))
+            written.add(await self._by_halves(store, part))
         return written
 
-    async def _transaction(self, offers: Sequence[Offer]) -> Written:
-        assert self._connection is not None, "write() connects"
-        connection = self._connection
+    async def _store_frames(self, offers: Sequence[Offer]) -> Written:
         came = [(each.content, each.message.received) for each in offers if isinstance(each.content, Frame)]
         frames, received = [frame for frame, _ in came], [at for _, at in came]
-        with translated():
-            dead = await self._announce(connection, offers)
-            written = None
-            while written is None:
-                written = await self._try(connection, frames, received)
-        written.dead = dead
+        written = None
+        while written is None:
+            written = await self._try(frames, received)
         return written
 
-    async def _try(
-        self, connection: DatabaseConnection, frames: Sequence[Frame], received: Sequence[int]
-    ) -> Written | None:
+    async def _try(self, frames: Sequence[Frame], received: Sequence[int]) -> Written | None:
         """Store frames in one transaction; None when what names mean has changed since it was asked."""
+        connection = self._connected()
         columns = await self._prepare(connection, frames)
         latest = self._latest.plus(columns, frames, received)
         async with connection.transaction():
@@ -156,8 +163,9 @@ class Writer:
         await self._identities.prepare_days(connection, "event", moments, self.clock.now())
         return columns
 
-    async def _announce(self, connection: DatabaseConnection, offers: Sequence[Offer]) -> list[Letter]:
+    async def _announce(self, offers: Sequence[Offer]) -> Written:
         """Store what is not a frame, in a transaction of its own: two collectors then lock agents in one order."""
+        connection = self._connected()
         letters = [(each, each.content) for each in offers if isinstance(each.content, Letter)]
         said = [each for each in offers if isinstance(each.content, Birth | State | Departure)]
         await dead_letters.know_epochs(connection, [letter for _, letter in letters])
@@ -175,7 +183,11 @@ class Writer:
                     elif isinstance(each.content, Departure):
                         await devices.heard_of_departure(connection, each.content.hub, each.content.agent)
                 await dead_letters.record(connection, letters)
-        return [letter for _, letter in letters]
+        return Written(dead=[letter for _, letter in letters])
+
+    def _connected(self) -> DatabaseConnection:
+        assert self._connection is not None, "write() connects"
+        return self._connection
 
     async def _store(self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns) -> Written:
         if not frames:
