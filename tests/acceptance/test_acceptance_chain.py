@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg
 import pytest
 
@@ -25,6 +26,7 @@ from hubwatch_ops.demo.portal import Portal
 from support.children import Children, run
 from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
+from support.ports import free_port
 from support.proxy import Proxy
 from support.webhook_receiver import Receiver, receiving
 
@@ -48,6 +50,7 @@ class Chain:
     children: Children
     portal: Portal = field(default_factory=lambda: Portal("rpm-1", 1))
     doors: IoModule = field(default_factory=lambda: IoModule("doors"))
+    detectors_port: int = field(default_factory=free_port)
 
     def file(self, name: str) -> str:
         """Path of a part's configuration."""
@@ -70,7 +73,7 @@ class Chain:
         (self.folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
         texts = {
             **{name: f'{broker}{database}[intake]\nclient_id = "{name}"\n' for name in COLLECTORS},
-            "detectors": f"{broker}{database}",
+            "detectors": f"{broker}{database}[telemetry]\nport = {self.detectors_port}\n",
             "alarms": f'{database}[[routes]]\nname = "desk"\nkind = "webhook"\nurl = "{self.receiver.url}"\n'
             f'secret_file = "{self.folder / "secret"}"\n',
             "agent": f"""hub = "{HUB}"
@@ -139,6 +142,17 @@ parameters = {{ position_bit = 0, position_nc = false }}
         assert not gaps, f"gaps {gaps}"
         return True
 
+    async def detectors_are_well(self) -> bool:
+        """Return whether the detectors have subscribed: a door that was forced before is none of theirs."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as client,
+                client.get(f"http://127.0.0.1:{self.detectors_port}/healthz") as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
     async def seen(self, sensor: str) -> None:
         """Wait until a good reading of a sensor is stored."""
         await eventually(
@@ -167,6 +181,8 @@ async def chain(tmp_path: Path, own_mosquitto: OwnMosquitto, migrated_timescale_
         chain.write_configs()
         try:
             for part in PARTS:
+                if part == "agent":
+                    await eventually(chain.detectors_are_well, 60)
                 await asyncio.to_thread(chain.start, part)
             await chain.seen("rpm-1")
             await chain.seen("door-1")
@@ -187,8 +203,8 @@ async def test_a_register_becomes_a_row_and_an_attack_an_acknowledged_alarm(chai
     await eventually(
         lambda: chain.ask("SELECT 1 FROM hubwatch.latest WHERE sensor = 'door-1' AND value = 1 AND age_s < 5")
     )
-    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.alarms WHERE type = 'access.forced'"), 15)
-    await eventually(lambda: chain.receiver.deliveries, 15)
+    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.alarms WHERE type = 'access.forced'"), 30)
+    await eventually(lambda: chain.receiver.deliveries, 30)
 
     ((alarm, zone),) = await chain.ask("SELECT id, zone FROM hubwatch.alarms WHERE type = 'access.forced'")
     assert zone == "office"
