@@ -33,6 +33,8 @@ class Geiger:
         )
         self._random = random.Random(seed)  # noqa: S311 - physics, not secrets
         self.published: list[float] = []
+        self.speaking = asyncio.Lock()
+        """Held while a reading is on its way to the broker."""
         self._recording: deque[float] = deque()
 
     def replay(self, age_s: float, seconds: float) -> None:
@@ -50,6 +52,7 @@ class Geiger:
             true = round(self._random.gauss(22, 2), 3)
             cpm = self._recording.popleft() if self._recording else true
             body = {"cpm": cpm, "usv": round(cpm / CPM_PER_USV_H, 4), "cps": round(cpm / 60, 3), "warn": 0, "alert": 0}
-            await link.publish(f"{ROOT}/tele/sensor", msgspec.json.encode(body))
-            self.published.append(cpm)
+            async with self.speaking:
+                await link.publish(f"{ROOT}/tele/sensor", msgspec.json.encode(body))
+                self.published.append(cpm)
             await asyncio.sleep(PERIOD_S)

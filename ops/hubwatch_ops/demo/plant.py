@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,9 @@ EAST_LINES = {"fence-5": 0}
 SCANNER = "xray-1"
 READY_LINE, BEAM_LINE, REJECT_LINE = 0, 1, 2
 """Inputs of the scanner's module."""
+
+LAST_WORD_S = 2.0
+"""How long the broker may take for a last message."""
 
 
 class Plant:
@@ -65,6 +69,13 @@ class Plant:
         """Let every device fall silent: those that publish by themselves end, the others answer that they are busy."""
         for device in self.modbus:
             device.fall_silent()
+        # What is published is counted when the broker has acknowledged it, so nothing may be between the two.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S), self.geiger.speaking:
+                self._end_publishing()
+        self._end_publishing()
+        await asyncio.gather(*self._publishing, return_exceptions=True)
+
+    def _end_publishing(self) -> None:
         for task in self._publishing:
             task.cancel()
-        await asyncio.gather(*self._publishing, return_exceptions=True)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from hubwatch_ops.demo.modbus_device import ModbusDevice, Registers, low_word_first
 
 SAMPLE_S = 0.2
+LEAST_SAMPLE_S = 0.1
+"""An answer sooner after the last one gives the same sample."""
 GAMMA_BACKGROUND = 100.0
 """Counts per sample of all panels: 500 counts/s."""
 NEUTRON_BACKGROUND = 0.4
@@ -77,7 +79,7 @@ class Portal(ModbusDevice):
         self._frozen: Registers | None = None
         self._hangs: list[tuple[float, float]] = []
         self.started = self._clock()
-        self._sample = -1
+        self._sampled = 0.0
         self._elapsed = 0
         self._gamma = round(GAMMA_BACKGROUND)
         self._neutron = 0
@@ -136,11 +138,13 @@ class Portal(ModbusDevice):
         return {**dict(enumerate([0xA5A5, 29, 1, STATUS, 21, 0, 0, 0])), **dict(enumerate(words, STATUS))}
 
     def _count(self, now: float) -> None:
-        """Draw the counts of the sample that `now` falls into, once."""
-        sample = int((now - self.started) / SAMPLE_S)
-        if sample == self._sample:
+        """Draw the counts of a sample, unless the last one has only begun.
+
+        A sample ends as it is read: polled by a clock of its own, one sample would be counted twice and another never.
+        """
+        if now - self._sampled < LEAST_SAMPLE_S:
             return
-        self._sample = sample
+        self._sampled = now
         here = [vehicle for vehicle in self._vehicles if vehicle.present(now)]
         self._vehicles = [vehicle for vehicle in self._vehicles if now < vehicle.start + vehicle.seconds]
         background = GAMMA_BACKGROUND * math.prod(each.background(now) for each in here)
