@@ -23,6 +23,10 @@ def test_page_has_a_section_for_every_detector_that_names_all_it_finds(name: str
         assert kind in PAGE
 
 
+def test_every_detector_says_where_its_method_comes_from_and_how_long_it_learns() -> None:
+    assert [spec.name for spec in TABLE if not (spec.source and spec.warm_up)] == []
+
+
 def test_keys_that_the_page_names_exist() -> None:
     keys = {key for spec in TABLE for key in spec.config.model_fields}
     keys |= {

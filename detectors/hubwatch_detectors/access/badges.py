@@ -208,4 +208,6 @@ SPEC = Spec(
     config=BadgesConfig,
     make=Badges,
     kinds=frozenset({SensorKind.ACCESS}),
+    source="Dirichlet habits by empirical Bayes; otherwise rules of place and time",
+    warm_up="20 uses of a badge for habits, none for places",
 )

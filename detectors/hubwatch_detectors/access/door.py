@@ -283,4 +283,6 @@ SPEC = Spec(
     config=AccessConfig,
     make=Access,
     kinds=frozenset({SensorKind.ACCESS}),
+    source="Shiryaev-Roberts, mixed: Pollak and Tartakovsky 2009; otherwise rules",
+    warm_up="none; a reader's own rate of denials is learned from benign_per_h on",
 )

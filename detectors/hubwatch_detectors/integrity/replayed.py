@@ -272,4 +272,6 @@ SPEC = Spec(
     types=("integrity.replayed",),
     config=ReplayedConfig,
     make=Replayed,
+    source="fingerprints: Karp and Rabin 1987; Schleimer et al. 2003, SIGMOD",
+    warm_up="min_tokens changes of value",
 )

@@ -293,4 +293,6 @@ SPEC = Spec(
     types=("integrity.spoofed",),
     config=SpoofedConfig,
     make=Spoofed,
+    source="median and robust deviation of the noise's own history",
+    warm_up="min_blocks blocks of block_samples samples",
 )

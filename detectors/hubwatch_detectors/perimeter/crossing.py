@@ -410,4 +410,6 @@ SPEC = Spec(
     config=PerimeterConfig,
     make=Perimeter,
     kinds=frozenset({SensorKind.PERIMETER, SensorKind.ENVIRONMENT}),
+    source="rates of pairs in order, by walking speed; nuisance rates by weather",
+    warm_up="none; nuisance rates begin with the exposure that the site states",
 )

@@ -289,4 +289,6 @@ SPEC = Spec(
     config=AreaConfig,
     make=RadiationArea,
     kinds=frozenset({SensorKind.RADIATION_AREA, SensorKind.ENVIRONMENT}),
+    source="Poisson-FOCuS: Ward et al. 2023, arXiv 2208.01494; threshold: Siegmund and Yakir 2007",
+    warm_up="warm_up_s; weak rises are found sooner after a day",
 )

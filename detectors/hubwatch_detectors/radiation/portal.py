@@ -346,4 +346,6 @@ SPEC = Spec(
     config=RadiationPortalConfig,
     make=RadiationPortal,
     kinds=frozenset({SensorKind.RADIATION_PORTAL}),
+    source="Geelhood 2003 (PNNL-14363) for the shadow; likelihood ratio averaged over what is unknown",
+    warm_up="ten samples of the empty portal; the background is best after half a minute",
 )

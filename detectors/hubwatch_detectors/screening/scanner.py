@@ -332,4 +332,6 @@ SPEC = Spec(
     config=ScreeningConfig,
     make=Screening,
     kinds=frozenset({SensorKind.SCREENING, SensorKind.RADIATION_PORTAL, SensorKind.ACCESS}),
+    source="CUSUM with the bound of Lorden 1971 where a share is scanned; otherwise rules",
+    warm_up="none; the quiet of a scanner after eight of its alarms",
 )
