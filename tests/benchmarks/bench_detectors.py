@@ -2,7 +2,7 @@
 
 Each figure comes from a simulator under `tests/support/` and through the detector's own class, or from a public data
 set in the folder that HUBWATCH_DATA names; without it the figures of plants and gauges are missing, and so their
-targets are missed. The simulations run side by side, one a core; speed is measured alone, after them.
+targets are missed. With HUBWATCH_BENCH_DOCS=1 the page's tables and plots are written by them. The simulations run side by side, one a core; speed is measured alone, after them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 
+from benchmarks import detectors_page
 from benchmarks.result import Progress, Result, at_least, at_most
 
 SIMULATIONS = ("portal", "area", "access", "perimeter", "integrity")
@@ -67,6 +68,8 @@ async def run(progress: Progress) -> Result:
     else:
         progress("HUBWATCH_DATA names no folder of data sets: plants and gauges are not measured")
     figures |= await _part("speed", progress)
+    if os.environ.get("HUBWATCH_BENCH_DOCS"):
+        detectors_page.write(figures)
     return Result(figures, TARGETS)
 
 

@@ -69,6 +69,10 @@ bits = 40
 min_tokens = 50
 reach_h = 0.035
 
+# The area monitor speaks 240 times as often as its profile says, so a day of it has the chances of most of a year.
+[detectors.radiation_area]
+false_alarms_per_day = 1e-6
+
 # The scanner is beside the portal, and both are read by agents that send each second.
 [detectors.screening]
 grace_s = 1.0
