@@ -2,7 +2,8 @@
 
 Each figure comes from a simulator under `tests/support/` and through the detector's own class, or from a public data
 set in the folder that HUBWATCH_DATA names; without it the figures of plants and gauges are missing, and so their
-targets are missed. With HUBWATCH_BENCH_DOCS=1 the page's tables and plots are written by them. The simulations run side by side, one a core; speed is measured alone, after them.
+targets are missed. The simulations run side by side, one a core; speed is measured alone, after them. With
+HUBWATCH_BENCH_DOCS=1 the tables and plots of the page are written by the figures.
 """
 
 from __future__ import annotations

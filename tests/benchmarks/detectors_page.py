@@ -77,7 +77,7 @@ def _portal(figures: Figures) -> str:
 
 def _area(figures: Figures) -> str:
     delays = [(percent, figures[f"area_delay_{percent}_s"] / best) for percent, best in BEST_AREA_S.items()]
-    return plot("Area monitor: mean delay, as a multiple of the best possible", {"rise, per cent": [Line("", delays)]})
+    return plot("Area monitors: mean delay over the best possible", {"rise, per cent": [Line("", delays)]})
 
 
 def _access(figures: Figures) -> str:
@@ -105,7 +105,7 @@ def _integrity(figures: Figures) -> str:
         Line(name, [*_over(figures, f"integrity_{name}_found_{{}}_days"), (10.0, figures[f"integrity_{name}_found"])])
         for name in ("frozen", "replayed", "spoofed")
     ]
-    return plot("Readings that cannot be trusted: found of 29 sensors", {"days of history": lines})
+    return plot("Attacks on readings: found of 29 sensors", {"days of history": lines})
 
 
 def _process(figures: Figures) -> str:

@@ -55,7 +55,7 @@ BADGES = """\
 {clone_far_stream:.3f} ({clone_far_stream_low:.3f}–{clone_far_stream_high:.3f}) |
 | passback, 4 entries of a clone, owner inside with 0.595; false alarms per person-day \
 | {passback_pd:.3f} ({passback_pd_low:.3f}–{passback_pd_high:.3f}); \
-{passback_far:.0f}, at most {passback_far_high:.4f} |
+{passback_far:.2g}, at most {passback_far_high:.4f} |
 | the same with 2 % of the exits unread (floor without inference: 0.02) \
 | {passback_pd_unread:.2f} ({passback_pd_unread_low:.2f}–{passback_pd_unread_high:.2f}); {passback_far_unread:.3f} |
 | impossible travel, pairs below and above the least time (4 000) | {travel_found:.0%}, {travel_false:.0%} |
@@ -83,7 +83,7 @@ INTEGRITY = """\
 | written: counts with half their scatter, gauges with smooth noise, doors with equal openings \
 | {integrity_spoofed_found:.0f} |
 | clock an hour behind or two ahead | {integrity_clock_found:.0f} |
-| false alarms of frozen, replayed and spoofed per 1 000 sensor-days, in {integrity_sensor_days:.0f} of them (95 %) \
+| false alarms of frozen, replayed and spoofed per 1 000 sensor-days, in {integrity_sensor_days:,.0f} of them (95 %) \
 | {integrity_false_per_1000_sensor_days:.1f} \
 ({integrity_false_per_1000_sensor_days_lower:.1f}–{integrity_false_per_1000_sensor_days_upper:.1f}) |
 """

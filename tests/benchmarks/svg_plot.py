@@ -48,7 +48,7 @@ def _panel(number: int, name: str, lines: Sequence[Line], top: float) -> str:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in dots]
-        parts.append(_text((left + right) / 2, base - 10 - 14 * row, line.name, colour))
+        parts.append(_text((left + right) / 2, base - 0.55 * (base - TOP) + 14 * row, line.name, colour))
     return "\n".join(parts)
 
 
