@@ -65,7 +65,7 @@ async def _clean_lorry(plant: Plant) -> None:
     plant.rpm_1.drive_through(Vehicle(time.time(), 5.0))
     await asyncio.sleep(1.5)
     plant.rpm_2.drive_through(Vehicle(time.time(), 5.0))
-    await asyncio.sleep(5.0)
+    await asyncio.sleep(4.0)
     await _scan(plant)
 
 
