@@ -2,7 +2,8 @@
 
 Each figure comes from a simulator under `tests/support/` and through the detector's own class, or from a public data
 set in the folder that HUBWATCH_DATA names; without it the figures of plants and gauges are missing, and so their
-targets are missed. The simulations run side by side, one a core; speed is measured alone, after them.
+targets are missed. The simulations run side by side, one a core; speed is measured alone, after them. With
+HUBWATCH_BENCH_DOCS=1 the tables and plots of the page are written by the figures.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 
+from benchmarks import detectors_page
 from benchmarks.result import Progress, Result, at_least, at_most
 
 SIMULATIONS = ("portal", "area", "access", "perimeter", "integrity")
@@ -68,6 +70,8 @@ async def run(progress: Progress) -> Result:
     else:
         progress("HUBWATCH_DATA names no folder of data sets: plants and gauges are not measured")
     figures |= await _part("speed", progress)
+    if os.environ.get("HUBWATCH_BENCH_DOCS"):
+        detectors_page.write(figures)
     return Result(figures, TARGETS)
 
 

@@ -4,10 +4,12 @@ The models are in `support/badge_model.py`. Keys that end in `_low` and `_high` 
 
 - `bruteforce_attempts`: mean attempts until the alarm at 60 an hour, over the three kinds of attack, which
   `bruteforce_attempts_many`, `_one` and `_unnamed` give alone; `_slow`: at 6 an hour, many badges;
+  `bruteforce_attempts_many_1_h` and alike: many badges, at so many attempts an hour;
 - `bruteforce_false_per_reader_30d`: false alarms with people who mistype in bursts, 0.5 denials an hour, badges named;
   `_unnamed` where the reader names none;
 - `clone_pd`, `clone_far`: sessions of four uses by a clone and by the owner, 30 days of history; `clone_far_stream`:
   false alarms for every four uses over the days of a normal life;
+  `clone_pd_10_days` and alike: the share found after so many days of history, fewer people;
 - `passback_pd`, `passback_far`: four entries of a clone, and person-days, where every exit is badged; `_unread` where
   2 % of the exits are not;
 - `travel_found`, `travel_false`: share of the pairs below the least time, and above it;
@@ -23,6 +25,8 @@ from support.badge_model import ATTACKS, attempts, clones, interval, mistyping_a
 
 RUNS = 600
 READERS, MONTHS = 25, 12
+RATES_H = (1, 3, 10, 30, 100)
+HISTORIES_DAYS = (10, 20, 30, 60, 90)
 
 
 async def measure(progress: Progress) -> dict[str, float]:
@@ -36,6 +40,8 @@ def _brute_force(progress: Progress) -> dict[str, float]:
     figures = {f"bruteforce_attempts_{style}": mean for style, mean in means.items()}
     figures["bruteforce_attempts"] = float(np.mean(list(means.values())))
     figures["bruteforce_attempts_slow"] = float(np.mean(attempts(6, "many", RUNS // 4, seed=32)))
+    for rate_h in RATES_H:
+        figures[f"bruteforce_attempts_many_{rate_h}_h"] = float(np.mean(attempts(rate_h, "many", RUNS // 4, seed=38)))
     for key, named in (("", True), ("_unnamed", False)):
         alarms = mistyping_alarms(READERS, MONTHS, named=named)
         rate, half = alarms / (READERS * MONTHS), 1.96 * np.sqrt(alarms + 1) / (READERS * MONTHS)
@@ -47,6 +53,10 @@ def _clones(progress: Progress) -> dict[str, float]:
     progress("clones of 300 people with 30 days of history")
     seen = clones(people=300, days=30, rounds=6, seed=33)
     figures = _share("clone_pd", seen.found, seen.sessions) | _share("clone_far", seen.false, seen.sessions)
+    for days in HISTORIES_DAYS:
+        shorter = clones(people=100, days=days, rounds=6, seed=39)
+        figures[f"clone_pd_{days}_days"] = shorter.found / shorter.sessions
+        figures[f"clone_far_{days}_days"] = shorter.false / shorter.sessions
     return figures | _share("clone_far_stream", seen.stream_false, seen.stream_uses // 4)
 
 

@@ -1,6 +1,8 @@
 """The perimeter detector on a simulated line of three layers (`support/perimeter_model.py`).
 
 - `perimeter_pd`: share of intruders who make a crossing, with its Clopper-Pearson interval `_low`, `_high`;
+- `perimeter_pd_0.25` and alike, with `perimeter_nuisance_km_day_0.25`: the same with so many false crossings allowed a
+  km and day, in fewer days;
 - `perimeter_alarms_per_intruder`: crossings of an intruder that is found, which should be one;
 - `perimeter_nuisance_km_day`: crossings a km and day without an intruder, with its Poisson interval.
 """
@@ -19,6 +21,8 @@ from support.intervals import poisson_interval, share_interval
 from support.perimeter_model import ZONE_M, ZONES, animals, chunks, intruder, nuisance, site, wind
 
 DAYS, INTRUDER_DAYS, INTRUDERS_A_DAY = 1000, 400, 24
+ALLOWED = (0.125, 0.25, 0.5, 1.0, 2.0)
+CURVE_DAYS, CURVE_INTRUDER_DAYS = 250, 60
 KM = ZONES * ZONE_M / 1000
 AROUND_US = 120_000_000
 
@@ -34,14 +38,20 @@ async def measure(progress: Progress) -> dict[str, float]:
         "perimeter_nuisance_km_day_high": high / DAYS / KM,
     }
     progress(f"perimeter: {INTRUDER_DAYS * INTRUDERS_A_DAY} intruders")
-    return figures | found_intruders(INTRUDER_DAYS, seed=42)
+    figures |= found_intruders(INTRUDER_DAYS, seed=42)
+    for allowed in ALLOWED:
+        progress(f"perimeter: {allowed} false crossings allowed a km and day")
+        quiet = crossings(CURVE_DAYS, [], seed=43, allowed=allowed)
+        figures[f"perimeter_nuisance_km_day_{allowed}"] = len(quiet) / CURVE_DAYS / KM
+        figures[f"perimeter_pd_{allowed}"] = found_intruders(CURVE_INTRUDER_DAYS, 44, allowed)["perimeter_pd"]
+    return figures
 
 
-def found_intruders(days: int, seed: int) -> dict[str, float]:
+def found_intruders(days: int, seed: int, allowed: float | None = None) -> dict[str, float]:
     """Return the share of intruders found; one comes every hour."""
     many = days * INTRUDERS_A_DAY
     times = (np.arange(many) + 0.5) * 86_400 / INTRUDERS_A_DAY
-    found = np.array([each.start for each in crossings(days, times.tolist(), seed)])
+    found = np.array([each.start for each in crossings(days, times.tolist(), seed, allowed)])
     starts = BEGIN + np.round(times * 1e6)
     alarms = [int(np.sum(np.abs(found - start) < AROUND_US)) for start in starts]
     hits = sum(count > 0 for count in alarms)
@@ -54,13 +64,14 @@ def found_intruders(days: int, seed: int) -> dict[str, float]:
     }
 
 
-def crossings(days: int, intruders: list[float], seed: int) -> list[Detection]:
-    """Return the crossings of a line in so many days."""
+def crossings(days: int, intruders: list[float], seed: int, allowed: float | None = None) -> list[Detection]:
+    """Return the crossings of a line in so many days, with so many false ones `allowed` instead of the default."""
     random = np.random.default_rng(seed)
     winds = wind(random, days * 24)
     alarms = [*nuisance(random, winds), *animals(random, days)]
     for t in intruders:
         alarms += intruder(random, t)
-    detector = Perimeter(PerimeterConfig(), Origin("perimeter", 2, HUB), site())
+    config = PerimeterConfig() if allowed is None else PerimeterConfig(false_crossings_per_km_day=allowed)
+    detector = Perimeter(config, Origin("perimeter", 2, HUB), site())
     found = (each for chunk in chunks(alarms, winds, BEGIN) for each in detector.update(chunk))
     return [each for each in found if isinstance(each, Detection) and each.type == "perimeter.crossing"]

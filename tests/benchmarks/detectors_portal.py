@@ -2,6 +2,7 @@
 
 - `portal_flat_d90_1e3`, `_1e4`, `portal_dip_d90_1e3`, `_1e4`: strength found in 90 % of vehicles, without and with a
   shadow of 5 to 25 %, at 1e-3 and 1e-4 false alarms an occupancy;
+- `portal_flat_found_1e4_d5.2` and alike: the share found at each strength d, from which these follow;
 - `portal_norm_pd_1pct`, `_01pct`: share of sources of low energy, d = 6, found with two windows in traffic of which 5 %
   has NORM, at 1 % and 0.1 %; `portal_norm_alarms_1pct`: alarms of that traffic without sources at 1 %;
 - `neutron_m90`: counts of a pass that are found in 90 %, at 1e-4;
@@ -77,6 +78,8 @@ def strengths(count: int, seed: int = 41) -> dict[str, float]:
         "portal_dip_d90_1e3": ninety(DIP, [_found(each, gamma, 1e-3) for each in dip]),
         "portal_dip_d90_1e4": ninety(DIP, [_found(each, gamma, 1e-4) for each in dip]),
         "neutron_m90": ninety(NEUTRONS, [_found(each, neutron, 1e-4) for each in flat]),
+        **{f"portal_flat_found_1e4_d{d}": _found(each, gamma, 1e-4) for d, each in zip(FLAT, flat, strict=True)},
+        **{f"portal_dip_found_1e4_d{d}": _found(each, gamma, 1e-4) for d, each in zip(DIP, dip, strict=True)},
     }
 
 

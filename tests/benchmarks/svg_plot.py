@@ -38,15 +38,17 @@ def _panel(number: int, name: str, lines: Sequence[Line], top: float) -> str:
         return left + (right - left) * math.log10(x / xs[0]) / span, base - (base - TOP) * y / top
 
     parts = [f'<path d="M{left} {TOP}V{base}H{right}" fill="none" stroke="#555"/>']
-    parts += [_text(place(x, 0)[0], base + 15, f"{x:,.0f}") for x in xs]
-    parts += [_text(left - 18, place(xs[0], top * i / 4)[1] + 4, f"{top * i / 4:.0f}") for i in range(5)]
+    parts += [_text(place(x, 0)[0], base + 15, f"{x:,.10g}") for x in xs]
+    parts += [
+        _text(left - 18, place(xs[0], top * i / 4)[1] + 4, f"{top * i / 4:.{0 if top > 8 else 2}f}") for i in range(5)
+    ]
     parts.append(_text((left + right) / 2, base + 32, name))
-    for line, colour in zip(lines, COLOURS, strict=False):
+    for row, (line, colour) in enumerate(zip(lines, COLOURS, strict=False)):
         dots = [place(x, y) for x, y in line.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in dots]
-        parts.append(_text((left + right) / 2, dots[0][1] - 8, line.name, colour))
+        parts.append(_text((left + right) / 2, base - 0.55 * (base - TOP) + 14 * row, line.name, colour))
     return "\n".join(parts)
 
 

@@ -81,8 +81,7 @@ def test_attack_after_hours_of_normal_life_is_found_with_every_rule() -> None:
     found = []
     for seq, frame in enumerate(frames, 1):
         found += engine.frame(msgspec.structs.replace(frame, seq=seq), frame.sent)
-    # A leak changes the noise of its gas sensor, and no hand writes it; that is not told apart yet.
-    assert {each.type for each in found if isinstance(each, Detection)} - {"integrity.spoofed"} == {
+    assert {each.type for each in found if isinstance(each, Detection)} == {
         "screening.skipped",
         "radiation.gamma",
         "radiation.neutron",

@@ -10,10 +10,13 @@ from contextlib import asynccontextmanager
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
+from hubwatch_core.config import MqttSection
+from hubwatch_ops.demo.geiger import PERIOD_S, Geiger
 from hubwatch_ops.demo.io_module import COUNTERS, INPUT_WORD, IoModule
 from hubwatch_ops.demo.link import Relay
 from hubwatch_ops.demo.modbus_device import ModbusDevice
 from hubwatch_ops.demo.portal import OCCUPIED, SAMPLE_S, STATUS, Portal, Vehicle
+from support.eventually import eventually
 
 
 @asynccontextmanager
@@ -89,7 +92,7 @@ async def test_io_module_shows_inputs_as_bits_word_and_counters() -> None:
         assert (await client.read_input_registers(COUNTERS + 6, count=2)).registers == [0, 1]
         module.set(3, False)
         assert (await client.read_input_registers(INPUT_WORD, count=1)).registers == [0]
-    assert module.served == {8: 1, 0: 1}
+    assert module.served == {8: 2, 0: 1}
     assert list(module.changes) == [3]
 
 
@@ -103,6 +106,17 @@ async def test_undefined_registers_are_refused_as_a_real_device_does() -> None:
 async def test_writing_is_refused() -> None:
     async with reading(Portal("rpm-1", 1)) as client:
         assert (await client.write_register(STATUS, 1)).isError()
+
+
+async def test_device_that_fell_silent_serves_nothing_more() -> None:
+    module = IoModule("doors")
+    async with reading(module) as client:
+        await client.read_input_registers(INPUT_WORD, count=1)
+        module.fall_silent()
+        answer = await client.read_input_registers(INPUT_WORD, count=1)
+    assert answer.isError()
+    assert answer.exception_code == 6
+    assert module.served == {0: 1}
 
 
 async def test_a_dead_device_refuses_and_comes_back_on_its_port() -> None:
@@ -142,3 +156,19 @@ async def test_relay_carries_bytes_until_cut_and_again_when_healed() -> None:
         assert await reader.readexactly(5) == b"again"
         writer.close()
         await relay.cut()
+
+
+async def test_area_monitor_says_again_what_it_said_and_then_goes_on(amqtt_address: tuple[str, int]) -> None:
+    host, port = amqtt_address
+    geiger = Geiger(MqttSection(host=host, port=port, protocol="3.1.1"), seed=3)
+
+    running = asyncio.create_task(geiger.run())
+    await eventually(lambda: len(geiger.published) >= 4)
+    before = list(geiger.published)
+    geiger.replay(age_s=len(before) * PERIOD_S, seconds=3 * PERIOD_S)
+    await eventually(lambda: len(geiger.published) >= len(before) + 4)
+    after = geiger.published[len(before) :]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert after[:3] == before[:3]
+    assert after[3] not in before

@@ -39,6 +39,10 @@ def test_page_has_the_rates_of_the_table() -> None:
     assert rest.partition("\n<!-- end generated -->")[0] == rate_table()
 
 
+def test_every_detector_says_where_its_method_comes_from_and_how_long_it_learns() -> None:
+    assert [spec.name for spec in TABLE if not (spec.source and spec.warm_up)] == []
+
+
 def test_keys_that_the_page_names_exist() -> None:
     keys = {key for spec in TABLE for key in spec.config.model_fields}
     keys |= {

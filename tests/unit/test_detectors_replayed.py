@@ -43,6 +43,13 @@ def test_copy_is_found_with_the_distance_to_what_it_copies_and_ends_with_it() ->
     assert 630 <= (end.end - BEGIN) / SECOND_US <= 641
 
 
+@pytest.mark.parametrize("begin", range(440, 560, 10))
+def test_copy_is_found_wherever_it_begins_between_two_choices_of_the_window(begin: int) -> None:
+    values = np.random.default_rng(7).normal(20, 1, 800)
+    values[begin : begin + 60] = values[200:260]
+    assert len([each for each in played(values) if isinstance(each, Detection)]) == 1
+
+
 def test_copy_with_another_jitter_is_found() -> None:
     values = noise()
     values[500:640] = values[200:340]

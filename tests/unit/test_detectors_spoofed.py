@@ -69,6 +69,41 @@ def test_channel_at_rest_is_not_called_written() -> None:
     assert judged(np.concatenate([lively, calm, lively]), "m/s") == []
 
 
+def clean_air(samples: int, seed: int = 6) -> Numbers:
+    return np.round(np.random.default_rng(seed).normal(0.3, 0.15, samples), 1)
+
+
+def plume(samples: int, ppm: float, seed: int = 7) -> Numbers:
+    """Return a cloud that comes over some minutes and passes: it is uneven, and the more so the denser it is."""
+    random = np.random.default_rng(seed)
+    mean = ppm * np.sin(np.pi * (np.arange(samples) + 0.5) / samples) ** 2
+    return mean * np.exp(random.normal(0, 0.25, samples))
+
+
+@pytest.mark.parametrize("ppm", [2.0, 5.0, 30.0, 300.0])
+@pytest.mark.parametrize("samples", [200, 900])
+def test_leak_is_not_called_written_though_its_noise_grows(ppm: float, samples: int) -> None:
+    values = clean_air(8000)
+    values[4000 : 4000 + samples] += np.round(plume(samples, ppm), 1)
+    assert judged(values, "ppm") == []
+
+
+def test_noise_that_is_written_at_the_usual_level_is_found_after_a_leak_too() -> None:
+    values = clean_air(9000)
+    values[4000:4400] += np.round(plume(400, 30.0), 1)
+    values[6000:] = 0.3 + 0.1 * np.sin(np.arange(3000) / 5)
+    (detection,) = judged(values, "ppm")
+    assert 5900 <= (detection.start - BEGIN) / 1e6 <= 6300
+
+
+def test_level_that_stays_is_learned_anew_and_what_is_written_there_is_found() -> None:
+    values = clean_air(12_000)
+    values[4000:] += np.round(10 + np.random.default_rng(8).normal(0, 1, 8000), 1)
+    values[9000:] = np.round(10.3 + np.random.default_rng(9).normal(0, 0.2, 3000), 1)
+    (detection,) = judged(values, "ppm")
+    assert 8900 <= (detection.start - BEGIN) / 1e6 <= 9300
+
+
 def test_features_do_not_depend_on_the_level() -> None:
     block = np.random.default_rng(5).normal(0, 1, 64)
     first, second = features(block), features(block + 1000)

@@ -221,4 +221,6 @@ SPEC = Spec(
         ),
         Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person", people, needs="people_per_day"),
     ),
+    source="Dirichlet habits by empirical Bayes; otherwise rules of place and time",
+    warm_up="20 uses of a badge for habits, none for places",
 )

@@ -303,4 +303,6 @@ SPEC = Spec(
             needs="badge_uses_per_day",
         ),
     ),
+    source="Shiryaev-Roberts, mixed: Pollak and Tartakovsky 2009; otherwise rules",
+    warm_up="none; a reader's own rate of denials is learned from benign_per_h on",
 )

@@ -339,4 +339,6 @@ SPEC = Spec(
             by_hand=("min_rise_nats",),
         ),
     ),
+    source="CUSUM with the bound of Lorden 1971; Regulation (EU) 2019/1148, Annex I",
+    warm_up="some minutes of a channel's own noise; the device's own alarms at once",
 )

@@ -195,4 +195,6 @@ SPEC = Spec(
     types=("integrity.out_of_range", "integrity.gap"),
     config=BoundsConfig,
     make=ChannelBounds,
+    source="rules",
+    warm_up="none",
 )

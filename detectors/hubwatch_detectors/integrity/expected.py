@@ -303,4 +303,6 @@ SPEC = Spec(
     types=("integrity.not_happened",),
     config=ExpectedConfig,
     make=NotHappened,
+    source="rules for lanes; binomial chance by a door's own history; counting statistics of shadows",
+    warm_up="none for lanes; min_grants grants, min_shadows vehicles",
 )

@@ -255,4 +255,6 @@ SPEC = Spec(
     types=("integrity.value_frozen",),
     config=FrozenConfig,
     make=Frozen,
+    source="runs of equal values by the channel's own history; rule of three",
+    warm_up="min_history samples; slow channels rest_days, states state_days",
 )

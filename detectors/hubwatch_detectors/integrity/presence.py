@@ -277,4 +277,6 @@ SPEC = Spec(
     types=("integrity.sensor_silent", "integrity.agent_offline", "integrity.clock"),
     config=PresenceConfig,
     make=lambda config, origin, _: Presence(config, origin),
+    source="rules",
+    warm_up="none",
 )

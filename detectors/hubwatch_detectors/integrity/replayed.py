@@ -3,8 +3,9 @@
 Readings become tokens: a run of equal values, with its length. A window of tokens has a fingerprint; one that comes
 again at the same distance in time, and goes on doing so, is a copy. How long a window must be follows from the channel:
 with c the share in which two tokens that come again are followed by what followed them before, L further tokens agree
-by chance with probability c^L, and L is chosen so that this is below 2^-`bits`. A channel that would need more than
-`MOST_TOKENS` for that repeats itself by nature and is not judged.
+by chance with probability c^L, and L is chosen so that this is below 2^-`bits`. The share is the one before the last
+`min_tokens` tokens, so that a copy that has just begun is not taken for the nature of its channel. A channel that
+would need more than `MOST_TOKENS` for that repeats itself by nature and is not judged.
 
 Only fingerprints that are divisible by a number are kept (Schleimer et al. 2003, "Winnowing", SIGMOD): a fast channel
 then remembers as long as a slow one, and copies select the same ones.
@@ -61,6 +62,8 @@ class Tape(msgspec.Struct):
     """The token that came after each two, the last time."""
     trials: int = 0
     agreed: int = 0
+    settled: tuple[int, int] = (0, 0)
+    """Both as they were when the window was chosen last: what came since may be the beginning of a copy."""
     window: int = 0
     """Tokens of a window; 0 while it is not known, -1 where the channel is not judged."""
     every: int = 1
@@ -112,6 +115,7 @@ class Replayed(Detector[ReplayedMemory]):
         self.memory.channels = {
             name: Tape(
                 lived=tape.lived, tokens=tape.tokens, follows=tape.follows, trials=tape.trials, agreed=tape.agreed,
+                settled=tape.settled,
                 window=tape.window, power=tape.power, every=tape.every, kept=tape.kept, hit_at=tape.tokens,
             )
             for name, tape in self.memory.channels.items()
@@ -155,8 +159,10 @@ class Replayed(Detector[ReplayedMemory]):
         return self._compare(channel, tape, fingerprint, t)
 
     def _measure(self, tape: Tape) -> None:
-        """Choose the window by what the channel has shown so far; a longer one begins anew."""
-        needed = max(LEAST_TOKENS, math.ceil(self.config.bits / -math.log2(min(_share(tape), 0.999))))
+        """Choose the window by what the channel had shown the last time; a longer one begins anew."""
+        now = (tape.trials, tape.agreed)
+        before, tape.settled = tape.settled if tape.window else now, now
+        needed = max(LEAST_TOKENS, math.ceil(self.config.bits / -math.log2(min(_share(before), 0.999))))
         if needed > MOST_TOKENS:
             tape.window, tape.kept = -1, {}
         elif tape.window <= 0 or needed > 1.25 * tape.window:
@@ -195,7 +201,8 @@ class Replayed(Detector[ReplayedMemory]):
         return [Clear(alarm, until, max(until, tape.last))] if alarm is not None else []
 
     def _detection(self, channel: Channel, tape: Tape, t: int) -> Detection:
-        share = _share(tape)
+        share = _share(tape.settled)
+        tape.trials, tape.agreed = tape.settled
         tokens = tape.window + tape.every
         tape.until = t
         detection = self.origin.detection(
@@ -219,9 +226,10 @@ class Replayed(Detector[ReplayedMemory]):
         return detection
 
 
-def _share(tape: Tape) -> float:
+def _share(settled: tuple[int, int]) -> float:
     """Return how often what comes again goes on in the same way; a quarter while too little is known."""
-    return (tape.agreed + 0.5) / (tape.trials + 2)
+    trials, agreed = settled
+    return (agreed + 0.5) / (trials + 2)
 
 
 def _follow(tape: Tape, token: int) -> None:
@@ -259,9 +267,11 @@ def _span(span_us: int) -> str:
 
 SPEC = Spec(
     name="replayed",
-    version=1,
+    version=2,
     scope=Scope.SENSOR,
     types=("integrity.replayed",),
     config=ReplayedConfig,
     make=Replayed,
+    source="fingerprints: Karp and Rabin 1987; Schleimer et al. 2003, SIGMOD",
+    warm_up="min_tokens changes of value",
 )

@@ -6,7 +6,8 @@ repeats, decimals, and for counts the ratio of variance to mean, from difference
 is compared with its own history, block by block and as the mean of four blocks, which finds smaller changes. A block
 counts when a number lies far outside everything the channel has shown. Two such blocks in a row are a detection, three
 of a state, which is judged by the lengths of the times it was set. Values that repeat more, or need fewer decimals, are
-a channel at rest and not somebody's hand, so they do not count.
+a channel at rest and not somebody's hand, so they do not count. A block at a level where the channel never was is not
+compared (`level.py`); where such a level stays, its noise is learned anew.
 
 Who writes noise of the same size, shape, colour and decimals is not found by this.
 """
@@ -25,6 +26,7 @@ from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.integrity.level import Level, is_elsewhere, level
 
 MOST_CHANNELS = 32
 MOST_BLOCKS = 96
@@ -76,6 +78,10 @@ class Noise(msgspec.Struct):
     blocks: list[list[float]] = []
     recent: list[list[float]] = []
     """The last blocks, for the longer view; not part of the history yet."""
+    levels: list[Level] = []
+    """Where the blocks lay, the same and the last few that are not part of the history yet; none of a state."""
+    away: int = 0
+    """Blocks in a row that lay where none did before."""
     odd: int = 0
     """Blocks in a row that were another's."""
     since: int = 0
@@ -112,7 +118,9 @@ class Spoofed(Detector[SpoofedMemory]):
 
     def rewind(self) -> None:
         """Keep each channel's history."""
-        self.memory.channels = {name: Noise(blocks=noise.blocks) for name, noise in self.memory.channels.items()}
+        self.memory.channels = {
+            name: Noise(blocks=noise.blocks, levels=noise.levels) for name, noise in self.memory.channels.items()
+        }
 
     def _noise(self, name: str) -> Noise | None:
         noise = self.memory.channels.get(name)
@@ -132,7 +140,24 @@ class Spoofed(Detector[SpoofedMemory]):
             return []
         block = np.array(noise.samples)
         noise.samples = []
+        if not is_state and self._is_away(noise, block):
+            return []
         return self._judge(channel, noise, features(block, counts=channel.unit.startswith("count"), rests=not is_state))
+
+    def _is_away(self, noise: Noise, block: Numbers) -> bool:
+        """Return whether a block lies where the channel never was; its noise says nothing then.
+
+        After as many such blocks as a history needs, that is where the channel is: everything is learned anew.
+        """
+        now = level(block)
+        step = float(np.exp2(np.median([each[0] for each in noise.blocks]))) if noise.blocks else 0.0
+        if len(noise.blocks) < self.config.min_blocks or not is_elsewhere(noise.levels, now, step):
+            noise.away, noise.levels = 0, [*noise.levels, now][-MOST_BLOCKS:]
+            return False
+        noise.away, noise.odd, noise.recent = noise.away + 1, 0, []
+        if noise.away >= self.config.min_blocks:
+            noise.away, noise.blocks, noise.levels = 0, [], []
+        return True
 
     def _judge(self, channel: Channel, noise: Noise, block: list[float] | None) -> list[Finding]:
         if block is None:
@@ -263,9 +288,11 @@ def _decimals(block: Numbers) -> float:
 
 SPEC = Spec(
     name="spoofed",
-    version=1,
+    version=2,
     scope=Scope.SENSOR,
     types=("integrity.spoofed",),
     config=SpoofedConfig,
     make=Spoofed,
+    source="median and robust deviation of the noise's own history",
+    warm_up="min_blocks blocks of block_samples samples",
 )

@@ -388,4 +388,6 @@ SPEC = Spec(
             form=RateForm.PER_YEAR,
         ),
     ),
+    source="rates of pairs in order, by walking speed; nuisance rates by weather",
+    warm_up="none; nuisance rates begin with the exposure that the site states",
 )

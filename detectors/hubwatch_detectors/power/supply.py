@@ -212,4 +212,6 @@ SPEC = Spec(
     config=PowerConfig,
     make=Power,
     kinds=frozenset({SensorKind.POWER}),
+    source="rules",
+    warm_up="none; voltages after min_samples samples",
 )

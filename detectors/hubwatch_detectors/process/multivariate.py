@@ -255,4 +255,6 @@ SPEC = Spec(
     config=ProcessConfig,
     make=ProcessDetector,
     kinds=frozenset({SensorKind.PROCESS, SensorKind.ENVIRONMENT, SensorKind.POWER}),
+    source="ridge regression, residuals by quantiles of the history; after Taormina et al. 2018 (BATADAL)",
+    warm_up="a model fitted on normal history",
 )

@@ -231,4 +231,6 @@ SPEC = Spec(
     make=SeriesDetector,
     kinds=frozenset({SensorKind.PROCESS, SensorKind.ENVIRONMENT, SensorKind.POWER}),
     channel_kind=ChannelKind.GAUGE,
+    source="nearest-neighbour novelty: Markou and Singh 2003, Signal Processing 83:2481",
+    warm_up="min_history samples",
 )

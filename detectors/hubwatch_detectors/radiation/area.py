@@ -300,4 +300,6 @@ SPEC = Spec(
             by_hand=("level_sigma",),
         ),
     ),
+    source="Poisson-FOCuS: Ward et al. 2023, arXiv 2208.01494; threshold: Siegmund and Yakir 2007",
+    warm_up="warm_up_s; weak rises are found sooner after a day",
 )

@@ -358,4 +358,6 @@ SPEC = Spec(
             needs="vehicles_per_day",
         ),
     ),
+    source="Geelhood 2003 (PNNL-14363) for the shadow; likelihood ratio averaged over what is unknown",
+    warm_up="ten samples of the empty portal; the background is best after half a minute",
 )

@@ -357,4 +357,6 @@ SPEC = Spec(
             form=RateForm.PER_YEAR,
         ),
     ),
+    source="CUSUM with the bound of Lorden 1971 where a share is scanned; otherwise rules",
+    warm_up="none; the quiet of a scanner after eight of its alarms",
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubwatch_ops.demo.io_module import IoModule
-from hubwatch_ops.demo.plant import DOOR_LINES, EAST_LINES, FENCE_LINES, HUB, Plant
+from hubwatch_ops.demo.plant import BEAM_LINE, DOOR_LINES, EAST_LINES, FENCE_LINES, HUB, READY_LINE, SCANNER, Plant
 from hubwatch_ops.demo.portal import Portal
 from hubwatch_ops.demo.report import (
     AlarmLine,
@@ -22,7 +22,7 @@ from hubwatch_ops.demo.report import (
 from hubwatch_ops.demo.script import Played
 from hubwatch_store.database import Pool, queries
 
-SENSORS = {"rpm-1", "rpm-2", *DOOR_LINES, *FENCE_LINES, *EAST_LINES, "area-1"}
+SENSORS = {"rpm-1", "rpm-2", *DOOR_LINES, *FENCE_LINES, *EAST_LINES, SCANNER, "area-1"}
 """Sensors of which a reading must be stored before the script begins."""
 
 READ_S = 0.05
@@ -73,10 +73,15 @@ def bit(words: Mapping[int, int], line: int) -> Counter[int]:
     return states
 
 
-def heard(published: Sequence[float], stored: Mapping[float, int]) -> list[float]:
-    """Leave out what a device published before the agent subscribed: the broker delivers it to nobody."""
-    first = next((i for i, value in enumerate(published) if value in stored), len(published))
-    return list(published[first:])
+def heard(published: Sequence[float], stored: Sequence[float]) -> list[float]:
+    """Leave out what a device published before the agent subscribed: the broker delivers it to nobody.
+
+    Both are in order. Where the first two stored values follow each other, the agent had subscribed: one value alone
+    may have come before by chance.
+    """
+    begin = list(stored[:2])
+    first = next((i for i in range(len(published)) if begin and list(published[i : i + len(begin)]) == begin), None)
+    return [] if first is None else list(published[first:])
 
 
 def match(
@@ -170,10 +175,12 @@ async def _differences(pool: Pool, plant: Plant) -> Difference:
     ):
         for sensor, line in lines.items():
             total += await _input_difference(pool, module, line, sensor, channel)
+    for channel, line in (("ready", READY_LINE), ("beam", BEAM_LINE)):
+        total += await _input_difference(pool, plant.scanner, line, SCANNER, channel)
     badges = dict(await _ask(pool, "badge_events"))
     total += compare(Counter(plant.controller.published), badges)
-    rates = Counter(value for (value,) in await _ask(pool, "values", sensor="area-1", channel="gamma"))
-    return total + compare(Counter(heard(plant.geiger.published, rates)), rates)
+    rates = [value for (value,) in await _ask(pool, "values", sensor="area-1", channel="gamma")]
+    return total + compare(Counter(heard(plant.geiger.published, rates)), Counter(rates))
 
 
 async def _portal_difference(pool: Pool, portal: Portal) -> Difference:

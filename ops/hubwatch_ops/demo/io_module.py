@@ -1,4 +1,4 @@
-"""A simulated Moxa ioLogik E1200 with the contacts of doors or fences on its inputs.
+"""A simulated Moxa ioLogik E1200 with the contacts of doors, fences or a scanner on its inputs.
 
 Ref: ioLogik E1200 manual, appendix A (as in `profiles/moxa-iologik-e1210.toml`): inputs as FC02 0+ and as bits of
 FC04 48, counters u32 high word first from FC04 16, uptime at FC04 5020.
@@ -39,6 +39,7 @@ class IoModule(ModbusDevice):
         """Return the registers of the function code, and the word of inputs by which the answer is counted."""
         word = sum(1 << line for line, closed in enumerate(self._inputs) if closed)
         if function == 2:
+            self.served[word] += 1
             return {0: word}
         if function == 4 and address <= INPUT_WORD < address + count:
             self.served[word] += 1

@@ -29,6 +29,7 @@ class ModbusDevice(ABC):
         self.name = name
         self.port = 0
         self.served: Counter[int] = Counter()
+        self._busy = False
         self._server: ModbusTcpServer | None = None
 
     @abstractmethod
@@ -53,6 +54,10 @@ class ModbusDevice(ABC):
             self._server = None
             await asyncio.sleep(0)
 
+    def fall_silent(self) -> None:
+        """Answer every further request with "busy": what was served until now is all that is to be stored."""
+        self._busy = True
+
     def _sim_device(self) -> SimDevice:
         layout = self.layout()
 
@@ -75,6 +80,8 @@ class ModbusDevice(ABC):
     ) -> ExcCodes | None:
         if written is not None:
             return ExcCodes.ILLEGAL_FUNCTION
+        if self._busy:
+            return ExcCodes.DEVICE_BUSY
         for wire, value in self.answer(function, address, count).items():
             if 0 <= wire - start < len(registers):
                 registers[wire - start] = value

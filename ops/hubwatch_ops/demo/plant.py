@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,11 +15,18 @@ from hubwatch_ops.demo.link import Relay
 from hubwatch_ops.demo.portal import Portal
 
 HUB = "rotterdam"
-DOOR_LINES = {"door-1": 0, "door-2": 1}
+DOOR_LINES = {"door-1": 0, "door-2": 1, "door-3": 2}
 """Inputs of the door module: closed means that the door is open."""
+DOOR_ZONES = {"door-1": "office", "door-2": "office", "door-3": "gatehouse"}
 FENCE_LINES = {"fence-1": 0, "fence-2": 1, "fence-3": 2, "fence-4": 3}
 """Inputs of the fence module: closed means alarm."""
 EAST_LINES = {"fence-5": 0}
+SCANNER = "xray-1"
+READY_LINE, BEAM_LINE, REJECT_LINE = 0, 1, 2
+"""Inputs of the scanner's module."""
+
+LAST_WORD_S = 2.0
+"""How long the broker may take for a last message."""
 
 
 class Plant:
@@ -30,6 +38,8 @@ class Plant:
         self.doors = IoModule("doors")
         self.fence = IoModule("fence")
         self.fence_east = IoModule("fence-east")
+        self.scanner = IoModule("scanner")
+        self.scanner.set(READY_LINE, True)
         self.controller = AccessController(broker)
         self.geiger = Geiger(broker, seed + 2)
         self.quay_link = Relay(broker.host, broker.port)
@@ -38,7 +48,7 @@ class Plant:
     @property
     def modbus(self) -> tuple[Portal | IoModule, ...]:
         """Every Modbus device."""
-        return (self.rpm_1, self.rpm_2, self.doors, self.fence, self.fence_east)
+        return (self.rpm_1, self.rpm_2, self.doors, self.fence, self.fence_east, self.scanner)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -56,7 +66,16 @@ class Plant:
                 await device.stop()
 
     async def quiet(self) -> None:
-        """Stop the devices that publish by themselves."""
+        """Let every device fall silent: those that publish by themselves end, the others answer that they are busy."""
+        for device in self.modbus:
+            device.fall_silent()
+        # What is published is counted when the broker has acknowledged it, so nothing may be between the two.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S), self.geiger.speaking:
+                self._end_publishing()
+        self._end_publishing()
+        await asyncio.gather(*self._publishing, return_exceptions=True)
+
+    def _end_publishing(self) -> None:
         for task in self._publishing:
             task.cancel()
-        await asyncio.gather(*self._publishing, return_exceptions=True)

@@ -77,7 +77,7 @@ def percentiles(values_ms: list[float]) -> Percentiles:
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
-    table = Table(title="Staged attacks and failures, and their detection", title_justify="left")
+    table = Table(title="What was staged, and its detection", title_justify="left")
     for heading in ("expected detection", "sensor", "result", "delay"):
         table.add_column(heading, justify="right" if heading == "delay" else "left")
     for line in report.expected:

@@ -33,7 +33,7 @@ from hubwatch_store.database import DatabaseSection, Pool, migrate, open_pool
 READY_S = 60.0
 DRAIN_S = 15.0
 SETTLE_S = 1.0
-"""Time from the last message of a device to its frame, with a margin."""
+"""Time from the last message or answer of a device to its frame, with a margin."""
 AGENTS = ("quay", "gate")
 SESSIONS = ("mqtt", "detectors-intake")
 """The health checks of the collector's and the detectors' sessions at the broker."""

@@ -4,10 +4,11 @@ FROM hubwatch.readings
 WHERE hub = %(hub)s AND sensor = %(sensor)s AND channel = %(channel)s AND value IS NOT NULL
 GROUP BY 1
 
--- values: every stored good value of one channel, as it is
+-- values: every stored good value of one channel, as it is, in order
 SELECT value
 FROM hubwatch.readings
 WHERE hub = %(hub)s AND sensor = %(sensor)s AND channel = %(channel)s AND value IS NOT NULL
+ORDER BY time
 
 -- badge_events: the device's own number of every stored badge event
 SELECT (attrs ->> 'event_id')::bigint, count(*)
