@@ -6,7 +6,7 @@ Readings stay in columns, as they stand on the wire. An object for each reading 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
@@ -94,6 +94,11 @@ class Chunk:
             rows = [ChunkReading(t, name, x) for name, times, values in self.columns for t, x in _pairs(times, values)]
             self._readings = tuple(rows if len(self.columns) == 1 else sorted(rows, key=_T_CHANNEL))
         return self._readings
+
+    def newcomers(self, known: Container[str]) -> list[str]:
+        """Return the channels that are not `known`, in the order in which they first speak here."""
+        fresh = [(each.t[0], each.channel) for each in self.columns if each.channel not in known]
+        return [name for _, name in sorted(fresh)]
 
     @property
     def newest(self) -> int:

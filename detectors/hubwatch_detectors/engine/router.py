@@ -17,6 +17,7 @@ from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import ALWAYS, NEVER, DetectorConfig, Finding, Scope, Site, Spec
 from hubwatch_detectors.engine.instance import LATE, LIVE, Instance, InstanceKey, Saved
 from hubwatch_detectors.engine.meaning import Meaning, differs, meaning_of
+from hubwatch_detectors.engine.waiting import Waiting
 
 _NO_ROUTES: Mapping[tuple[str, str], Any] = {}
 
@@ -26,10 +27,12 @@ _log = get_logger("detectors")
 class AgentTime:
     """The live instances that go by one agent's clock."""
 
-    __slots__ = ("complete", "due", "instances")
+    __slots__ = ("complete", "due", "instances", "waiting")
 
     def __init__(self) -> None:
         self.instances: list[Instance] = []
+        self.waiting: list[Waiting] = []
+        """What waits for those of them that are patient."""
         self.due = ALWAYS
         """None of them is due before it (µs)."""
         self.complete = False
@@ -40,18 +43,26 @@ class AgentTime:
         found: list[Finding] = []
         if now < self.due:
             return found
+        for waiting in self.waiting:
+            if waiting.due <= now:
+                found += waiting.flush()
         for instance in self.instances:
             if instance.due <= now:
                 found += instance.advance(now)
-        self.due = min([each.due for each in self.instances], default=NEVER)
+        self.due = min([each.due for each in (*self.instances, *self.waiting)], default=NEVER)
         return found
 
 
 class SensorRoute(NamedTuple):
-    """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub."""
+    """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub.
+
+    Those of its own that are patient are behind what `waiting` for them. What looks only at events is apart.
+    """
 
     own: list[Instance]
+    waiting: list[Waiting]
     hubs: list[Instance]
+    of_events: list[Instance]
     time: AgentTime
 
 
@@ -69,6 +80,8 @@ class Router:
         self._times: dict[str, dict[str, AgentTime]] = {}
         """By hub and agent."""
         self._gone: set[InstanceKey] = set()
+        self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
+        """By hub and sensor, and by patience: what waits for instances that judge this sensor alone."""
 
     def judge_live(self, chunk: Chunk, received: int, clock: int) -> list[Finding]:
         """Let the live instances judge what a sensor said, which came at `received` (µs, our clock); `clock` is the
@@ -80,13 +93,24 @@ class Router:
         route = self._routes.get(chunk.hub, _NO_ROUTES).get((chunk.agent, chunk.sensor.sensor))
         if route is None:
             route, found = self._find_route(chunk.hub, chunk.agent, chunk.sensor, clock)
-        time = route.time
+        due = route.time.due
+        for waiting in route.waiting:
+            if news := waiting.give(chunk):
+                found += news
+            if waiting.due < due:
+                due = waiting.due
         for instance in route.own:
+            if news := instance.update(chunk):
+                found += news
+            if instance.due < due:
+                due = instance.due
+        route.time.due = due
+        hubs = route.hubs + route.of_events if chunk.events else route.hubs
+        if hubs and chunk.last > received:
+            chunk = chunk.not_after(received)
+        for instance in hubs:
             if news := instance.give(chunk):
                 found += news
-            time.due = min(time.due, instance.due)
-        for instance in route.hubs:
-            found += instance.give(chunk.not_after(received))
         return found
 
     def judge_late(self, chunk: Chunk, clock: int) -> list[Finding]:
@@ -126,7 +150,7 @@ class Router:
         found: list[Finding] = []
         for instance in list(self._driven_by_hub.get(hub, {}).values()):
             if instance.key.lane != LATE:
-                if instance.due <= now:
+                if instance.next <= now:
                     found += instance.advance(now)
             elif now - instance.fed > late_idle_us:
                 found += instance.advance(instance.until) + self._close(instance, instance.until)
@@ -147,6 +171,7 @@ class Router:
         found: list[Finding] = []
         for each in self._of_sensor(hub, name):
             found += each.flush() + self._close(each, now, why)
+        self._waiting.pop((hub, name), None)
         return found
 
     def renew_sensor(self, hub: str, name: str, now: int, clock: int) -> list[Finding]:
@@ -232,17 +257,35 @@ class Router:
         return times[agent]
 
     def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
-        found: list[Finding] = []
-        route = SensorRoute([], [], self._time(hub, agent))
+        gathered = self._waiting.get((hub, sensor.sensor), {})
+        found = [finding for each in gathered.values() for finding in each.flush()]
+        route = SensorRoute([], [], [], [], self._time(hub, agent))
         meaning = meaning_of(sensor)
         for key in self._keys(hub, sensor):
             instance, news = self._of_meaning(key._replace(lane=LIVE), meaning if key.sensor else {}, clock)
-            (route.own if key.sensor else route.hubs).append(instance)
             found += news
-        route.time.instances += route.own
+            if not instance.detector.looks_at(sensor):
+                continue
+            if key.sensor:
+                route.time.instances.append(instance)
+            if not key.sensor:
+                (route.of_events if instance.spec.events_only else route.hubs).append(instance)
+            elif instance.patience_us:
+                self._let_wait(instance, route)
+            else:
+                route.own.append(instance)
+        route.time.waiting += route.waiting
         route.time.due = ALWAYS
         self._routes.setdefault(hub, {})[agent, sensor.sensor] = route
         return route, found
+
+    def _let_wait(self, instance: Instance, route: SensorRoute) -> None:
+        """Let chunks of its sensor wait for an instance, with those that are as patient."""
+        gathered = self._waiting.setdefault((instance.key.hub, instance.key.sensor), {})
+        waiting = gathered.setdefault(instance.patience_us, Waiting(instance.patience_us))
+        waiting.join(instance)
+        if waiting not in route.waiting:
+            route.waiting.append(waiting)
 
     def _of_meaning(self, key: InstanceKey, meaning: Meaning, clock: int) -> tuple[Instance, list[Finding]]:
         """Return the live instance that knows readings of this meaning; one that knows others goes on as a late one."""
@@ -312,6 +355,8 @@ class Router:
     def _put(self, instance: Instance) -> Instance:
         key = instance.key
         self._all[key] = instance
+        if instance.patience_us and not key.sensor:
+            Waiting(instance.patience_us).join(instance)
         if key.lane == LATE or instance.spec.scope is Scope.HUB:
             self._driven_by_hub.setdefault(key.hub, {})[key] = instance
         return instance
