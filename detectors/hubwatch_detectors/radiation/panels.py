@@ -148,13 +148,17 @@ def take(panels: dict[str, Panel], row: Mapping[str, tuple[int, float]], window_
     """Put a row of samples (time, counts) by channel into their panels' windows; give the channels taken."""
     taken = []
     for channel, (t, counts) in row.items():
-        if channel not in panels and len(panels) < most:
-            panels[channel] = Panel()
-        if channel in panels and panels[channel].take(t, counts):
+        panel = panels.get(channel)
+        if panel is None:
+            if len(panels) >= most:
+                continue
+            panel = panels[channel] = Panel()
+        if panel.take(t, counts):
             taken.append(channel)
-    now = max((panel.last for panel in panels.values()), default=0)
+    until = max([panel.last for panel in panels.values()], default=0) - window_us
     for panel in panels.values():
-        panel.expire(now - window_us)
+        if panel.window and panel.window[0][0] <= until:
+            panel.expire(until)
     return taken
 
 
@@ -163,11 +167,12 @@ def excess(panels: Iterable[Panel], least: float) -> Excess | None:
     counts = expected = variance = learned = 0.0
     samples = 0
     for panel in panels:
-        here = len(panel.window)
+        window = panel.window
+        here = len(window)
         if here == 0 or panel.samples < least:
             continue
         mean = here * panel.mean
-        counts += sum(x for _, x in panel.window)
+        counts += sum([x for _, x in window])
         expected += mean
         variance += mean * (1 + here / panel.learned)
         samples += here

@@ -15,13 +15,15 @@ again at 2 s (APS DNP 2007).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Clear, Detection, Event
 from hubwatch_core.words import Priority, SensorKind
-from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
+from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation import findings
 from hubwatch_detectors.radiation.counting import Excess
 from hubwatch_detectors.radiation.panels import excess, take
@@ -42,6 +44,10 @@ FIRST_LOOK_US = 60 * SECOND_US
 LOOK_SHARE = 0.1
 """Share of the allowed false alarms for each of these looks."""
 SILENT_US = 600 * SECOND_US
+USUAL_CHANCE = 0.1
+"""Counts of up to a Poisson deviation above what is expected are never rarer: the least of all means is 0.16, and what a
+learned background leads to expect scatters wider.
+"""
 NEUTRON_MEMORY = 4.0
 """Neutron background is remembered longer: its counts are few, and rain does not move it."""
 
@@ -58,6 +64,10 @@ class RadiationPortal(Detector[PortalMemory]):
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Judge each row that is complete, and take the portal's own alarm."""
+        if not chunk.events:
+            columns = [each for each in chunk.columns if _is_of_row(each.channel)]
+            if columns and all(each.t == columns[0].t for each in columns[1:]):
+                return self._rows(columns)
         found: list[Finding] = []
         for item in chunk.moments():
             if item.t > self.memory.row_t:
@@ -68,6 +78,28 @@ class RadiationPortal(Detector[PortalMemory]):
             else:
                 self._into_row(item)
         return found
+
+    def _rows(self, columns: Sequence[Column]) -> list[Finding]:
+        """Take columns that were read together."""
+        memory, found = self.memory, list[Finding]()
+        names = [each.channel for each in columns]
+        for t, *row in zip(columns[0].t, *(each.x for each in columns), strict=True):
+            if t > memory.row_t:
+                found += self.advance(t)
+                memory.row_t = t
+            for name, value in zip(names, row, strict=True):
+                present = memory.row.get(name)
+                if present is None or present[0] < t:
+                    memory.row[name] = (t, value)
+        return found
+
+    def due(self) -> int:
+        """Return when the last row is complete, or a portal that was off its background is silent for long."""
+        memory = self.memory
+        if memory.row:
+            return memory.row_t + 1
+        is_off = memory.gamma.shift is not None or memory.neutron.shift is not None
+        return memory.row_t + SILENT_US + 1 if is_off else NEVER
 
     def advance(self, now: int) -> list[Finding]:
         """Judge the last row when `now` is past it; end reports on the background of a portal that fell silent."""
@@ -85,7 +117,7 @@ class RadiationPortal(Detector[PortalMemory]):
         self.memory = PortalMemory(self.memory.gamma.learned(), self.memory.neutron.learned())
 
     def _into_row(self, item: ChunkReading) -> None:
-        if item.channel in {"occupied", "speed"} or ray_of(item.channel) is not None:
+        if _is_of_row(item.channel):
             present = self.memory.row.get(item.channel)
             if present is None or present[0] < item.t:
                 self.memory.row[item.channel] = (item.t, item.value)
@@ -99,12 +131,10 @@ class RadiationPortal(Detector[PortalMemory]):
         speed = row.get("speed")
         if memory.occupied and speed is not None and SPEEDS_M_S[0] <= speed[1] <= SPEEDS_M_S[1]:
             memory.speed = speed[1]
-        by_kind: dict[str | None, dict[str, tuple[int, float]]] = {}
-        for name, sample in row.items():
-            by_kind.setdefault(ray_of(name), {})[name] = sample
         for kind, window_us in zip(RAYS, self._windows_us, strict=True):
-            if kind in by_kind:
-                found += self._judge(kind, by_kind[kind], window_us)
+            samples = {name: sample for name, sample in row.items() if ray_of(name) == kind}
+            if samples:
+                found += self._judge(kind, samples, window_us)
         return found
 
     def _occupancy(self, sample: tuple[int, float] | None) -> list[Finding]:
@@ -299,7 +329,12 @@ class RadiationPortal(Detector[PortalMemory]):
 
     def _off(self, kind: str, now: Excess) -> bool:
         """Return whether a window does not look like background."""
-        return abs(now.sigma) >= self.config.gate_sigma if kind == "gamma" else now.chance < self._gate_chance
+        if kind == "gamma":
+            return abs(now.sigma) >= self.config.gate_sigma
+        more = now.counts - now.expected
+        if self._gate_chance < USUAL_CHANCE and (more <= 0 or more * more <= now.expected):
+            return False
+        return now.chance < self._gate_chance
 
     def _own_alarm(self, event: Event) -> list[Finding]:
         kind = event.attrs.get("kind")
@@ -328,6 +363,11 @@ class RadiationPortal(Detector[PortalMemory]):
         )
         self.memory.ray(kind).alarm = PortalAlarm(detection.id, t, detection.score)
         return detection
+
+
+@lru_cache(maxsize=256)
+def _is_of_row(channel: str) -> bool:
+    return channel in {"occupied", "speed"} or ray_of(channel) is not None
 
 
 def _distance(site: Site, origin: Origin) -> float:
