@@ -15,7 +15,7 @@ again at 2 s (APS DNP 2007).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -25,11 +25,12 @@ from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
 from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation import findings
-from hubwatch_detectors.radiation.counting import Excess
+from hubwatch_detectors.radiation.counting import LEAST_VARIANCE, Excess
 from hubwatch_detectors.radiation.panels import excess, take
 from hubwatch_detectors.radiation.portal_config import RadiationPortalConfig
 from hubwatch_detectors.radiation.portal_memory import RAYS, PortalAlarm, PortalMemory, Ray, ray_of
 from hubwatch_detectors.radiation.profile import Profile, binned
+from hubwatch_detectors.radiation.quiet_rows import QuietRay, is_quiet, take_quietly
 from hubwatch_detectors.radiation.verdict import ProfileVerdict, judge_gamma, judge_neutron
 
 __all__ = ["SPEC", "RadiationPortal", "RadiationPortalConfig"]
@@ -61,6 +62,7 @@ class RadiationPortal(Detector[PortalMemory]):
         self._windows_us = (round(config.gamma_window_s * SECOND_US), round(config.neutron_window_s * SECOND_US))
         self._gate_chance = NormalDist().cdf(-config.gate_sigma)
         self._distance_m = _distance(site, origin)
+        self._quiet = {kind: self._quiet_ray(kind) for kind in RAYS}
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Judge each row that is complete, and take the portal's own alarm."""
@@ -80,10 +82,15 @@ class RadiationPortal(Detector[PortalMemory]):
         return found
 
     def _rows(self, columns: Sequence[Column]) -> list[Finding]:
-        """Take columns that were read together."""
-        memory, found = self.memory, list[Finding]()
-        names = [each.channel for each in columns]
-        for t, *row in zip(columns[0].t, *(each.x for each in columns), strict=True):
+        """Take columns that were read together. The last row waits for what else may be of its moment."""
+        memory, times = self.memory, columns[0].t
+        found = self._close_row() if times[0] > memory.row_t else []
+        names, values = [each.channel for each in columns], {each.channel: each.x for each in columns}
+        first = 0
+        if times[0] > memory.row_t and self._is_quiet(times, values):
+            first = len(times) - 1
+            found += self._quiet_rows(times[:first], values)
+        for t, *row in zip(times[first:], *(each.x[first:] for each in columns), strict=True):
             if t > memory.row_t:
                 found += self.advance(t)
                 memory.row_t = t
@@ -91,6 +98,40 @@ class RadiationPortal(Detector[PortalMemory]):
                 present = memory.row.get(name)
                 if present is None or present[0] < t:
                     memory.row[name] = (t, value)
+        return found
+
+    def _is_quiet(self, times: Sequence[int], values: Mapping[str, Sequence[float]]) -> bool:
+        """Return whether nobody is in the portal in these rows, nothing is open, and they are in order."""
+        memory, occupied = self.memory, values.get("occupied")
+        if occupied is None or memory.occupied or max(occupied) >= OCCUPIED_FROM or len(set(times)) < len(times):
+            return False
+        if memory.row or times[0] <= memory.occupied_seen:
+            return False
+        by_ray = [(memory.ray(kind), _of(kind, values)) for kind in RAYS]
+        return all(is_quiet(ray, times, columns) for ray, columns in by_ray if columns)
+
+    def _quiet_rows(self, times: Sequence[int], values: Mapping[str, Sequence[float]]) -> list[Finding]:
+        """Judge rows of a quiet portal, of each ray as far as it stays quiet in one go."""
+        memory, found = self.memory, list[Finding]()
+        if not times:
+            return found
+        for kind, window_us in zip(RAYS, self._windows_us, strict=True):
+            ray, columns, row = memory.ray(kind), _of(kind, values), 0
+            while columns and row < len(times):
+                row, now = take_quietly(ray, self._quiet[kind], memory.settled, times, columns, row)
+                if now is None:
+                    break
+                memory.row_t = memory.occupied_seen = times[row]
+                found += self._learn(kind, {name: (times[row], columns[name][row]) for name in columns}, [*columns], now)
+                row += 1
+                if ray.shift is not None:
+                    for t, *counts in zip(times[row:], *(each[row : len(times)] for each in columns.values()), strict=True):
+                        memory.row_t = memory.occupied_seen = t
+                        samples = {name: (t, x) for name, x in zip(columns, counts, strict=True)}
+                        found += self._judge(kind, samples, window_us)
+                    break
+        memory.row_t = memory.occupied_seen = times[-1]
+        memory.occupied = False
         return found
 
     def due(self) -> int:
@@ -115,6 +156,15 @@ class RadiationPortal(Detector[PortalMemory]):
     def rewind(self) -> None:
         """Keep the backgrounds."""
         self.memory = PortalMemory(self.memory.gamma.learned(), self.memory.neutron.learned())
+
+    def _quiet_ray(self, kind: str) -> QuietRay:
+        """Return how a ray is followed while nothing happens."""
+        gamma, config = kind == "gamma", self.config
+        window_us, guard_us = self._windows_us[RAYS.index(kind)], round(config.guard_s * SECOND_US)
+        memory = config.background_samples * (1.0 if gamma else NEUTRON_MEMORY)
+        usual = 0.99 * config.gate_sigma**2 if gamma else float(self._gate_chance < USUAL_CHANCE)
+        floor = LEAST_VARIANCE if gamma else 0.0
+        return QuietRay(window_us, guard_us, memory, config.min_background_samples, usual, floor, not gamma)
 
     def _into_row(self, item: ChunkReading) -> None:
         if _is_of_row(item.channel):
@@ -282,8 +332,8 @@ class RadiationPortal(Detector[PortalMemory]):
             return self._is_off(kind, now)
         ray.off_since = None
         fresh = [(name, samples[name]) for name in taken if samples[name][0] >= self.memory.settled]
-        memory = self.config.background_samples * (1.0 if kind == "gamma" else NEUTRON_MEMORY)
-        ray.learn(fresh, t - round(self.config.guard_s * SECOND_US), memory)
+        rules = self._quiet[kind]
+        ray.learn(fresh, t - rules.guard_us, rules.memory)
         if ray.shift is not None and t - ray.shift.over >= self.config.clear_s * SECOND_US:
             return [self._end_shift(ray, t)]
         return []
@@ -368,6 +418,11 @@ class RadiationPortal(Detector[PortalMemory]):
 @lru_cache(maxsize=256)
 def _is_of_row(channel: str) -> bool:
     return channel in {"occupied", "speed"} or ray_of(channel) is not None
+
+
+def _of(kind: str, values: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Return the columns of one ray."""
+    return {name: column for name, column in values.items() if ray_of(name) == kind}
 
 
 def _distance(site: Site, origin: Origin) -> float:
