@@ -24,7 +24,7 @@ from hubwatch_detectors.access.presented import BadgeReport, Moment, Presented
 from hubwatch_detectors.access.whereabouts import UnreadExit, Ways
 from hubwatch_detectors.access.whereabouts_rules import DAY_US, HOUR_US, WhereaboutsRules
 from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 
 MAX_WAITING = 2000
 """Events that wait for those of other agents; of more the oldest is judged at once."""
@@ -55,6 +55,13 @@ class Badges(Detector[BadgesMemory]):
         self._habits = HabitRules(config, Calendar.of(of_hub), len(self._ways.doors))
         self._settle_us, self._gap_us = round(config.settle_s * SECOND_US), round(config.session_gap_h * HOUR_US)
         self._clear_us = round(min(config.clear_h, config.session_gap_h) * HOUR_US)
+
+    def due(self) -> int:
+        """Return when the oldest event that waits is judged, or what goes on about a badge may be over."""
+        memory = self.memory
+        settled = min([each.t for each in memory.waiting], default=NEVER) + self._settle_us + 1
+        quiet = min([memory.people.known[each].used for each in memory.people.active], default=NEVER)
+        return min(settled, quiet + self._clear_us + self._settle_us + 2, NEVER)
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what the readers of one door said."""
@@ -208,4 +215,5 @@ SPEC = Spec(
     config=BadgesConfig,
     make=Badges,
     kinds=frozenset({SensorKind.ACCESS}),
+    events_only=True,
 )
