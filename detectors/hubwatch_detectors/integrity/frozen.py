@@ -110,6 +110,9 @@ class Frozen(Detector[FrozenMemory]):
         self.config, self.origin = config, origin
         self.memory = FrozenMemory()
         self._log_chance = math.log(config.chance)
+        # No share of a history is below that of three repeats in the longest one, so no shorter run is improbable.
+        self._shortest = 1 + self._log_chance / math.log(3 / (MOST_RUNS * LONGEST_RUN + 3))
+        self._habit_us = min(config.rest_days, config.state_days) * DAY_US
         self._limits: dict[str, RunLimits] = {}
         """Of the runs that go on: a history stands still while a value does."""
 
@@ -153,17 +156,20 @@ class Frozen(Detector[FrozenMemory]):
         if self._rests_on(track, channel, times, values, pause):
             track.last, track.length = times[-1], track.length + len(times)
             return found
+        track.first = track.first or times[0]
         for t, value in zip(times, values, strict=True):
-            if t <= track.last:
+            last = track.last
+            if t <= last:
                 continue
-            last, track.last, track.first = track.last, t, track.first or t
+            track.last = t
             if last and t - last > pause:
                 found += self._interrupt(track, channel, t, value, last)
             elif value != track.value:
-                found += self._move(track, channel, t, value)
+                if news := self._move(track, channel, t, value):
+                    found += news
             else:
                 track.length += 1
-                if track.alarm is None:
+                if track.alarm is None and (track.length > self._shortest or t - track.first >= self._habit_us):
                     found += self._judge(track, channel)
         return found
 
@@ -173,7 +179,8 @@ class Frozen(Detector[FrozenMemory]):
         """Return whether all values are those of the run that goes on, and none of them decides anything."""
         if values[0] != track.value or times[0] <= track.last or values.count(values[0]) != len(values):
             return False
-        if track.alarm is None:
+        decides = track.length + len(times) > self._shortest or times[-1] - track.first >= self._habit_us
+        if track.alarm is None and decides:
             limits = self._limits_of(track, channel)
             if limits.log_share is not None or times[-1] - track.since > limits.rest_us:
                 return False
@@ -218,10 +225,12 @@ class Frozen(Detector[FrozenMemory]):
         found: list[Finding] = [Clear(track.alarm, t, t)] if track.alarm is not None else []
         if track.value is not None and track.alarm is None:
             track.moves += 1
-            track.longest = max(track.longest, t - track.since)
-            track.runs.append((track.value, min(track.length, LONGEST_RUN)))
-            if len(track.runs) > MOST_RUNS:
-                del track.runs[0]
+            if t - track.since > track.longest:
+                track.longest = t - track.since
+            runs = track.runs
+            runs.append((track.value, track.length if track.length < LONGEST_RUN else LONGEST_RUN))
+            if len(runs) > MOST_RUNS:
+                del runs[0]
         self._begin(track, channel, t, value)
         return found
 
@@ -236,7 +245,8 @@ class Frozen(Detector[FrozenMemory]):
 
     def _begin(self, track: Track, channel: Channel, t: int, value: float) -> None:
         track.value, track.since, track.length, track.alarm = value, t, 1, None
-        self._limits.pop(channel.name, None)
+        if self._limits:
+            self._limits.pop(channel.name, None)
 
     def _moves(self, runs: list[tuple[float, int]], resolution: float | None) -> bool:
         """Return whether a history is long and lively enough to expect movement."""
