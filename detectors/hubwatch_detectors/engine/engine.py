@@ -410,10 +410,11 @@ class Engine:
             if agent.memory.former:
                 entry = agent.memory.entry_at(entry, frame.sent)
             chunk = Chunk.of_columns(agent.hub, agent.name, entry, columns, events)
-            size = len(chunk)
-            counts.readings += size - len(events)
+            for column in columns:
+                counts.readings += len(column.t)
             counts.events += len(events)
             if chunk.last > latest:
+                size = len(chunk)
                 chunk = chunk.between(0, latest)
                 counts.ahead += size - len(chunk)
                 if not chunk:

@@ -15,11 +15,14 @@ def newest_said(parts: Mapping[str, Said], sensors: Mapping[str, Sensor]) -> dic
     """
     newest: dict[str, int] = {}
     for name, (columns, events) in parts.items():
-        times = [each.t[-1] for each in columns]
+        t = 0
+        for column in columns:
+            if column.t[-1] > t:
+                t = column.t[-1]
         if events:
             sensor = sensors.get(name)
             if sensor is not None and all(channel.period_us is None for channel in sensor.channels):
-                times.append(events[-1].t)
-        if times:
-            newest[name] = max(times)
+                t = max(t, events[-1].t)
+        if t:
+            newest[name] = t
     return newest
