@@ -223,7 +223,9 @@ def _merged(columns: Iterable[Column]) -> list[Column]:
     merged: dict[str, Column] = {}
     for each in columns:
         known = merged.get(each.channel)
-        merged[each.channel] = each if known is None else _sorted(Column(each.channel, known.t + each.t, known.x + each.x))
+        merged[each.channel] = (
+            each if known is None else _sorted(Column(each.channel, known.t + each.t, known.x + each.x))
+        )
     return list(merged.values())
 
 

@@ -13,7 +13,7 @@ is the latest `sent` of its live frames; only whether an agent is away is judged
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
@@ -171,9 +171,9 @@ class Engine:
         """Learn a sensor anew from `at` (µs, our clock) on: it is another device, or in another place."""
         return self._router.renew_sensor(hub, name, at, self._clocks.get(hub, at))
 
-    def take_up(self, site: Site, hub: str) -> None:
-        """Judge a hub by another site from now on; nothing that was learned is lost. Raises as `Router.take_up`."""
-        self._router.take_up(site, hub)
+    def take_up(self, site: Site, hub: str) -> Iterator[None]:
+        """Judge a hub by another site; nothing that was learned is lost. Yields and raises as `Router.take_up`."""
+        return self._router.take_up(site, hub)
 
     def followed(self, hub: str) -> int:
         """Return the last entry of the journal of devices that was followed."""
@@ -374,9 +374,8 @@ class Engine:
                 found += self._judge_late(chunk)  # made before it came to mean what it means now
                 continue
             live = chunk if chunk.first >= oldest else chunk.between(oldest, LATEST_US)
-            if live.last:
-                if news := self._router.judge_live(live, received, clock):
-                    found += self._counted(news)
+            if live.last and (news := self._router.judge_live(live, received, clock)):
+                found += self._counted(news)
             if live is not chunk:
                 found += self._judge_late(chunk.between(0, oldest - 1))
         found += agent.observed(newest_said(parts, agent.judged))

@@ -96,8 +96,7 @@ class Instance:
     def update(self, chunk: Chunk) -> list[Finding]:
         """Let the detector take what a sensor said, now."""
         self.changed = True
-        if chunk.last > self.last:
-            self.last = chunk.last
+        self.last = max(self.last, chunk.last)
         try:
             found = self.detector.update(chunk)
             self.due = self.detector.due() if self.asks else self._next_due(chunk.last)

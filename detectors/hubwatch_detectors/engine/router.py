@@ -6,7 +6,7 @@ ones, where the backlog comes, and fresh ones that know what they had learned ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +18,9 @@ from hubwatch_detectors.contract import ALWAYS, NEVER, DetectorConfig, Finding, 
 from hubwatch_detectors.engine.instance import LATE, LIVE, Instance, InstanceKey, Saved
 from hubwatch_detectors.engine.meaning import Meaning, differs, meaning_of
 from hubwatch_detectors.engine.waiting import Waiting
+
+TAKEN_UP_AT_ONCE = 200
+"""Instances that take up another site before others have a turn; some ten milliseconds."""
 
 _NO_ROUTES: Mapping[tuple[str, str], Any] = {}
 
@@ -49,7 +52,7 @@ class AgentTime:
         for instance in self.instances:
             if instance.due <= now:
                 found += instance.advance(now)
-        self.due = min([each.due for each in (*self.instances, *self.waiting)], default=NEVER)
+        self.due = min([each.due for each in self.instances] + [each.due for each in self.waiting], default=NEVER)
         return found
 
 
@@ -97,13 +100,11 @@ class Router:
         for waiting in route.waiting:
             if news := waiting.give(chunk):
                 found += news
-            if waiting.due < due:
-                due = waiting.due
+            due = min(due, waiting.due)
         for instance in route.own:
             if news := instance.update(chunk):
                 found += news
-            if instance.due < due:
-                due = instance.due
+            due = min(due, instance.due)
         route.time.due = due
         hubs = route.hubs + route.of_events if chunk.events else route.hubs
         if hubs and chunk.last > received:
@@ -193,19 +194,26 @@ class Router:
         for instance in self._driven_by_hub.get(hub, {}).values():
             instance.fed = now
 
-    def take_up(self, site: Site, hub: str) -> None:
-        """Build the instances of a hub anew with another site; each knows what it has learned.
+    def take_up(self, site: Site, hub: str) -> Iterator[None]:
+        """Build the instances of a hub anew with another site, and yield now and then, so that others can go on
+        meanwhile; each instance knows what it has learned.
 
         When one cannot be built all stay as they are, and what it raised is raised.
         """
-        mine = [each for each in self._all.values() if each.key.hub == hub]
-        fresh = [self._build(each.key, site) for each in mine]
-        for former, anew in zip(mine, fresh, strict=True):
+        fresh: dict[int, tuple[Instance, Instance]] = {}
+        while missing := [each for each in self._all.values() if each.key.hub == hub and id(each) not in fresh]:
+            for i, each in enumerate(missing, 1):
+                fresh[id(each)] = each, self._build(each.key, site)
+                if i % TAKEN_UP_AT_ONCE == 0:
+                    yield
+        self._site = site
+        self.forget_routes(hub)
+        for i, (former, anew) in enumerate(fresh.values(), 1):
             anew.detector.restore(former.detector.state())
-        for former, anew in zip(mine, fresh, strict=True):
             former.build, former.detector = anew.build, anew.detector
             former.changed, former.due = True, ALWAYS
-        self._site = site
+            if i % TAKEN_UP_AT_ONCE == 0:
+                yield
         self.forget_routes(hub)
 
     def flush(self, hub: str) -> list[Finding]:
@@ -257,8 +265,7 @@ class Router:
         return times[agent]
 
     def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
-        gathered = self._waiting.get((hub, sensor.sensor), {})
-        found = [finding for each in gathered.values() for finding in each.flush()]
+        found: list[Finding] = []
         route = SensorRoute([], [], [], [], self._time(hub, agent))
         meaning = meaning_of(sensor)
         for key in self._keys(hub, sensor):

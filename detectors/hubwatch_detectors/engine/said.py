@@ -17,8 +17,7 @@ def newest_said(parts: Mapping[str, Said], sensors: Mapping[str, Sensor]) -> dic
     for name, (columns, events) in parts.items():
         t = 0
         for column in columns:
-            if column.t[-1] > t:
-                t = column.t[-1]
+            t = max(t, column.t[-1])
         if events:
             sensor = sensors.get(name)
             if sensor is not None and all(channel.period_us is None for channel in sensor.channels):

@@ -6,16 +6,23 @@ or is of another inventory, begins anew, so that a detector meets it in the orde
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from hubwatch_detectors.chunk import Chunk, joined
-from hubwatch_detectors.contract import NEVER, Finding
-
-if TYPE_CHECKING:
-    from hubwatch_detectors.engine.instance import Instance
+from hubwatch_detectors.contract import NEVER, Finding, Spec
 
 MOST_CHUNKS = 256
 """More are not gathered, however short they are: what waits is memory."""
+
+
+class Patient(Protocol):
+    """An instance that chunks wait for."""
+
+    spec: Spec[Any]
+    waiting: Waiting | None
+
+    def update(self, chunk: Chunk) -> list[Finding]:
+        """Let the detector take what a sensor said, now."""
 
 
 class Waiting:
@@ -26,16 +33,16 @@ class Waiting:
     def __init__(self, patience_us: int) -> None:
         self._patience_us = patience_us
         self._chunks: list[Chunk] = []
-        self._instances: dict[str, Instance] = {}
+        self._instances: dict[str, Patient] = {}
         """By detector."""
         self._last = 0
         """The latest of what waits (µs)."""
         self.due = NEVER
         """When what waits is to be given at the latest (µs, event time)."""
 
-    def join(self, instance: Instance) -> None:
+    def join(self, instance: Patient) -> None:
         """Let an instance be given what waits; it takes the place of the one of the same detector."""
-        self._instances[instance.key.detector] = instance
+        self._instances[instance.spec.name] = instance
         instance.waiting = self
 
     def give(self, chunk: Chunk) -> list[Finding]:

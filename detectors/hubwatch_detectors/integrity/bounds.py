@@ -122,7 +122,7 @@ class ChannelBounds(Detector[BoundsMemory]):
     def _usual(self, channels: dict[str, Channel], chunk: Chunk, columns: Sequence[Column]) -> list[Finding]:
         """Take columns with nothing amiss in them: only the moments matter at which a channel may be missed."""
         memory = self.memory
-        while (after := [each.t[bisect_right(each.t, memory.due)] for each in columns if each.t[-1] > memory.due]):
+        while after := [each.t[bisect_right(each.t, memory.due)] for each in columns if each.t[-1] > memory.due]:
             at = min(after)
             self._pass(columns, at)
             if found := self._gaps(channels, at):

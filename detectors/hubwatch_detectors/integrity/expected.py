@@ -177,8 +177,11 @@ class NotHappened(Detector[ExpectedMemory]):
                 step.last[name] = t[-1]
         if sensor.kind is not SensorKind.RADIATION_PORTAL:
             return
-        panels = [(name, x) for name, _, x in chunk.columns
-                  if name.startswith("gamma.") and channels.get(name, ChannelKind.STATE) is not ChannelKind.STATE]
+        panels = [
+            (name, x)
+            for name, _, x in chunk.columns
+            if name.startswith("gamma.") and channels.get(name, ChannelKind.STATE) is not ChannelKind.STATE
+        ]
         for row in zip(*(x for _, x in sorted(panels)), strict=True):
             for value in row:
                 self._count(sensor.sensor, value)

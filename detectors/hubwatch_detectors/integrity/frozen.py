@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from operator import sub
 from statistics import median
 from typing import ClassVar, NamedTuple
 
@@ -173,9 +172,7 @@ class Frozen(Detector[FrozenMemory]):
                     found += self._judge(track, channel)
         return found
 
-    def _rests_on(
-        self, track: Track, channel: Channel, times: list[int], values: list[float], pause: float
-    ) -> bool:
+    def _rests_on(self, track: Track, channel: Channel, times: list[int], values: list[float], pause: float) -> bool:
         """Return whether all values are those of the run that goes on, and none of them decides anything."""
         if values[0] != track.value or times[0] <= track.last or values.count(values[0]) != len(values):
             return False
@@ -184,7 +181,7 @@ class Frozen(Detector[FrozenMemory]):
             limits = self._limits_of(track, channel)
             if limits.log_share is not None or times[-1] - track.since > limits.rest_us:
                 return False
-        return max(map(sub, times, [track.last, *times])) <= pause
+        return max(t - before for before, t in pairwise([track.last, *times])) <= pause
 
     def _judge(self, track: Track, channel: Channel) -> list[Finding]:
         """Judge a run after one more sample."""
@@ -225,8 +222,7 @@ class Frozen(Detector[FrozenMemory]):
         found: list[Finding] = [Clear(track.alarm, t, t)] if track.alarm is not None else []
         if track.value is not None and track.alarm is None:
             track.moves += 1
-            if t - track.since > track.longest:
-                track.longest = t - track.since
+            track.longest = max(track.longest, t - track.since)
             runs = track.runs
             runs.append((track.value, track.length if track.length < LONGEST_RUN else LONGEST_RUN))
             if len(runs) > MOST_RUNS:

@@ -245,9 +245,7 @@ def _learn(noise: Noise, block: list[float]) -> bool:
     return False
 
 
-def _samples(
-    channel: Channel, noise: Noise, times: list[int], values: list[float]
-) -> tuple[list[int], list[float]]:
+def _samples(channel: Channel, noise: Noise, times: list[int], values: list[float]) -> tuple[list[int], list[float]]:
     """Return what is judged of readings, and when: values, a counter's increments, how long a state was set (log2 of
     s).
     """

@@ -132,12 +132,12 @@ class Perimeter(Detector[PerimeterMemory]):
         section = self._section(chunk.sensor)
         if section is None or (not chunk.events and chunk.last < section.tally.last + STEP_US):
             return found
-        if chunk.events:
-            self._due = ALWAYS
         for item in chunk.moments():
             found += (
                 self._event(section, item) if isinstance(item, Event) else self._alive(section, item.t, chunk.sensor)
             )
+        if chunk.events:
+            self._due = ALWAYS
         return found
 
     def advance(self, now: int) -> list[Finding]:

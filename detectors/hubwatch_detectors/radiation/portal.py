@@ -46,7 +46,7 @@ LOOK_SHARE = 0.1
 """Share of the allowed false alarms for each of these looks."""
 SILENT_US = 600 * SECOND_US
 USUAL_CHANCE = 0.1
-"""Counts of up to a Poisson deviation above what is expected are never rarer: the least of all means is 0.16, and what a
+"""Counts of up to a Poisson deviation above what is expected are never rarer: the least of all means is 0.16. What a
 learned background leads to expect scatters wider.
 """
 NEUTRON_MEMORY = 4.0
@@ -122,10 +122,14 @@ class RadiationPortal(Detector[PortalMemory]):
                 if now is None:
                     break
                 memory.row_t = memory.occupied_seen = times[row]
-                found += self._learn(kind, {name: (times[row], columns[name][row]) for name in columns}, [*columns], now)
+                found += self._learn(
+                    kind, {name: (times[row], columns[name][row]) for name in columns}, [*columns], now
+                )
                 row += 1
                 if ray.shift is not None:
-                    for t, *counts in zip(times[row:], *(each[row : len(times)] for each in columns.values()), strict=True):
+                    for t, *counts in zip(
+                        times[row:], *(each[row : len(times)] for each in columns.values()), strict=True
+                    ):
                         memory.row_t = memory.occupied_seen = t
                         samples = {name: (t, x) for name, x in zip(columns, counts, strict=True)}
                         found += self._judge(kind, samples, window_us)

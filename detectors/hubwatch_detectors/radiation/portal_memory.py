@@ -66,8 +66,7 @@ class Ray(msgspec.Struct):
         for panel in panels.values():
             waiting = panel.waiting
             if waiting and waiting[0][0] <= ripe:
-                if waiting[0][0] > self.learned_t:
-                    self.learned_t = waiting[0][0]
+                self.learned_t = max(self.learned_t, waiting[0][0])
                 panel.ripen(ripe)
                 full = full or panel.count >= BLOCK
         if full:

@@ -84,8 +84,7 @@ def _learn(
         if t >= settled:
             waiting.append((t, column[i]))
         if waiting and waiting[0][0] <= ripe:
-            if waiting[0][0] > ray.learned_t:
-                ray.learned_t = waiting[0][0]
+            ray.learned_t = max(ray.learned_t, waiting[0][0])
             panel.ripen(ripe)
             full = full or panel.count >= BLOCK
     if full:
