@@ -366,9 +366,10 @@ class Engine:
         # A frame holds what was read since the one before it.
         oldest = frame.sent - self._late_us - memory.pace.interval
         clock, parts = self._clocks.get(agent.hub, received), split(frame)
+        any_shared = self._owners.any_shared
         for chunk in self._chunks(agent, frame, parts):
             name = chunk.sensor.sensor
-            if self._owners.any_shared:
+            if any_shared:
                 found += self._owners.spoke(agent.hub, agent.name, name, received)
             if chunk.sensor is not agent.sensors[name]:
                 found += self._judge_late(chunk)  # made before it came to mean what it means now

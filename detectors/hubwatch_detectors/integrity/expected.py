@@ -23,6 +23,8 @@ from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 MOST_WAITING = 64
+MEMORY = 200
+"""Samples that a portal's background looks back over."""
 MOST_SENSORS = 2000
 MOST_SHADOWS = 50
 SET_FROM = 0.5
@@ -182,9 +184,10 @@ class NotHappened(Detector[ExpectedMemory]):
             for name, _, x in chunk.columns
             if name.startswith("gamma.") and channels.get(name, ChannelKind.STATE) is not ChannelKind.STATE
         ]
+        portal = self.memory.portals.setdefault(sensor.sensor, PortalShadows())
         for row in zip(*(x for _, x in sorted(panels)), strict=True):
             for value in row:
-                self._count(sensor.sensor, value)
+                _count(portal, value)
 
     def _expire(self, name: str, step: Step, now: int) -> list[Finding]:
         """Judge what should have come to a sensor up to `now`."""
@@ -221,7 +224,7 @@ class NotHappened(Detector[ExpectedMemory]):
         if kind is ChannelKind.STATE:
             return self._state(sensor, step, reading)
         if sensor.kind is SensorKind.RADIATION_PORTAL and reading.channel.startswith("gamma."):
-            self._count(sensor.sensor, reading.value)
+            _count(self.memory.portals.setdefault(sensor.sensor, PortalShadows()), reading.value)
         return []
 
     def _state(self, sensor: Sensor, step: Step, reading: ChunkReading) -> list[Finding]:
@@ -294,16 +297,6 @@ class NotHappened(Detector[ExpectedMemory]):
             )
         ]
 
-    def _count(self, name: str, value: float) -> None:
-        portal = self.memory.portals.setdefault(name, PortalShadows())
-        if portal.occupied is None:
-            weight = 1 / min(portal.samples + 1, 200)
-            portal.background += (value - portal.background) * weight
-            portal.samples += 1
-        else:
-            portal.inside += value
-            portal.inside_samples += 1
-
     def _occupancy(self, name: str, t: int, *, begins: bool) -> list[Finding]:
         portal = self.memory.portals.setdefault(name, PortalShadows())
         if begins:
@@ -339,6 +332,15 @@ class NotHappened(Detector[ExpectedMemory]):
             evidence={"what": "occupancy without shadow", "shadow": round(shadow, 4), "deviation": round(deviation, 4),
                       "shadows": [round(each, 3) for each in known]},
         )  # fmt: skip
+
+
+def _count(portal: PortalShadows, value: float) -> None:
+    if portal.occupied is not None:
+        portal.inside += value
+        portal.inside_samples += 1
+        return
+    portal.samples += 1
+    portal.background += (value - portal.background) * (1 / (portal.samples if portal.samples < MEMORY else MEMORY))
 
 
 def _opened(step: Step) -> None:

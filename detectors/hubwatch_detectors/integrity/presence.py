@@ -106,8 +106,14 @@ class Presence(AgentDetector[PresenceMemory]):
             self._take_inventory(inventory, now)
         for name, said in newest.items():
             known = self._entries.get(name)
-            if known is not None and said:
-                found += _spoke(lives[name], said, now, known[1])
+            if known is None:
+                continue
+            life, allowed = lives[name], known[1]
+            until = NEVER if allowed is None else said + allowed
+            if life.silent is None and life.clock is None and life.last < said <= now <= until:
+                life.last, life.said, life.spoke = said, 0, 0  # as nearly always
+            else:
+                found += _spoke(life, said, now, allowed)
         for name in self._entries if now > self._due else self._missed:
             entry, allowed = self._entries[name]
             if self.config.enabled and allowed is not None:

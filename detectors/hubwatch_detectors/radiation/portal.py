@@ -53,6 +53,9 @@ NEUTRON_MEMORY = 4.0
 """Neutron background is remembered longer: its counts are few, and rain does not move it."""
 
 
+ColumnsByName = Mapping[str, Sequence[float]]
+
+
 class RadiationPortal(Detector[PortalMemory]):
     """One portal. The samples of one moment form a row; a row is judged once a later moment has begun."""
 
@@ -82,41 +85,40 @@ class RadiationPortal(Detector[PortalMemory]):
         return found
 
     def _rows(self, columns: Sequence[Column]) -> list[Finding]:
-        """Take columns that were read together. The last row waits for what else may be of its moment."""
+        """Take columns that were read together; unless all is quiet the last row waits for the rest of its moment."""
         memory, times = self.memory, columns[0].t
         found = self._close_row() if times[0] > memory.row_t else []
-        names, values = [each.channel for each in columns], {each.channel: each.x for each in columns}
-        first = 0
-        if times[0] > memory.row_t and self._is_quiet(times, values):
-            first = len(times) - 1
-            found += self._quiet_rows(times[:first], values)
-        for t, *row in zip(times[first:], *(each.x[first:] for each in columns), strict=True):
+        values = {each.channel: each.x for each in columns}
+        by_kind = self._quiet_columns(times, values)
+        if by_kind is not None:
+            return found + self._quiet_rows(times, by_kind)
+        for t, *row in zip(times, *values.values(), strict=True):
             if t > memory.row_t:
                 found += self.advance(t)
                 memory.row_t = t
-            for name, value in zip(names, row, strict=True):
+            for name, value in zip(values, row, strict=True):
                 present = memory.row.get(name)
                 if present is None or present[0] < t:
                     memory.row[name] = (t, value)
         return found
 
-    def _is_quiet(self, times: Sequence[int], values: Mapping[str, Sequence[float]]) -> bool:
-        """Return whether nobody is in the portal in these rows, nothing is open, and they are in order."""
+    def _quiet_columns(self, times: Sequence[int], values: ColumnsByName) -> dict[str, ColumnsByName] | None:
+        """Return the columns by ray, where nobody is in the portal, nothing is open, and the rows are whole and in
+        order; else None.
+        """
         memory, occupied = self.memory, values.get("occupied")
-        if occupied is None or memory.occupied or max(occupied) >= OCCUPIED_FROM or len(set(times)) < len(times):
-            return False
-        if memory.row or times[0] <= memory.occupied_seen:
-            return False
-        by_ray = [(memory.ray(kind), _of(kind, values)) for kind in RAYS]
-        return all(is_quiet(ray, times, columns) for ray, columns in by_ray if columns)
+        if occupied is None or memory.occupied or memory.row or max(occupied) >= OCCUPIED_FROM:
+            return None
+        if times[0] <= max(memory.row_t, memory.occupied_seen) or len(set(times)) < len(times):
+            return None
+        by_kind = {kind: {name: x for name, x in values.items() if ray_of(name) == kind} for kind in RAYS}
+        return by_kind if all(is_quiet(memory.ray(kind), times, by_kind[kind]) for kind in RAYS) else None
 
-    def _quiet_rows(self, times: Sequence[int], values: Mapping[str, Sequence[float]]) -> list[Finding]:
+    def _quiet_rows(self, times: Sequence[int], by_kind: Mapping[str, ColumnsByName]) -> list[Finding]:
         """Judge rows of a quiet portal, of each ray as far as it stays quiet in one go."""
         memory, found = self.memory, list[Finding]()
-        if not times:
-            return found
         for kind, window_us in zip(RAYS, self._windows_us, strict=True):
-            ray, columns, row = memory.ray(kind), _of(kind, values), 0
+            ray, columns, row = memory.ray(kind), by_kind[kind], 0
             while columns and row < len(times):
                 row, now = take_quietly(ray, self._quiet[kind], memory.settled, times, columns, row)
                 if now is None:
@@ -127,15 +129,19 @@ class RadiationPortal(Detector[PortalMemory]):
                 )
                 row += 1
                 if ray.shift is not None:
-                    for t, *counts in zip(
-                        times[row:], *(each[row : len(times)] for each in columns.values()), strict=True
-                    ):
-                        memory.row_t = memory.occupied_seen = t
-                        samples = {name: (t, x) for name, x in zip(columns, counts, strict=True)}
-                        found += self._judge(kind, samples, window_us)
+                    found += self._rest(kind, window_us, times[row:], [(name, x[row:]) for name, x in columns.items()])
                     break
         memory.row_t = memory.occupied_seen = times[-1]
-        memory.occupied = False
+        return found
+
+    def _rest(
+        self, kind: str, window_us: int, times: Sequence[int], columns: Sequence[tuple[str, Sequence[float]]]
+    ) -> list[Finding]:
+        """Judge the rows of one ray that are left when it is no longer quiet, one by one."""
+        found: list[Finding] = []
+        for i, t in enumerate(times):
+            self.memory.row_t = self.memory.occupied_seen = t
+            found += self._judge(kind, {name: (t, x[i]) for name, x in columns}, window_us)
         return found
 
     def due(self) -> int:
@@ -422,11 +428,6 @@ class RadiationPortal(Detector[PortalMemory]):
 @lru_cache(maxsize=256)
 def _is_of_row(channel: str) -> bool:
     return channel in {"occupied", "speed"} or ray_of(channel) is not None
-
-
-def _of(kind: str, values: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
-    """Return the columns of one ray."""
-    return {name: column for name, column in values.items() if ray_of(name) == kind}
 
 
 def _distance(site: Site, origin: Origin) -> float:
