@@ -111,7 +111,9 @@ class RadiationPortal(Detector[PortalMemory]):
             return None
         if times[0] <= max(memory.row_t, memory.occupied_seen) or len(set(times)) < len(times):
             return None
-        by_kind = {kind: {name: x for name, x in values.items() if ray_of(name) == kind} for kind in RAYS}
+        by_kind: dict[str, ColumnsByName] = {
+            kind: {name: x for name, x in values.items() if ray_of(name) == kind} for kind in RAYS
+        }
         return by_kind if all(is_quiet(memory.ray(kind), times, by_kind[kind]) for kind in RAYS) else None
 
     def _quiet_rows(self, times: Sequence[int], by_kind: Mapping[str, ColumnsByName]) -> list[Finding]:
