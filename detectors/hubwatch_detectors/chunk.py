@@ -6,7 +6,7 @@ Readings stay in columns, as they stand on the wire. An object for each reading 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
@@ -95,6 +95,11 @@ class Chunk:
             self._readings = tuple(rows if len(self.columns) == 1 else sorted(rows, key=_T_CHANNEL))
         return self._readings
 
+    def newcomers(self, known: Container[str]) -> list[str]:
+        """Return the channels that are not `known`, in the order in which they first speak here."""
+        fresh = [(each.t[0], each.channel) for each in self.columns if each.channel not in known]
+        return [name for _, name in sorted(fresh)]
+
     @property
     def newest(self) -> int:
         """Return the time of the newest reading (µs); 0 when there is none."""
@@ -171,7 +176,10 @@ def split(frame: Frame) -> dict[str, Said]:
             part = parts[series.sensor] = ([], [])
         column = _believed(series)
         if column.t:
-            _add(part[0], column)
+            part[0].append(column)
+    for columns, _ in parts.values():
+        if len(columns) > 1 and len({each.channel for each in columns}) < len(columns):
+            columns[:] = _merged(columns)
     for event in frame.events:
         parts.setdefault(event.sensor, ([], []))[1].append(event)
     for _, events in parts.values() if frame.events else ():
@@ -210,13 +218,15 @@ def _stretch(column: Column, first: int, last: int) -> Column:
     return Column(column.channel, [t for t, _ in kept], [x for _, x in kept])
 
 
-def _add(columns: list[Column], column: Column) -> None:
-    """Put a column to the others; two series of one channel become one."""
-    for i, each in enumerate(columns):
-        if each.channel == column.channel:
-            columns[i] = _sorted(Column(column.channel, each.t + column.t, each.x + column.x))
-            return
-    columns.append(column)
+def _merged(columns: Iterable[Column]) -> list[Column]:
+    """Make one column of several series of one channel."""
+    merged: dict[str, Column] = {}
+    for each in columns:
+        known = merged.get(each.channel)
+        merged[each.channel] = (
+            each if known is None else _sorted(Column(each.channel, known.t + each.t, known.x + each.x))
+        )
+    return list(merged.values())
 
 
 def _sorted(column: Column) -> Column:
@@ -232,6 +242,8 @@ def is_believed(mark: QualityMark) -> bool:
 
 def _believed(series: Series) -> Column:
     t0, values, marks = series.t0, series.x, series.q
+    if len(values) == 1 and not marks and values[0] is not None and math.isfinite(values[0]):
+        return Column(series.channel, [t0 + series.dt[0]], values)  # type: ignore[arg-type]  # it is a number
     times = [t0 + dt for dt in series.dt]
     if not marks and _all_finite(values):
         column = Column(series.channel, times, values)  # type: ignore[arg-type]  # all are numbers

@@ -165,6 +165,13 @@ class Detector(_Remembering[Memory], ABC):
     def rewind(self) -> None:
         """Keep what was learned and forget the moment: what comes next may be older than what was."""
 
+    def looks_at(self, sensor: Sensor) -> bool:
+        """Return whether anything that this sensor says can matter; what cannot is not given.
+
+        Asked when a sensor first speaks, and again when the inventory or the site has changed.
+        """
+        return True
+
     def due(self) -> int:
         """Return when `advance` has something to judge next (µs, event time), unless `update` comes before.
 
@@ -240,7 +247,8 @@ class Spec(Generic[Config]):
     `version` counts changes of its method or memory: states of another version are not taken up. `types` are the
     detections it can make. It looks at sensors of `kinds`, None for all, that have a channel of `channel_kind`.
     A detector for which moments do not count has a `patience_s`: readings are gathered for it for so many seconds of
-    their own time, because one call for many costs a fraction of many calls.
+    their own time, because one call for many costs a fraction of many calls. One of a hub that looks at `events_only`
+    is not given chunks without any.
     """
 
     name: str
@@ -260,6 +268,7 @@ class Spec(Generic[Config]):
     patience_s: float = 0.0
     rates: tuple[Rate, ...] = ()
     """The fields that say how many false alarms are allowed; a hub's budget sets those that nobody has set."""
+    events_only: bool = False
 
     def watches(self, sensor: Sensor) -> bool:
         """Return whether this detector looks at a sensor."""

@@ -50,8 +50,9 @@ class SiteFollowing:
         """Take up what is another now. Raises Transient or Permanent."""
         self._news |= await self._sites.look(pool)
         self._news |= await self._budgets.look(pool, self._sites.of)
-        while self._news:
-            self._take_up(self._news.pop())
+        for hub in sorted(self._news):
+            await self._take_up(hub)
+            self._news.discard(hub)
         reasons = {**self._unusable, **self._sites.unreadable}
         if reasons:
             self._condition.lost("; ".join(reasons.values()))
@@ -73,10 +74,11 @@ class SiteFollowing:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
-    def _take_up(self, hub: str) -> None:
+    async def _take_up(self, hub: str) -> None:
         site = self._with(hub)
         try:
-            self._engine.take_up(site, hub)
+            for _ in self._engine.take_up(site, hub):
+                await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - a detector that fails with a new site must not end all others
             _log.error("site not taken up: a detector fails with it", hub=hub, exc_info=error)
             self._unusable[hub] = f"the site of hub {hub} is not used: {type(error).__name__}: {error}"[:1000]

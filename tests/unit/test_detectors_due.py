@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hubwatch_core.wire import Sensor
-from hubwatch_core.words import SensorKind
+from hubwatch_core.wire import Channel, Sensor
+from hubwatch_core.words import ChannelKind, SensorKind
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.engine import Engine
@@ -166,6 +166,58 @@ def test_detector_of_a_whole_hub_meets_its_sensors_in_their_order() -> None:
         bench.send(t, series("door-1", "position", t - 0.05, 0.0), series("door-2", "position", t, 0.0))
     bench.engine.flush(HUB)
     assert updates() == [[0.95], [1.0], [1.05], [1.1], [1.15], [1.2]]
+
+
+def engine_with(bench: EngineBench, *specs: Spec[Any]) -> None:
+    rules = bench.settings.rules()
+    configs = {spec.name: DetectorConfig() for spec in specs}
+    bench.engine = Engine(replace(rules, specs=specs, configs=configs))
+
+
+def test_detectors_that_are_patient_alike_get_the_same_batches_of_agents_that_share_a_sensor() -> None:
+    bench = EngineBench()
+    of_states: Spec[Any] = Spec(
+        "states", 1, Scope.SENSOR, ("test.thousand",), DetectorConfig, Diary,
+        channel_kind=ChannelKind.STATE, patience_s=30,
+    )  # fmt: skip
+    every: Spec[Any] = replace(of_states, name="every", channel_kind=None)
+    engine_with(bench, of_states, every)
+    reader = msgspec.structs.replace(DOOR, channels=[Channel("tries", "1", ChannelKind.GAUGE)])
+    bench.birth(inventory=(DOOR,), agent="contact")
+    bench.birth(inventory=(reader,), agent="reader")
+    for t in (1.0, 2.0):
+        bench.send(t, series("door-1", "position", t, 0.0), agent="contact")
+    CALLS.clear()
+    for t in (3.0, 4.0):
+        bench.send(t, series("door-1", "tries", t, 0.0), agent="reader")
+    bench.send(5.0, series("door-1", "position", 5.0, 0.0), agent="contact")
+    bench.engine.flush(HUB)
+    assert updates().count([3]) + updates().count([3, 4]) == 1, "who watches states alone is not given a gauge"
+    assert updates()[-2:] == [[5], [5]]
+
+
+class Choosy(Diary):
+    """Looks at one door."""
+
+    def looks_at(self, sensor: Sensor) -> bool:
+        return sensor.sensor == "door-1"
+
+
+def test_what_a_detector_does_not_look_at_is_not_given_to_it() -> None:
+    bench = EngineBench()
+    engine_with(bench, Spec("choosy", 1, Scope.HUB, ("test.thousand",), DetectorConfig, Choosy))
+    bench.birth(inventory=(DOOR, msgspec.structs.replace(DOOR, sensor="door-2")))
+    bench.send(1, series("door-1", "position", 0.9, 0.0), series("door-2", "position", 1, 0.0))
+    assert updates() == [[0.9]]
+
+
+def test_who_looks_at_events_only_is_given_no_readings_alone() -> None:
+    bench = EngineBench()
+    engine_with(bench, Spec("events", 1, Scope.HUB, ("test.thousand",), DetectorConfig, Diary, events_only=True))
+    bench.birth(inventory=(DOOR,))
+    bench.send(1, series("door-1", "position", 0.9, 0.0))
+    bench.send(2, series("door-1", "position", 1.9, 0.0), event("door-1", 2, "door.rex"))
+    assert updates() == [[1.9, 2]]
 
 
 def test_detection_of_a_patient_detector_says_when_it_happened() -> None:

@@ -24,7 +24,7 @@ from hubwatch_detectors.access.presented import BadgeReport, Moment, Presented
 from hubwatch_detectors.access.whereabouts import UnreadExit, Ways
 from hubwatch_detectors.access.whereabouts_rules import DAY_US, HOUR_US, WhereaboutsRules
 from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.rates import Rate, badge_uses, people
 
 MAX_WAITING = 2000
@@ -56,6 +56,13 @@ class Badges(Detector[BadgesMemory]):
         self._habits = HabitRules(config, Calendar.of(of_hub), len(self._ways.doors))
         self._settle_us, self._gap_us = round(config.settle_s * SECOND_US), round(config.session_gap_h * HOUR_US)
         self._clear_us = round(min(config.clear_h, config.session_gap_h) * HOUR_US)
+
+    def due(self) -> int:
+        """Return when the oldest event that waits is judged, or what goes on about a badge may be over."""
+        memory = self.memory
+        settled = min([each.t for each in memory.waiting], default=NEVER) + self._settle_us + 1
+        quiet = min([memory.people.known[each].used for each in memory.people.active], default=NEVER)
+        return min(settled, quiet + self._clear_us + self._settle_us + 2, NEVER)
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what the readers of one door said."""
@@ -223,4 +230,5 @@ SPEC = Spec(
     ),
     source="Dirichlet habits by empirical Bayes; otherwise rules of place and time",
     warm_up="20 uses of a badge for habits, none for places",
+    events_only=True,
 )

@@ -22,7 +22,7 @@ from hubwatch_detectors.access.open_times import OpenTimes
 from hubwatch_detectors.access.readers import ReaderRules, reader_of
 from hubwatch_detectors.access.urgent import Reported, duress, tampered
 from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.rates import Rate, RateForm, badge_uses, readers
 
 BOUNCE_US = SECOND_US // 2
@@ -76,6 +76,9 @@ class Access(Detector[AccessMemory]):
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow door and readers, moment by moment."""
+        if not chunk.events and self._rests(chunk):
+            self.memory.moved = max(self.memory.moved, chunk.last)
+            return self.advance(chunk.last)
         found: list[Finding] = []
         for item in chunk.moments():
             found += self.advance(item.t)
@@ -96,6 +99,24 @@ class Access(Detector[AccessMemory]):
         if memory.second is not None and now > memory.second + self._grace_us:
             found += self._followed(memory.second)
         return found + self._readers.ended(memory.readers, now)
+
+    def due(self) -> int:
+        """Return when something has to be judged, or an attack may be over."""
+        memory = self.memory
+        if any(each.alarm is not None for each in memory.readers.values()):
+            return ALWAYS
+        due = NEVER if memory.second is None else memory.second + self._grace_us + 1
+        if memory.unexplained is not None:
+            return min(due, memory.unexplained + self._grace_us + 1)
+        waits = memory.open and memory.lawful and memory.held is None
+        return min(due, memory.opened + self._held_us + 1) if waits else due
+
+    def _rests(self, chunk: Chunk) -> bool:
+        """Return whether the door says nothing but that it is as it was."""
+        if len(chunk.columns) != 1 or chunk.columns[0].channel != "position" or self.memory.open is None:
+            return False
+        x = chunk.columns[0].x
+        return min(x) >= OPEN_FROM if self.memory.open else max(x) < OPEN_FROM
 
     def rewind(self) -> None:
         """Keep how often readers deny and how long the door stands open."""

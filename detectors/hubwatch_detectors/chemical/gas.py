@@ -17,7 +17,7 @@ from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chemical.concentration import BACK_SIGMA, FULL, Concentration, needed
 from hubwatch_detectors.chemical.precursors import RESTRICTED, substances
 from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.rates import Rate, every_channel
 
 MAX_SENSORS = 2048
@@ -87,6 +87,7 @@ class Gas(Detector[GasMemory]):
     def __init__(self, config: ChemicalConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin = config, origin
         self.memory = GasMemory()
+        self._is_due = True
         self._hold_us, self._clear_us = round(config.own_alarm_s * SECOND_US), round(config.clear_s * SECOND_US)
         self._dead_us, self._again_us = round(config.dead_s * SECOND_US), round(config.hit_again_s * SECOND_US)
 
@@ -100,7 +101,8 @@ class Gas(Detector[GasMemory]):
         sensor, channels = sensors[entry.sensor], {each.name: each for each in entry.channels}
         found: list[Finding] = []
         for item in chunk.moments():
-            found += self._held_over(sensor, item.t)
+            if sensor.own:
+                found += self._held_over(sensor, item.t)
             if isinstance(item, Event):
                 found += self._event(sensor, item, entry)
             elif item.channel in LEVELS:
@@ -111,7 +113,21 @@ class Gas(Detector[GasMemory]):
 
     def advance(self, now: int) -> list[Finding]:
         """End the alarms of devices that say no end."""
-        return [each for sensor in self.memory.sensors.values() for each in self._held_over(sensor, now)]
+        self._is_due, found = False, list[Finding]()
+        for sensor in self.memory.sensors.values():
+            if sensor.own:
+                found += self._held_over(sensor, now)
+                self._is_due = self._is_due or bool(sensor.own)
+        return found
+
+    def due(self) -> int:
+        """Return when a device's own alarm may be over: it is asked all the time while there is one."""
+        return ALWAYS if self._is_due else NEVER
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._is_due = True
 
     def rewind(self) -> None:
         """Keep baselines and noise."""
@@ -191,6 +207,7 @@ class Gas(Detector[GasMemory]):
             evidence={"level": LEVELS[level], "value": state.value, "unit": sensor.unit, "series": list(state.recent)},
         )
         sensor.own[level] = GasAlarm(detection.id, t, t)
+        self._is_due = True
         return detection
 
     def _held_over(self, sensor: GasSensor, now: int) -> list[Finding]:

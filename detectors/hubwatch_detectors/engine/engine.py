@@ -13,13 +13,13 @@ is the latest `sent` of its live frames; only whether an agent is away is judged
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
 from hubwatch_core.time_limits import DAY_US, said_at
 from hubwatch_core.wire import LATEST_US, Birth, Detection, Frame, Sensor
-from hubwatch_detectors.chunk import Chunk, split
+from hubwatch_detectors.chunk import Chunk, Said, split
 from hubwatch_detectors.contract import Finding, Site
 from hubwatch_detectors.engine.agents import STATE_NAME, STATE_VERSION, AgentFactory, AgentMemory, WatchedAgent
 from hubwatch_detectors.engine.instance import FAILED, LIVE, InstanceKey, Saved
@@ -56,6 +56,9 @@ class Engine:
         self.watching = True
         """False while more waits for us than what was taken: then, until `resume`, nothing follows from absence."""
         self._config = rules.engine
+        self._blind_us = round(rules.engine.blind_after_s * SECOND_US)
+        self._late_us = round(rules.engine.late_after_s * SECOND_US)
+        self._future_us = round(rules.engine.max_future_s * SECOND_US)
         self._router = Router(rules.specs, rules.configs, rules.site)
         self._factory = AgentFactory(rules.specs, rules.configs)
         self._agents: dict[str, dict[str, WatchedAgent]] = {}
@@ -168,9 +171,9 @@ class Engine:
         """Learn a sensor anew from `at` (µs, our clock) on: it is another device, or in another place."""
         return self._router.renew_sensor(hub, name, at, self._clocks.get(hub, at))
 
-    def take_up(self, site: Site, hub: str) -> None:
-        """Judge a hub by another site from now on; nothing that was learned is lost. Raises as `Router.take_up`."""
-        self._router.take_up(site, hub)
+    def take_up(self, site: Site, hub: str) -> Iterator[None]:
+        """Judge a hub by another site; nothing that was learned is lost. Yields and raises as `Router.take_up`."""
+        return self._router.take_up(site, hub)
 
     def followed(self, hub: str) -> int:
         """Return the last entry of the journal of devices that was followed."""
@@ -334,7 +337,7 @@ class Engine:
     def _from_the_future(self, content: Frame | Birth, received: int) -> bool:
         """Return whether a clock was so far ahead that what it says is not judged; told once for each agent."""
         key = (content.hub, content.agent)
-        if content.sent <= received + round(self._config.max_future_s * SECOND_US):
+        if content.sent <= received + self._future_us:
             self._wrong_clocks.discard(key)
             return False
         self.counts.from_future += 1
@@ -353,34 +356,35 @@ class Engine:
 
     def _live(self, agent: WatchedAgent, frame: Frame, received: int, *, missed: bool) -> list[Finding]:
         memory, found = agent.memory, list[Finding]()
-        jump, blind_us = frame.sent - memory.clock, round(self._config.blind_after_s * SECOND_US)
-        stepped = memory.clock > 0 and jump < -blind_us
-        if missed or stepped or (memory.clock > 0 and jump > memory.pace.pause(blind_us)):
+        jump = frame.sent - memory.clock
+        stepped = memory.clock > 0 and jump < -self._blind_us
+        if missed or stepped or (memory.clock > 0 and jump > memory.pace.pause(self._blind_us)):
             found = self._lost_sight(agent, frame.sent, stepped=stepped)
         if memory.clock and not missed:
             memory.pace.note(jump)
         memory.clock = frame.sent if stepped else max(memory.clock, frame.sent)
         # A frame holds what was read since the one before it.
-        oldest = frame.sent - round(self._config.late_after_s * SECOND_US) - memory.pace.interval
-        clock = self._clocks.get(agent.hub, received)
-        for chunk in self._chunks(agent, frame):
+        oldest = frame.sent - self._late_us - memory.pace.interval
+        clock, parts = self._clocks.get(agent.hub, received), split(frame)
+        any_shared = self._owners.any_shared
+        for chunk in self._chunks(agent, frame, parts):
             name = chunk.sensor.sensor
-            if self._owners.any_shared:
+            if any_shared:
                 found += self._owners.spoke(agent.hub, agent.name, name, received)
             if chunk.sensor is not agent.sensors[name]:
                 found += self._judge_late(chunk)  # made before it came to mean what it means now
                 continue
             live = chunk if chunk.first >= oldest else chunk.between(oldest, LATEST_US)
-            if live.last:
-                found += self._counted(self._router.judge_live(live, received, clock))
+            if live.last and (news := self._router.judge_live(live, received, clock)):
+                found += self._counted(news)
             if live is not chunk:
                 found += self._judge_late(chunk.between(0, oldest - 1))
-        found += agent.observed(newest_said(frame, agent.judged))
+        found += agent.observed(newest_said(parts, agent.judged))
         sensors = agent.judged.values()
         return found + self._counted(self._router.advance_sensors(agent.hub, agent.name, sensors, memory.clock, clock))
 
     def _late(self, agent: WatchedAgent, frame: Frame) -> list[Finding]:
-        return [finding for chunk in self._chunks(agent, frame) for finding in self._judge_late(chunk)]
+        return [finding for chunk in self._chunks(agent, frame, split(frame)) for finding in self._judge_late(chunk)]
 
     def _judge_late(self, chunk: Chunk) -> list[Finding]:
         return self._counted(self._router.judge_late(chunk, self._clocks.get(chunk.hub, 0)))
@@ -393,22 +397,24 @@ class Engine:
         clock = self._clocks.get(agent.hub, 0)
         return self._counted(self._router.lost_sight(agent.hub, agent.judged, now, clock))
 
-    def _chunks(self, agent: WatchedAgent, frame: Frame) -> list[Chunk]:
-        """Return what a frame holds of each known sensor, without what comes from the future."""
+    def _chunks(self, agent: WatchedAgent, frame: Frame, parts: Mapping[str, Said]) -> list[Chunk]:
+        """Return what the `parts` of a frame hold of each known sensor, without what comes from the future."""
         chunks, counts, latest = [], self.counts, frame.sent + AHEAD_US
-        for name, (columns, events) in split(frame).items():
+        for name, (columns, events) in parts.items():
             entry = agent.judged.get(name)
             if entry is None:
                 self._not_judged(agent, name, frame, sum(len(each.t) for each in columns) + len(events))
                 continue
             if not columns and not events:
                 continue
-            entry = agent.memory.entry_at(entry, frame.sent)
+            if agent.memory.former:
+                entry = agent.memory.entry_at(entry, frame.sent)
             chunk = Chunk.of_columns(agent.hub, agent.name, entry, columns, events)
-            size = len(chunk)
-            counts.readings += size - len(events)
+            for column in columns:
+                counts.readings += len(column.t)
             counts.events += len(events)
             if chunk.last > latest:
+                size = len(chunk)
                 chunk = chunk.between(0, latest)
                 counts.ahead += size - len(chunk)
                 if not chunk:

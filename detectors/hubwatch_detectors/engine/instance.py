@@ -82,22 +82,16 @@ class Instance:
 
     def give(self, chunk: Chunk) -> list[Finding]:
         """Let the detector take what a sensor said: at once, or with what comes next if it is patient."""
-        if not self.patience_us:
-            return self.update(chunk)
-        waiting, found = self.waiting, list[Finding]()
-        if waiting is not None and waiting.goes_on_with(chunk):
-            waiting.add(chunk)
-        else:
-            found = self.flush()
-            waiting = self.waiting = Waiting(chunk)
-        self.changed = True
-        self.due = min(self.due, waiting.first + self.patience_us)
-        return found + self.flush() if waiting.last >= waiting.first + self.patience_us else found
+        return self.update(chunk) if self.waiting is None else self.waiting.give(chunk)
 
     def flush(self) -> list[Finding]:
-        """Let the detector take what waits for it."""
-        waiting, self.waiting = self.waiting, None
-        return self.update(waiting.all()) if waiting is not None else []
+        """Let the detector, and those that are as patient with the sensor, take what waits for it."""
+        return [] if self.waiting is None else self.waiting.flush()
+
+    @property
+    def next(self) -> int:
+        """Return when it is to be told the time, or given what waits (µs, event time)."""
+        return self.due if self.waiting is None else min(self.due, self.waiting.due)
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Let the detector take what a sensor said, now."""
@@ -105,7 +99,7 @@ class Instance:
         self.last = max(self.last, chunk.last)
         try:
             found = self.detector.update(chunk)
-            self.due = self._next_due(chunk.last)
+            self.due = self.detector.due() if self.asks else self._next_due(chunk.last)
         except Exception as error:  # noqa: BLE001 - a fault in one detector must not blind all the others
             return self._begin_anew(error, chunk.sensor.sensor, chunk.last)
         return self.note(found) if found else found
@@ -116,15 +110,13 @@ class Instance:
         self.changed = True
         try:
             found = self.detector.advance(now)
-            self.due = self._next_due(now)
+            self.due = self.detector.due() if self.asks else self._next_due(now)
         except Exception as error:  # noqa: BLE001 - as above
             return before + self._begin_anew(error, self.key.sensor or self.key.hub, now)
         return before + self.note(found) if found else before
 
     def _next_due(self, now: int) -> int:
         """One that does not say when it is due is told the time always; a patient one as often as it gets readings."""
-        if self.asks:
-            return self.detector.due()
         return now + self.patience_us if self.patience_us else ALWAYS
 
     def _begin_anew(self, error: Exception, sensor: str, now: int) -> list[Finding]:

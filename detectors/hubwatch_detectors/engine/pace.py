@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median_low
-
 import msgspec
 
 REMEMBERED = 5
@@ -25,7 +23,7 @@ class Pace(msgspec.Struct):
     @property
     def interval(self) -> int:
         """Return the usual interval (µs); 0 while it is not known."""
-        return median_low(self.intervals) if self.intervals else 0
+        return sorted(self.intervals)[(len(self.intervals) - 1) // 2] if self.intervals else 0  # the lower median
 
     def pause(self, least: int) -> int:
         """Return the time (µs) without a frame from which on something was missed; not below `least`."""

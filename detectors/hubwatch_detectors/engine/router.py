@@ -6,7 +6,7 @@ ones, where the backlog comes, and fresh ones that know what they had learned ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +17,10 @@ from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import ALWAYS, NEVER, DetectorConfig, Finding, Scope, Site, Spec
 from hubwatch_detectors.engine.instance import LATE, LIVE, Instance, InstanceKey, Saved
 from hubwatch_detectors.engine.meaning import Meaning, differs, meaning_of
+from hubwatch_detectors.engine.waiting import Waiting
+
+TAKEN_UP_AT_ONCE = 200
+"""Instances that take up another site before others have a turn; some ten milliseconds."""
 
 _NO_ROUTES: Mapping[tuple[str, str], Any] = {}
 
@@ -26,10 +30,12 @@ _log = get_logger("detectors")
 class AgentTime:
     """The live instances that go by one agent's clock."""
 
-    __slots__ = ("complete", "due", "instances")
+    __slots__ = ("complete", "due", "instances", "waiting")
 
     def __init__(self) -> None:
         self.instances: list[Instance] = []
+        self.waiting: list[Waiting] = []
+        """What waits for those of them that are patient."""
         self.due = ALWAYS
         """None of them is due before it (µs)."""
         self.complete = False
@@ -40,18 +46,26 @@ class AgentTime:
         found: list[Finding] = []
         if now < self.due:
             return found
+        for waiting in self.waiting:
+            if waiting.due <= now:
+                found += waiting.flush()
         for instance in self.instances:
             if instance.due <= now:
                 found += instance.advance(now)
-        self.due = min([each.due for each in self.instances], default=NEVER)
+        self.due = min([each.due for each in self.instances] + [each.due for each in self.waiting], default=NEVER)
         return found
 
 
 class SensorRoute(NamedTuple):
-    """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub."""
+    """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub.
+
+    Those of its own that are patient are behind what `waiting` for them. What looks only at events is apart.
+    """
 
     own: list[Instance]
+    waiting: list[Waiting]
     hubs: list[Instance]
+    of_events: list[Instance]
     time: AgentTime
 
 
@@ -69,6 +83,8 @@ class Router:
         self._times: dict[str, dict[str, AgentTime]] = {}
         """By hub and agent."""
         self._gone: set[InstanceKey] = set()
+        self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
+        """By hub and sensor, and by patience: what waits for instances that judge this sensor alone."""
 
     def judge_live(self, chunk: Chunk, received: int, clock: int) -> list[Finding]:
         """Let the live instances judge what a sensor said, which came at `received` (µs, our clock); `clock` is the
@@ -80,13 +96,22 @@ class Router:
         route = self._routes.get(chunk.hub, _NO_ROUTES).get((chunk.agent, chunk.sensor.sensor))
         if route is None:
             route, found = self._find_route(chunk.hub, chunk.agent, chunk.sensor, clock)
-        time = route.time
+        due = route.time.due
+        for waiting in route.waiting:
+            if news := waiting.give(chunk):
+                found += news
+            due = min(due, waiting.due)
         for instance in route.own:
+            if news := instance.update(chunk):
+                found += news
+            due = min(due, instance.due)
+        route.time.due = due
+        hubs = route.hubs + route.of_events if chunk.events else route.hubs
+        if hubs and chunk.last > received:
+            chunk = chunk.not_after(received)
+        for instance in hubs:
             if news := instance.give(chunk):
                 found += news
-            time.due = min(time.due, instance.due)
-        for instance in route.hubs:
-            found += instance.give(chunk.not_after(received))
         return found
 
     def judge_late(self, chunk: Chunk, clock: int) -> list[Finding]:
@@ -126,7 +151,7 @@ class Router:
         found: list[Finding] = []
         for instance in list(self._driven_by_hub.get(hub, {}).values()):
             if instance.key.lane != LATE:
-                if instance.due <= now:
+                if instance.next <= now:
                     found += instance.advance(now)
             elif now - instance.fed > late_idle_us:
                 found += instance.advance(instance.until) + self._close(instance, instance.until)
@@ -147,6 +172,7 @@ class Router:
         found: list[Finding] = []
         for each in self._of_sensor(hub, name):
             found += each.flush() + self._close(each, now, why)
+        self._waiting.pop((hub, name), None)
         return found
 
     def renew_sensor(self, hub: str, name: str, now: int, clock: int) -> list[Finding]:
@@ -168,19 +194,26 @@ class Router:
         for instance in self._driven_by_hub.get(hub, {}).values():
             instance.fed = now
 
-    def take_up(self, site: Site, hub: str) -> None:
-        """Build the instances of a hub anew with another site; each knows what it has learned.
+    def take_up(self, site: Site, hub: str) -> Iterator[None]:
+        """Build the instances of a hub anew with another site, and yield now and then, so that others can go on
+        meanwhile; each instance knows what it has learned.
 
         When one cannot be built all stay as they are, and what it raised is raised.
         """
-        mine = [each for each in self._all.values() if each.key.hub == hub]
-        fresh = [self._build(each.key, site) for each in mine]
-        for former, anew in zip(mine, fresh, strict=True):
+        fresh: dict[int, tuple[Instance, Instance]] = {}
+        while missing := [each for each in self._all.values() if each.key.hub == hub and id(each) not in fresh]:
+            for i, each in enumerate(missing, 1):
+                fresh[id(each)] = each, self._build(each.key, site)
+                if i % TAKEN_UP_AT_ONCE == 0:
+                    yield
+        self._site = site
+        self.forget_routes(hub)
+        for i, (former, anew) in enumerate(fresh.values(), 1):
             anew.detector.restore(former.detector.state())
-        for former, anew in zip(mine, fresh, strict=True):
             former.build, former.detector = anew.build, anew.detector
             former.changed, former.due = True, ALWAYS
-        self._site = site
+            if i % TAKEN_UP_AT_ONCE == 0:
+                yield
         self.forget_routes(hub)
 
     def flush(self, hub: str) -> list[Finding]:
@@ -233,16 +266,33 @@ class Router:
 
     def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
         found: list[Finding] = []
-        route = SensorRoute([], [], self._time(hub, agent))
+        route = SensorRoute([], [], [], [], self._time(hub, agent))
         meaning = meaning_of(sensor)
         for key in self._keys(hub, sensor):
             instance, news = self._of_meaning(key._replace(lane=LIVE), meaning if key.sensor else {}, clock)
-            (route.own if key.sensor else route.hubs).append(instance)
             found += news
-        route.time.instances += route.own
+            if not instance.detector.looks_at(sensor):
+                continue
+            if key.sensor:
+                route.time.instances.append(instance)
+            if not key.sensor:
+                (route.of_events if instance.spec.events_only else route.hubs).append(instance)
+            elif instance.patience_us:
+                self._let_wait(instance, route)
+            else:
+                route.own.append(instance)
+        route.time.waiting += route.waiting
         route.time.due = ALWAYS
         self._routes.setdefault(hub, {})[agent, sensor.sensor] = route
         return route, found
+
+    def _let_wait(self, instance: Instance, route: SensorRoute) -> None:
+        """Let chunks of its sensor wait for an instance, with those that are as patient."""
+        gathered = self._waiting.setdefault((instance.key.hub, instance.key.sensor), {})
+        waiting = gathered.setdefault(instance.patience_us, Waiting(instance.patience_us))
+        waiting.join(instance)
+        if waiting not in route.waiting:
+            route.waiting.append(waiting)
 
     def _of_meaning(self, key: InstanceKey, meaning: Meaning, clock: int) -> tuple[Instance, list[Finding]]:
         """Return the live instance that knows readings of this meaning; one that knows others goes on as a late one."""
@@ -312,6 +362,8 @@ class Router:
     def _put(self, instance: Instance) -> Instance:
         key = instance.key
         self._all[key] = instance
+        if instance.patience_us and not key.sensor:
+            Waiting(instance.patience_us).join(instance)
         if key.lane == LATE or instance.spec.scope is Scope.HUB:
             self._driven_by_hub.setdefault(key.hub, {})[key] = instance
         return instance

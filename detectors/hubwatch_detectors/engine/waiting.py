@@ -1,41 +1,77 @@
-"""What waits for a patient detector: chunks that are given to it as one.
+"""What waits for patient detectors: chunks of a sensor that are given to them as one.
 
-Only what goes on in time is joined. Whatever lies before what waits, or is of another inventory, begins anew, so that
-the detector meets it in the order in which it came.
+Detectors that are patient alike share what waits. Only what goes on in time is joined. Whatever lies before what waits,
+or is of another inventory, begins anew, so that a detector meets it in the order in which it came.
 """
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from hubwatch_detectors.chunk import Chunk, joined
+from hubwatch_detectors.contract import NEVER, Finding, Spec
 
 MOST_CHUNKS = 256
 """More are not gathered, however short they are: what waits is memory."""
 
 
+class Patient(Protocol):
+    """An instance that chunks wait for."""
+
+    spec: Spec[Any]
+    waiting: Waiting | None
+
+    def update(self, chunk: Chunk) -> list[Finding]:
+        """Let the detector take what a sensor said, now."""
+
+
 class Waiting:
-    """Chunks of one sensor."""
+    """Chunks of one sensor, and the instances that they wait for."""
 
-    __slots__ = ("_chunks", "first", "last")
+    __slots__ = ("_chunks", "_instances", "_last", "_patience_us", "due")
 
-    def __init__(self, chunk: Chunk) -> None:
-        self._chunks = [chunk]
-        self.first, self.last = chunk.first, chunk.last
-        """The earliest and the latest of what waits (µs)."""
+    def __init__(self, patience_us: int) -> None:
+        self._patience_us = patience_us
+        self._chunks: list[Chunk] = []
+        self._instances: dict[str, Patient] = {}
+        """By detector."""
+        self._last = 0
+        """The latest of what waits (µs)."""
+        self.due = NEVER
+        """When what waits is to be given at the latest (µs, event time)."""
 
-    def goes_on_with(self, chunk: Chunk) -> bool:
+    def join(self, instance: Patient) -> None:
+        """Let an instance be given what waits; it takes the place of the one of the same detector."""
+        self._instances[instance.spec.name] = instance
+        instance.waiting = self
+
+    def give(self, chunk: Chunk) -> list[Finding]:
+        """Take what a sensor said, and give all of it to the detectors when it is time."""
+        found = self.flush() if self._chunks and not self._goes_on_with(chunk) else []
+        if not self._chunks:
+            self.due = chunk.first + self._patience_us
+        self._chunks.append(chunk)
+        self._last = chunk.last
+        return found + self.flush() if chunk.last >= self.due else found
+
+    def flush(self) -> list[Finding]:
+        """Give the detectors what waits."""
+        if not self._chunks:
+            return []
+        chunk, self._chunks, self.due = joined(self._chunks), [], NEVER
+        found: list[Finding] = []
+        for instance in self._instances.values():
+            # Agents may share a sensor, each with channels of its own.
+            if instance.spec.watches(chunk.sensor):
+                found += instance.update(chunk)
+        return found
+
+    def _goes_on_with(self, chunk: Chunk) -> bool:
         """Return whether a chunk may be joined to what waits."""
+        newest = self._chunks[-1]
         return (
-            chunk.first > self.last
-            and chunk.sensor is self._chunks[0].sensor
-            and chunk.agent == self._chunks[0].agent
+            chunk.first > self._last
+            and chunk.sensor is newest.sensor
+            and chunk.agent == newest.agent
             and len(self._chunks) < MOST_CHUNKS
         )
-
-    def add(self, chunk: Chunk) -> None:
-        """Put a chunk to what waits."""
-        self._chunks.append(chunk)
-        self.last = chunk.last
-
-    def all(self) -> Chunk:
-        """Return what waits as one chunk."""
-        return joined(self._chunks)

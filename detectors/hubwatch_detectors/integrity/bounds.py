@@ -7,6 +7,9 @@ Gap: a channel that is read at a pace says nothing while its sensor says other t
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
 import msgspec
 from pydantic import Field
 
@@ -14,11 +17,10 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.config import ConfigId, Section
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
+from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 MOST_CHANNELS = 256
-NEVER = 2**62
 LIMITS: dict[str, tuple[float, float]] = {
     # Our choice, from what the quantities are: wide enough for overshoot of a healthy device.
     "%": (-5.0, 150.0),
@@ -86,6 +88,12 @@ class ChannelBounds(Detector[BoundsMemory]):
     def update(self, chunk: Chunk) -> list[Finding]:
         """Hold every value against its range, and every channel's times against its pace."""
         channels = {each.name: each for each in chunk.sensor.channels}
+        columns = [each for each in chunk.columns if each.channel in channels]
+        if all(self._is_usual(channels[each.channel], each) for each in columns):
+            return self._usual(channels, chunk, columns)
+        return self._one_by_one(channels, chunk)
+
+    def _one_by_one(self, channels: dict[str, Channel], chunk: Chunk) -> list[Finding]:
         found: list[Finding] = []
         for reading in chunk.readings:
             channel = channels.get(reading.channel)
@@ -97,6 +105,37 @@ class ChannelBounds(Detector[BoundsMemory]):
     def advance(self, now: int) -> list[Finding]:
         """Nothing follows from silence of the whole sensor here: that is for `presence`."""
         return []
+
+    def due(self) -> int:
+        """Nothing is due without readings."""
+        return NEVER
+
+    def _is_usual(self, channel: Channel, column: Column) -> bool:
+        """Return whether all of a column lies in its range and in order, and nothing was amiss before it."""
+        bound = self.memory.channels.get(channel.name)
+        if bound is None or bound.beyond or bound.out is not None or bound.gap is not None:
+            return False
+        low, high = self._limits(channel)
+        t, x = column.t, column.x
+        return bound.last < t[0] and low <= min(x) and max(x) <= high and len(set(t)) == len(t)
+
+    def _usual(self, channels: dict[str, Channel], chunk: Chunk, columns: Sequence[Column]) -> list[Finding]:
+        """Take columns with nothing amiss in them: only the moments matter at which a channel may be missed."""
+        memory = self.memory
+        while after := [each.t[bisect_right(each.t, memory.due)] for each in columns if each.t[-1] > memory.due]:
+            at = min(after)
+            self._pass(columns, at)
+            if found := self._gaps(channels, at):
+                return found + self._one_by_one(channels, chunk.between(at, chunk.last))
+        self._pass(columns, NEVER)
+        return []
+
+    def _pass(self, columns: Sequence[Column], until: int) -> None:
+        """Note that channels were read, up to the last moment before `until`."""
+        for name, t, _ in columns:
+            if place := bisect_left(t, until):
+                self.memory.channels[name].last = t[place - 1]
+                self.memory.last = max(self.memory.last, t[place - 1])
 
     def rewind(self) -> None:
         """Nothing here is learned."""
@@ -197,4 +236,5 @@ SPEC = Spec(
     make=ChannelBounds,
     source="rules",
     warm_up="none",
+    patience_s=30,
 )

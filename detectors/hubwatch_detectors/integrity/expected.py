@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 from pydantic import Field
@@ -19,9 +20,11 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Detection, Event, Sensor
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 MOST_WAITING = 64
+MEMORY = 200
+"""Samples that a portal's background looks back over."""
 MOST_SENSORS = 2000
 MOST_SHADOWS = 50
 SET_FROM = 0.5
@@ -96,6 +99,7 @@ class NotHappened(Detector[ExpectedMemory]):
 
     def __init__(self, config: ExpectedConfig, origin: Origin, site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, ExpectedMemory()
+        self._due = ALWAYS
         self._debounce_us = round(config.debounce_s * SECOND_US)
         self._grant_us, self._grace_us = round(config.grant_s * SECOND_US), round(config.grace_s * SECOND_US)
         here = site.of(origin.hub)
@@ -109,17 +113,30 @@ class NotHappened(Detector[ExpectedMemory]):
                     step = (lane.id, after.sensor, round(after.within_s * SECOND_US))
                     self._next.setdefault(before.sensor, []).append(step)
 
+    def looks_at(self, sensor: Sensor) -> bool:
+        """Return whether a sensor is a step of a lane, a door, or a portal."""
+        return sensor.sensor in self._steps or sensor.kind in {SensorKind.ACCESS, SensorKind.RADIATION_PORTAL}
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._due = ALWAYS
+
+    def due(self) -> int:
+        """Return when the next thing is missed, unless it comes."""
+        return self._due
+
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow lanes, doors and portals."""
         sensor, found = chunk.sensor, list[Finding]()
-        judged = sensor.sensor in self._steps or sensor.kind in {SensorKind.ACCESS, SensorKind.RADIATION_PORTAL}
-        if not judged:
-            return found
-        step = self._step(sensor.sensor)
+        step = self._step(sensor.sensor) if self.looks_at(sensor) else None
         if step is None:
             return found
         step.scans = sensor.kind is SensorKind.SCREENING
         channels = {each.name: each.kind for each in sensor.channels}
+        if self._nothing_happens(step, chunk, channels):
+            self._go_on(sensor, step, chunk, channels)
+            return found
         for item in chunk.moments():
             found += self._expire(sensor.sensor, step, item.t - 1)
             if isinstance(item, Event):
@@ -132,7 +149,45 @@ class NotHappened(Detector[ExpectedMemory]):
     def advance(self, now: int) -> list[Finding]:
         """Find what did not come in its time."""
         steps = self.memory.steps.items()
-        return [finding for name, step in steps for finding in self._expire(name, step, now)]
+        found = [finding for name, step in steps for finding in self._expire(name, step, now)]
+        self._due = min((self._misses(step) for _, step in steps), default=NEVER)
+        return found
+
+    def _misses(self, step: Step) -> int:
+        """Return when a step misses something next."""
+        waiting = step.waiting[0].due + 1 if step.waiting else NEVER
+        return waiting if step.granted is None else min(waiting, step.granted + self._grant_us + 1)
+
+    def _nothing_happens(self, step: Step, chunk: Chunk, channels: Mapping[str, ChannelKind]) -> bool:
+        """Return whether no state changes and nothing is waited for, so that only counts may matter."""
+        if chunk.events or step.waiting or step.granted is not None:
+            return False
+        times = chunk.columns[0].t
+        for name, t, x in chunk.columns:
+            if t != times or t[0] <= step.last.get(name, 0):
+                return False
+            if channels.get(name) is ChannelKind.STATE:
+                was = step.states.get(name)
+                if was is None or ((min(x) if was else max(x)) >= SET_FROM) is not was:
+                    return False
+        return len(set(times)) == len(times)
+
+    def _go_on(self, sensor: Sensor, step: Step, chunk: Chunk, channels: Mapping[str, ChannelKind]) -> None:
+        """Take readings of which only the counts of a portal matter."""
+        for name, t, _ in chunk.columns:
+            if name in channels:
+                step.last[name] = t[-1]
+        if sensor.kind is not SensorKind.RADIATION_PORTAL:
+            return
+        panels = [
+            (name, x)
+            for name, _, x in chunk.columns
+            if name.startswith("gamma.") and channels.get(name, ChannelKind.STATE) is not ChannelKind.STATE
+        ]
+        portal = self.memory.portals.setdefault(sensor.sensor, PortalShadows())
+        for row in zip(*(x for _, x in sorted(panels)), strict=True):
+            for value in row:
+                _count(portal, value)
 
     def _expire(self, name: str, step: Step, now: int) -> list[Finding]:
         """Judge what should have come to a sensor up to `now`."""
@@ -159,6 +214,7 @@ class NotHappened(Detector[ExpectedMemory]):
     def _event(self, sensor: Sensor, step: Step, event: Event) -> None:
         if event.type == "access.granted" and event.t > step.last.get(GRANT, 0):
             step.granted = step.last[GRANT] = event.t
+            self._due = min(self._due, event.t + self._grant_us + 1)
         elif event.type == "door.opened":
             _opened(step)
         if sensor.sensor in self._steps and not event.type.startswith(NO_PASSAGE):
@@ -168,7 +224,7 @@ class NotHappened(Detector[ExpectedMemory]):
         if kind is ChannelKind.STATE:
             return self._state(sensor, step, reading)
         if sensor.kind is SensorKind.RADIATION_PORTAL and reading.channel.startswith("gamma."):
-            self._count(sensor.sensor, reading.value)
+            _count(self.memory.portals.setdefault(sensor.sensor, PortalShadows()), reading.value)
         return []
 
     def _state(self, sensor: Sensor, step: Step, reading: ChunkReading) -> list[Finding]:
@@ -198,6 +254,7 @@ class NotHappened(Detector[ExpectedMemory]):
             expected = self._step(after)
             if expected is not None and expected.noticed < t and len(expected.waiting) < MOST_WAITING:
                 expected.waiting.append(Awaited(t, t + within + self._grace_us, lane, name))
+                self._due = min(self._due, t + within + self._grace_us + 1)
 
     def _not_noticed(self, name: str, waiting: Awaited) -> Detection:
         seconds = (waiting.due - self._grace_us - waiting.since) / SECOND_US
@@ -240,16 +297,6 @@ class NotHappened(Detector[ExpectedMemory]):
             )
         ]
 
-    def _count(self, name: str, value: float) -> None:
-        portal = self.memory.portals.setdefault(name, PortalShadows())
-        if portal.occupied is None:
-            weight = 1 / min(portal.samples + 1, 200)
-            portal.background += (value - portal.background) * weight
-            portal.samples += 1
-        else:
-            portal.inside += value
-            portal.inside_samples += 1
-
     def _occupancy(self, name: str, t: int, *, begins: bool) -> list[Finding]:
         portal = self.memory.portals.setdefault(name, PortalShadows())
         if begins:
@@ -285,6 +332,15 @@ class NotHappened(Detector[ExpectedMemory]):
             evidence={"what": "occupancy without shadow", "shadow": round(shadow, 4), "deviation": round(deviation, 4),
                       "shadows": [round(each, 3) for each in known]},
         )  # fmt: skip
+
+
+def _count(portal: PortalShadows, value: float) -> None:
+    if portal.occupied is not None:
+        portal.inside += value
+        portal.inside_samples += 1
+        return
+    portal.samples += 1
+    portal.background += (value - portal.background) * (1 / (portal.samples if portal.samples < MEMORY else MEMORY))
 
 
 def _opened(step: Step) -> None:

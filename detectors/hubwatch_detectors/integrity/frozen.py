@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 from statistics import median
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 from pydantic import Field
@@ -28,8 +28,8 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.time_limits import DAY_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.chunk import Chunk
+from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 MOST_RUNS = 128
 """Runs of equal values that make up a channel's history."""
@@ -87,6 +87,15 @@ class Track(msgspec.Struct):
     """The longest rest so far (µs)."""
 
 
+class RunLimits(NamedTuple):
+    """What decides about a run: the logarithm of the chance of a repeat, None where it is not judged by that, and how
+    long it may rest (µs).
+    """
+
+    log_share: float | None
+    rest_us: float
+
+
 class FrozenMemory(msgspec.Struct):
     """The channels of one sensor."""
 
@@ -99,67 +108,141 @@ class Frozen(Detector[FrozenMemory]):
     def __init__(self, config: FrozenConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin = config, origin
         self.memory = FrozenMemory()
+        self._log_chance = math.log(config.chance)
+        # No share of a history is below that of three repeats in the longest one, so no shorter run is improbable.
+        self._shortest = 1 + self._log_chance / math.log(3 / (MOST_RUNS * LONGEST_RUN + 3))
+        self._habit_us = min(config.rest_days, config.state_days) * DAY_US
+        self._limits: dict[str, RunLimits] = {}
+        """Of the runs that go on: a history stands still while a value does."""
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow every gauge and state of the inventory."""
         gauges = {each.name: each for each in chunk.sensor.channels if each.kind is not ChannelKind.COUNTER}
-        found: list[Finding] = []
-        for reading in chunk.readings:
-            if reading.channel in gauges:
-                found += self._take(reading, gauges[reading.channel])
+        tracks, found = self.memory.channels, list[Finding]()
+        for name in chunk.newcomers(tracks):
+            if name in gauges and len(tracks) < MOST_CHANNELS:
+                tracks[name] = Track()
+        for name, times, values in chunk.columns:
+            if name in gauges and name in tracks:
+                found += self._follow(tracks[name], gauges[name], times, values)
         return found
 
     def advance(self, now: int) -> list[Finding]:
         """Nothing follows from silence here: that is for `presence`."""
         return []
 
+    def due(self) -> int:
+        """Nothing is due without readings."""
+        return NEVER
+
     def rewind(self) -> None:
         """Keep each channel's history."""
+        self._limits = {}
         self.memory.channels = {
             name: Track(runs=track.runs, first=track.first, moves=track.moves, longest=track.longest)
             for name, track in self.memory.channels.items()
         }
 
-    def _take(self, reading: ChunkReading, channel: Channel) -> list[Finding]:
-        track = self.memory.channels.get(channel.name)
-        if track is None:
-            if len(self.memory.channels) >= MOST_CHANNELS:
-                return []
-            track = self.memory.channels[channel.name] = Track()
-        if reading.t <= track.last:
-            return []
-        return self._follow(track, channel, reading)
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._limits = {}
 
-    def _follow(self, track: Track, channel: Channel, reading: ChunkReading) -> list[Finding]:
-        last, track.last, track.first = track.last, reading.t, track.first or reading.t
-        if channel.period_us is not None and last and reading.t - last > GAP_PERIODS * channel.period_us:
-            return _interrupt(track, reading, last)
-        if reading.value != track.value:
-            return _move(track, reading)
-        track.length += 1
-        if track.alarm is not None:
-            return []
-        if channel.kind is ChannelKind.GAUGE and self._is_frozen(track, channel):
+    def _follow(self, track: Track, channel: Channel, times: list[int], values: list[float]) -> list[Finding]:
+        """Follow one channel; a run that cannot be called frozen yet is taken as a whole."""
+        found: list[Finding] = []
+        pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
+        if self._rests_on(track, channel, times, values, pause):
+            track.last, track.length = times[-1], track.length + len(times)
+            return found
+        track.first = track.first or times[0]
+        for t, value in zip(times, values, strict=True):
+            last = track.last
+            if t <= last:
+                continue
+            track.last = t
+            if last and t - last > pause:
+                found += self._interrupt(track, channel, t, value, last)
+            elif value != track.value:
+                if news := self._move(track, channel, t, value):
+                    found += news
+            else:
+                track.length += 1
+                if track.alarm is None and (track.length > self._shortest or t - track.first >= self._habit_us):
+                    found += self._judge(track, channel)
+        return found
+
+    def _rests_on(self, track: Track, channel: Channel, times: list[int], values: list[float], pause: float) -> bool:
+        """Return whether all values are those of the run that goes on, and none of them decides anything."""
+        if values[0] != track.value or times[0] <= track.last or values.count(values[0]) != len(values):
+            return False
+        decides = track.length + len(times) > self._shortest or times[-1] - track.first >= self._habit_us
+        if track.alarm is None and decides:
+            limits = self._limits_of(track, channel)
+            if limits.log_share is not None or times[-1] - track.since > limits.rest_us:
+                return False
+        return max(t - before for before, t in pairwise([track.last, *times])) <= pause
+
+    def _judge(self, track: Track, channel: Channel) -> list[Finding]:
+        """Judge a run after one more sample."""
+        limits, stood = self._limits_of(track, channel), track.last - track.since
+        if (
+            limits.log_share is not None
+            and (track.length - 1) * limits.log_share < self._log_chance
+            and stood / SECOND_US >= self.config.min_s
+        ):
             return [self._detection(track, channel)]
-        return [self._rest(track, channel)] if self._rests_too_long(track, channel) else []
+        return [self._rest(track, channel)] if stood > limits.rest_us else []
 
-    def _rests_too_long(self, track: Track, channel: Channel) -> bool:
+    def _limits_of(self, track: Track, channel: Channel) -> RunLimits:
+        """Return from where on the run that goes on is frozen; worked out once a run."""
+        limits = self._limits.get(channel.name)
+        if limits is None:
+            value = track.value or 0.0
+            share = None
+            if channel.kind is ChannelKind.GAUGE and not _at_rest(value, channel):
+                share = repeat_share(track.runs, value) if self._moves(track.runs, channel.resolution) else None
+            log_share = None if share is None else math.log(share)
+            limits = self._limits[channel.name] = RunLimits(log_share, self._longest_rest(track, channel))
+        return limits
+
+    def _longest_rest(self, track: Track, channel: Channel) -> float:
+        """Return how long the run may rest (µs); endless where that is not known."""
         gauge = channel.kind is ChannelKind.GAUGE
         days = self.config.rest_days if gauge else self.config.state_days
         factor = self.config.rest_factor if gauge else self.config.state_factor
-        least = 0 if gauge else STATE_REST_US
-        if track.moves < LEAST_MOVES or track.last - track.since <= max(factor * track.longest, least):
-            return False
+        if track.moves < LEAST_MOVES or track.since - track.first < days * DAY_US:
+            return math.inf
         if gauge and _at_rest(track.value or 0.0, channel):
-            return False
-        return track.since - track.first >= days * DAY_US
+            return math.inf
+        return max(factor * track.longest, 0 if gauge else STATE_REST_US)
 
-    def _is_frozen(self, track: Track, channel: Channel) -> bool:
-        if track.value is None or (track.last - track.since) / SECOND_US < self.config.min_s:
-            return False
-        if _at_rest(track.value, channel) or not self._moves(track.runs, channel.resolution):
-            return False
-        return (track.length - 1) * math.log(repeat_share(track.runs, track.value)) < math.log(self.config.chance)
+    def _move(self, track: Track, channel: Channel, t: int, value: float) -> list[Finding]:
+        """Begin a new run. What was called frozen does not become part of the history."""
+        found: list[Finding] = [Clear(track.alarm, t, t)] if track.alarm is not None else []
+        if track.value is not None and track.alarm is None:
+            track.moves += 1
+            track.longest = max(track.longest, t - track.since)
+            runs = track.runs
+            runs.append((track.value, track.length if track.length < LONGEST_RUN else LONGEST_RUN))
+            if len(runs) > MOST_RUNS:
+                del runs[0]
+        self._begin(track, channel, t, value)
+        return found
+
+    def _interrupt(self, track: Track, channel: Channel, t: int, value: float, last: int) -> list[Finding]:
+        """Begin a new run after a pause, of which nothing is learned."""
+        found: list[Finding] = []
+        if track.alarm is not None and value != track.value:
+            found, track.alarm = [Clear(track.alarm, last, t)], None
+        if track.alarm is None:
+            self._begin(track, channel, t, value)
+        return found
+
+    def _begin(self, track: Track, channel: Channel, t: int, value: float) -> None:
+        track.value, track.since, track.length, track.alarm = value, t, 1, None
+        if self._limits:
+            self._limits.pop(channel.name, None)
 
     def _moves(self, runs: list[tuple[float, int]], resolution: float | None) -> bool:
         """Return whether a history is long and lively enough to expect movement."""
@@ -204,27 +287,6 @@ class Frozen(Detector[FrozenMemory]):
         return detection
 
 
-def _move(track: Track, reading: ChunkReading) -> list[Finding]:
-    """Begin a new run. What was called frozen does not become part of the history."""
-    found: list[Finding] = [Clear(track.alarm, reading.t, reading.t)] if track.alarm is not None else []
-    if track.value is not None and track.alarm is None:
-        track.moves += 1
-        track.longest = max(track.longest, reading.t - track.since)
-        track.runs = [*track.runs, (track.value, min(track.length, LONGEST_RUN))][-MOST_RUNS:]
-    track.value, track.since, track.length, track.alarm = reading.value, reading.t, 1, None
-    return found
-
-
-def _interrupt(track: Track, reading: ChunkReading, last: int) -> list[Finding]:
-    """Begin a new run after a pause, of which nothing is learned."""
-    found: list[Finding] = []
-    if track.alarm is not None and reading.value != track.value:
-        found, track.alarm = [Clear(track.alarm, last, reading.t)], None
-    if track.alarm is None:
-        track.value, track.since, track.length = reading.value, reading.t, 1
-    return found
-
-
 def repeat_share(runs: list[tuple[float, int]], value: float) -> float:
     """Return the probability that a sample equals the one before, from history; cautious while it is short.
 
@@ -257,4 +319,5 @@ SPEC = Spec(
     make=Frozen,
     source="runs of equal values by the channel's own history; rule of three",
     warm_up="min_history samples; slow channels rest_days, states state_days",
+    patience_s=5,
 )

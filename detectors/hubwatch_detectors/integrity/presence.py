@@ -18,7 +18,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Clear, Detection, Sensor
 from hubwatch_core.words import Priority
-from hubwatch_detectors.contract import AgentDetector, DetectorConfig, Finding, Origin, Scope, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, AgentDetector, DetectorConfig, Finding, Origin, Scope, Spec
 
 MIN_AGE_S = 10.0
 PERIODS = 5.0
@@ -76,6 +76,12 @@ class Presence(AgentDetector[PresenceMemory]):
 
     def __init__(self, config: PresenceConfig, origin: Origin) -> None:
         self.config, self.origin, self.memory = config, origin, PresenceMemory()
+        self._inventory: Sequence[Sensor] = ()
+        self._entries: dict[str, tuple[Sensor, int | None]] = {}
+        """The inventory by name, each with how long it may say nothing."""
+        self._due = ALWAYS
+        """Before it no sensor that is not among the `_missed` can have said nothing for too long (µs, its clock)."""
+        self._missed: list[str] = []
 
     @property
     def agent(self) -> str:
@@ -95,16 +101,47 @@ class Presence(AgentDetector[PresenceMemory]):
 
     def observed(self, inventory: Sequence[Sensor], newest: Mapping[str, int], now: int) -> list[Finding]:
         """Judge the sensors' silence at `now` by the agent's clock; `newest` are the times of good readings."""
-        found = self._agent_clock(now)
-        for entry in inventory:
-            life = self.memory.sensors.setdefault(entry.sensor, Life(now))
-            allowed = max_age_us(entry)
-            said = newest.get(entry.sensor, 0)
-            if said:
+        found, lives = self._agent_clock(now), self.memory.sensors
+        if inventory is not self._inventory:
+            self._take_inventory(inventory, now)
+        for name, said in newest.items():
+            known = self._entries.get(name)
+            if known is None:
+                continue
+            life, allowed = lives[name], known[1]
+            until = NEVER if allowed is None else said + allowed
+            if life.silent is None and life.clock is None and life.last < said <= now <= until:
+                life.last, life.said, life.spoke = said, 0, 0  # as nearly always
+            else:
                 found += _spoke(life, said, now, allowed)
+        for name in self._entries if now > self._due else self._missed:
+            entry, allowed = self._entries[name]
             if self.config.enabled and allowed is not None:
-                found += self._missing(entry, life, now, allowed)
+                found += self._missing(entry, lives[name], now, allowed)
+        if now > self._due:
+            self._look_ahead(now)
         return found
+
+    def _take_inventory(self, inventory: Sequence[Sensor], now: int) -> None:
+        for entry in inventory:
+            self.memory.sensors.setdefault(entry.sensor, Life(now))
+        self._inventory, self._due = inventory, ALWAYS
+        self._entries = {entry.sensor: (entry, max_age_us(entry)) for entry in inventory}
+
+    def _look_ahead(self, now: int) -> None:
+        """Note who says nothing now, and when the next one can have said nothing for too long."""
+        ends = {
+            name: self.memory.sensors[name].last + allowed
+            for name, (_, allowed) in self._entries.items()
+            if allowed is not None
+        }
+        self._missed = [name for name, end in ends.items() if now > end]
+        self._due = min((end for end in ends.values() if now <= end), default=NEVER)
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._inventory, self._due = (), ALWAYS
 
     def _missing(self, entry: Sensor, life: Life, now: int, allowed: int) -> list[Finding]:
         """Judge a sensor that has not said the right time for long: its clock is wrong, or it is silent."""
@@ -168,6 +205,7 @@ class Presence(AgentDetector[PresenceMemory]):
 
     def stepped(self, now: int) -> None:
         """Note that the agent's clock was set back to `now`."""
+        self._due = ALWAYS
         for life in self.memory.sensors.values():
             life.last = now
 

@@ -21,8 +21,8 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.chunk import Chunk
+from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 MOST_CHANNELS = 64
 MOST_KEPT = 512
@@ -98,17 +98,22 @@ class Replayed(Detector[ReplayedMemory]):
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow every channel of the inventory."""
         channels = {each.name: each for each in chunk.sensor.channels}
-        found: list[Finding] = []
-        for reading in chunk.readings:
-            channel = channels.get(reading.channel)
-            tape = self._tape(channel.name) if channel is not None else None
-            if channel is not None and tape is not None and reading.t > tape.last:
-                found += self._take(channel, tape, reading)
+        tapes, found = self.memory.channels, list[Finding]()
+        for name in chunk.newcomers(tapes):
+            if name in channels and len(tapes) < MOST_CHANNELS:
+                tapes[name] = Tape()
+        for name, times, values in chunk.columns:
+            if name in channels and name in tapes:
+                found += self._take(channels[name], tapes[name], times, values)
         return found
 
     def advance(self, now: int) -> list[Finding]:
         """Nothing follows from silence here: that is for `presence`."""
         return []
+
+    def due(self) -> int:
+        """Nothing is due without readings."""
+        return NEVER
 
     def rewind(self) -> None:
         """Keep what each channel has shown before."""
@@ -121,26 +126,29 @@ class Replayed(Detector[ReplayedMemory]):
             for name, tape in self.memory.channels.items()
         }  # fmt: skip
 
-    def _tape(self, name: str) -> Tape | None:
-        tape = self.memory.channels.get(name)
-        if tape is None and len(self.memory.channels) < MOST_CHANNELS:
-            tape = self.memory.channels[name] = Tape()
-        return tape
-
-    def _take(self, channel: Channel, tape: Tape, reading: ChunkReading) -> list[Finding]:
-        value, last = reading.value, tape.last
-        tape.last, tape.lived = reading.t, tape.lived + (reading.t - last if last else 0)
-        if channel.kind is ChannelKind.COUNTER:
-            value, tape.base = value - (tape.base or 0.0), value
-        if channel.period_us is not None and last and reading.t - last > GAP_PERIODS * channel.period_us:
-            tape.recent, tape.rolling, tape.value, tape.length = [], 0, value, 1
-            return []
-        if value == tape.value:
-            tape.length += 1
-            return []
-        token = hash((tape.value, tape.length)) % PRIME
-        begins, tape.value, tape.length = tape.value is None, value, 1
-        return [] if begins else self._token(channel, tape, token, last)
+    def _take(self, channel: Channel, tape: Tape, times: list[int], values: list[float]) -> list[Finding]:
+        """Make tokens of the values of a channel; what stands still or changes is most of the work."""
+        found: list[Finding] = []
+        counts, last, value, length = channel.kind is ChannelKind.COUNTER, tape.last, tape.value, tape.length
+        pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
+        for t, x in zip(times, values, strict=True):
+            if t <= last:
+                continue
+            if counts:
+                x, tape.base = x - (tape.base or 0.0), x  # noqa: PLW2901 - the increment is judged
+            passed, before, last = t - last if last else 0, last, t
+            tape.lived += passed
+            if passed > pause:
+                tape.recent, tape.rolling, value, length = [], 0, x, 1
+            elif x == value:
+                length += 1
+            else:
+                token, begins = hash((value, length)) % PRIME, value is None
+                value, length, tape.last = x, 1, t
+                if not begins:
+                    found += self._token(channel, tape, token, before)
+        tape.last, tape.value, tape.length = last, value, length
+        return found
 
     def _token(self, channel: Channel, tape: Tape, token: int, t: int) -> list[Finding]:
         tape.tokens += 1
@@ -236,21 +244,24 @@ def _follow(tape: Tape, token: int) -> None:
     """Note whether what follows two tokens is what followed them the last time."""
     pair, tape.pair = tape.pair, (tape.before * BASE + token) % PRIME
     if pair:
-        expected = tape.follows.pop(pair, None)
+        follows = tape.follows
+        expected = follows.pop(pair, None)
         if expected is not None:
-            tape.trials, tape.agreed = tape.trials + 1, tape.agreed + (expected == token)
-        tape.follows[pair] = token
-        if len(tape.follows) > MOST_FOLLOWED:
-            del tape.follows[next(iter(tape.follows))]
+            tape.trials += 1
+            if expected == token:
+                tape.agreed += 1
+        follows[pair] = token
+        if len(follows) > MOST_FOLLOWED:
+            del follows[next(iter(follows))]
 
 
 def _roll(tape: Tape, token: int, t: int) -> int:
     """Take a token into the window and return the window's fingerprint (Rabin-Karp)."""
-    tape.recent.append((token, t))
-    tape.rolling = (tape.rolling * BASE + token) % PRIME
-    if len(tape.recent) > tape.window:
-        oldest, _ = tape.recent.pop(0)
-        tape.rolling = (tape.rolling - oldest * tape.power) % PRIME
+    recent, rolling = tape.recent, tape.rolling * BASE + token
+    recent.append((token, t))
+    if len(recent) > tape.window:
+        rolling -= recent.pop(0)[0] * tape.power
+    tape.rolling = rolling % PRIME
     return tape.rolling
 
 
@@ -274,4 +285,5 @@ SPEC = Spec(
     make=Replayed,
     source="fingerprints: Karp and Rabin 1987; Schleimer et al. 2003, SIGMOD",
     warm_up="min_tokens changes of value",
+    patience_s=30,
 )

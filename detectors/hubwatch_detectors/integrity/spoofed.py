@@ -15,6 +15,8 @@ Who writes noise of the same size, shape, colour and decimals is not found by th
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from operator import sub
 
 import msgspec
 import numpy as np
@@ -24,8 +26,8 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.chunk import Chunk
+from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.integrity.level import Level, is_elsewhere, level
 
 MOST_CHANNELS = 32
@@ -47,6 +49,7 @@ ONE_SIDED = np.array([0.0, 1.0, 0.0, -1.0, 1.0, 0.0])
 FLOORS = np.array([0.05, 0.02, 0.05, 0.04, 0.05, 0.05])
 """Differences that are nothing: about the scatter of a block of 64 samples of white noise. Our choice."""
 ABSURD = 1e12
+SET_FROM = 0.5
 LEAST_SIZE = 1e-6
 
 Numbers = NDArray[np.float64]
@@ -100,21 +103,33 @@ class Spoofed(Detector[SpoofedMemory]):
 
     def __init__(self, config: SpoofedConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, SpoofedMemory()
+        self._histories: dict[str, Numbers] = {}
+        """The blocks of each channel as they are counted with."""
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow every channel of the inventory."""
         channels = {each.name: each for each in chunk.sensor.channels}
-        found: list[Finding] = []
-        for reading in chunk.readings:
-            channel = channels.get(reading.channel)
-            noise = self._noise(channel.name) if channel is not None else None
-            if channel is not None and noise is not None and reading.t > noise.last:
-                found += self._take(channel, noise, reading)
+        noises, found = self.memory.channels, list[Finding]()
+        for name in chunk.newcomers(noises):
+            if name in channels and len(noises) < MOST_CHANNELS:
+                noises[name] = Noise()
+        for name, times, values in chunk.columns:
+            if name in channels and name in noises:
+                found += self._take(channels[name], noises[name], times, values)
         return found
 
     def advance(self, now: int) -> list[Finding]:
         """Nothing follows from silence here: that is for `presence`."""
         return []
+
+    def due(self) -> int:
+        """Nothing is due without readings."""
+        return NEVER
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._histories = {}
 
     def rewind(self) -> None:
         """Keep each channel's history."""
@@ -122,27 +137,27 @@ class Spoofed(Detector[SpoofedMemory]):
             name: Noise(blocks=noise.blocks, levels=noise.levels) for name, noise in self.memory.channels.items()
         }
 
-    def _noise(self, name: str) -> Noise | None:
-        noise = self.memory.channels.get(name)
-        if noise is None and len(self.memory.channels) < MOST_CHANNELS:
-            noise = self.memory.channels[name] = Noise()
-        return noise
-
-    def _take(self, channel: Channel, noise: Noise, reading: ChunkReading) -> list[Finding]:
-        noise.last = reading.t
-        sample = _sample(channel, noise, reading)
-        if sample is None:
+    def _take(self, channel: Channel, noise: Noise, times: list[int], values: list[float]) -> list[Finding]:
+        """Put what is fresh of a column into blocks, and judge those that are full."""
+        first = bisect_right(times, noise.last)
+        if first == len(times):
             return []
-        noise.begin = noise.begin if noise.samples else reading.t
-        noise.samples.append(min(max(sample, -ABSURD), ABSURD))
-        is_state = channel.kind is ChannelKind.STATE
-        if len(noise.samples) < (STATE_SAMPLES if is_state else self.config.block_samples):
-            return []
-        block = np.array(noise.samples)
-        noise.samples = []
-        if not is_state and self._is_away(noise, block):
-            return []
-        return self._judge(channel, noise, features(block, counts=channel.unit.startswith("count"), rests=not is_state))
+        moments, samples = _samples(channel, noise, times[first:], values[first:])
+        is_state, found, begin = channel.kind is ChannelKind.STATE, list[Finding](), 0
+        size = STATE_SAMPLES if is_state else self.config.block_samples
+        while begin < len(samples):
+            part = samples[begin : begin + max(size - len(noise.samples), 1)]
+            noise.begin = noise.begin if noise.samples else moments[begin]
+            noise.samples += [min(max(each, -ABSURD), ABSURD) for each in part]
+            begin += len(part)
+            if len(noise.samples) >= size:
+                noise.last, block = moments[begin - 1], np.array(noise.samples)
+                noise.samples = []
+                if is_state or not self._is_away(noise, block):
+                    counts = channel.unit.startswith("count")
+                    found += self._judge(channel, noise, features(block, counts=counts, rests=not is_state))
+        noise.last = times[-1]
+        return found
 
     def _is_away(self, noise: Noise, block: Numbers) -> bool:
         """Return whether a block lies where the channel never was; its noise says nothing then.
@@ -165,12 +180,15 @@ class Spoofed(Detector[SpoofedMemory]):
         if len(noise.blocks) < self.config.min_blocks:
             noise.blocks.append(block)
             return []
-        history = np.array(noise.blocks)
+        history = self._histories.get(channel.name)
+        if history is None:
+            history = self._histories[channel.name] = np.array(noise.blocks)
         last = [block] if channel.kind is ChannelKind.STATE else [*noise.recent, block]
         strangeness = self._strangeness(history, np.array(last))
         score = float(strangeness.max())
         if score < 1:
-            _learn(noise, block)
+            if _learn(noise, block):
+                self._histories[channel.name] = np.vstack([history, noise.blocks[-1]])[-MOST_BLOCKS:]
             return self._ended(noise)
         noise.odd += 1
         noise.recent = [*noise.recent, block][1 - LONG :]
@@ -194,12 +212,14 @@ class Spoofed(Detector[SpoofedMemory]):
 
     def _beyond(self, history: Numbers, now: Numbers, margin: float, *, rests: bool) -> Numbers:
         """Return it for one view; that of means has the wider margin, because its history is of fewer weathers."""
-        middle = np.median(history, axis=0)
-        deviation = np.maximum(1.4826 * np.median(np.abs(history - middle), axis=0), FLOORS)
         low, high = history.min(axis=0), history.max(axis=0)
         edge = np.maximum(margin * (high - low), 2 * FLOORS)
+        outside: Numbers = np.maximum(low - now, now - high) / edge
+        if outside.max() < 1:
+            return outside  # nearly always; then it does not matter how far that is in deviations
+        middle = np.median(history, axis=0)
+        deviation = np.maximum(1.4826 * np.median(np.abs(history - middle), axis=0), FLOORS)
         far = np.abs(now - middle) / (self.config.deviations * deviation)
-        outside = np.maximum(low - now, now - high) / edge
         ignored = (ONE_SIDED == 0) & rests | ((now - middle) * ONE_SIDED < 0)
         least: Numbers = np.where(ignored, 0.0, np.minimum(far, outside))
         return least
@@ -235,43 +255,58 @@ class Spoofed(Detector[SpoofedMemory]):
         return detection
 
 
-def _learn(noise: Noise, block: list[float]) -> None:
-    """Take a block into the history once it is out of the longer view; those around another's noise are left out."""
+def _learn(noise: Noise, block: list[float]) -> bool:
+    """Take a block into the history once it is out of the longer view; those around another's noise are left out.
+
+    Return whether the history has changed.
+    """
     noise.recent = [block] if noise.odd else [*noise.recent, block]
     noise.odd = 0
     if len(noise.recent) >= LONG:
         noise.blocks = [*noise.blocks, noise.recent[0]][-MOST_BLOCKS:]
         del noise.recent[0]
+        return True
+    return False
 
 
-def _sample(channel: Channel, noise: Noise, reading: ChunkReading) -> float | None:
-    """Return what is judged of a reading: its value, a counter's increment, how long a state was set (log2 of s)."""
+def _samples(channel: Channel, noise: Noise, times: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+    """Return what is judged of readings, and when: values, a counter's increments, how long a state was set (log2 of
+    s).
+    """
     if channel.kind is ChannelKind.GAUGE:
-        return reading.value
+        return times, values
     if channel.kind is ChannelKind.COUNTER:
-        before, noise.base = noise.base, reading.value
-        return None if before is None else reading.value - before
-    if reading.value >= 0.5:
-        noise.set_at = noise.set_at or reading.t
-        return None
-    set_at, noise.set_at = noise.set_at, 0
-    return math.log2((reading.t - set_at) / SECOND_US) if set_at else None
+        before, noise.base = noise.base, values[-1]
+        if before is None:
+            return times[1:], list(map(sub, values[1:], values))
+        return times, list(map(sub, values, [before, *values]))
+    if not noise.set_at and max(values) < SET_FROM:
+        return [], []
+    moments, samples = list[int](), list[float]()
+    for t, value in zip(times, values, strict=True):
+        if value >= SET_FROM:
+            noise.set_at = noise.set_at or t
+        elif noise.set_at:
+            moments.append(t)
+            samples.append(math.log2((t - noise.set_at) / SECOND_US))
+            noise.set_at = 0
+    return moments, samples
 
 
 def features(block: Numbers, *, counts: bool = False, rests: bool = True) -> list[float] | None:
     """Return the numbers that describe a block's noise; None where it does not move at all, and may rest."""
-    moved = np.diff(block)
+    moved = block[1:] - block[:-1]
     steps = moved - moved.mean()  # a steady drift is no noise
-    size = float(np.sqrt(np.mean(steps**2)))
+    size = math.sqrt(float(steps @ steps) / len(steps))
     if size < LEAST_SIZE and rests:
         return None
     size = max(size, LEAST_SIZE)
-    mean = float(np.mean(np.abs(block)))
+    mean = float(np.abs(block).mean())
     return [
         math.log2(size),
-        float(np.mean(np.abs(steps))) / size,
-        float(np.mean(steps[1:] * steps[:-1])) / size**2,
-        float(np.mean(moved == 0)) if rests else 0.0,
+        float(np.abs(steps).mean()) / size,
+        float(steps[1:] @ steps[:-1]) / (len(steps) - 1) / size**2,
+        1 - int(np.count_nonzero(moved)) / len(moved) if rests else 0.0,
         _decimals(block),
         math.log2(0.5 * size**2 / mean) if counts and mean > 0 else 0.0,
     ]
@@ -279,6 +314,8 @@ def features(block: Numbers, *, counts: bool = False, rests: bool = True) -> lis
 
 def _decimals(block: Numbers) -> float:
     """Return the decimals that the values need, on average."""
+    if np.array_equal(block, np.rint(block)):
+        return 0.0
     needed = np.full(block.shape, float(MOST_DECIMALS))
     for decimals in reversed(range(MOST_DECIMALS)):
         scaled = block * 10.0**decimals
@@ -295,4 +332,5 @@ SPEC = Spec(
     make=Spoofed,
     source="median and robust deviation of the noise's own history",
     warm_up="min_blocks blocks of block_samples samples",
+    patience_s=30,
 )

@@ -40,7 +40,9 @@ class Scatter(msgspec.Struct):
             self.mean += (value - self.mean) * share
             self.one += (self._step(value - self.before[1], self.one) - self.one) * share
             self.two += (self._step(value - self.before[0], self.two) - self.two) * share
-        self.before = [*self.before[-1:], value]
+            self.before = [self.before[1], value]
+        else:
+            self.before = [*self.before, value]
 
     def _step(self, step: float, usual: float) -> float:
         square = step * step / 2

@@ -16,7 +16,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Clear, Detection, Event, Sensor
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.perimeter.memory import (
     MAX_RECENT,
     Active,
@@ -59,6 +59,7 @@ class Perimeter(Detector[PerimeterMemory]):
     def __init__(self, config: PerimeterConfig, origin: Origin, site: Site) -> None:
         self.config, self.origin = config, origin
         self.memory = PerimeterMemory()
+        self._due = ALWAYS
         place = site.of(origin.hub)
         ways = walks((each for each in site.neighbours if each.hub == origin.hub), place)
         self._into, self._out = _by_end(ways)
@@ -73,6 +74,15 @@ class Perimeter(Detector[PerimeterMemory]):
             (longest_m / min(config.min_speed_m_s, config.min_inner_speed_m_s) + config.tolerance_s) * SECOND_US
         )
 
+    def due(self) -> int:
+        """Return when something that goes on may be over."""
+        return self._due
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._due = ALWAYS
+
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take the alarms of one section, or the weather."""
         found: list[Finding] = []
@@ -81,12 +91,14 @@ class Perimeter(Detector[PerimeterMemory]):
                 self.memory.weather.take(reading.t, reading.channel, reading.value)
             return found
         section = self._section(chunk.sensor)
-        if section is None:
+        if section is None or (not chunk.events and chunk.last < section.tally.last + STEP_US):
             return found
         for item in chunk.moments():
             found += (
                 self._event(section, item) if isinstance(item, Event) else self._alive(section, item.t, chunk.sensor)
             )
+        if chunk.events:
+            self._due = ALWAYS
         return found
 
     def advance(self, now: int) -> list[Finding]:
@@ -102,7 +114,17 @@ class Perimeter(Detector[PerimeterMemory]):
         for track in [each for each in self.memory.tracks if now > each.last + self._hold_us]:
             found.append(end_of(track, track.last + self._hold_us))
             self.memory.tracks.remove(track)
+        self._due = self._next()
         return found
+
+    def _next(self) -> int:
+        """Return when the next thing may be over."""
+        sections = self.memory.sections.values()
+        holding = [each.intrusion.last for each in sections if each.intrusion is not None]
+        holding += [each.last for each in self.memory.tracks]
+        nuisances = [each.nuisance.last for each in sections if each.nuisance is not None]
+        ends = [last + self._hold_us for last in holding] + [last + self._window_us for last in nuisances]
+        return min(ends, default=NEVER - 1) + 1
 
     def rewind(self) -> None:
         """Keep the alarm times, so that an alarm that comes late finds its counterpart, and what nuisance is usual."""

@@ -18,10 +18,10 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.config import ConfigId, Conflict, Section
 from hubwatch_core.errors import Permanent
-from hubwatch_core.wire import Clear, Detection
+from hubwatch_core.wire import Clear, Detection, Sensor
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.process.model import PlantModel, Predictor, Rows, load
 
 MOST_NAMED = 5
@@ -94,9 +94,17 @@ class ProcessDetector(Detector[ProcessMemory]):
         self._sensors = {name.partition("/")[0] for watch in self._watches for name in watch.model.signals}
         self.memory = ProcessMemory([PlantMemory() for _ in self._watches])
 
+    def looks_at(self, sensor: Sensor) -> bool:
+        """Return whether a sensor belongs to a plant."""
+        return sensor.sensor in self._sensors
+
+    def due(self) -> int:
+        """Return when the next period is over."""
+        return min((watch.due(memory) for watch, memory in self._pairs()), default=NEVER)
+
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what belongs to a plant."""
-        if chunk.sensor.sensor not in self._sensors:
+        if not self.looks_at(chunk.sensor):
             return []
         found: list[Finding] = []
         for reading in chunk.readings:
@@ -152,11 +160,15 @@ class _Watch:
     def advance(self, memory: PlantMemory, now: int) -> list[Finding]:
         """Judge what is over at `now`."""
         found: list[Finding] = []
-        while memory.period and now > (memory.period + 1) * self._period_us + self._grace_us:
+        while now >= self.due(memory):
             found += self._judge(memory)
             if not memory.ahead and self._stale(memory):
                 found += self._begin_anew(memory)
         return found
+
+    def due(self, memory: PlantMemory) -> int:
+        """Return from when on the present period is over (µs)."""
+        return (memory.period + 1) * self._period_us + self._grace_us + 1 if memory.period else NEVER
 
     def _stale(self, memory: PlantMemory) -> bool:
         """Return whether nothing is left that later periods could be judged by."""

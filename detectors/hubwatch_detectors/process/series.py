@@ -22,7 +22,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 
 LENGTH = 3
 """Samples compared at once. Our choice: one sample knows no shape, and many make everything new."""
@@ -90,24 +90,36 @@ class SeriesDetector(Detector[SeriesMemory]):
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow every gauge of the inventory."""
-        gauges = {each.name: each for each in chunk.sensor.channels if each.kind is ChannelKind.GAUGE}
+        channels = {each.name: each for each in chunk.sensor.channels if each.kind is ChannelKind.GAUGE}
+        gauges, found = self.memory.channels, list[Finding]()
+        for name in chunk.newcomers(gauges):
+            if name in channels and len(gauges) < MOST_CHANNELS:
+                gauges[name] = Gauge()
+        for name, times, values in chunk.columns:
+            if name in channels and name in gauges:
+                found += self._follow(channels[name], gauges[name], times, values)
+        return found
+
+    def _follow(self, channel: Channel, gauge: Gauge, times: list[int], values: list[float]) -> list[Finding]:
         found: list[Finding] = []
-        for reading in chunk.readings:
-            channel = gauges.get(reading.channel)
-            gauge = self._gauge(channel.name) if channel is not None else None
-            if channel is None or gauge is None or reading.t <= gauge.last:
+        for t, value in zip(times, values, strict=True):
+            if t <= gauge.last:
                 continue
-            step = reading.t // self._step_us
+            step = t // self._step_us
             if gauge.samples and step != gauge.step:
                 found += self._sample(channel, gauge)
-            gauge.last, gauge.step = reading.t, step
-            gauge.total += min(max(reading.value, -ABSURD), ABSURD)
+            gauge.last, gauge.step = t, step
+            gauge.total += min(max(value, -ABSURD), ABSURD)
             gauge.samples += 1
         return found
 
     def advance(self, now: int) -> list[Finding]:
         """Nothing follows from silence here: that is for `presence`."""
         return []
+
+    def due(self) -> int:
+        """Nothing is due without readings."""
+        return NEVER
 
     def rewind(self) -> None:
         """Keep what each channel has learned."""
@@ -121,12 +133,6 @@ class SeriesDetector(Detector[SeriesMemory]):
             )
             for name, gauge in self.memory.channels.items()
         }
-
-    def _gauge(self, name: str) -> Gauge | None:
-        gauge = self.memory.channels.get(name)
-        if gauge is None and len(self.memory.channels) < MOST_CHANNELS:
-            gauge = self.memory.channels[name] = Gauge()
-        return gauge
 
     def _sample(self, channel: Channel, gauge: Gauge) -> list[Finding]:
         """Judge the mean of a step of time that is over."""
@@ -233,4 +239,5 @@ SPEC = Spec(
     channel_kind=ChannelKind.GAUGE,
     source="nearest-neighbour novelty: Markou and Singh 2003, Signal Processing 83:2481",
     warm_up="min_history samples",
+    patience_s=30,
 )

@@ -18,7 +18,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Event, Sensor
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation.area_change import Rise
 from hubwatch_detectors.radiation.area_monitor import BLOCK_S, AreaAlarm, AreaMonitor, AreaPace, HeldReading
 from hubwatch_detectors.radiation.area_rain import LastingRain
@@ -67,17 +67,21 @@ class RadiationArea(Detector[AreaMemory]):
     def __init__(self, config: AreaConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin = config, origin
         self.memory = AreaMemory()
+        self._hold_us = round(config.own_alarm_s * SECOND_US)
+        self._due = ALWAYS
+        self._entries: dict[str, tuple[Sensor, Channel | None, str]] = {}
         self._paces: dict[int | None, tuple[AreaPace, float]] = {}
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what a monitor counted, or how it rained."""
-        for reading in chunk.readings:
-            if reading.channel == "rain_rate":
-                self.memory.rain.add(reading.t, reading.value)
+        for name, times, values in chunk.columns:
+            if name == "rain_rate":
+                for t, value in zip(times, values, strict=True):
+                    self.memory.rain.add(t, value)
         if chunk.sensor.kind is not SensorKind.RADIATION_AREA:
             return []
-        channel = judged_channel(chunk.sensor)
-        found = self._made_anew(chunk.sensor, channel)
+        channel, meaning = self._judged(chunk.sensor)
+        found = self._made_anew(chunk.sensor, channel, meaning)
         monitor = self.memory.monitors.get(chunk.sensor.sensor)
         if monitor is None:
             return found
@@ -92,18 +96,38 @@ class RadiationArea(Detector[AreaMemory]):
     def advance(self, now: int) -> list[Finding]:
         """End the alarms of devices that have not said so again."""
         found: list[Finding] = []
+        self._due = NEVER
         for monitor in self.memory.monitors.values():
             found += self._own_over(monitor, now)
+            if monitor.own is not None:
+                self._due = min(self._due, monitor.own.low + self._hold_us + 1)
         return found
+
+    def due(self) -> int:
+        """Return when the own alarm of a device may be over."""
+        return self._due
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._due = ALWAYS
 
     def rewind(self) -> None:
         """Keep what was learned of each monitor, and the rain."""
         for monitor in self.memory.monitors.values():
             monitor.rewind()
 
-    def _made_anew(self, sensor: Sensor, channel: Channel | None) -> list[Finding]:
+    def _judged(self, sensor: Sensor) -> tuple[Channel | None, str]:
+        """Return the channel of a monitor that is judged, and what it means; worked out once for each inventory."""
+        entry = self._entries.get(sensor.sensor)
+        if entry is None or entry[0] is not sensor:
+            channel = judged_channel(sensor)
+            entry = self._entries[sensor.sensor] = sensor, channel, _meaning(sensor, channel)
+        return entry[1], entry[2]
+
+    def _made_anew(self, sensor: Sensor, channel: Channel | None, meaning: str) -> list[Finding]:
         """Learn a monitor anew where it is another device, or elsewhere, and end what it had found."""
-        known, meaning = self.memory.monitors, _meaning(sensor, channel)
+        known = self.memory.monitors
         monitor = known.get(sensor.sensor)
         if monitor is None:
             if len(known) < MAX_MONITORS:
@@ -233,10 +257,11 @@ class RadiationArea(Detector[AreaMemory]):
             evidence={"own_alarm": True, "series": list(monitor.recent)},
         )
         monitor.own = AreaAlarm(detection.id, event.t, 0.0, 1.0, 0.0, low=event.t)
+        self._due = min(self._due, event.t + self._hold_us + 1)
         return [*found, detection]
 
     def _own_over(self, monitor: AreaMonitor, now: int) -> list[Finding]:
-        own, hold = monitor.own, round(self.config.own_alarm_s * SECOND_US)
+        own, hold = monitor.own, self._hold_us
         if own is None or now <= own.low + hold:
             return []
         monitor.own = None

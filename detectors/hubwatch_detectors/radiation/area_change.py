@@ -92,14 +92,16 @@ class ChangeScan(msgspec.Struct):
         self.moved += counted - expected
         self.lowest = min(self.lowest, self.moved)
 
+    def may_pass(self) -> bool:
+        """Return whether some window may pass its level with the last sample."""
+        return self.moved - self.lowest >= self.slack
+
     def look_again(self) -> None:
         """Look at every window with the next sample: what is expected of them has changed."""
         self.slack = 0.0
 
     def best(self, known: Known, levels: tuple[float, ...], *, anyway: bool = False) -> Rise | None:
         """Return the window that passes its level by most; with `anyway` the strongest whether it passes or not."""
-        if not anyway and self.moved - self.lowest < self.slack:
-            return None
         found: Rise | None = None
         longest = len(levels) - 1
         while self.starts and self.sample - self.starts[0].sample > longest:

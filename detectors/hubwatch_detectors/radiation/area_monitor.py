@@ -126,7 +126,9 @@ class AreaMonitor(msgspec.Struct):
         if self.readings < pace.per_sample:
             return None
         self.readings = 0
-        self.recent = [*self.recent[1 - MAX_RECENT :], round(self.counted, 4)]
+        self.recent.append(round(self.counted, 4))
+        if len(self.recent) > MAX_RECENT:
+            del self.recent[0]
         return self.begun, self.counted
 
     def rise(self, t: int, counted: float, pace: AreaPace, levels: tuple[float, ...]) -> Rise | None:
@@ -135,7 +137,7 @@ class AreaMonitor(msgspec.Struct):
         if back.samples < pace.warm_up:
             return None
         self.scan.add(t, counted, back.rate * back.factor)
-        return self.scan.best(self.known(), levels)
+        return self.scan.best(self.known(), levels) if self.scan.may_pass() else None
 
     def known(self) -> Known:
         """Return what is known of the background now."""

@@ -9,7 +9,7 @@ and the count of k new samples negative binomial (Gelman et al., Bayesian Data A
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAST_VARIANCE = 1.0
 """One count: keeps an empty background from making a significance out of rounding."""
@@ -19,8 +19,7 @@ MANY = 1e6
 would need a term for every count of a deviation or more. A register that holds no counts can say 1e38."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(NamedTuple):
     """What a window holds against what the background leads to expect; all in counts."""
 
     counts: float

@@ -14,7 +14,9 @@ likelihood ratio (first order of Cornish and Fisher).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +75,8 @@ SHADED = 1.8
 """Our choice: weight of sources in vehicles with a shadow against those without, so that both make as few false alarms
 at one threshold."""
 LEAST_MEAN = 0.05
+AT_ONCE = 50
+"""Profiles that are judged in one go: more would only need more memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,7 @@ class ExpectedCounts:
         return float(self.counts.sum()) / self.duration
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """Logarithms of likelihood ratios, one for each profile, and where the best explanation lies."""
 
     source: Floats
@@ -115,15 +118,16 @@ def cells_of(norm: float) -> tuple[Cell, ...]:
 
 
 class GammaBank:
-    """All cells and sources for profiles of one shape; `judge` takes any number of profiles at once."""
+    """All cells and sources for profiles of one shape; `judge` takes any number of profiles at once.
+
+    All cells are computed in one go, each a leading index of the arrays: a call of numpy costs more than its work here.
+    """
 
     def __init__(self, expected: ExpectedCounts, norm: float) -> None:
         self.expected, self.norm, self.cells = expected, norm, cells_of(norm)
         windows, n = expected.counts.shape
-        self._nuisance = Nuisance(expected)
         step = expected.duration / n
-        self.middle, self.tau, weights = places(expected.duration, step, *widths(expected.duration, expected.tau))
-        shape = source(expected.t, self.middle, self.tau, step)
+        self.middle, self.tau, weights, shape = _sources(expected.t.tobytes(), n, expected.duration, expected.tau)
         scale = np.sqrt(expected.rate / (AREA * self.tau)) * step
         shares = [np.array([low, 1 - low]) for low in SOURCE_LOW] if windows == 2 else [np.ones(1)]
         self.templates = np.concatenate(
@@ -131,93 +135,132 @@ class GammaBank:
         )
         self.log_weights = np.log(np.tile(weights, len(shares)) / len(shares))
         self.middle, self.tau = np.tile(self.middle, len(shares)), np.tile(self.tau, len(shares))
+        self._nuisance = Nuisance(expected, self.cells)
+        self._prepare()
 
     def judge(self, profiles: Floats) -> Judged:
         """Judge profiles (N, windows, n)."""
         x = profiles.reshape(len(profiles), -1)
-        plain = np.empty((len(self.cells), len(x)))
-        sourced = np.empty_like(plain)
-        best = np.empty((len(self.cells), len(x)), dtype=np.intp)
-        for i, cell in enumerate(self.cells):
-            mean, basis = self._nuisance.of(cell)
-            plain[i], gain, best[i] = self._in_cell(x, mean, basis)
-            plain[i] += np.log(cell.chance)
-            sourced[i] = plain[i] + gain + (np.log(SHADED) if cell.depth else 0)
-        clean = np.array([cell.load == 0 for cell in self.cells])
-        none = _log_sum(plain)
-        top = sourced.argmax(axis=0)
-        norm = _log_sum(plain[~clean]) - np.log(self.norm) - _log_sum(plain[clean]) + np.log(1 - self.norm)
-        return Judged(_log_sum(sourced) - none, norm, top, best[top, np.arange(len(x))])
+        parts = [self._judge(x[i : i + AT_ONCE]) for i in range(0, len(x), AT_ONCE)]
+        return parts[0] if len(parts) == 1 else Judged(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     def explain(self, profile: Floats, cell: int, template: int | None) -> tuple[Floats, float]:
         """Return the best baseline (windows, n) in a cell, and the counts of a source there, 0 without a template."""
-        mean, basis = self._nuisance.of(self.cells[cell])
-        weighted = basis / mean[:, None]
-        inner = np.eye(basis.shape[1]) + basis.T @ weighted
+        mean, basis = self._nuisance.means[cell], self._nuisance.factors * self._nuisance.scales[cell]
+        weighted, inverse = basis / mean[:, None], self._inverse[cell]
         rest, counts = profile.ravel() - mean, 0.0
         if template is not None:
             shape = self.templates[:, template]
-            filtered = shape / mean - weighted @ np.linalg.solve(inner, weighted.T @ shape)
+            filtered = shape / mean - weighted @ (inverse @ (weighted.T @ shape))
             strength = max(float(filtered @ rest) / max(float(filtered @ shape), 1e-12), 0.0)
             rest, counts = rest - strength * shape, strength * float(shape.sum())
-        baseline = mean + basis @ np.linalg.solve(inner, weighted.T @ rest)
+        baseline = mean + basis @ (inverse @ (weighted.T @ rest))
         return baseline.reshape(profile.shape), counts
 
-    def _in_cell(self, x: Floats, mean: Floats, basis: Floats) -> tuple[Floats, Floats, Indices]:
-        """Return log likelihoods without a source, the gain by one, and the best source."""
-        weighted = basis / mean[:, None]
-        inner = np.eye(basis.shape[1]) + basis.T @ weighted
-        rest = x - mean
-        projected = rest @ weighted
-        quad = (rest**2 / mean).sum(axis=1) - (projected * np.linalg.solve(inner, projected.T).T).sum(axis=1)
-        plain = -0.5 * (quad + np.linalg.slogdet(inner)[1] + np.log(mean).sum())
-        filters = self.templates / mean[:, None]
-        filters -= weighted @ np.linalg.solve(inner, basis.T @ filters)
-        power = np.maximum((self.templates * filters).sum(axis=0), 1e-12)
-        skew = (filters**3 * mean[:, None]).sum(axis=0) / power**1.5
-        u = unskewed(rest @ filters / np.sqrt(power), skew)
-        gain, best = _averaged(u, np.sqrt(power), self.log_weights)
+    def _prepare(self) -> None:
+        """Compute by cell what does not depend on the profiles: the filters of all sources, and what they respond."""
+        nuisance, templates = self._nuisance, self.templates
+        means, factors, scales = nuisance.means, nuisance.factors, nuisance.scales
+        self._weighted = (factors.T * scales[:, :, None]) / means[:, None, :]
+        inner = np.eye(factors.shape[1]) + (self._weighted @ factors) * scales[:, None, :]
+        self._inverse = np.linalg.inv(inner)
+        self._log_size = np.linalg.slogdet(inner)[1] + np.log(means).sum(axis=1)
+        solved = self._inverse @ (self._weighted @ templates)
+        filters = templates / means[:, :, None]
+        filters -= self._weighted.transpose(0, 2, 1) @ solved
+        power = np.maximum(np.einsum("dt,cdt->ct", templates, filters), 1e-12)
+        self._power = np.sqrt(power)[:, None, :]
+        skew = np.einsum("cdt,cd->ct", filters * filters * filters, means) / (power * np.sqrt(power))
+        self._filters, self._skew = filters / self._power, skew[:, None, :]
+
+    def _judge(self, x: Floats) -> Judged:
+        norm, cells = self.norm, self.cells
+        plain, gain, best = self._in_cells(x)
+        plain += np.log([cell.chance for cell in cells])[:, None]
+        sourced = plain + gain + np.log([SHADED if cell.depth else 1.0 for cell in cells])[:, None]
+        clean = np.array([cell.load == 0 for cell in cells])
+        none, top = _log_sum(plain), sourced.argmax(axis=0)
+        load = _log_sum(plain[~clean]) - np.log(norm) - _log_sum(plain[clean]) + np.log(1 - norm)
+        return Judged(_log_sum(sourced) - none, load, top, best[top, np.arange(len(x))])
+
+    def _in_cells(self, x: Floats) -> tuple[Floats, Floats, Indices]:
+        """Return by cell and profile log likelihoods without a source, the gain by one, and the best source."""
+        means = self._nuisance.means[:, None, :]
+        rest = x - means
+        projected = self._weighted @ rest.transpose(0, 2, 1)
+        quad = (rest**2 / means).sum(axis=2) - (projected * (self._inverse @ projected)).sum(axis=1)
+        plain = -0.5 * (quad + self._log_size[:, None])
+        u = unskewed(rest @ self._filters, self._skew)
+        gain, best = _averaged(u, self._power, self.log_weights)
         return plain, gain, best
 
 
 class Nuisance:
-    """Mean and covariance factors of a profile without a source, by cell."""
+    """Profiles without a source: by cell their `means` (cells, windows·n), and the covariance beside counting noise.
 
-    def __init__(self, expected: ExpectedCounts) -> None:
+    That is of low rank: its `factors` (windows·n, k) are the same in all cells, each by the cell's `scales` (cells, k).
+    """
+
+    def __init__(self, expected: ExpectedCounts, cells: Sequence[Cell]) -> None:
         e, t, duration = expected.counts, expected.t, expected.duration
         tau = expected.tau or min(USUAL_TAU_S, duration / 8)
-        self._shadow = e * trapezoid(t, duration)
-        early, late = GAPS_S
-        edges = [
-            (trapezoid(t, duration, early) - trapezoid(t, duration, late)) * EDGE,
-            (trapezoid(t, duration, leave=early) - trapezoid(t, duration, leave=late)) * EDGE,
-        ]
-        shade_waves = self._shadow[:, :, None] * waves(t, duration, len(SHADE_WAVES)) * np.array(SHADE_WAVES)
-        self._uneven = _columns([*np.moveaxis(shade_waves, 2, 0), *(e * edge for edge in edges)])
-        shape = load(t, duration, tau, LOAD_FROM, LOAD_TO) * e.sum(axis=0)
+        shapes = _shapes(t.tobytes(), duration, tau)
+        shadow = e * shapes.shadow
         low = e[0].sum() / e.sum() if len(e) == 2 else 1.0
         share = np.array([low + NORM_LOW, 1 - low - NORM_LOW]) if len(e) == 2 else np.ones(1)
-        self._load = share[:, None] * shape
-        load_waves = self._load[:, :, None] * waves(t, duration, len(LOAD_WAVES)) * np.array(LOAD_WAVES)
-        uneven = list(np.moveaxis(load_waves, 2, 0))
+        shape = shapes.load * e.sum(axis=0)
+        load = share[:, None] * shape
+        uneven = [shadow * wave for wave in shapes.shade_waves] + [e * edge for edge in shapes.edges]
+        load_uneven = [load * wave for wave in shapes.load_waves]
         level = [np.where(np.arange(len(e))[:, None] == i, e, 0) * expected.error for i in range(len(e))]
         if len(e) == 2:
             sign = np.array([1.0, -1.0])[:, None]
-            uneven.append(sign * shape * NORM_LOW_SD)
-            level_colour = sign * self._shadow.sum(axis=0) * COLOUR
-            self._uneven = np.column_stack([self._uneven, level_colour.ravel()])
-        self._load_uneven, self._level = _columns(uneven), _columns(level)
-        self._e = e
+            load_uneven.append(sign * shape * NORM_LOW_SD)
+            uneven.append(sign * shadow.sum(axis=0) * COLOUR)
+        columns = [*level, *uneven, shadow, *load_uneven, load]
+        self.factors: Floats = np.array(columns).reshape(len(columns), -1).T
+        kinds = np.array([(each.depth, each.depth_sd, each.load, each.load_sd) for each in cells])
+        depth, depth_sd, loaded, load_sd = kinds.T[:, :, None]
+        parts = [np.ones((len(cells), 1)), np.where(depth_sd > 0, depth, 0), depth_sd, loaded, load_sd]
+        widths = [len(level), len(uneven), 1, len(load_uneven), 1]
+        self.scales: Floats = np.repeat(np.hstack(parts), widths, axis=1)
+        means = e.ravel() - depth * shadow.ravel() + loaded * load.ravel()
+        self.means: Floats = np.maximum(means, LEAST_MEAN)
 
-    def of(self, cell: Cell) -> tuple[Floats, Floats]:
-        """Return the mean (windows·n) and the factors (windows·n, k) of the covariance beside counting noise."""
-        mean = self._e - cell.depth * self._shadow + cell.load * self._load
-        basis = [self._level]
-        if cell.depth_sd:
-            basis += [self._uneven * cell.depth, self._shadow.reshape(-1, 1) * cell.depth_sd]
-        if cell.load:
-            basis += [self._load_uneven * cell.load, self._load.reshape(-1, 1) * cell.load_sd]
-        return np.maximum(mean.ravel(), LEAST_MEAN), np.column_stack(basis)
+
+class VehicleShapes(NamedTuple):
+    """Shapes over the time of an occupancy that are the same for all panels."""
+
+    shadow: Floats
+    shade_waves: list[Floats]
+    edges: list[Floats]
+    load: Floats
+    load_waves: list[Floats]
+
+
+@lru_cache(maxsize=8)
+def _shapes(times: bytes, duration: float, tau: float) -> VehicleShapes:
+    """Return the shapes of shadow and load at `times`; the panels of an occupancy ask for them in turn."""
+    t = np.frombuffer(times)
+    early, late = GAPS_S
+    return VehicleShapes(
+        trapezoid(t, duration),
+        list((waves(t, duration, len(SHADE_WAVES)) * np.array(SHADE_WAVES)).T),
+        [
+            (trapezoid(t, duration, early) - trapezoid(t, duration, late)) * EDGE,
+            (trapezoid(t, duration, leave=early) - trapezoid(t, duration, leave=late)) * EDGE,
+        ],
+        load(t, duration, tau, LOAD_FROM, LOAD_TO),
+        list((waves(t, duration, len(LOAD_WAVES)) * np.array(LOAD_WAVES)).T),
+    )
+
+
+@lru_cache(maxsize=8)
+def _sources(times: bytes, n: int, duration: float, tau: float | None) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the middles, widths, chances and shapes (n, sources) of the sources that are looked for."""
+    step = duration / n
+    middle, width, weights = places(duration, step, *widths(duration, tau))
+    return middle, width, weights, source(np.frombuffer(times), middle, width, step)
 
 
 def unskewed(u: Floats, skew: Floats) -> Floats:
@@ -231,19 +274,13 @@ def unskewed(u: Floats, skew: Floats) -> Floats:
 
 def _averaged(u: Floats, power: Floats, log_weights: Floats) -> tuple[Floats, Indices]:
     """Average exp(a·u - a²/2) over sources and strengths; the best source is that of the largest term."""
-    total = np.full(u.shape, -np.inf)
-    for strength, chance in zip(STRENGTHS, STRENGTH_CHANCES, strict=True):
-        a = strength * power
-        total = np.logaddexp(total, a * u + (np.log(chance) - a * a / 2))
-    total += log_weights
-    return _log_sum(total.T), total.argmax(axis=1)
+    a = np.array(STRENGTHS).reshape(-1, *[1] * power.ndim) * power
+    chances = np.log(STRENGTH_CHANCES).reshape(a.shape[:1] + (1,) * power.ndim)
+    total = _log_sum(a * u + (chances - a * a / 2)) + log_weights
+    return _log_sum(np.moveaxis(total, -1, 0)), total.argmax(axis=-1)
 
 
 def _log_sum(terms: Floats) -> Floats:
     top = terms.max(axis=0)
     out: Floats = top + np.log(np.exp(terms - top).sum(axis=0))
     return out
-
-
-def _columns(parts: list[Floats]) -> Floats:
-    return np.column_stack([part.ravel() for part in parts])

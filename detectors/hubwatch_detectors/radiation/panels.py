@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import mul
 
 import msgspec
 
@@ -23,6 +24,7 @@ FORGETTING = 0.95
 """Our choice: the likelihoods of the memories look back over 20 blocks, 40 s at 5 Hz."""
 SLOPE = MEMORIES[0] / (MEMORIES[1] - MEMORIES[0])
 """On a slope each average lags in proportion to its memory; so much of the difference is the lag of the shortest."""
+SLOPE_COST = (1 + SLOPE) ** 2
 PRIORS = (0.0, 1.5, 3.0, -1.0)
 """Our choice: logarithms of what speaks for each memory, and for the slope, before any sample. A background is steady
 until it shows that it is not."""
@@ -62,8 +64,9 @@ class Panel(msgspec.Struct):
 
     def ripen(self, until: int) -> None:
         """Put the waiting samples up to `until` into the block."""
-        while self.waiting and self.waiting[0][0] <= until:
-            self.sum += self.waiting.pop(0)[1]
+        waiting = self.waiting
+        while waiting and waiting[0][0] <= until:
+            self.sum += waiting.pop(0)[1]
             self.count += 1
 
     def forget(self) -> None:
@@ -77,27 +80,29 @@ class Panel(msgspec.Struct):
         return [*self.means, max(short + SLOPE * (short - middle), 0.0)]
 
     def weights(self, memory: float) -> list[float]:
-        """Return the samples that each guess is worth."""
-        kept = [_worth(self.samples, each * memory) for each in MEMORIES]
-        return [*kept, kept[0] / ((1 + SLOPE) ** 2)]
+        """Return the samples that each guess is worth: all at first, twice its memory once older ones fade."""
+        samples = float(self.samples)
+        kept = [max(min(samples, 2 * each * memory - 1), 1.0) for each in MEMORIES]
+        return [*kept, kept[0] / SLOPE_COST]
 
     def settle(self, shares: Sequence[float], memory: float) -> None:
         """Take the mean of the guesses by their shares; its error includes that they differ."""
-        guesses = self.guesses()
-        self.mean = sum(share * guess for share, guess in zip(shares, guesses, strict=True))
-        level = max(self.mean, LEAST_COUNT / max(self.samples, 1))
-        variance = sum(
-            share * (level / worth + (guess - self.mean) ** 2)
-            for share, guess, worth in zip(shares, guesses, self.weights(memory), strict=True)
-        )
+        guesses, variance = self.guesses(), 0.0
+        mean = self.mean = sum(map(mul, shares, guesses))
+        level = max(mean, LEAST_COUNT / max(self.samples, 1))
+        for share, guess, worth in zip(shares, guesses, self.weights(memory), strict=True):
+            variance += share * (level / worth + (guess - mean) ** 2)
         self.learned = level / variance
 
     def learn(self, memory: float) -> None:
         """Move the averages by the block, and begin the next."""
-        for i, each in enumerate(MEMORIES):
-            kept = min(self.samples + self.count, each * memory)
-            self.means[i] += (self.sum - self.count * self.means[i]) / max(kept, self.count)
-        self.samples = min(self.samples + self.count, round(MEMORIES[-1] * memory))
+        total, count = self.sum, self.count
+        samples = self.samples + count
+        self.means = [
+            mean + (total - count * mean) / max(min(samples, each * memory), count)
+            for mean, each in zip(self.means, MEMORIES, strict=True)
+        ]
+        self.samples = min(samples, round(MEMORIES[-1] * memory))
         self.sum, self.count = 0.0, 0
 
 
@@ -122,39 +127,38 @@ class Learner(msgspec.Struct):
         scores = [score + prior for score, prior in zip(self.scores, PRIORS, strict=True)]
         top = max(scores)
         weights = [math.exp(max(score - top, -700.0)) for score in scores]
-        return [weight / sum(weights) for weight in weights]
+        total = sum(weights)
+        return [weight / total for weight in weights]
 
     def _compare(self, panels: Sequence[Panel], memory: float) -> None:
-        counts = sum(panel.sum for panel in panels)
-        guesses = [[guess * panel.count for guess in panel.guesses()] for panel in panels]
-        worths = [panel.weights(memory) for panel in panels]
-        for i in range(len(self.scores)):
-            expected = sum(guess[i] for guess in guesses)
-            variance = sum(
-                guess[i] * (1 + panel.count / worth[i])
-                for panel, guess, worth in zip(panels, guesses, worths, strict=True)
-            )
-            variance = max(variance, LEAST_COUNT)
-            fit = -0.5 * (min((counts - expected) ** 2 / variance, 100.0) + math.log(variance))
+        counts, expected, variance = 0.0, [0.0] * len(self.scores), [0.0] * len(self.scores)
+        for panel in panels:
+            counts, count = counts + panel.sum, panel.count
+            for i, (guess, worth) in enumerate(zip(panel.guesses(), panel.weights(memory), strict=True)):
+                guessed = guess * count
+                expected[i] += guessed
+                variance[i] += guessed * (1 + count / worth)
+        for i, (mean, spread) in enumerate(zip(expected, variance, strict=True)):
+            spread = max(spread, LEAST_COUNT)  # noqa: PLW2901
+            fit = -0.5 * (min((counts - mean) ** 2 / spread, 100.0) + math.log(spread))
             self.scores[i] = FORGETTING * self.scores[i] + fit
-
-
-def _worth(samples: int, memory: float) -> float:
-    """Return how many samples an average is worth: all at first, twice its memory once older ones fade."""
-    return max(min(float(samples), 2 * memory - 1), 1.0)
 
 
 def take(panels: dict[str, Panel], row: Mapping[str, tuple[int, float]], window_us: int, most: int) -> list[str]:
     """Put a row of samples (time, counts) by channel into their panels' windows; give the channels taken."""
     taken = []
     for channel, (t, counts) in row.items():
-        if channel not in panels and len(panels) < most:
-            panels[channel] = Panel()
-        if channel in panels and panels[channel].take(t, counts):
+        panel = panels.get(channel)
+        if panel is None:
+            if len(panels) >= most:
+                continue
+            panel = panels[channel] = Panel()
+        if panel.take(t, counts):
             taken.append(channel)
-    now = max((panel.last for panel in panels.values()), default=0)
+    until = max([panel.last for panel in panels.values()], default=0) - window_us
     for panel in panels.values():
-        panel.expire(now - window_us)
+        if panel.window and panel.window[0][0] <= until:
+            panel.expire(until)
     return taken
 
 
@@ -163,11 +167,12 @@ def excess(panels: Iterable[Panel], least: float) -> Excess | None:
     counts = expected = variance = learned = 0.0
     samples = 0
     for panel in panels:
-        here = len(panel.window)
+        window = panel.window
+        here = len(window)
         if here == 0 or panel.samples < least:
             continue
         mean = here * panel.mean
-        counts += sum(x for _, x in panel.window)
+        counts += sum([x for _, x in window])
         expected += mean
         variance += mean * (1 + here / panel.learned)
         samples += here

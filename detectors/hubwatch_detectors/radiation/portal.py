@@ -15,19 +15,22 @@ again at 2 s (APS DNP 2007).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Clear, Detection, Event
 from hubwatch_core.words import Priority, SensorKind
-from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
+from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation import findings
-from hubwatch_detectors.radiation.counting import Excess
+from hubwatch_detectors.radiation.counting import LEAST_VARIANCE, Excess
 from hubwatch_detectors.radiation.panels import excess, take
 from hubwatch_detectors.radiation.portal_config import RadiationPortalConfig
 from hubwatch_detectors.radiation.portal_memory import RAYS, PortalAlarm, PortalMemory, Ray, ray_of
 from hubwatch_detectors.radiation.profile import Profile, binned
+from hubwatch_detectors.radiation.quiet_rows import QuietRay, is_quiet, take_quietly
 from hubwatch_detectors.radiation.verdict import ProfileVerdict, judge_gamma, judge_neutron
 from hubwatch_detectors.rates import Rate, vehicles
 
@@ -43,8 +46,15 @@ FIRST_LOOK_US = 60 * SECOND_US
 LOOK_SHARE = 0.1
 """Share of the allowed false alarms for each of these looks."""
 SILENT_US = 600 * SECOND_US
+USUAL_CHANCE = 0.1
+"""Counts of up to a Poisson deviation above what is expected are never rarer: the least of all means is 0.16. What a
+learned background leads to expect scatters wider.
+"""
 NEUTRON_MEMORY = 4.0
 """Neutron background is remembered longer: its counts are few, and rain does not move it."""
+
+
+ColumnsByName = Mapping[str, Sequence[float]]
 
 
 class RadiationPortal(Detector[PortalMemory]):
@@ -56,9 +66,14 @@ class RadiationPortal(Detector[PortalMemory]):
         self._windows_us = (round(config.gamma_window_s * SECOND_US), round(config.neutron_window_s * SECOND_US))
         self._gate_chance = NormalDist().cdf(-config.gate_sigma)
         self._distance_m = _distance(site, origin)
+        self._quiet = {kind: self._quiet_ray(kind) for kind in RAYS}
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Judge each row that is complete, and take the portal's own alarm."""
+        if not chunk.events:
+            columns = [each for each in chunk.columns if _is_of_row(each.channel)]
+            if columns and all(each.t == columns[0].t for each in columns[1:]):
+                return self._rows(columns)
         found: list[Finding] = []
         for item in chunk.moments():
             if item.t > self.memory.row_t:
@@ -69,6 +84,76 @@ class RadiationPortal(Detector[PortalMemory]):
             else:
                 self._into_row(item)
         return found
+
+    def _rows(self, columns: Sequence[Column]) -> list[Finding]:
+        """Take columns that were read together; unless all is quiet the last row waits for the rest of its moment."""
+        memory, times = self.memory, columns[0].t
+        found = self._close_row() if times[0] > memory.row_t else []
+        values = {each.channel: each.x for each in columns}
+        by_kind = self._quiet_columns(times, values)
+        if by_kind is not None:
+            return found + self._quiet_rows(times, by_kind)
+        for t, *row in zip(times, *values.values(), strict=True):
+            if t > memory.row_t:
+                found += self.advance(t)
+                memory.row_t = t
+            for name, value in zip(values, row, strict=True):
+                present = memory.row.get(name)
+                if present is None or present[0] < t:
+                    memory.row[name] = (t, value)
+        return found
+
+    def _quiet_columns(self, times: Sequence[int], values: ColumnsByName) -> dict[str, ColumnsByName] | None:
+        """Return the columns by ray, where nobody is in the portal, nothing is open, and the rows are whole and in
+        order; else None.
+        """
+        memory, occupied = self.memory, values.get("occupied")
+        if occupied is None or memory.occupied or memory.row or max(occupied) >= OCCUPIED_FROM:
+            return None
+        if times[0] <= max(memory.row_t, memory.occupied_seen) or len(set(times)) < len(times):
+            return None
+        by_kind: dict[str, ColumnsByName] = {
+            kind: {name: x for name, x in values.items() if ray_of(name) == kind} for kind in RAYS
+        }
+        return by_kind if all(is_quiet(memory.ray(kind), times, by_kind[kind]) for kind in RAYS) else None
+
+    def _quiet_rows(self, times: Sequence[int], by_kind: Mapping[str, ColumnsByName]) -> list[Finding]:
+        """Judge rows of a quiet portal, of each ray as far as it stays quiet in one go."""
+        memory, found = self.memory, list[Finding]()
+        for kind, window_us in zip(RAYS, self._windows_us, strict=True):
+            ray, columns, row = memory.ray(kind), by_kind[kind], 0
+            while columns and row < len(times):
+                row, now = take_quietly(ray, self._quiet[kind], memory.settled, times, columns, row)
+                if now is None:
+                    break
+                memory.row_t = memory.occupied_seen = times[row]
+                found += self._learn(
+                    kind, {name: (times[row], columns[name][row]) for name in columns}, [*columns], now
+                )
+                row += 1
+                if ray.shift is not None:
+                    found += self._rest(kind, window_us, times[row:], [(name, x[row:]) for name, x in columns.items()])
+                    break
+        memory.row_t = memory.occupied_seen = times[-1]
+        return found
+
+    def _rest(
+        self, kind: str, window_us: int, times: Sequence[int], columns: Sequence[tuple[str, Sequence[float]]]
+    ) -> list[Finding]:
+        """Judge the rows of one ray that are left when it is no longer quiet, one by one."""
+        found: list[Finding] = []
+        for i, t in enumerate(times):
+            self.memory.row_t = self.memory.occupied_seen = t
+            found += self._judge(kind, {name: (t, x[i]) for name, x in columns}, window_us)
+        return found
+
+    def due(self) -> int:
+        """Return when the last row is complete, or a portal that was off its background is silent for long."""
+        memory = self.memory
+        if memory.row:
+            return memory.row_t + 1
+        is_off = memory.gamma.shift is not None or memory.neutron.shift is not None
+        return memory.row_t + SILENT_US + 1 if is_off else NEVER
 
     def advance(self, now: int) -> list[Finding]:
         """Judge the last row when `now` is past it; end reports on the background of a portal that fell silent."""
@@ -85,8 +170,17 @@ class RadiationPortal(Detector[PortalMemory]):
         """Keep the backgrounds."""
         self.memory = PortalMemory(self.memory.gamma.learned(), self.memory.neutron.learned())
 
+    def _quiet_ray(self, kind: str) -> QuietRay:
+        """Return how a ray is followed while nothing happens."""
+        gamma, config = kind == "gamma", self.config
+        window_us, guard_us = self._windows_us[RAYS.index(kind)], round(config.guard_s * SECOND_US)
+        memory = config.background_samples * (1.0 if gamma else NEUTRON_MEMORY)
+        usual = 0.99 * config.gate_sigma**2 if gamma else float(self._gate_chance < USUAL_CHANCE)
+        floor = LEAST_VARIANCE if gamma else 0.0
+        return QuietRay(window_us, guard_us, memory, config.min_background_samples, usual, floor, not gamma)
+
     def _into_row(self, item: ChunkReading) -> None:
-        if item.channel in {"occupied", "speed"} or ray_of(item.channel) is not None:
+        if _is_of_row(item.channel):
             present = self.memory.row.get(item.channel)
             if present is None or present[0] < item.t:
                 self.memory.row[item.channel] = (item.t, item.value)
@@ -100,12 +194,10 @@ class RadiationPortal(Detector[PortalMemory]):
         speed = row.get("speed")
         if memory.occupied and speed is not None and SPEEDS_M_S[0] <= speed[1] <= SPEEDS_M_S[1]:
             memory.speed = speed[1]
-        by_kind: dict[str | None, dict[str, tuple[int, float]]] = {}
-        for name, sample in row.items():
-            by_kind.setdefault(ray_of(name), {})[name] = sample
         for kind, window_us in zip(RAYS, self._windows_us, strict=True):
-            if kind in by_kind:
-                found += self._judge(kind, by_kind[kind], window_us)
+            samples = {name: sample for name, sample in row.items() if ray_of(name) == kind}
+            if samples:
+                found += self._judge(kind, samples, window_us)
         return found
 
     def _occupancy(self, sample: tuple[int, float] | None) -> list[Finding]:
@@ -253,8 +345,8 @@ class RadiationPortal(Detector[PortalMemory]):
             return self._is_off(kind, now)
         ray.off_since = None
         fresh = [(name, samples[name]) for name in taken if samples[name][0] >= self.memory.settled]
-        memory = self.config.background_samples * (1.0 if kind == "gamma" else NEUTRON_MEMORY)
-        ray.learn(fresh, t - round(self.config.guard_s * SECOND_US), memory)
+        rules = self._quiet[kind]
+        ray.learn(fresh, t - rules.guard_us, rules.memory)
         if ray.shift is not None and t - ray.shift.over >= self.config.clear_s * SECOND_US:
             return [self._end_shift(ray, t)]
         return []
@@ -300,7 +392,12 @@ class RadiationPortal(Detector[PortalMemory]):
 
     def _off(self, kind: str, now: Excess) -> bool:
         """Return whether a window does not look like background."""
-        return abs(now.sigma) >= self.config.gate_sigma if kind == "gamma" else now.chance < self._gate_chance
+        if kind == "gamma":
+            return abs(now.sigma) >= self.config.gate_sigma
+        more = now.counts - now.expected
+        if self._gate_chance < USUAL_CHANCE and (more <= 0 or more * more <= now.expected):
+            return False
+        return now.chance < self._gate_chance
 
     def _own_alarm(self, event: Event) -> list[Finding]:
         kind = event.attrs.get("kind")
@@ -329,6 +426,11 @@ class RadiationPortal(Detector[PortalMemory]):
         )
         self.memory.ray(kind).alarm = PortalAlarm(detection.id, t, detection.score)
         return detection
+
+
+@lru_cache(maxsize=256)
+def _is_of_row(channel: str) -> bool:
+    return channel in {"occupied", "speed"} or ray_of(channel) is not None
 
 
 def _distance(site: Site, origin: Origin) -> float:

@@ -41,8 +41,9 @@ class Ray(msgspec.Struct):
 
     def gross(self) -> list[Panel]:
         """Return the panels whose counts may be added up: windows only where there is nothing else."""
-        plain = [panel for name, panel in self.panels.items() if window_of(name) is None]
-        return plain or list(self.panels.values())
+        panels = self.panels
+        plain = [panels[name] for name in panels if window_of(name) is None]
+        return plain or list(panels.values())
 
     def learned(self) -> Ray:
         """Return what is left when the moment is forgotten: the background."""
@@ -59,12 +60,13 @@ class Ray(msgspec.Struct):
 
     def learn(self, samples: Iterable[tuple[str, tuple[int, float]]], ripe: int, memory: float) -> None:
         """Let samples wait, and learn those up to `ripe`."""
+        panels, full = self.panels, False
         for name, sample in samples:
-            self.panels[name].waiting.append(sample)
-        full = False
-        for panel in self.panels.values():
-            if panel.waiting and panel.waiting[0][0] <= ripe:
-                self.learned_t = max(self.learned_t, panel.waiting[0][0])
+            panels[name].waiting.append(sample)
+        for panel in panels.values():
+            waiting = panel.waiting
+            if waiting and waiting[0][0] <= ripe:
+                self.learned_t = max(self.learned_t, waiting[0][0])
                 panel.ripen(ripe)
                 full = full or panel.count >= BLOCK
         if full:

@@ -15,10 +15,10 @@ import msgspec
 from pydantic import Field
 
 from hubwatch_core.clock import SECOND_US
-from hubwatch_core.wire import Clear, Detection, Event
+from hubwatch_core.wire import Clear, Detection, Event, Sensor
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
-from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.rates import Rate, RateForm, Traffic, every
 from hubwatch_detectors.screening.lanes import ExpectedVehicles, ScannerStep, scanner_steps
 
@@ -89,6 +89,7 @@ class Screening(Detector[ScreeningMemory]):
     def __init__(self, config: ScreeningConfig, origin: Origin, site: Site) -> None:
         self.config, self.origin = config, origin
         self.memory = ScreeningMemory()
+        self._due_at = ALWAYS
         self._steps = scanner_steps(site.of(origin.hub))
         self._after: dict[str, list[str]] = {}
         for name, step in self._steps.items():
@@ -96,11 +97,24 @@ class Screening(Detector[ScreeningMemory]):
         self._hold_us, self._fault_us = round(config.hold_s * SECOND_US), round(config.fault_s * SECOND_US)
         self._ready_us, self._beam_us = round(config.not_ready_s * SECOND_US), round(config.beam_s * SECOND_US)
 
+    def looks_at(self, sensor: Sensor) -> bool:
+        """Return whether a sensor is a scanner, or before one in its lane."""
+        return sensor.kind is SensorKind.SCREENING or sensor.sensor in self._after
+
+    def restore(self, state: bytes) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._due_at = ALWAYS
+
+    def due(self) -> int:
+        """Return when something that goes on may be over, or has lasted for too long."""
+        return self._due_at
+
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what a scanner said, or a sensor before one in its lane."""
         name, found = chunk.sensor.sensor, list[Finding]()
         is_scanner = chunk.sensor.kind is SensorKind.SCREENING
-        if not is_scanner and name not in self._after:
+        if not self.looks_at(chunk.sensor):
             return found
         scanner = self._scanner(name) if is_scanner else None
         for item in chunk.moments():
@@ -109,11 +123,29 @@ class Screening(Detector[ScreeningMemory]):
                 found += self._event(scanner, item) if isinstance(item, Event) else self._state(name, scanner, item)
             elif name in self._after:
                 self._before(name, item)
+        if scanner is not None:
+            self._due_at = min(self._due_at, self._next(scanner))
         return found
 
     def advance(self, now: int) -> list[Finding]:
         """Judge what is due: an alarm that ended, a scanner still not ready, a beam still on."""
-        return [each for name, scanner in self.memory.scanners.items() for each in self._due(name, scanner, now)]
+        scanners = self.memory.scanners.items()
+        found = [each for name, scanner in scanners for each in self._due(name, scanner, now)]
+        self._due_at = min((self._next(scanner) for _, scanner in scanners), default=NEVER)
+        return found
+
+    def _next(self, scanner: Scanner) -> int:
+        """Return when `_due` has something to judge of a scanner, unless it speaks before."""
+        due, fault = NEVER, scanner.degraded.get("fault")
+        if scanner.alarm is not None:
+            due = scanner.alarm.last + self._hold_us + 1
+        if fault is not None:
+            due = min(due, fault.last + self._fault_us + 1)
+        if scanner.ready_off is not None and "not ready" not in scanner.degraded:
+            due = min(due, scanner.ready_off + self._ready_us + 1)
+        if scanner.beam_on is not None and "beam" not in scanner.degraded:
+            due = min(due, scanner.beam_on + self._beam_us + 1)
+        return due
 
     def rewind(self) -> None:
         """Keep how often each scanner alarms."""
