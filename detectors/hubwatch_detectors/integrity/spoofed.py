@@ -179,6 +179,7 @@ class Spoofed(Detector[SpoofedMemory]):
             return []
         if len(noise.blocks) < self.config.min_blocks:
             noise.blocks.append(block)
+            self._histories.pop(channel.name, None)
             return []
         history = self._histories.get(channel.name)
         if history is None:
