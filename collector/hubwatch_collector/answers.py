@@ -29,6 +29,10 @@ MAX_AGENTS = 10_000
 """Agents that may wait for an answer at a time: so many topics may bring frames before any is answered."""
 AT_ONCE = 100
 """Answers under way to the broker at a time."""
+ACKNOWLEDGED_S = 30.0
+"""An answer that the broker has not acknowledged by then is told again. It may acknowledge none and still answer pings;
+and while the database is away nothing it says is read.
+"""
 
 AgentName = tuple[str, str]
 
@@ -91,25 +95,30 @@ class Answers:
         names = list(self._called if only_called else self._pending)
         self._called.clear()
         refusals: list[str] = []
-        for i in range(0, len(names), AT_ONCE):
-            told = await asyncio.gather(*(self._tell(feed, name) for name in names[i : i + AT_ONCE]))
-            refusals += [refusal for refusal in told if refusal is not None]
+        try:
+            for i in range(0, len(names), AT_ONCE):
+                told = await asyncio.gather(*(self._tell(feed, name) for name in names[i : i + AT_ONCE]))
+                refusals += [refusal for refusal in told if refusal is not None]
+        except TimeoutError:
+            self._condition.lost(f"the broker has not acknowledged an answer within {ACKNOWLEDGED_S:g} s")
+            return
         if refusals:
             self._condition.lost(f"{refusals[0]}; check its ACL: collectors must be allowed to write {topics.ANSWERS}")
         elif names:
             self._condition.back("agents are told what is stored")
 
     async def _tell(self, feed: Feed, name: AgentName) -> str | None:
-        """Tell one agent; return why the broker refuses it."""
+        """Tell one agent; return why the broker refuses it. Raises TimeoutError when it does not acknowledge."""
         pending = self._pending.pop(name, None)
         if pending is None:
             return None
         try:
-            await feed.publish(topics.answer(*name), encode_answer(pending.answer(name)), expires_s=EXPIRES_S)
+            async with asyncio.timeout(ACKNOWLEDGED_S):
+                await feed.publish(topics.answer(*name), encode_answer(pending.answer(name)), expires_s=EXPIRES_S)
         except MqttRefused as refusal:
             return str(refusal)
-        except Transient:
-            self._pending.setdefault(name, pending)  # told over the next connection, unless there is newer
+        except (Transient, TimeoutError):
+            self._pending.setdefault(name, pending)  # told later, unless there is newer
             raise
         return None
 

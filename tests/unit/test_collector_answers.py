@@ -103,6 +103,26 @@ async def test_what_could_not_be_told_is_told_over_the_next_connection() -> None
     assert [answer.stored for answer in told(to)] == [[StoredRange(EPOCH, 1, 1)]]
 
 
+class Unacknowledging(MemoryFeed):
+    """A broker that acknowledges nothing."""
+
+    async def publish(self, topic: str, payload: bytes, *, expires_s: int | None = None) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+
+async def test_broker_that_acknowledges_no_answer_is_told_of_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ACKNOWLEDGED_S", 0.05)
+    health, to = Health(), feed()
+    answers = Answers(health)
+    answers.stored([], [frame(1)])
+    await answers.tell(Unacknowledging(Intake(1 << 20, Health())))
+    assert "has not acknowledged an answer" in str(health.report())
+    await answers.tell(to)
+    assert [answer.stored for answer in told(to)] == [[StoredRange(EPOCH, 1, 1)]]
+    assert health.ok
+
+
 class Refusing(MemoryFeed):
     """A broker that takes no answers."""
 
