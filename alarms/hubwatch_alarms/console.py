@@ -17,8 +17,7 @@ from hubwatch_core.alarm import Alarm, JournalEntry
 from hubwatch_core.clock import SECOND_US, clock_text, to_us
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
-from hubwatch_store.alarms import Telling
-from hubwatch_store.alarms.adjudications import Adjudicated
+from hubwatch_store.alarms import Adjudicated, Telling
 
 STATE_STYLES = {
     AlarmState.UNACKNOWLEDGED: "bold red",

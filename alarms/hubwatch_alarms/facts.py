@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hubwatch_core.alarm import Alarm, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
-from hubwatch_store.alarms import Telling
-from hubwatch_store.alarms.adjudications import Adjudicated
+from hubwatch_store.alarms import Adjudicated, Telling
 
 
 def facts_of(alarm: Alarm, title: str) -> dict[str, object]:

@@ -13,8 +13,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.people import existing
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Alarm, JournalEntry
-from hubwatch_store.alarms import Telling, adjudications, alarms, notifications
-from hubwatch_store.alarms.adjudications import Adjudicated
+from hubwatch_store.alarms import Adjudicated, Telling, adjudications, alarms, notifications
 from hubwatch_store.database import connect, translated
 
 

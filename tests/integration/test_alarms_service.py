@@ -145,12 +145,13 @@ async def test_alarm_its_route_cannot_tell_is_shown_and_told_on_the_others(
         duty, guard = route("duty", closed.url), route("guard", other.url, min_priority=1)
         async with serving(migrated_plain_dsn, duty, guard, other_routes_after_s=2) as context:
             await until(lambda: not context.health.ok and "nobody was told of" in str(context.health.report()))
-            assert context.registry.get_sample_value("hubwatch_alarms_untold") == 1
+            await until(lambda: context.registry.get_sample_value("hubwatch_alarms_untold") == 1)
             (listed,) = (await all_alarms(commands(migrated_plain_dsn), hub=None, closed=False, most=9)).facts(TEXTS)
             assert (listed["told"], "duty" in str(listed["undelivered_by"])) == (None, True)
             (request, *_) = await other.wait_for(3)  # which carries nothing so little urgent otherwise
             await until(lambda: context.health.checks()["alarms.told"].ok)
-            assert context.registry.get_sample_value("hubwatch_alarms_rerouted_total", {"route": "guard"}) == 1
+            rerouted = "hubwatch_alarms_rerouted_total"
+            await until(lambda: context.registry.get_sample_value(rerouted, {"route": "guard"}) == 1)
     (listed,) = (await all_alarms(commands(migrated_plain_dsn), hub=None, closed=False, most=9)).facts(TEXTS)
     assert request.message["alarm"]["id"] == listed["id"]
     assert listed["told"] is not None
@@ -240,7 +241,7 @@ async def test_message_nobody_took_is_given_up_in_row_metric_and_log(
     nobody = route("duty", f"http://127.0.0.1:{free_port()}/")
     async with serving(migrated_plain_dsn, nobody, give_up_after_s=1) as context:
         await until(lambda: [row["state"] for row in hands.outbox()] == ["given_up"])
-        assert context.registry.get_sample_value("hubwatch_alarms_given_up_total", {"route": "duty"}) == 1
+        await until(lambda: context.registry.get_sample_value("hubwatch_alarms_given_up_total", {"route": "duty"}) == 1)
     last = hands.attempts()[-1]
     assert (last["outcome"], last["error"]) == ("given_up", "not delivered within 1 s")
     heard = capsys.readouterr()

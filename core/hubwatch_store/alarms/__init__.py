@@ -1,7 +1,18 @@
 """Alarms, their journal, incidents and notifications."""
 
 from hubwatch_store.alarms import adjudications, alarms, closing, incidents, notifications
+from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.incidents import NearbyAlarm
 from hubwatch_store.alarms.notifications import Claimed, Telling
 
-__all__ = ["Claimed", "NearbyAlarm", "Telling", "adjudications", "alarms", "closing", "incidents", "notifications"]
+__all__ = [
+    "Adjudicated",
+    "Claimed",
+    "NearbyAlarm",
+    "Telling",
+    "adjudications",
+    "alarms",
+    "closing",
+    "incidents",
+    "notifications",
+]
