@@ -57,7 +57,7 @@ async def test_change_of_the_device_arrives(rig: Rig) -> None:
     async with driving(rig.connection, rig.devices, client_of(rig)) as (heard, _):
         await heard.until(lambda h: is_good(h.last("one", "x"), 10))
         await rig.set(77)
-        await heard.until(lambda h: is_good(h.last("one", "x"), 77), 2)
+        await heard.until(lambda h: is_good(h.last("one", "x"), 77))
         assert is_good(heard.last("two", "x"), 10)
 
 
@@ -79,7 +79,7 @@ async def test_silent_device_does_not_hurt_its_neighbour(rig: Rig) -> None:
         await rig.silence()
         await heard.until(lambda h: (r := h.last("one", "x")) and r.quality is Quality.BAD)
         seen = len(heard.of("two"))
-        await heard.until(lambda h: len(h.of("two")) >= seen + 5, 3)
+        await heard.until(lambda h: len(h.of("two")) >= seen + 5)
         assert all(r.quality is Quality.GOOD for r in heard.of("two")[seen:])
 
 

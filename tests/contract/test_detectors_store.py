@@ -102,7 +102,7 @@ async def test_new_detections_are_told_and_old_ones_are_not(pool: Pool, migrated
         await listener.execute("LISTEN hubwatch_detections")
         one = detection()
         await keep(pool, DetectionBatch([one, detection(hub="antwerp")]))
-        told = {notice.payload async for notice in listener.notifies(timeout=2, stop_after=2)}
+        told = {notice.payload async for notice in listener.notifies(timeout=20, stop_after=2)}
         assert told == {"rotterdam", "antwerp"}
         await keep(pool, DetectionBatch([one]))
         assert [notice.payload async for notice in listener.notifies(timeout=0.3)] == []

@@ -207,5 +207,5 @@ def test_a_detection_is_announced_with_its_hub(migrated_database: str) -> None:
             " version, late, why) SELECT i, 'a', 'harbour', 's', now(), now(), 1, 1, 'd', 1, false, ''"
             " FROM generate_series(1, 3) i"
         )
-        heard = [notice.payload for notice in connection.notifies(timeout=2, stop_after=1)]
+        heard = [notice.payload for notice in connection.notifies(timeout=20, stop_after=1)]
     assert heard == ["harbour"]

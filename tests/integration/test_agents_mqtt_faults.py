@@ -94,7 +94,7 @@ async def test_pitfall_is_seen_for_what_it_is(path: Path, mosquitto: tuple[str, 
             for each in (each for each in says if not each.get("before")):
                 await say(voice, each, root)
             for expected in case["expect"]:
-                await heard.until(partial(as_expected, expected=expected), 3)
+                await heard.until(partial(as_expected, expected=expected))
             await asyncio.sleep(0.2)
             assert all(as_expected(heard, expected) for expected in case["expect"]), "and it stays so"
 

@@ -55,7 +55,7 @@ async def driving(
         assert not driver.done(), "the driver ended by itself"
     finally:
         stop.set()
-        await asyncio.wait([driver], timeout=5)
+        await asyncio.wait([driver], timeout=20)
         await drain([speaking, driver])
 
 
@@ -151,5 +151,5 @@ async def test_filter_that_no_broker_takes_costs_its_own_device_only(mosquitto: 
         assert "+ must stand alone in its level" in str(last.reason)
     finally:
         stop.set()
-        await asyncio.wait([driver], timeout=5)
+        await asyncio.wait([driver], timeout=20)
         await drain([speaking, driver])

@@ -41,7 +41,7 @@ def start() -> Iterator[Start]:
     yield begin
     for child in children:
         child.kill()
-        child.communicate(timeout=10)
+        child.communicate(timeout=30)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ async def test_attack_in_frames_becomes_rows_and_a_notification(
         expected = found_offline(hub, frames)
         assert len(expected) == 3
         await eventually(lambda: stored(migrated_database) == expected)
-        notice = await anext(listener.notifies(timeout=5))
+        notice = await anext(listener.notifies(timeout=20))
         assert notice.payload == hub
         await eventually(lambda: figure(context, "unsaved_messages") == 0)
     ends = rows(migrated_database, 'SELECT type, "end" IS NOT NULL AS ended FROM detections ORDER BY start')

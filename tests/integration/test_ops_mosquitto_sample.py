@@ -67,7 +67,7 @@ def connect(sample: OwnMosquitto, certificates: Path) -> Connect:
     def client(user: str | None, password: str | None = None) -> aiomqtt.Client:
         given = USERS.get(user or "") if password is None else password
         return aiomqtt.Client(
-            sample.host, sample.port, username=user, password=given, tls_context=tls, protocol=V5, timeout=5
+            sample.host, sample.port, username=user, password=given, tls_context=tls, protocol=V5, timeout=20
         )
 
     return client
