@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from support.ports import free_port
+
 HEALTHY = "healthy"
 
 COIL_ON = 0xFF00
@@ -98,10 +100,10 @@ class Line:
     async def over_tcp(
         self, *, rtu: bool = False, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
     ) -> AsyncIterator[Line]:
-        """Listen on a free port of loopback."""
+        """Listen on a free port of loopback, and on the same one when it comes back."""
+        self.port = self.port or free_port()
         serve = self._serve_rtu if rtu else self._serve_tcp
         server = await asyncio.start_server(serve, host, self.port, ssl=context)
-        self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
+from support.ports import free_port
+
 Direction = Literal["up", "down"]
 """Up is from the client to the target, down is from the target to the client."""
 
@@ -44,7 +46,8 @@ class Proxy:
         self.flows: dict[Direction, Flow] = {"up": Flow(), "down": Flow()}
         self._target = (host, port)
         self._server: asyncio.Server | None = None
-        self._address = ("127.0.0.1", 0)
+        # Not one that Linux hands out: it has to be free still when the proxy listens again.
+        self._address = ("127.0.0.1", free_port())
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[object]] = set()
 

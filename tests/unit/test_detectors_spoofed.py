@@ -115,3 +115,16 @@ def test_features_do_not_depend_on_the_level() -> None:
 def test_constant_block_says_nothing_of_a_gauge() -> None:
     assert features(np.full(64, 3.0)) is None
     assert features(np.full(8, 3.0), rests=False) is not None
+
+
+@pytest.mark.parametrize("kind", [ChannelKind.STATE, ChannelKind.GAUGE, ChannelKind.COUNTER])
+def test_of_several_readings_at_one_time_the_first_counts(kind: ChannelKind) -> None:
+    sensor = Sensor("s-1", SensorKind.PROCESS, "z", channels=[Channel("x", "1", kind)])
+    once = [ChunkReading(BEGIN + i * 1_000_000, "x", float(i % 3 == 0)) for i in range(50)]
+    more = [each for reading in once for each in (reading, reading._replace(value=1 - reading.value))]
+    states = []
+    for readings in (once, more):
+        detector = Spoofed(SpoofedConfig(), Origin("spoofed", 1, HUB, "s-1"), Site())
+        detector.update(Chunk(HUB, AGENT, sensor, tuple(readings)))
+        states.append(detector.state())
+    assert states[0] == states[1]

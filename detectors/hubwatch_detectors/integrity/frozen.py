@@ -181,7 +181,8 @@ class Frozen(Detector[FrozenMemory]):
             limits = self._limits_of(track, channel)
             if limits.log_share is not None or times[-1] - track.since > limits.rest_us:
                 return False
-        return max(t - before for before, t in pairwise([track.last, *times])) <= pause
+        steps = [t - before for before, t in pairwise([track.last, *times])]
+        return min(steps) > 0 and max(steps) <= pause  # of several readings at one time the first counts
 
     def _judge(self, track: Track, channel: Channel) -> list[Finding]:
         """Judge a run after one more sample."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from operator import sub
+from operator import lt, sub
 
 import msgspec
 import numpy as np
@@ -139,10 +139,10 @@ class Spoofed(Detector[SpoofedMemory]):
 
     def _take(self, channel: Channel, noise: Noise, times: list[int], values: list[float]) -> list[Finding]:
         """Put what is fresh of a column into blocks, and judge those that are full."""
-        first = bisect_right(times, noise.last)
-        if first == len(times):
+        times, values = _fresh(times, values, noise.last)
+        if not times:
             return []
-        moments, samples = _samples(channel, noise, times[first:], values[first:])
+        moments, samples = _samples(channel, noise, times, values)
         is_state, found, begin = channel.kind is ChannelKind.STATE, list[Finding](), 0
         size = STATE_SAMPLES if is_state else self.config.block_samples
         while begin < len(samples):
@@ -268,6 +268,16 @@ def _learn(noise: Noise, block: list[float]) -> bool:
         del noise.recent[0]
         return True
     return False
+
+
+def _fresh(times: list[int], values: list[float], last: int) -> tuple[list[int], list[float]]:
+    """Return the readings later than `last`; of several at one time the first."""
+    first = bisect_right(times, last)
+    times, values = times[first:], values[first:]
+    if all(map(lt, times, times[1:])):
+        return times, values
+    kept = [i for i, t in enumerate(times) if i == 0 or t > times[i - 1]]
+    return [times[i] for i in kept], [values[i] for i in kept]
 
 
 def _samples(channel: Channel, noise: Noise, times: list[int], values: list[float]) -> tuple[list[int], list[float]]:
