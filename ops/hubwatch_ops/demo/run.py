@@ -30,8 +30,6 @@ from hubwatch_ops.demo.view import View
 from hubwatch_ops.embedded import embedded_broker, embedded_postgres
 from hubwatch_store.database import DatabaseSection, Pool, migrate, open_pool
 
-LEARN_S = 12.0
-"""60 samples of a portal: with fewer, the few neutrons of the background say too little of a lorry that comes."""
 READY_S = 60.0
 DRAIN_S = 15.0
 SETTLE_S = 1.0
@@ -95,8 +93,6 @@ async def _play(
                 for agent in AGENTS:
                     await processes.start(agent, "agent", "run", "-c", str(files[agent]))
                 await _ready(pool, processes)
-                console.print(f"the portals learn the background, for {LEARN_S:g} s …")
-                await asyncio.sleep(LEARN_S)
                 return await _watch(pool, Script(plant, seconds, steps), processes, console, headless=headless)
 
 
