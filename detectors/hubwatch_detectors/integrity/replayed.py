@@ -285,5 +285,5 @@ SPEC = Spec(
     make=Replayed,
     source="fingerprints: Karp and Rabin 1987; Schleimer et al. 2003, SIGMOD",
     warm_up="min_tokens changes of value",
-    patience_s=30,
+    patience_s=5,
 )

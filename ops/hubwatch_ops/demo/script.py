@@ -212,7 +212,7 @@ STEPS = (
         28.0,
         "ATTACK: the readings of the area monitor are replaced by a recording of the ten seconds before",
         _copied_readings,
-        (Expected("integrity.replayed", "area-1", 10.0),),
+        (Expected("integrity.replayed", "area-1", 12.0),),
     ),
     ScriptStep(
         29.5,
