@@ -28,8 +28,8 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.time_limits import DAY_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.methods.by_channel import ChannelDetector
 
 MOST_RUNS = 128
 """Runs of equal values that make up a channel's history."""
@@ -102,8 +102,12 @@ class FrozenMemory(msgspec.Struct):
     channels: dict[str, Track] = {}
 
 
-class Frozen(Detector[FrozenMemory]):
+class Frozen(ChannelDetector[FrozenMemory, Track]):
     """The gauges of one sensor."""
+
+    entry = Track
+    kinds = frozenset({ChannelKind.GAUGE, ChannelKind.STATE})
+    max_channels = MOST_CHANNELS
 
     def __init__(self, config: FrozenConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin = config, origin
@@ -114,26 +118,6 @@ class Frozen(Detector[FrozenMemory]):
         self._habit_us = min(config.rest_days, config.state_days) * DAY_US
         self._limits: dict[str, RunLimits] = {}
         """Of the runs that go on: a history stands still while a value does."""
-
-    def update(self, chunk: Chunk) -> list[Finding]:
-        """Follow every gauge and state of the inventory."""
-        gauges = {each.name: each for each in chunk.sensor.channels if each.kind is not ChannelKind.COUNTER}
-        tracks, found = self.memory.channels, list[Finding]()
-        for name in chunk.newcomers(tracks):
-            if name in gauges and len(tracks) < MOST_CHANNELS:
-                tracks[name] = Track()
-        for name, times, values in chunk.columns:
-            if name in gauges and name in tracks:
-                found += self._follow(tracks[name], gauges[name], times, values)
-        return found
-
-    def advance(self, now: int) -> list[Finding]:
-        """Nothing follows from silence here: that is for `presence`."""
-        return []
-
-    def due(self) -> int:
-        """Nothing is due without readings."""
-        return NEVER
 
     def rewind(self) -> None:
         """Keep each channel's history."""
@@ -148,28 +132,33 @@ class Frozen(Detector[FrozenMemory]):
         super().restore(state)
         self._limits = {}
 
-    def _follow(self, track: Track, channel: Channel, times: list[int], values: list[float]) -> list[Finding]:
+    @property
+    def entries(self) -> dict[str, Track]:
+        """Return what is remembered, by channel."""
+        return self.memory.channels
+
+    def follow(self, channel: Channel, entry: Track, times: list[int], values: list[float]) -> list[Finding]:
         """Follow one channel; a run that cannot be called frozen yet is taken as a whole."""
         found: list[Finding] = []
         pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
-        if self._rests_on(track, channel, times, values, pause):
-            track.last, track.length = times[-1], track.length + len(times)
+        if self._rests_on(entry, channel, times, values, pause):
+            entry.last, entry.length = times[-1], entry.length + len(times)
             return found
-        track.first = track.first or times[0]
+        entry.first = entry.first or times[0]
         for t, value in zip(times, values, strict=True):
-            last = track.last
+            last = entry.last
             if t <= last:
                 continue
-            track.last = t
+            entry.last = t
             if last and t - last > pause:
-                found += self._interrupt(track, channel, t, value, last)
-            elif value != track.value:
-                if news := self._move(track, channel, t, value):
+                found += self._interrupt(entry, channel, t, value, last)
+            elif value != entry.value:
+                if news := self._move(entry, channel, t, value):
                     found += news
             else:
-                track.length += 1
-                if track.alarm is None and (track.length > self._shortest or t - track.first >= self._habit_us):
-                    found += self._judge(track, channel)
+                entry.length += 1
+                if entry.alarm is None and (entry.length > self._shortest or t - entry.first >= self._habit_us):
+                    found += self._judge(entry, channel)
         return found
 
     def _rests_on(self, track: Track, channel: Channel, times: list[int], values: list[float], pause: float) -> bool:

@@ -21,8 +21,8 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.methods.by_channel import ChannelDetector
 
 MOST_CHANNELS = 64
 MOST_KEPT = 512
@@ -89,31 +89,14 @@ class ReplayedMemory(msgspec.Struct):
     channels: dict[str, Tape] = {}
 
 
-class Replayed(Detector[ReplayedMemory]):
+class Replayed(ChannelDetector[ReplayedMemory, Tape]):
     """The channels of one sensor."""
+
+    entry = Tape
+    max_channels = MOST_CHANNELS
 
     def __init__(self, config: ReplayedConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, ReplayedMemory()
-
-    def update(self, chunk: Chunk) -> list[Finding]:
-        """Follow every channel of the inventory."""
-        channels = {each.name: each for each in chunk.sensor.channels}
-        tapes, found = self.memory.channels, list[Finding]()
-        for name in chunk.newcomers(tapes):
-            if name in channels and len(tapes) < MOST_CHANNELS:
-                tapes[name] = Tape()
-        for name, times, values in chunk.columns:
-            if name in channels and name in tapes:
-                found += self._take(channels[name], tapes[name], times, values)
-        return found
-
-    def advance(self, now: int) -> list[Finding]:
-        """Nothing follows from silence here: that is for `presence`."""
-        return []
-
-    def due(self) -> int:
-        """Nothing is due without readings."""
-        return NEVER
 
     def rewind(self) -> None:
         """Keep what each channel has shown before."""
@@ -126,28 +109,33 @@ class Replayed(Detector[ReplayedMemory]):
             for name, tape in self.memory.channels.items()
         }  # fmt: skip
 
-    def _take(self, channel: Channel, tape: Tape, times: list[int], values: list[float]) -> list[Finding]:
+    @property
+    def entries(self) -> dict[str, Tape]:
+        """Return what is remembered, by channel."""
+        return self.memory.channels
+
+    def follow(self, channel: Channel, entry: Tape, times: list[int], values: list[float]) -> list[Finding]:
         """Make tokens of the values of a channel; what stands still or changes is most of the work."""
         found: list[Finding] = []
-        counts, last, value, length = channel.kind is ChannelKind.COUNTER, tape.last, tape.value, tape.length
+        counts, last, value, length = channel.kind is ChannelKind.COUNTER, entry.last, entry.value, entry.length
         pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
         for t, x in zip(times, values, strict=True):
             if t <= last:
                 continue
             if counts:
-                x, tape.base = x - (tape.base or 0.0), x  # noqa: PLW2901 - the increment is judged
+                x, entry.base = x - (entry.base or 0.0), x  # noqa: PLW2901 - the increment is judged
             passed, before, last = t - last if last else 0, last, t
-            tape.lived += passed
+            entry.lived += passed
             if passed > pause:
-                tape.recent, tape.rolling, value, length = [], 0, x, 1
+                entry.recent, entry.rolling, value, length = [], 0, x, 1
             elif x == value:
                 length += 1
             else:
                 token, begins = hash((value, length)) % PRIME, value is None
-                value, length, tape.last = x, 1, t
+                value, length, entry.last = x, 1, t
                 if not begins:
-                    found += self._token(channel, tape, token, before)
-        tape.last, tape.value, tape.length = last, value, length
+                    found += self._token(channel, entry, token, before)
+        entry.last, entry.value, entry.length = last, value, length
         return found
 
     def _token(self, channel: Channel, tape: Tape, token: int, t: int) -> list[Finding]:

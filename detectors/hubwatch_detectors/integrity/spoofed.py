@@ -26,9 +26,9 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
-from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.integrity.level import Level, is_elsewhere, level
+from hubwatch_detectors.methods.by_channel import ChannelDetector
 
 MOST_CHANNELS = 32
 MOST_BLOCKS = 96
@@ -98,33 +98,16 @@ class SpoofedMemory(msgspec.Struct):
     channels: dict[str, Noise] = {}
 
 
-class Spoofed(Detector[SpoofedMemory]):
+class Spoofed(ChannelDetector[SpoofedMemory, Noise]):
     """The channels of one sensor."""
+
+    entry = Noise
+    max_channels = MOST_CHANNELS
 
     def __init__(self, config: SpoofedConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, SpoofedMemory()
         self._histories: dict[str, Numbers] = {}
         """The blocks of each channel as they are counted with."""
-
-    def update(self, chunk: Chunk) -> list[Finding]:
-        """Follow every channel of the inventory."""
-        channels = {each.name: each for each in chunk.sensor.channels}
-        noises, found = self.memory.channels, list[Finding]()
-        for name in chunk.newcomers(noises):
-            if name in channels and len(noises) < MOST_CHANNELS:
-                noises[name] = Noise()
-        for name, times, values in chunk.columns:
-            if name in channels and name in noises:
-                found += self._take(channels[name], noises[name], times, values)
-        return found
-
-    def advance(self, now: int) -> list[Finding]:
-        """Nothing follows from silence here: that is for `presence`."""
-        return []
-
-    def due(self) -> int:
-        """Nothing is due without readings."""
-        return NEVER
 
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
@@ -137,26 +120,31 @@ class Spoofed(Detector[SpoofedMemory]):
             name: Noise(blocks=noise.blocks, levels=noise.levels) for name, noise in self.memory.channels.items()
         }
 
-    def _take(self, channel: Channel, noise: Noise, times: list[int], values: list[float]) -> list[Finding]:
+    @property
+    def entries(self) -> dict[str, Noise]:
+        """Return what is remembered, by channel."""
+        return self.memory.channels
+
+    def follow(self, channel: Channel, entry: Noise, times: list[int], values: list[float]) -> list[Finding]:
         """Put what is fresh of a column into blocks, and judge those that are full."""
-        times, values = _fresh(times, values, noise.last)
+        times, values = _fresh(times, values, entry.last)
         if not times:
             return []
-        moments, samples = _samples(channel, noise, times, values)
+        moments, samples = _samples(channel, entry, times, values)
         is_state, found, begin = channel.kind is ChannelKind.STATE, list[Finding](), 0
         size = STATE_SAMPLES if is_state else self.config.block_samples
         while begin < len(samples):
-            part = samples[begin : begin + max(size - len(noise.samples), 1)]
-            noise.begin = noise.begin if noise.samples else moments[begin]
-            noise.samples += [min(max(each, -ABSURD), ABSURD) for each in part]
+            part = samples[begin : begin + max(size - len(entry.samples), 1)]
+            entry.begin = entry.begin if entry.samples else moments[begin]
+            entry.samples += [min(max(each, -ABSURD), ABSURD) for each in part]
             begin += len(part)
-            if len(noise.samples) >= size:
-                noise.last, block = moments[begin - 1], np.array(noise.samples)
-                noise.samples = []
-                if is_state or not self._is_away(noise, block):
+            if len(entry.samples) >= size:
+                entry.last, block = moments[begin - 1], np.array(entry.samples)
+                entry.samples = []
+                if is_state or not self._is_away(entry, block):
                     counts = channel.unit.startswith("count")
-                    found += self._judge(channel, noise, features(block, counts=counts, rests=not is_state))
-        noise.last = times[-1]
+                    found += self._judge(channel, entry, features(block, counts=counts, rests=not is_state))
+        entry.last = times[-1]
         return found
 
     def _is_away(self, noise: Noise, block: Numbers) -> bool:

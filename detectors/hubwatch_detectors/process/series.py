@@ -21,8 +21,8 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
-from hubwatch_detectors.chunk import Chunk
-from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.methods.by_channel import ChannelDetector
 
 LENGTH = 3
 """Samples compared at once. Our choice: one sample knows no shape, and many make everything new."""
@@ -81,45 +81,35 @@ class SeriesMemory(msgspec.Struct):
     channels: dict[str, Gauge] = {}
 
 
-class SeriesDetector(Detector[SeriesMemory]):
+class SeriesDetector(ChannelDetector[SeriesMemory, Gauge]):
     """The gauges of one sensor, each by itself."""
+
+    entry = Gauge
+    kinds = frozenset({ChannelKind.GAUGE})
+    max_channels = MOST_CHANNELS
 
     def __init__(self, config: SeriesConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, SeriesMemory()
         self._step_us = max(1, round(config.step_s * SECOND_US))
 
-    def update(self, chunk: Chunk) -> list[Finding]:
-        """Follow every gauge of the inventory."""
-        channels = {each.name: each for each in chunk.sensor.channels if each.kind is ChannelKind.GAUGE}
-        gauges, found = self.memory.channels, list[Finding]()
-        for name in chunk.newcomers(gauges):
-            if name in channels and len(gauges) < MOST_CHANNELS:
-                gauges[name] = Gauge()
-        for name, times, values in chunk.columns:
-            if name in channels and name in gauges:
-                found += self._follow(channels[name], gauges[name], times, values)
-        return found
+    @property
+    def entries(self) -> dict[str, Gauge]:
+        """Return what is remembered, by channel."""
+        return self.memory.channels
 
-    def _follow(self, channel: Channel, gauge: Gauge, times: list[int], values: list[float]) -> list[Finding]:
+    def follow(self, channel: Channel, entry: Gauge, times: list[int], values: list[float]) -> list[Finding]:
+        """Follow a gauge by its steps of time."""
         found: list[Finding] = []
         for t, value in zip(times, values, strict=True):
-            if t <= gauge.last:
+            if t <= entry.last:
                 continue
             step = t // self._step_us
-            if gauge.samples and step != gauge.step:
-                found += self._sample(channel, gauge)
-            gauge.last, gauge.step = t, step
-            gauge.total += min(max(value, -ABSURD), ABSURD)
-            gauge.samples += 1
+            if entry.samples and step != entry.step:
+                found += self._sample(channel, entry)
+            entry.last, entry.step = t, step
+            entry.total += min(max(value, -ABSURD), ABSURD)
+            entry.samples += 1
         return found
-
-    def advance(self, now: int) -> list[Finding]:
-        """Nothing follows from silence here: that is for `presence`."""
-        return []
-
-    def due(self) -> int:
-        """Nothing is due without readings."""
-        return NEVER
 
     def rewind(self) -> None:
         """Keep what each channel has learned."""
