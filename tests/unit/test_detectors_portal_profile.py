@@ -78,6 +78,19 @@ def test_neutrons_are_found_as_the_tables_say_and_no_more_often_alarmed_than_sta
     assert (judge(source) > threshold(NEUTRON, 1e-4)).mean() > 0.86
 
 
+@pytest.mark.parametrize("learned_s", [2, 3])
+def test_neutrons_of_a_background_that_is_hardly_known_alarm_no_more_often_than_stated(learned_s: int) -> None:
+    t = np.arange(0.5, 25, dtype=np.float64) / 5
+    random, alarms, vehicles_each = np.random.default_rng(9), 0, 200
+    for learned in random.poisson(2 * learned_s, 100):
+        known = max(float(learned), 0.5)
+        bank = NeutronBank(t, np.full(25, known / learned_s / 5), 5.0, known**-0.5)
+        alarms += int(
+            (bank.judge(random.poisson(0.4, (vehicles_each, 25)).astype(float)) > threshold(NEUTRON, 1e-3)).sum()
+        )
+    assert alarms <= 60  # 20 expected, in clusters of one background; with a normal law 396 and 113
+
+
 @pytest.mark.parametrize("table", [GAMMA, NEUTRON])
 def test_threshold_and_chance_are_each_others_inverse_and_fall(table: Table) -> None:
     rates = [0.05, 1e-2, 3e-3, 1e-4, 1e-6, 1e-9]

@@ -22,6 +22,9 @@ PRESENT = 0.8
 DRIFT_A_ROOT_MINUTE = 0.002
 """Our choice: how far a background may have moved since it was last learned; rain moves it by 2 % a minute at most."""
 
+LEAST_LEARNED = 0.5
+"""Counts of a background in which none came: the half of Jeffreys' prior."""
+
 
 class Profile(msgspec.Struct):
     """Counts by channel and row; a row without a sample of a channel counts nothing for it."""
@@ -92,11 +95,12 @@ def binned(
     times = np.array([(t - since) / SECOND_US for t in profile.times]) + duration / rows / 2
     samples = np.add.reduceat(np.array([profile.samples[name] for name in names], dtype=float), starts, axis=1)
     counts = np.add.reduceat(np.array([profile.counts[name] for name in names]), starts, axis=1)
-    means = np.array([panels[name].mean for name in names])
+    used = [panels[name] for name in names]
+    means = np.array([max(each.mean, LEAST_LEARNED / each.learned) for each in used])
     middle = np.add.reduceat(times, starts) / np.add.reduceat(np.ones(rows), starts)
     seen = samples.sum(axis=0) > 0
     drift = DRIFT_A_ROOT_MINUTE**2 * age_s / 60
-    errors = np.sqrt([1 / max(panels[name].learned * panels[name].mean, 0.1) + drift for name in names])
+    errors = np.sqrt(1 / (means * [each.learned for each in used]) + drift)
     expected = (samples * means[:, None])[:, seen]
     return Bins(tuple(names), middle[seen], counts[:, seen], expected, duration, np.asarray(errors))
 

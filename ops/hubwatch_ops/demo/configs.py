@@ -73,10 +73,6 @@ reach_h = 0.035
 [detectors.radiation_area]
 false_alarms_per_day = 1e-6
 
-# The first lorry comes after a few seconds: of so little background a neutron alarm must be surer than usual.
-[detectors.radiation_portal]
-neutron_chance = 1e-6
-
 # The scanner is beside the portal, and both are read by agents that send each second.
 [detectors.screening]
 grace_s = 1.0
