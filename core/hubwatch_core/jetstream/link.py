@@ -359,9 +359,7 @@ class JetStreamSession:
                 self._report(f"connection to {_place(server)} lost")
         finally:
             link.detach()
-            with suppress(Error, TimeoutError, OSError):
-                async with asyncio.timeout(CLOSE_S):
-                    await connection.close()
+            await _let_go(connection)
 
     async def _tend(self, connection: Client, lost: asyncio.Event) -> None:
         """Keep the stream from growing and report when it fills, until the connection is lost."""
@@ -415,6 +413,9 @@ class JetStreamSession:
                     error_cb=_quiet,
                     ping_interval=PING_S,
                 )
+        except asyncio.CancelledError:
+            await _let_go(connection)
+            raise
         except (Error, OSError, TimeoutError) as error:
             await _let_go(connection)
             if _REFUSAL in str(error).lower():
@@ -457,12 +458,14 @@ def _signer(settings: NatsSection) -> Signer | None:
 
 
 async def _let_go(connection: Client) -> None:
-    """Close what nats-py leaves open when a server refuses us or does not answer."""
-    with suppress(Error, TimeoutError, OSError):
-        async with asyncio.timeout(CLOSE_S):
-            await connection.close()
-    if connection._transport is not None:
-        connection._transport.close()  # type: ignore[no-untyped-call]
+    """Close `connection`, and what nats-py leaves open of one that was refused, got no answer or was cut short."""
+    try:
+        with suppress(Error, TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await connection.close()
+    finally:
+        if connection._transport is not None:
+            connection._transport.close()  # type: ignore[no-untyped-call]
 
 
 async def _quiet(_: Exception) -> None:
