@@ -110,6 +110,22 @@ async def test_link_that_is_gone_is_bad_and_comes_back_by_itself(rig: Rig) -> No
 
 
 @NETWORK
+async def test_link_that_never_was_there_is_bad_with_its_cause_and_good_once_it_is(rig: Rig) -> None:
+    """A device on a broker or a gateway that was never reached would be told by nobody otherwise."""
+    proxy = proxy_of(rig)
+    await proxy.refuse()
+    async with driving(rig.connection, rig.devices, client_of(rig)) as (heard, _):
+        await heard.until(lambda h: all((r := h.last(s, "x")) and r.quality is Quality.BAD for s in ("one", "two")))
+        for sensor in ("one", "two"):
+            reason = next(iter(heard.of(sensor, "x"))).reason or ""
+            assert reason.startswith("cannot connect to"), reason
+            assert str(proxy.address[1]) in reason
+            assert "refused" in reason
+        await proxy.heal()
+        await heard.until(lambda h: is_good(h.last("one", "x"), 10) and is_good(h.last("two", "x"), 10))
+
+
+@NETWORK
 async def test_link_that_is_cut_for_a_moment_is_taken_up_again(rig: Rig) -> None:
     proxy = proxy_of(rig)
     async with driving(rig.connection, rig.devices, client_of(rig)) as (heard, _):

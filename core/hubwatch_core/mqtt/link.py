@@ -38,6 +38,8 @@ _FAILURE = 0x80
 
 _TAKEN_OVER = 0x8E
 """DISCONNECT code of MQTT 5 (3.14.2.1): another connection has the same client id. MQTT 3.1.1 has no word for it."""
+_NO_REASON_GIVEN = 0x80
+"""What paho makes of a connection that ended without a DISCONNECT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,12 @@ class MqttLink:
             return f"the broker sent what is no MQTT: {self._client.fault}"
         error = self.lost.exception() if self.lost.done() and not self.lost.cancelled() else None
         reason = getattr(error, "rc", None)
-        if getattr(reason, "value", None) == _TAKEN_OVER:
+        code = getattr(reason, "value", None)
+        if code == _TAKEN_OVER:
             return f"another process took the name {self._client.identifier} (client id): each needs its own"
-        return str(error or "closed by the broker")
+        if code == _NO_REASON_GIVEN:
+            return "ended by the broker, or on the way to it, without a reason"
+        return f"{reason} (code {code:#x})" if code is not None else str(error or "closed by the broker")
 
     @property
     def refused(self) -> Mapping[str, str]:

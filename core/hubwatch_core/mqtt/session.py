@@ -44,6 +44,8 @@ _REFUSALS = {133, 134, 135, 138, 140}
 their MQTT 5 equals."""
 _WRONG_VERSION = 132
 """The CONNACK code that means: this protocol version is not spoken here."""
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
+"""The number of a system error; its words say the same to more people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class MqttSession:
         refusal_ends: bool = False,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         on_drop: Callable[[str, str], None] | None = None,
+        on_away: Callable[[str], None] = lambda _: None,
         budget: ReceiveBudget | None = None,
     ) -> None:
         """Prepare, without connecting.
@@ -118,7 +121,8 @@ class MqttSession:
         each acknowledgement to the user of the link; `name` is what logs and health call this session. Where `will` is
         a function, it is asked for the will of each connection anew. `refusal_ends` is for commands before which a
         person waits: what the broker refuses is then Permanent, instead of an outage. Messages longer than
-        `max_message_bytes` are left out; `on_drop` gets topic and reason of each that cannot be used. With a
+        `max_message_bytes` are left out; `on_drop` gets topic and reason of each that cannot be used, `on_away`
+        why there is no connection, at every try that brings none. With a
         `budget`, whoever receives releases each message once it is processed; without one, at most 32 MiB wait.
         """
         self._settings = settings
@@ -129,6 +133,7 @@ class MqttSession:
         self._manual_ack = manual_ack
         self._refusal_ends = refusal_ends
         self._max_message_bytes = max_message_bytes
+        self._on_away = on_away
         self._budget = budget
         self._health = health or Health()
         self._address = settings.addresses[0]
@@ -253,7 +258,7 @@ class MqttSession:
             return Transient(f"{where} took the connection and ended it before it answered{hint}")
         if silent:
             return Transient(f"{where} took the connection but did not answer within {client.timeout:g} s")
-        return Transient(f"cannot connect to {where}: {error}")
+        return Transient(f"cannot connect to {where}: {_ERRNO.sub('', str(error))}")
 
     async def _farewell(self, client: MqttClient) -> None:
         try:
@@ -326,6 +331,7 @@ class MqttSession:
         self.state = ConnectionState.REFUSED if again else ConnectionState.AWAY
         nodes = self._settings.addresses
         self._address = nodes[(nodes.index(self._address) + 1) % len(nodes)]
+        self._on_away(str(error))
 
     @property
     def _broker(self) -> str:

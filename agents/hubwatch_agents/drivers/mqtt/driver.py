@@ -22,6 +22,7 @@ from hubwatch_agents.readings import Observation
 from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import backoff_s, run_until
 from hubwatch_core.mqtt import Message, MqttLink, MqttSession
+from hubwatch_core.plain_text import one_line
 
 BATCH = 200
 TICK_S = 0.5
@@ -50,8 +51,13 @@ class MqttDriver:
         name = f"mqtt-{connection.name}"
         # A client of its own, which keeps nothing at the broker.
         self._session = MqttSession(
-            connection, client_id=connection.client_id or f"{context.client_id}-{name}", name=name
+            connection,
+            client_id=connection.client_id or f"{context.client_id}-{name}",
+            name=name,
+            on_away=self._on_away,
         )
+        self._away: str | None = None
+        """Why there is no connection, as it was said last; None while there is one."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set."""
@@ -107,6 +113,7 @@ class MqttDriver:
         return handle
 
     async def _use(self, link: MqttLink) -> None:
+        self._away = None
         self._on_refused(await self._subscriptions.open(link))
         asking = [*(each.run(link) for each in self._schedulers), *(each.run(link) for each in self._recoverers)]
         self._publisher.link = link
@@ -114,9 +121,14 @@ class MqttDriver:
             await run_until(asyncio.Event(), self._listen(link), self._retry_refused(link), *asking)
         finally:
             self._publisher.link = None
+
+    def _on_away(self, reason: str) -> None:
+        """Say of all devices, once for each reason, why they cannot be heard: also of those never heard before."""
+        if reason != self._away:
+            self._away = reason
             t = now_us()
             for mapper in self.mappers:
-                self._emit(mapper.failed(t, "link to the device's broker is lost"))
+                self._emit(mapper.failed(t, one_line(reason)))
 
     async def _retry_refused(self, link: MqttLink) -> None:
         """Subscribe again to what the broker has refused: its access list may have been mended."""
@@ -149,7 +161,7 @@ class MqttDriver:
             await asyncio.sleep(TICK_S)
             t = now_us()
             for mapper in self.mappers:
-                self._emit(mapper.tick(t))
+                self._emit(mapper.tick(t, self._away))
             self._drops.settle(t)
             self._context.marks.save()
 

@@ -22,6 +22,7 @@ from hubwatch_agents.values.pseudonyms import Pseudonym
 from hubwatch_agents.values.scaling import Sample, bad, judge
 from hubwatch_core.clock import SECOND_US, to_datetime
 from hubwatch_core.mqtt import TopicMap
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.wire import EARLIEST_US, LATEST_US
 from hubwatch_core.words import Quality
 
@@ -284,15 +285,15 @@ class Mapper:
         message = InboundMessage(topic, b"", retained=False, t=t, late=True)
         return [each for rule in self._rules if rule.rule.topic == topic for each in rule.on_item(item, message)]
 
-    def tick(self, t: int) -> list[Reading]:
-        """Tell when nothing has been heard for too long; said again as long as it lasts."""
+    def tick(self, t: int, away: str | None = None) -> list[Reading]:
+        """Tell when nothing has been heard for too long, or why: `away`; said again as long as it lasts."""
         if self._heard is None:
             self._heard = t
         if self._silent_us is None or t - self._heard < self._silent_us:
             return []
         silent_s = self._silent_us / SECOND_US
         self._heard = t
-        return self.failed(t, f"no message for {silent_s:g} s")
+        return self.failed(t, one_line(away) if away is not None else f"no message for {silent_s:g} s")
 
     def failed(self, t: int, reason: str, quality: Quality = Quality.BAD) -> list[Reading]:
         """Return a bad reading of every channel."""

@@ -22,6 +22,7 @@ from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import backoff_s, run_until
 from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt import Message, MqttLink, MqttRefused, MqttSession
+from hubwatch_core.plain_text import one_line
 
 NAMESPACE = "spBv1.0"
 KINDS = frozenset({"NBIRTH", "NDEATH", "NDATA", "DBIRTH", "DDEATH", "DDATA"})
@@ -44,7 +45,9 @@ class SparkplugDriver:
         name = f"sparkplug-{connection.name}"
         will = self.host.will if self.host is not None else None
         client_id = connection.client_id or f"{context.client_id}-{name}"
-        self._session = MqttSession(connection, client_id=client_id, name=name, will=will)
+        self._session = MqttSession(connection, client_id=client_id, name=name, will=will, on_away=self._on_away)
+        self._away: str | None = None
+        """Why there is no connection, as it was said last; None while there is one."""
         behind: dict[tuple[str, str], list[MetricSensor]] = {}
         for device in devices:
             profile = device.profile
@@ -76,6 +79,7 @@ class SparkplugDriver:
         )
 
     async def _use(self, link: MqttLink) -> None:
+        self._away = None
         for node in self.nodes.values():
             node.begin()
         try:
@@ -90,10 +94,15 @@ class SparkplugDriver:
                 if self._refused and time.monotonic() >= self._retry_at:
                     await self._subscribe(link, sorted(self._refused))
         finally:
-            for node in self.nodes.values():
-                self._emit(node.failed(now_us(), "link to the device's broker is lost"))
             if self.host is not None:
                 await self.host.end(link)
+
+    def _on_away(self, reason: str) -> None:
+        """Say of all devices, once for each reason, why they cannot be heard: also of those never heard before."""
+        if reason != self._away:
+            self._away = reason
+            for node in self.nodes.values():
+                self._emit(node.failed(now_us(), one_line(reason)))
 
     async def _subscribe(self, link: MqttLink, nodes: list[tuple[str, str]]) -> None:
         """Subscribe to nodes. One that the broker refuses is bad, tried again later, and costs no other."""
