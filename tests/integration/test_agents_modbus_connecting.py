@@ -111,10 +111,10 @@ def test_cause_is_one_printable_line(error: Exception, said: str) -> None:
     assert cause.isprintable()
 
 
-@pytest.mark.parametrize(
-    ("port", "said"), [("/dev/ttyUSB-none", "there is no such port"), ("/etc/hostname", "is no serial port")]
-)
-async def test_port_that_is_none_says_so(port: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "said"), [("gone", "there is no such port"), ("file", "is no serial port")])
+async def test_port_that_is_none_says_so(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    port = str(tmp_path / name)
     assert await reason_of({"transport": "rtu", "port": port}) == f"cannot connect to {port}: {said}"
 
 

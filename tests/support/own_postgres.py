@@ -16,6 +16,7 @@ import psutil
 import psycopg
 
 from hubwatch_ops.embedded.wheel import postgres_bin
+from support import services
 from support.ports import free_port
 
 READY_WITHIN_S = 60.0
@@ -43,6 +44,8 @@ class OwnPostgres:
     @contextmanager
     def below_tmp(cls, disk: str | None = None) -> Iterator[OwnPostgres]:
         """Make one in a folder of its own, and take both away at the end."""
+        if disk is not None and os.geteuid() != 0:
+            services.not_run("disk of its own", "not root, who alone can mount one")
         folder = Path(tempfile.mkdtemp(prefix="hubwatch-postgres-"))
         os.chmod(folder, 0o755)  # the server's user passes through
         server = cls(folder / "server", disk)
