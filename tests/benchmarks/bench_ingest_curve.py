@@ -23,7 +23,7 @@ from benchmarks.bench_ingest import PER_FRAME, drained
 from benchmarks.frame_publisher import Load
 from benchmarks.ingest_rig import Rig, rig
 from benchmarks.result import Progress, Result, at_least, at_most
-from benchmarks.svg_plot import Line, plot
+from benchmarks.svg_plot import Line, Panel, plot
 from hubwatch_core.ids import new_ulid
 from support import services
 
@@ -143,7 +143,11 @@ def _lines(points: dict[int, Cost]) -> list[Line]:
 
 
 def _drawn(by_channels: dict[int, Cost], by_rows: dict[int, Cost]) -> str:
-    return plot("Cost of a reading, µs", {"channels": _lines(by_channels), "rows stored before": _lines(by_rows)})
+    panels = [
+        Panel(what, "µs a reading", _lines(points))
+        for what, points in (("channels", by_channels), ("rows stored before", by_rows))
+    ]
+    return plot("What a reading costs", panels)
 
 
 def _table(by_channels: dict[int, Cost], by_rows: dict[int, Cost], again: Cost) -> str:
