@@ -32,7 +32,7 @@ from hubwatch_detectors.registry import TABLE
 from hubwatch_detectors.screening.scanner import SPEC as SCREENING
 from support.detectors_engine import EngineBench, event, series
 from support.detectors_hub import BEGIN, HUB
-from support.equipment_model import DAY_S, VOLTS, Vehicle, clean_air, lane, mains, state, told, vehicles
+from support.equipment_model import DAY_S, VOLTS, Numbers, Vehicle, clean_air, lane, mains, state, told, vehicles
 from support.intervals import poisson_interval, share_interval
 
 GAS = Sensor(
@@ -230,7 +230,7 @@ def _built(spec: Spec[Any], site: Site, sensor: str = "") -> Detector[Any]:
     return spec.build(spec.config(), HUB, sensor, site, late=False)
 
 
-def _fed_with_air(detector: Detector[Any], ppm: Any, begin: int, *, first: bool = False) -> list[Detection]:
+def _fed_with_air(detector: Detector[Any], ppm: Numbers, begin: int, *, first: bool = False) -> list[Detection]:
     """Return what is found in values of each second; only what is found `first` where that is enough."""
     found: list[Detection] = []
     for i in range(0, len(ppm), 600):
@@ -266,10 +266,11 @@ def _degraded(found: Iterable[Any]) -> list[Detection]:
     return [each for each in found if isinstance(each, Detection) and each.type == "screening.degraded"]
 
 
-def _supplied(detector: Detector[Any], volts: Any, period_s: float) -> list[Detection]:
+def _supplied(detector: Detector[Any], volts: Numbers, period_s: float) -> list[Detection]:
     found: list[Detection] = []
     for i in range(0, len(volts), 3600):
         part = volts[i : i + 3600]
-        chunk = told(UPS, {"voltage": ((i + np.arange(len(part))) * period_s, part)})
+        t = (period_s * np.arange(i, i + len(part))).astype(np.float64)
+        chunk = told(UPS, {"voltage": (t, part)})
         found += [each for each in detector.update(chunk) if isinstance(each, Detection)]
     return found
