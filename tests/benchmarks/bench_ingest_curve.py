@@ -13,7 +13,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def settle(made: Rig) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _lines(points: dict[int, Cost]) -> list[Line]:
+def _lines(points: Mapping[int, Cost] | Mapping[float, Cost]) -> list[Line]:
     return [
         Line("on the clock", [(x, cost[0]) for x, cost in points.items()]),
         Line("collector's CPU", [(x, cost[1]) for x, cost in points.items()]),
@@ -143,9 +143,10 @@ def _lines(points: dict[int, Cost]) -> list[Line]:
 
 
 def _drawn(by_channels: dict[int, Cost], by_rows: dict[int, Cost]) -> str:
+    by_millions = {rows / 1e6: cost for rows, cost in by_rows.items()}
     panels = [
-        Panel(what, "µs a reading", _lines(points))
-        for what, points in (("channels", by_channels), ("rows stored before", by_rows))
+        Panel("channels", "µs a reading", _lines(by_channels)),
+        Panel("rows stored before, million", "µs a reading", _lines(by_millions)),
     ]
     return plot("What a reading costs", panels)
 

@@ -61,14 +61,15 @@ def _badges(figures: Figures) -> str:
 
 
 def _perimeter(figures: Figures) -> str:
-    found, false = (_over(figures, f"{key}_{{}}") for key in ("perimeter_pd", "perimeter_nuisance_km_day"))
-    allowed = [(x, x) for x, _ in false if x <= 1.0]
+    found = _measured(figures, "", "perimeter_pd_{}")
+    false = _measured(figures, "measured", "perimeter_nuisance_km_day_{}")
+    allowed = [(x, x) for x, _ in false.points if x <= 1.0]
     x = "false crossings allowed a km and day"
     return plot(
         "Perimeter: three layers",
         [
-            Panel(x, "share of intruders found", [Line("", found)], top=1.0),
-            Panel(x, "false crossings a km and day", [Line("measured", false), Line("allowed", allowed)]),
+            Panel(x, "share of intruders found (95 %)", [found], top=1.0),
+            Panel(x, "false crossings a km and day (95 %)", [false, Line("allowed", allowed)]),
         ],
     )
 
