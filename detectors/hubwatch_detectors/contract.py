@@ -199,6 +199,9 @@ class AgentDetector(_Remembering[Memory], ABC):
     def listed(self, inventory: Sequence[Sensor], now: int) -> list[Finding]:
         """Take a new inventory at `now`, by its clock."""
 
+    def reads(self, inventory: Sequence[Sensor]) -> None:
+        """Note what the agent reads, before `listed` and after `restore`: for evidence, nothing is judged by it."""
+
     def gone(self, now: int, why: str) -> list[Finding]:
         """End everything at `now`, by our clock: the agent was taken away for good."""
         ends = [finding for finding in self.listed([], now) if isinstance(finding, Clear)]

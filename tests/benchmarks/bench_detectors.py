@@ -16,7 +16,7 @@ from importlib import import_module
 from benchmarks import detectors_page
 from benchmarks.result import Progress, Result, at_least, at_most
 
-SIMULATIONS = ("portal", "area", "access", "perimeter", "integrity")
+SIMULATIONS = ("portal", "area", "access", "perimeter", "integrity", "equipment", "absence")
 """The longest first."""
 
 TARGETS = {

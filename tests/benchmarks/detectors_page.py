@@ -1,8 +1,9 @@
 """Writes the figures of the detectors and their plots into `docs/reference/`.
 
 `python -m benchmarks.detectors_page PART…` in `tests/` measures some parts (portal, area, access, perimeter, integrity,
-process), and `HUBWATCH_BENCH_DOCS=1 make bench ONLY=detectors` all. The figures are kept in `detectors-figures.json`
-beside the page, so that a test can hold page and plots against them; a part that was not measured keeps its figures.
+equipment, absence, process), and `HUBWATCH_BENCH_DOCS=1 make bench ONLY=detectors` all. The figures are kept in
+`detectors-figures.json` beside the page, so that a test can hold page and plots against them; a part that was not
+measured keeps its figures.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from string import Formatter
+from typing import Any
 
+from benchmarks.detectors_plots import plots
 from benchmarks.detectors_tables import TABLES
-from benchmarks.svg_plot import Line, plot
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 PAGE, FIGURES = "detectors.md", "detectors-figures.json"
-BEST_AREA_S = {5: 643.0, 10: 191.0, 20: 56.5, 50: 11.5, 100: 3.7}
-"""Of a CUSUM tuned to the very rise, in the worst case (Moustakides 1986)."""
 
 Figures = Mapping[str, float]
 
@@ -51,86 +52,20 @@ def kept(folder: Path = DOCS) -> dict[str, float]:
     return figures
 
 
+class _WholeNames(Formatter):
+    """Takes names as they are: those of figures hold numbers with a point."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        return kwargs[field_name], field_name
+
+
 def filled(page: str, figures: Figures) -> str:
     """Return the page with each table between its marks made anew."""
 
     def table(mark: re.Match[str]) -> str:
-        return f"{mark[1]}{TABLES[mark[2]].format_map(figures)}{mark[3]}"
+        return f"{mark[1]}{_WholeNames().vformat(TABLES[mark[2]], (), figures)}{mark[3]}"
 
     return re.sub(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", table, page, flags=re.DOTALL)
-
-
-def plots(figures: Figures) -> dict[str, str]:
-    """Return the plots by their files' names."""
-    return {f"detectors-{name}.svg": draw(figures) for name, draw in PLOTS.items()}
-
-
-def _portal(figures: Figures) -> str:
-    return plot(
-        "Radiation portal: share of sources found at 1e-4 false alarms a vehicle",
-        {
-            "strength d, no shadow": [Line("found", _over(figures, "portal_flat_found_1e4_d{}"))],
-            "strength d, 5–25 % shielded": [Line("found", _over(figures, "portal_dip_found_1e4_d{}"))],
-        },
-    )
-
-
-def _area(figures: Figures) -> str:
-    delays = [(percent, figures[f"area_delay_{percent}_s"] / best) for percent, best in BEST_AREA_S.items()]
-    return plot("Area monitors: mean delay over the best possible", {"rise, per cent": [Line("", delays)]})
-
-
-def _access(figures: Figures) -> str:
-    return plot(
-        "Brute force: mean attempts until it is found",
-        {"attempts an hour, many badges": [Line("", _over(figures, "bruteforce_attempts_many_{}_h"))]},
-    )
-
-
-def _badges(figures: Figures) -> str:
-    found, false = (_over(figures, f"{key}_{{}}_days") for key in ("clone_pd", "clone_far"))
-    return plot("Cloned badges, four uses", {"days of history": [Line("found", found), Line("false", false)]})
-
-
-def _perimeter(figures: Figures) -> str:
-    found, false = (_over(figures, f"{key}_{{}}") for key in ("perimeter_pd", "perimeter_nuisance_km_day"))
-    return plot(
-        "Crossings",
-        {"false crossings allowed a km and day": [Line("share found", found), Line("false a km and day", false)]},
-    )
-
-
-def _integrity(figures: Figures) -> str:
-    lines = [
-        Line(name, [*_over(figures, f"integrity_{name}_found_{{}}_days"), (10.0, figures[f"integrity_{name}_found"])])
-        for name in ("frozen", "replayed", "spoofed")
-    ]
-    return plot("Attacks on readings: found of 29 sensors", {"days of history": lines})
-
-
-def _process(figures: Figures) -> str:
-    found, quiet = (_over(figures, f"batadal04_{key}_{{}}") for key in ("tpr", "tnr"))
-    return plot(
-        "BATADAL dataset04",
-        {"share of history that would alarm": [Line("attacked hours found", found), Line("normal hours quiet", quiet)]},
-    )
-
-
-def _over(figures: Figures, key: str) -> list[tuple[float, float]]:
-    """Return the figures whose keys differ in one number, by that number."""
-    pattern = re.compile(re.escape(key).replace(r"\{\}", r"(\d+(?:\.\d+)?)"))
-    return sorted((float(found[1]), value) for name, value in figures.items() if (found := pattern.fullmatch(name)))
-
-
-PLOTS: dict[str, Callable[[Figures], str]] = {
-    "portal": _portal,
-    "area": _area,
-    "access": _access,
-    "badges": _badges,
-    "perimeter": _perimeter,
-    "integrity": _integrity,
-    "process": _process,
-}
 
 
 if __name__ == "__main__":

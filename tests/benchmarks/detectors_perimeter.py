@@ -2,7 +2,7 @@
 
 - `perimeter_pd`: share of intruders who make a crossing, with its Clopper-Pearson interval `_low`, `_high`;
 - `perimeter_pd_0.25` and alike, with `perimeter_nuisance_km_day_0.25`: the same with so many false crossings allowed a
-  km and day, in fewer days;
+  km and day, in fewer days, both with their intervals;
 - `perimeter_alarms_per_intruder`: crossings of an intruder that is found, which should be one;
 - `perimeter_nuisance_km_day`: crossings a km and day without an intruder, with its Poisson interval.
 """
@@ -42,8 +42,12 @@ async def measure(progress: Progress) -> dict[str, float]:
     for allowed in ALLOWED:
         progress(f"perimeter: {allowed} false crossings allowed a km and day")
         quiet = crossings(CURVE_DAYS, [], seed=43, allowed=allowed)
-        figures[f"perimeter_nuisance_km_day_{allowed}"] = len(quiet) / CURVE_DAYS / KM
-        figures[f"perimeter_pd_{allowed}"] = found_intruders(CURVE_INTRUDER_DAYS, 44, allowed)["perimeter_pd"]
+        low, high = poisson_interval(len(quiet))
+        key = f"perimeter_nuisance_km_day_{allowed}"
+        figures |= {key: len(quiet) / CURVE_DAYS / KM}
+        figures |= {f"{key}_low": low / CURVE_DAYS / KM, f"{key}_high": high / CURVE_DAYS / KM}
+        found = found_intruders(CURVE_INTRUDER_DAYS, 44, allowed)
+        figures |= {f"perimeter_pd_{allowed}{end}": found[f"perimeter_pd{end}"] for end in ("", "_low", "_high")}
     return figures
 
 

@@ -2,7 +2,8 @@
 
 - `portal_flat_d90_1e3`, `_1e4`, `portal_dip_d90_1e3`, `_1e4`: strength found in 90 % of vehicles, without and with a
   shadow of 5 to 25 %, at 1e-3 and 1e-4 false alarms an occupancy;
-- `portal_flat_found_1e4_d5.2` and alike: the share found at each strength d, from which these follow;
+- `portal_flat_found_1e4_d5.2` and alike: the share found at each strength d, from which these follow, with its 95 %
+  interval `_low`, `_high`;
 - `portal_norm_pd_1pct`, `_01pct`: share of sources of low energy, d = 6, found with two windows in traffic of which 5 %
   has NORM, at 1 % and 0.1 %; `portal_norm_alarms_1pct`: alarms of that traffic without sources at 1 %;
 - `neutron_m90`: counts of a pass that are found in 90 %, at 1e-4;
@@ -23,7 +24,7 @@ import numpy as np
 
 from benchmarks.result import Progress
 from support.detectors_rates import continuous_false_alarms, passages
-from support.intervals import poisson_upper
+from support.intervals import poisson_upper, share_interval
 from support.portal_lane import Lane, Passed
 from support.portal_model import Shadow, Traffic
 
@@ -78,8 +79,8 @@ def strengths(count: int, seed: int = 41) -> dict[str, float]:
         "portal_dip_d90_1e3": ninety(DIP, [_found(each, gamma, 1e-3) for each in dip]),
         "portal_dip_d90_1e4": ninety(DIP, [_found(each, gamma, 1e-4) for each in dip]),
         "neutron_m90": ninety(NEUTRONS, [_found(each, neutron, 1e-4) for each in flat]),
-        **{f"portal_flat_found_1e4_d{d}": _found(each, gamma, 1e-4) for d, each in zip(FLAT, flat, strict=True)},
-        **{f"portal_dip_found_1e4_d{d}": _found(each, gamma, 1e-4) for d, each in zip(DIP, dip, strict=True)},
+        **_curve("portal_flat_found_1e4_d", FLAT, flat),
+        **_curve("portal_dip_found_1e4_d", DIP, dip),
     }
 
 
@@ -102,6 +103,16 @@ def ninety(strength: Sequence[float], found: Sequence[float]) -> float:
     deviates = [normal.inv_cdf(min(max(each, 0.005), 0.995)) for each in found]
     slope, at_zero = np.polyfit(strength, deviates, 1)
     return float((normal.inv_cdf(0.9) - at_zero) / slope)
+
+
+def _curve(key: str, strengths: Sequence[float], passed: Sequence[Passed]) -> dict[str, float]:
+    """Return the share found of each strength at 1e-4, with its interval."""
+    figures: dict[str, float] = {}
+    for d, each in zip(strengths, passed, strict=True):
+        found, many = _found(each, "radiation.gamma", 1e-4), len(each.norm)
+        low, high = share_interval(round(found * many), many)
+        figures |= {f"{key}{d}": found, f"{key}{d}_low": low, f"{key}{d}_high": high}
+    return figures
 
 
 def _sources(traffic: Traffic, count: int, seed: int) -> Passed:

@@ -54,17 +54,20 @@ def passages(
     random = np.random.default_rng(seed)
     detector = RadiationPortal(RadiationPortalConfig(**config), Origin("radiation_portal", 2, HUB, "rpm-1"), Site())
     _learn(detector, random, gamma_cps, neutron_cps)
-    t, gamma, neutron, delays = 400 * SAMPLE_S, 0, 0, []
+    t, gamma, neutron, delays, approaches = 400 * SAMPLE_S, 0, 0, [], dict[int, float]()
     for _ in range(occupancies):
         closest = t + FREE * SAMPLE_S + random.uniform(1.5, 8.5)
         chunk = _passage(random, t, closest, d, gamma_cps, neutron_cps, random.uniform(*shadow))
         t += (FREE + OCCUPIED) * SAMPLE_S
+        approaches[_us(t)] = closest
         for found in [*detector.update(chunk), *detector.advance(_us(t))]:
             if isinstance(found, Detection):
                 gamma += found.type == "radiation.gamma"
                 neutron += found.type == "radiation.neutron"
                 if found.type == "radiation.gamma":
-                    delays.append((found.detected - _us(closest)) / 1e6)
+                    # What is judged as a vehicle leaves is told with the first sample after it, in the next passage.
+                    mine = next(near for end, near in approaches.items() if found.start < end)
+                    delays.append((found.detected - _us(mine)) / 1e6)
     return Passages(occupancies, gamma, neutron, tuple(delays))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,27 @@ def rate_table() -> str:
 def test_page_has_the_rates_of_the_table() -> None:
     _, _, rest = PAGE.partition("<!-- begin generated: tests/unit/test_detectors_docs.py -->\n")
     assert rest.partition("\n<!-- end generated -->")[0] == rate_table()
+
+
+def source_table() -> str:
+    """Return the table of sources for the page."""
+    rows = ["| detector | source of the method | learns for |", "|---|---|---|"]
+    rows += [f"| [{spec.name}](#{spec.name}) | {spec.source} | {spec.warm_up} |" for spec in TABLE]
+    return "\n".join(rows)
+
+
+def test_page_has_the_sources_of_the_table() -> None:
+    _, _, rest = PAGE.partition("<!-- begin sources: tests/unit/test_detectors_docs.py -->\n")
+    assert rest.partition("\n<!-- end sources -->")[0] == source_table()
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in TABLE])
+def test_every_detector_has_its_method_its_measured_figures_and_a_plot(name: str) -> None:
+    section = PAGE.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    assert "*Method.* " in section
+    table = section.partition("<!-- measured: ")[2].partition("<!-- end -->")[0]
+    assert table.count("\n| ") >= 2
+    assert re.search(r"!\[[^\]]{20,}\]\(detectors-\w+\.svg\)", section), "a plot, with words for who cannot see it"
 
 
 def test_every_detector_says_where_its_method_comes_from_and_how_long_it_learns() -> None:

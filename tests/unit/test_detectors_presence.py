@@ -66,6 +66,26 @@ def test_cut_link_is_told_of_the_agent_and_not_of_its_sensors() -> None:
     assert len(bench.found) == 2
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_agent_that_is_away_names_the_zones_that_nobody_sees(restarted: bool) -> None:
+    bench = born()
+    alive(bench, 0, 3)
+    bench = bench.restarted() if restarted else bench
+    (offline,) = bench.engine.agent_state(HUB, AGENT, online=False, at=at(4))
+    assert isinstance(offline, Detection)
+    assert offline.why.endswith("its 3 sensors cannot be seen; blind: gate, lane-1, office")
+    assert offline.evidence["zones"] == ["gate", "lane-1", "office"]
+
+
+def test_agent_with_many_zones_names_five_and_counts_the_others() -> None:
+    bench = EngineBench()
+    bench.birth(inventory=tuple(Sensor(f"d-{n}", SensorKind.ACCESS, f"room-{n}") for n in range(8)))
+    (offline,) = bench.engine.agent_state(HUB, AGENT, online=False, at=at(4))
+    assert isinstance(offline, Detection)
+    assert offline.why.endswith("blind: room-0, room-1, room-2, room-3, room-4 and 3 more zones")
+    assert len(offline.evidence["zones"]) == 8
+
+
 def test_sensors_get_their_time_anew_when_an_agent_is_back() -> None:
     bench = born()
     alive(bench, 0, 10)

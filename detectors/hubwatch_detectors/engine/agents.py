@@ -147,6 +147,8 @@ class WatchedAgent:
         """Judge these of its sensors from now on."""
         self.judged = {name: entry for name, entry in self.sensors.items() if name in names}
         self._inventory = list(self.judged.values())
+        for each in self.watching:
+            each.reads(self._inventory)
 
     def gone(self, now: int, why: str) -> list[Finding]:
         """End what is open about it."""

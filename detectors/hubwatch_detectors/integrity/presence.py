@@ -26,6 +26,8 @@ PERIODS = 5.0
 AHEAD_US = 60 * SECOND_US
 """A reading this far ahead of its frame has a wrong time; the engine does not judge it."""
 AGENT_STEADY_US = 60 * SECOND_US
+MOST_NAMED = 5
+"""Zones that the sentence of an agent that is away names; the evidence has more."""
 STEADY_US = 10 * SECOND_US
 """A wrong clock stays as wrong as it was within this, while what waited in a queue catches up. Our choice."""
 
@@ -82,11 +84,17 @@ class Presence(AgentDetector[PresenceMemory]):
         self._due = ALWAYS
         """Before it no sensor that is not among the `_missed` can have said nothing for too long (µs, its clock)."""
         self._missed: list[str] = []
+        self._zones: list[str] = []
+        """Of the sensors that it reads."""
 
     @property
     def agent(self) -> str:
         """The agent that is watched."""
         return self.origin.sensor
+
+    def reads(self, inventory: Sequence[Sensor]) -> None:
+        """Note in which zones nothing is known while the agent is away."""
+        self._zones = sorted({entry.zone for entry in inventory})
 
     def announced(self, received: int) -> None:
         """Note that the agent was there at `received`, by our clock, if nothing is known of it."""
@@ -253,11 +261,17 @@ class Presence(AgentDetector[PresenceMemory]):
             detected=now,
             score=1.0,
             priority=Priority.HIGH,
-            why=f"agent {self.agent} is away: {reason}; its {len(memory.sensors)} sensors cannot be seen",
-            evidence={"reason": reason, "sensors": sorted(memory.sensors)[:100]},
+            why=f"agent {self.agent} is away: {reason}; {self._unseen()}",
+            evidence={"reason": reason, "sensors": sorted(memory.sensors)[:100], "zones": self._zones[:100]},
         )
         memory.offline = detection.id
         return [detection]
+
+    def _unseen(self) -> str:
+        """Return what cannot be seen while the agent is away."""
+        named, more = ", ".join(self._zones[:MOST_NAMED]), len(self._zones) - MOST_NAMED
+        blind = f"; blind: {named}" + (f" and {more} more zones" if more > 0 else "")
+        return f"its {len(self.memory.sensors)} sensors cannot be seen" + (blind if named else "")
 
     def _silent(self, entry: Sensor, last: int, now: int) -> Detection:
         detection = self.origin.detection(
