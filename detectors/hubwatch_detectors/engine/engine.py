@@ -226,6 +226,16 @@ class Engine:
         changed = {hub for hub, _ in self._changed_agents} | {key.hub for key in self._useless}
         return changed | self._agents.keys() | self._journal.keys()
 
+    def gather(self) -> None:
+        """Gather what sensors say, until `settle`: where several frames of an agent are there, one call for all of them
+        costs a fraction of many. What does not wait for more than has come already is found no later by it.
+        """
+        self._router.gather()
+
+    def settle(self) -> list[Finding]:
+        """Judge what was gathered."""
+        return self._counted(self._router.settle())
+
     def flush(self, hub: str) -> list[Finding]:
         """Let all detectors of a hub judge what waits for them, as before their states are taken."""
         return self._counted(self._router.flush(hub))

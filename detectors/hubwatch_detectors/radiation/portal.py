@@ -26,7 +26,7 @@ from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
 from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation import findings
 from hubwatch_detectors.radiation.counting import LEAST_VARIANCE, Excess
-from hubwatch_detectors.radiation.panels import excess, take
+from hubwatch_detectors.radiation.panels import take
 from hubwatch_detectors.radiation.portal_config import RadiationPortalConfig
 from hubwatch_detectors.radiation.portal_memory import RAYS, PortalAlarm, PortalMemory, Ray, ray_of
 from hubwatch_detectors.radiation.profile import Profile, binned
@@ -221,7 +221,7 @@ class RadiationPortal(Detector[PortalMemory]):
         taken = take(ray.panels, samples, window_us, MOST_PANELS)
         if not taken:
             return []
-        now = excess(ray.gross(), self.config.min_background_samples)
+        now = ray.excess(self.config.min_background_samples)
         known = t - self.memory.occupied_seen <= self.config.occupancy_hold_s * SECOND_US
         if known and self.memory.occupied:
             ray.profile.add(t, {name: samples[name][1] for name in taken})
@@ -410,7 +410,7 @@ class RadiationPortal(Detector[PortalMemory]):
         if event.t < self.memory.settled:
             return []
         start = self.memory.since if self.memory.occupied else event.t
-        now = excess(ray.gross(), self.config.min_background_samples)
+        now = ray.excess(self.config.min_background_samples)
         return [self._open(kind, start, event.t, now, own=True)]
 
     def _open(self, kind: str, start: int, t: int, now: Excess | None, *, own: bool) -> Detection:
