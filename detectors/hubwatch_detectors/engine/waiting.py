@@ -1,9 +1,9 @@
-"""What waits for detectors: chunks of a sensor that are given to them as one, because one call for many readings costs a
-fraction of many calls.
+"""What waits for detectors: chunks of a sensor that are given to them as one.
 
-Detectors that are patient alike share what waits. For those that are not, chunks wait only while more has come than was
-judged; through them all goes on to the more patient ones. Only what goes on in time is joined. Whatever lies before what waits,
-or is of another inventory, begins anew, so that a detector meets it in the order in which it came.
+One call for many readings costs a fraction of many calls. Detectors that are patient alike share what waits. For those
+that are not, chunks wait only while more has come than was judged, and go on to the more patient ones from there. Only
+what goes on in time is joined. Whatever lies before what waits, or is of another inventory, begins anew, so that a
+detector meets it in the order in which it came.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Event, Sensor
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
-from hubwatch_detectors.chunk import Chunk
+from hubwatch_detectors.chunk import Chunk, Column
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation.area_change import Rise
 from hubwatch_detectors.radiation.area_monitor import BLOCK_S, AreaAlarm, AreaMonitor, AreaPace, HeldReading
@@ -77,10 +77,9 @@ class RadiationArea(Detector[AreaMemory]):
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what a monitor counted, or how it rained."""
-        for name, times, values in chunk.columns:
-            if name == "rain_rate":
-                for t, value in zip(times, values, strict=True):
-                    self.memory.rain.add(t, value)
+        for each in chunk.columns:
+            if each.channel == "rain_rate":
+                self._rained(each)
         if chunk.sensor.kind is not SensorKind.RADIATION_AREA:
             return []
         name = chunk.sensor.sensor
@@ -93,12 +92,20 @@ class RadiationArea(Detector[AreaMemory]):
             return found
         if chunk.events:
             return found + self._moments(monitor, channel, chunk)
-        fresh = monitor.last
-        for column in chunk.columns:
-            if channel is not None and column.channel == channel.name:
-                for t, value in zip(column.t, column.x, strict=True):
-                    if t > fresh and (news := self._reading(monitor, name, channel, t, value)):
-                        found += news
+        for each in chunk.columns:
+            if channel is not None and each.channel == channel.name:
+                found += self._counts(monitor, name, channel, each)
+        return found
+
+    def _rained(self, column: Column) -> None:
+        for t, value in zip(column.t, column.x, strict=True):
+            self.memory.rain.add(t, value)
+
+    def _counts(self, monitor: AreaMonitor, sensor: str, channel: Channel, column: Column) -> list[Finding]:
+        found, fresh = list[Finding](), monitor.last
+        for t, value in zip(column.t, column.x, strict=True):
+            if t > fresh and (news := self._reading(monitor, sensor, channel, t, value)):
+                found += news
         return found
 
     def _moments(self, monitor: AreaMonitor, channel: Channel | None, chunk: Chunk) -> list[Finding]:

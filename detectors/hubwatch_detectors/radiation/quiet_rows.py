@@ -13,7 +13,6 @@ from hubwatch_detectors.radiation.counting import Excess
 from hubwatch_detectors.radiation.panels import BLOCK, MOST_COUNTS, Panel
 from hubwatch_detectors.radiation.portal_memory import Ray
 
-
 Line = tuple[Panel, Sequence[float]]
 """A panel and its counts, a row each."""
 
