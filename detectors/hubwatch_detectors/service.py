@@ -33,8 +33,8 @@ from hubwatch_store.devices import Act, acts
 from hubwatch_store.ownership import Owner, WorkClaim
 from hubwatch_store.site import Sites
 
-RECEIVE_MOST = 50
-"""Messages judged between two looks at the clock and at what else there is to do."""
+RECEIVE_MOST = 100
+"""Messages judged between two looks at the clock and at what else there is to do; some ten milliseconds."""
 TICK_S = 0.2
 CLOCK_EVERY_S = 10.0
 """How often the database's clock is looked at."""
@@ -126,10 +126,12 @@ async def _judge_again(engine: Engine, journal: Sequence[JournalRow]) -> tuple[l
     which the counts do not hold: they are of what is new.
     """
     found: list[Finding] = []
+    engine.gather()
     for row in sorted(journal, key=lambda each: (each.hub, each.id)):
         engine.watching = True
         found += judge_again(engine, row.hub, row.version, row.entries)
         await asyncio.sleep(0)
+    found += engine.settle()
     frames = engine.counts.frames
     engine.watching, engine.counts = True, Counts()
     return found, frames
@@ -234,9 +236,11 @@ class _Detecting:
             messages = await link.receive(RECEIVE_MOST, TICK_S)
             self._health.did("detectors-intake")
             now = time.now(caught_up=len(messages) < RECEIVE_MOST)
+            self._journal.engine.gather()
             for message in messages:
                 received = min(self._clock.receipt(message.received), now)
                 self._saver.add(self._judge(message, received), received, message)
+            self._saver.add(self._journal.engine.settle(), now)
             self._saver.add(self._journal.tick(now), now)
             await asyncio.sleep(0)
         await asyncio.Event().wait()

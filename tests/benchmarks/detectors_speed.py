@@ -202,11 +202,13 @@ async def _startup_s(dsn: str, progress: Progress) -> float:
         await bench.take(islice(stream, 1 + WARM_S))
         assert await bench.saver.save_states()
         await bench.take(stream)
-    began = time.monotonic()
+    began, spent = time.monotonic(), time.process_time()
     where = settings(dsn, services.mosquitto_address(), HUB)
     async with crashing(where.model_copy(update={"name": f"bench-{now_us():x}"})) as context:
         await eventually(lambda: context.health.ok, within_s=120)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+    progress(f"ready after {took:.1f} s, of which {time.process_time() - spent:.1f} s of CPU")
+    return took
 
 
 def _river_speed(messages: Sequence[Message], progress: Progress) -> float:

@@ -7,8 +7,8 @@ import pytest
 
 from hubwatch_core.wire import Clear, Detection, Sensor
 from hubwatch_core.words import SensorKind
-from hubwatch_detectors.engine.engine import MAX_UNKNOWN
 from hubwatch_detectors.engine.instance import LATE, InstanceKey, Saved
+from hubwatch_detectors.engine.left_out import MAX_UNKNOWN
 from support.detectors_engine import EngineBench, event, series, types
 from support.detectors_hub import AGENT, DOOR, FENCES, HUB, Passage, SimulatedHub, at, birth
 from support.detectors_stories import SITE, attacked

@@ -98,8 +98,10 @@ class Gas(Detector[GasMemory]):
             if len(sensors) >= MAX_SENSORS:
                 return []
             sensors[entry.sensor] = GasSensor(entry.zone)
-        sensor, channels = sensors[entry.sensor], {each.name: each for each in entry.channels}
-        found: list[Finding] = []
+        sensor, found = sensors[entry.sensor], list[Finding]()
+        if not (chunk.events or sensor.own or any(_matters(each.channel) for each in chunk.columns)):
+            return found
+        channels = {each.name: each for each in entry.channels}
         for item in chunk.moments():
             if sensor.own:
                 found += self._held_over(sensor, item.t)
@@ -336,6 +338,10 @@ class Gas(Detector[GasMemory]):
 
 def _short(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+def _matters(channel: str) -> bool:
+    return channel == "concentration" or channel in LEVELS
 
 
 SPEC = Spec(

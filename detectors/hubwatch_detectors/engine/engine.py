@@ -17,12 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
-from hubwatch_core.time_limits import DAY_US, said_at
+from hubwatch_core.time_limits import said_at
 from hubwatch_core.wire import LATEST_US, Birth, Detection, Frame, Sensor
 from hubwatch_detectors.chunk import Chunk, Said, split
 from hubwatch_detectors.contract import Finding, Site
 from hubwatch_detectors.engine.agents import STATE_NAME, STATE_VERSION, AgentFactory, AgentMemory, WatchedAgent
 from hubwatch_detectors.engine.instance import FAILED, LIVE, InstanceKey, Saved
+from hubwatch_detectors.engine.left_out import LeftOut
 from hubwatch_detectors.engine.owners import Changed, Owners
 from hubwatch_detectors.engine.router import Router
 from hubwatch_detectors.engine.rules import Counts, Rules
@@ -39,8 +40,6 @@ JOURNAL_NAME = "journal"
 """The name under which is stored how far the journal of devices was followed."""
 MAX_TAKEN = 10_000
 """Agents that were taken away, or were away before they were announced, that are remembered."""
-MAX_UNKNOWN = 1000
-"""Sensors without an inventory that are logged one by one; all are counted."""
 
 _ULID = re.compile(rb"\xba([0-9A-HJKMNP-TV-Z]{26})")
 """A text of 26 characters in MessagePack."""
@@ -58,15 +57,13 @@ class Engine:
         self._config = rules.engine
         self._blind_us = round(rules.engine.blind_after_s * SECOND_US)
         self._late_us = round(rules.engine.late_after_s * SECOND_US)
-        self._future_us = round(rules.engine.max_future_s * SECOND_US)
+        self._left_out = LeftOut(round(rules.engine.max_future_s * SECOND_US))
         self._router = Router(rules.specs, rules.configs, rules.site)
         self._factory = AgentFactory(rules.specs, rules.configs)
         self._agents: dict[str, dict[str, WatchedAgent]] = {}
         self._changed_agents: set[tuple[str, str]] = set()
         self._clocks: dict[str, int] = {}
         self._ticked: dict[str, int] = {}
-        self._unknown: set[tuple[str, str]] = set()
-        self._wrong_clocks: set[tuple[str, str]] = set()
         self._owners = Owners(rules.engine.shared_after_s)
         self._taken = Taken(MAX_TAKEN)
         self._journal: dict[str, int] = {}
@@ -80,7 +77,8 @@ class Engine:
 
         One that was not said later than the known one changes nothing.
         """
-        if self._from_the_future(birth, received):
+        if self._left_out.is_from_the_future(birth, received):
+            self.counts.from_future += 1
             return []
         self.counts.births += 1
         said = said_at(birth, received, retained=retained)
@@ -98,7 +96,8 @@ class Engine:
 
     def frame(self, frame: Frame, received: int) -> list[Finding]:
         """Take a frame that came at `received` (µs, our clock)."""
-        if self._from_the_future(frame, received):
+        if self._left_out.is_from_the_future(frame, received):
+            self.counts.from_future += 1
             return []
         if self._taken.holds(frame.hub, frame.agent) and not self._goes_on(frame, received):
             self.counts.unjudged += 1
@@ -226,6 +225,16 @@ class Engine:
         changed = {hub for hub, _ in self._changed_agents} | {key.hub for key in self._useless}
         return changed | self._agents.keys() | self._journal.keys()
 
+    def gather(self) -> None:
+        """Gather what sensors say, until `settle`: where several frames of an agent are there, one call for all of them
+        costs a fraction of many. What does not wait for more than has come already is found no later by it.
+        """
+        self._router.gather()
+
+    def settle(self) -> list[Finding]:
+        """Judge what was gathered."""
+        return self._counted(self._router.settle())
+
     def flush(self, hub: str) -> list[Finding]:
         """Let all detectors of a hub judge what waits for them, as before their states are taken."""
         return self._counted(self._router.flush(hub))
@@ -334,19 +343,6 @@ class Engine:
         found = self._lost_sight(agent, agent.memory.clock, stepped=False)
         return found + agent.memory.twins.contradicted(frame.hub, frame.agent, frame, received)
 
-    def _from_the_future(self, content: Frame | Birth, received: int) -> bool:
-        """Return whether a clock was so far ahead that what it says is not judged; told once for each agent."""
-        key = (content.hub, content.agent)
-        if content.sent <= received + self._future_us:
-            self._wrong_clocks.discard(key)
-            return False
-        self.counts.from_future += 1
-        if key not in self._wrong_clocks and len(self._wrong_clocks) < MAX_UNKNOWN:
-            self._wrong_clocks.add(key)
-            days = round((content.sent - received) / DAY_US, 1)
-            _log.warning("agent's clock is ahead, what it sends is not judged", hub=key[0], agent=key[1], days=days)
-        return True
-
     def _agent(self, hub: str, name: str) -> WatchedAgent:
         self._changed_agents.add((hub, name))
         agents = self._agents.setdefault(hub, {})
@@ -425,17 +421,12 @@ class Engine:
     def _not_judged(self, agent: WatchedAgent, name: str, frame: Frame, items: int) -> None:
         """Count what is of a sensor that another agent has, or that is in no inventory."""
         if name not in agent.sensors:
-            self._unknown_sensor(agent.hub, name, items)
+            self.counts.unknown += items
+            self._left_out.unknown(agent.hub, name)
             return
         self.counts.unjudged += 1
         if not frame.late:
             self._owners.spoke(agent.hub, agent.name, name, 0)
-
-    def _unknown_sensor(self, hub: str, name: str, items: int) -> None:
-        self.counts.unknown += items
-        if (hub, name) not in self._unknown and len(self._unknown) < MAX_UNKNOWN:
-            self._unknown.add((hub, name))
-            _log.warning("sensor is in no inventory, not judged", hub=hub, sensor=name)
 
     def _counted(self, found: list[Finding]) -> list[Finding]:
         if not found:

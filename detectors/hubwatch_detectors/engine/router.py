@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Poison
 from hubwatch_core.logs import get_logger
 from hubwatch_core.wire import Clear, Sensor
@@ -17,56 +18,18 @@ from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import ALWAYS, NEVER, DetectorConfig, Finding, Scope, Site, Spec
 from hubwatch_detectors.engine.instance import LATE, LIVE, Instance, InstanceKey, Saved
 from hubwatch_detectors.engine.meaning import Meaning, differs, meaning_of
+from hubwatch_detectors.engine.routes import AgentTime, SensorRoute
 from hubwatch_detectors.engine.waiting import Waiting
 
 TAKEN_UP_AT_ONCE = 200
 """Instances that take up another site before others have a turn; some ten milliseconds."""
 
+GATHERED_US = 10 * SECOND_US
+"""More time is not gathered. Agents may put so much into one frame, so no detector meets anything new."""
+
 _NO_ROUTES: Mapping[tuple[str, str], Any] = {}
 
 _log = get_logger("detectors")
-
-
-class AgentTime:
-    """The live instances that go by one agent's clock."""
-
-    __slots__ = ("complete", "due", "instances", "waiting")
-
-    def __init__(self) -> None:
-        self.instances: list[Instance] = []
-        self.waiting: list[Waiting] = []
-        """What waits for those of them that are patient."""
-        self.due = ALWAYS
-        """None of them is due before it (µs)."""
-        self.complete = False
-        """Whether all sensors of the agent are among them."""
-
-    def advance(self, now: int) -> list[Finding]:
-        """Let time pass up to `now` for those that are due."""
-        found: list[Finding] = []
-        if now < self.due:
-            return found
-        for waiting in self.waiting:
-            if waiting.due <= now:
-                found += waiting.flush()
-        for instance in self.instances:
-            if instance.due <= now:
-                found += instance.advance(now)
-        self.due = min([each.due for each in self.instances] + [each.due for each in self.waiting], default=NEVER)
-        return found
-
-
-class SensorRoute(NamedTuple):
-    """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub.
-
-    Those of its own that are patient are behind what `waiting` for them. What looks only at events is apart.
-    """
-
-    own: list[Instance]
-    waiting: list[Waiting]
-    hubs: list[Instance]
-    of_events: list[Instance]
-    time: AgentTime
 
 
 class Router:
@@ -85,6 +48,9 @@ class Router:
         self._gone: set[InstanceKey] = set()
         self._waiting: dict[tuple[str, str], dict[int, Waiting]] = {}
         """By hub and sensor, and by patience: what waits for instances that judge this sensor alone."""
+        self._gathers = False
+        self._gathered: dict[Waiting, tuple[str, str]] = {}
+        """Where something is gathered, with hub and agent."""
 
     def judge_live(self, chunk: Chunk, received: int, clock: int) -> list[Finding]:
         """Let the live instances judge what a sensor said, which came at `received` (µs, our clock); `clock` is the
@@ -96,7 +62,24 @@ class Router:
         route = self._routes.get(chunk.hub, _NO_ROUTES).get((chunk.agent, chunk.sensor.sensor))
         if route is None:
             route, found = self._find_route(chunk.hub, chunk.agent, chunk.sensor, clock)
-        due = route.time.due
+        if self._gathers:
+            self._gathered[route.gathered] = chunk.hub, chunk.agent
+            if news := route.gathered.give(chunk, GATHERED_US):
+                found += news
+            # Where it was given on, anything may have become due.
+            route.time.due = min(route.time.due, route.gathered.due) if route.gathered.due != NEVER else ALWAYS
+        else:
+            found += self._judge_own(chunk, route)
+        hubs = route.hubs + route.of_events if chunk.events else route.hubs
+        if hubs and chunk.last > received:
+            chunk = chunk.not_after(received)
+        for instance in hubs:
+            if news := instance.give(chunk):
+                found += news
+        return found
+
+    def _judge_own(self, chunk: Chunk, route: SensorRoute) -> list[Finding]:
+        found, due = list[Finding](), route.time.due
         for waiting in route.waiting:
             if news := waiting.give(chunk):
                 found += news
@@ -106,12 +89,21 @@ class Router:
                 found += news
             due = min(due, instance.due)
         route.time.due = due
-        hubs = route.hubs + route.of_events if chunk.events else route.hubs
-        if hubs and chunk.last > received:
-            chunk = chunk.not_after(received)
-        for instance in hubs:
-            if news := instance.give(chunk):
-                found += news
+        return found
+
+    def gather(self) -> None:
+        """Gather what sensors say, until `settle`, for the live instances that judge one of them alone."""
+        self._gathers = True
+
+    def settle(self) -> list[Finding]:
+        """Judge what is gathered, and gather no more."""
+        self._gathers, gathered, self._gathered = False, self._gathered, {}
+        found = [finding for each in gathered for finding in each.flush()]
+        for hub, agent in dict.fromkeys(gathered.values()):
+            time = self._times.get(hub, {}).get(agent)
+            if time is not None:
+                time.due = ALWAYS
+                found += time.advance(time.now)
         return found
 
     def judge_late(self, chunk: Chunk, clock: int) -> list[Finding]:
@@ -266,7 +258,7 @@ class Router:
 
     def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
         found: list[Finding] = []
-        route = SensorRoute([], [], [], [], self._time(hub, agent))
+        route = SensorRoute([], self._waiting_for(hub, sensor.sensor, 0), [], [], [], self._time(hub, agent))
         meaning = meaning_of(sensor)
         for key in self._keys(hub, sensor):
             instance, news = self._of_meaning(key._replace(lane=LIVE), meaning if key.sensor else {}, clock)
@@ -278,21 +270,25 @@ class Router:
             if not key.sensor:
                 (route.of_events if instance.spec.events_only else route.hubs).append(instance)
             elif instance.patience_us:
-                self._let_wait(instance, route)
+                waiting = self._waiting_for(hub, sensor.sensor, instance.patience_us)
+                waiting.join(instance)
+                if waiting not in route.waiting:
+                    route.waiting.append(waiting)
             else:
+                route.gathered.join(instance)
                 route.own.append(instance)
-        route.time.waiting += route.waiting
+        route.time.waiting += [route.gathered, *route.waiting]
         route.time.due = ALWAYS
         self._routes.setdefault(hub, {})[agent, sensor.sensor] = route
         return route, found
 
-    def _let_wait(self, instance: Instance, route: SensorRoute) -> None:
-        """Let chunks of its sensor wait for an instance, with those that are as patient."""
-        gathered = self._waiting.setdefault((instance.key.hub, instance.key.sensor), {})
-        waiting = gathered.setdefault(instance.patience_us, Waiting(instance.patience_us))
-        waiting.join(instance)
-        if waiting not in route.waiting:
-            route.waiting.append(waiting)
+    def _waiting_for(self, hub: str, name: str, patience_us: int) -> Waiting:
+        """Return where chunks of a sensor wait for instances that are as patient."""
+        by_patience = self._waiting.setdefault((hub, name), {})
+        if patience_us not in by_patience:
+            before = self._waiting_for(hub, name, 0) if patience_us else None
+            by_patience[patience_us] = Waiting(patience_us, before)
+        return by_patience[patience_us]
 
     def _of_meaning(self, key: InstanceKey, meaning: Meaning, clock: int) -> tuple[Instance, list[Finding]]:
         """Return the live instance that knows readings of this meaning; one that knows others goes on as a late one."""

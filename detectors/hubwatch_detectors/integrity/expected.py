@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from pydantic import Field
@@ -186,8 +186,7 @@ class NotHappened(Detector[ExpectedMemory]):
         ]
         portal = self.memory.portals.setdefault(sensor.sensor, PortalShadows())
         for row in zip(*(x for _, x in sorted(panels)), strict=True):
-            for value in row:
-                _count(portal, value)
+            _count(portal, row)
 
     def _expire(self, name: str, step: Step, now: int) -> list[Finding]:
         """Judge what should have come to a sensor up to `now`."""
@@ -224,7 +223,7 @@ class NotHappened(Detector[ExpectedMemory]):
         if kind is ChannelKind.STATE:
             return self._state(sensor, step, reading)
         if sensor.kind is SensorKind.RADIATION_PORTAL and reading.channel.startswith("gamma."):
-            _count(self.memory.portals.setdefault(sensor.sensor, PortalShadows()), reading.value)
+            _count(self.memory.portals.setdefault(sensor.sensor, PortalShadows()), (reading.value,))
         return []
 
     def _state(self, sensor: Sensor, step: Step, reading: ChunkReading) -> list[Finding]:
@@ -334,13 +333,17 @@ class NotHappened(Detector[ExpectedMemory]):
         )  # fmt: skip
 
 
-def _count(portal: PortalShadows, value: float) -> None:
+def _count(portal: PortalShadows, values: Sequence[float]) -> None:
     if portal.occupied is not None:
-        portal.inside += value
-        portal.inside_samples += 1
+        for value in values:
+            portal.inside += value
+        portal.inside_samples += len(values)
         return
-    portal.samples += 1
-    portal.background += (value - portal.background) * (1 / (portal.samples if portal.samples < MEMORY else MEMORY))
+    samples, background = portal.samples, portal.background
+    for value in values:
+        samples += 1
+        background += (value - background) * (1 / (samples if samples < MEMORY else MEMORY))
+    portal.samples, portal.background = samples, background
 
 
 def _opened(step: Step) -> None:

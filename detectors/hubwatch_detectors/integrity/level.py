@@ -21,7 +21,10 @@ Level = tuple[float, float]
 
 def level(block: Numbers) -> Level:
     """Return the lowest and the highest mean of a block's parts."""
-    means = [float(part.mean()) for part in np.array_split(block, PARTS)]
+    if len(block) % PARTS == 0:
+        means: list[float] = block.reshape(PARTS, -1).mean(axis=1).tolist()
+    else:
+        means = [float(part.mean()) for part in np.array_split(block, PARTS)]
     return min(means), max(means)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from operator import lt, sub
+from statistics import median
 
 import msgspec
 import numpy as np
@@ -152,9 +153,8 @@ class Spoofed(ChannelDetector[SpoofedMemory, Noise]):
 
         After as many such blocks as a history needs, that is where the channel is: everything is learned anew.
         """
-        now = level(block)
-        step = float(np.exp2(np.median([each[0] for each in noise.blocks]))) if noise.blocks else 0.0
-        if len(noise.blocks) < self.config.min_blocks or not is_elsewhere(noise.levels, now, step):
+        now, known = level(block), len(noise.blocks) >= self.config.min_blocks
+        if not known or not is_elsewhere(noise.levels, now, float(np.exp2(median([each[0] for each in noise.blocks])))):
             noise.away, noise.levels = 0, [*noise.levels, now][-MOST_BLOCKS:]
             return False
         noise.away, noise.odd, noise.recent = noise.away + 1, 0, []

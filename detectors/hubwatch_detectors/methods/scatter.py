@@ -34,19 +34,22 @@ class Scatter(msgspec.Struct):
 
     def add(self, value: float) -> None:
         """Take a reading."""
-        if len(self.before) == 2:
-            self.seen += 1
-            share = 1 / min(self.seen, REACH)
-            self.mean += (value - self.mean) * share
-            self.one += (self._step(value - self.before[1], self.one) - self.one) * share
-            self.two += (self._step(value - self.before[0], self.two) - self.two) * share
-            self.before = [self.before[1], value]
-        else:
+        if len(self.before) != 2:
             self.before = [*self.before, value]
-
-    def _step(self, step: float, usual: float) -> float:
-        square = step * step / 2
-        return min(square, OUTLIER * usual) if self.seen > MIN_STEPS and usual > 0 else square
+            return
+        first, second = self.before
+        self.seen = seen = self.seen + 1
+        share = 1 / seen if seen < REACH else 1 / REACH
+        one, two = (value - second) ** 2 / 2, (value - first) ** 2 / 2
+        if seen > MIN_STEPS:
+            if one > OUTLIER * self.one > 0:
+                one = OUTLIER * self.one
+            if two > OUTLIER * self.two > 0:
+                two = OUTLIER * self.two
+        self.mean += (value - self.mean) * share
+        self.one += (one - self.one) * share
+        self.two += (two - self.two) * share
+        self.before = [second, value]
 
     def dispersion(self, *, counts: bool, resolution: float | None = None) -> float | None:
         """Return variance over mean; None while too little is known. Of counts it is 1, or more where that is sure."""

@@ -17,7 +17,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Event, Sensor
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
-from hubwatch_detectors.chunk import Chunk, ChunkReading
+from hubwatch_detectors.chunk import Chunk, Column
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation.area_change import Rise
 from hubwatch_detectors.radiation.area_monitor import BLOCK_S, AreaAlarm, AreaMonitor, AreaPace, HeldReading
@@ -54,6 +54,9 @@ class AreaConfig(DetectorConfig):
     own_alarm_s: float = Field(60.0, gt=0, description="Seconds after the device's last own alarm in which it lasts.")
 
 
+Pace = tuple[AreaPace, float, tuple[float, ...]]
+
+
 class AreaMemory(msgspec.Struct):
     """The monitors of a hub by name, and its rain."""
 
@@ -70,27 +73,49 @@ class RadiationArea(Detector[AreaMemory]):
         self._hold_us = round(config.own_alarm_s * SECOND_US)
         self._due = ALWAYS
         self._entries: dict[str, tuple[Sensor, Channel | None, str]] = {}
-        self._paces: dict[int | None, tuple[AreaPace, float]] = {}
+        self._paces: dict[int | None, Pace] = {}
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Take what a monitor counted, or how it rained."""
-        for name, times, values in chunk.columns:
-            if name == "rain_rate":
-                for t, value in zip(times, values, strict=True):
-                    self.memory.rain.add(t, value)
+        for each in chunk.columns:
+            if each.channel == "rain_rate":
+                self._rained(each)
         if chunk.sensor.kind is not SensorKind.RADIATION_AREA:
             return []
+        name = chunk.sensor.sensor
         channel, meaning = self._judged(chunk.sensor)
-        found = self._made_anew(chunk.sensor, channel, meaning)
-        monitor = self.memory.monitors.get(chunk.sensor.sensor)
+        monitor, found = self.memory.monitors.get(name), list[Finding]()
+        if monitor is None or monitor.meaning != meaning:
+            found = self._made_anew(chunk.sensor, channel, meaning)
+            monitor = self.memory.monitors.get(name)
         if monitor is None:
             return found
-        fresh = monitor.last
+        if chunk.events:
+            return found + self._moments(monitor, channel, chunk)
+        for each in chunk.columns:
+            if channel is not None and each.channel == channel.name:
+                found += self._counts(monitor, name, channel, each)
+        return found
+
+    def _rained(self, column: Column) -> None:
+        for t, value in zip(column.t, column.x, strict=True):
+            self.memory.rain.add(t, value)
+
+    def _counts(self, monitor: AreaMonitor, sensor: str, channel: Channel, column: Column) -> list[Finding]:
+        found, fresh = list[Finding](), monitor.last
+        for t, value in zip(column.t, column.x, strict=True):
+            if t > fresh and (news := self._reading(monitor, sensor, channel, t, value)):
+                found += news
+        return found
+
+    def _moments(self, monitor: AreaMonitor, channel: Channel | None, chunk: Chunk) -> list[Finding]:
+        """Take readings and what the device itself said in the order of time."""
+        found, fresh = list[Finding](), monitor.last
         for item in chunk.moments():
             if isinstance(item, Event):
                 found += self._event(monitor, item)
             elif channel is not None and item.channel == channel.name and item.t > fresh:
-                found += self._reading(monitor, chunk.sensor.sensor, channel, item)
+                found += self._reading(monitor, chunk.sensor.sensor, channel, item.t, item.value)
         return found
 
     def advance(self, now: int) -> list[Finding]:
@@ -140,13 +165,13 @@ class RadiationArea(Detector[AreaMemory]):
         open_ = [each for each in (monitor.alarm, monitor.own) if each is not None]
         return [Clear(each.id, max(monitor.last, each.low), max(monitor.last, each.low)) for each in open_]
 
-    def _reading(self, monitor: AreaMonitor, sensor: str, channel: Channel, item: ChunkReading) -> list[Finding]:
-        if not 0 <= item.value <= MAX_VALUE:
+    def _reading(self, monitor: AreaMonitor, sensor: str, channel: Channel, t: int, value: float) -> list[Finding]:
+        if not 0 <= value <= MAX_VALUE:
             return []
-        monitor.last = item.t
-        pace, top = self._pace(channel.period_us)
-        found = self._own_over(monitor, item.t)
-        for reading in monitor.believe(item.t, item.value, pace, top):
+        monitor.last = t
+        pace, top, _ = self._pace(channel.period_us)
+        found = self._own_over(monitor, t) if monitor.own is not None else []
+        for reading in monitor.believe(t, value, pace, top):
             if monitor.alarm is None:
                 monitor.scatter.add(reading.value)
             full = monitor.fill(reading, pace)
@@ -157,8 +182,7 @@ class RadiationArea(Detector[AreaMemory]):
     def _sample(
         self, monitor: AreaMonitor, sensor: str, channel: Channel, full: tuple[int, float], newest: HeldReading
     ) -> list[Finding]:
-        (begun, counted), (pace, top) = full, self._pace(channel.period_us)
-        table = levels(top, pace.window)
+        (begun, counted), (pace, _, table) = full, self._pace(channel.period_us)
         if not self._ready(monitor, channel, begun):
             return []
         if monitor.alarm is not None:
@@ -199,7 +223,7 @@ class RadiationArea(Detector[AreaMemory]):
         return []
 
     def _open(self, monitor: AreaMonitor, sensor: str, channel: Channel, rise: Rise, t: int) -> Finding:
-        pace, _ = self._pace(channel.period_us)
+        pace = self._pace(channel.period_us)[0]
         percent, length = (rise.ratio - 1) * 100, rise.samples * pace.seconds
         detection = self.origin.detection(
             "radiation.area",
@@ -267,19 +291,21 @@ class RadiationArea(Detector[AreaMemory]):
         monitor.own = None
         return [Clear(own.id, own.low, own.low + hold)]
 
-    def _pace(self, period_us: int | None) -> tuple[AreaPace, float]:
+    def _pace(self, period_us: int | None) -> Pace:
         known = self._paces.get(period_us)
         if known is None:
             known = self._paces[period_us] = _pace(self.config, period_us)
         return known
 
 
-def _pace(config: AreaConfig, period_us: int | None) -> tuple[AreaPace, float]:
-    """Return how a monitor is read, and the evidence (nats) that the shortest window must show."""
+def _pace(config: AreaConfig, period_us: int | None) -> Pace:
+    """Return how a monitor is read, and the evidence (nats) that the shortest window must show, and every one."""
     pace = AreaPace.of(period_us, config.quarantine_s, config.warm_up_s)
     if config.level_sigma > 0:
-        return pace, config.level_sigma**2 / 2
-    return pace, top_level(config.false_alarms_per_day * pace.seconds / DAY_S, pace.window)
+        top = config.level_sigma**2 / 2
+    else:
+        top = top_level(config.false_alarms_per_day * pace.seconds / DAY_S, pace.window)
+    return pace, top, levels(top, pace.window)
 
 
 def judged_channel(sensor: Sensor) -> Channel | None:

@@ -98,9 +98,9 @@ class AreaMonitor(msgspec.Struct):
     def believe(self, t: int, value: float, pace: AreaPace, top: float) -> list[HeldReading]:
         """Return what may be judged now that this reading has come; a spike of one reading never is."""
         reading = HeldReading(t, value)
-        held, self.held = self.held, None
-        nats = self._nats(value, pace)
+        nats, held = self._nats(value, pace), self.held
         if held is not None:
+            self.held = None
             if nats >= SPIKE_AGREES:
                 return [held, reading]
             self.spikes += 1
@@ -112,8 +112,10 @@ class AreaMonitor(msgspec.Struct):
     def _nats(self, value: float, pace: AreaPace) -> float:
         """Return how far one reading alone speaks for more than background."""
         back = self.background
+        if back.samples < pace.warm_up:
+            return 0.0
         expected = back.rate * back.factor / pace.per_sample
-        if back.samples < pace.warm_up or value <= expected:
+        if value <= expected:
             return 0.0
         return (value * math.log(value / expected) - value + expected) / back.dispersion
 

@@ -165,13 +165,16 @@ class GammaBank:
         inner = np.eye(factors.shape[1]) + (self._weighted @ factors) * scales[:, None, :]
         self._inverse = np.linalg.inv(inner)
         self._log_size = np.linalg.slogdet(inner)[1] + np.log(means).sum(axis=1)
-        solved = self._inverse @ (self._weighted @ templates)
-        filters = templates / means[:, :, None]
-        filters -= self._weighted.transpose(0, 2, 1) @ solved
-        power = np.maximum(np.einsum("dt,cdt->ct", templates, filters), 1e-12)
+        along = self._weighted @ templates
+        solved = self._inverse @ along
+        filters = self._weighted.transpose(0, 2, 1) @ solved
+        np.subtract(templates * (1 / means)[:, :, None], filters, out=filters)
+        power = np.maximum((1 / means) @ (templates * templates) - (along * solved).sum(axis=1), 1e-12)
         self._power = np.sqrt(power)[:, None, :]
-        skew = np.einsum("cdt,cd->ct", filters * filters * filters, means) / (power * np.sqrt(power))
-        self._filters, self._skew = filters / self._power, skew[:, None, :]
+        cubes = filters * filters
+        cubes *= filters
+        skew = (means[:, None, :] @ cubes) / (power * np.sqrt(power))[:, None, :]
+        self._filters, self._skew = filters, skew
 
     def _judge(self, x: Floats) -> Judged:
         norm, cells = self.norm, self.cells
@@ -190,7 +193,7 @@ class GammaBank:
         projected = self._weighted @ rest.transpose(0, 2, 1)
         quad = (rest**2 / means).sum(axis=2) - (projected * (self._inverse @ projected)).sum(axis=1)
         plain = -0.5 * (quad + self._log_size[:, None])
-        u = unskewed(rest @ self._filters, self._skew)
+        u = unskewed(rest @ self._filters / self._power, self._skew)
         gain, best = _averaged(u, self._power, self.log_weights)
         return plain, gain, best
 

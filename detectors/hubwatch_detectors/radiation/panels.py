@@ -62,12 +62,19 @@ class Panel(msgspec.Struct):
         while self.window and self.window[0][0] <= until:
             self.window.pop(0)
 
-    def ripen(self, until: int) -> None:
-        """Put the waiting samples up to `until` into the block."""
-        waiting = self.waiting
-        while waiting and waiting[0][0] <= until:
-            self.sum += waiting.pop(0)[1]
-            self.count += 1
+    def ripen(self, until: int) -> int:
+        """Put the waiting samples up to `until`, of which there is one at least, into the block; return the time of
+        the newest.
+        """
+        waiting, ripe = self.waiting, 1
+        while ripe < len(waiting) and waiting[ripe][0] <= until:
+            ripe += 1
+        newest = waiting[ripe - 1][0]
+        for _, x in waiting[:ripe]:
+            self.sum += x
+        self.count += ripe
+        del waiting[:ripe]
+        return newest
 
     def forget(self) -> None:
         """Forget the background."""

@@ -26,7 +26,7 @@ from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
 from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation import findings
 from hubwatch_detectors.radiation.counting import LEAST_VARIANCE, Excess
-from hubwatch_detectors.radiation.panels import excess, take
+from hubwatch_detectors.radiation.panels import take
 from hubwatch_detectors.radiation.portal_config import RadiationPortalConfig
 from hubwatch_detectors.radiation.portal_memory import RAYS, PortalAlarm, PortalMemory, Ray, ray_of
 from hubwatch_detectors.radiation.profile import Profile, binned
@@ -87,21 +87,39 @@ class RadiationPortal(Detector[PortalMemory]):
 
     def _rows(self, columns: Sequence[Column]) -> list[Finding]:
         """Take columns that were read together; unless all is quiet the last row waits for the rest of its moment."""
-        memory, times = self.memory, columns[0].t
-        found = self._close_row() if times[0] > memory.row_t else []
+        times, found, row, asks = columns[0].t, list[Finding](), 0, True
         values = {each.channel: each.x for each in columns}
-        by_kind = self._quiet_columns(times, values)
-        if by_kind is not None:
-            return found + self._quiet_rows(times, by_kind)
-        for t, *row in zip(times, *values.values(), strict=True):
-            if t > memory.row_t:
-                found += self.advance(t)
-                memory.row_t = t
-            for name, value in zip(values, row, strict=True):
-                present = memory.row.get(name)
-                if present is None or present[0] < t:
-                    memory.row[name] = (t, value)
+        while row < len(times):
+            if times[row] > self.memory.row_t:
+                found += self.advance(times[row])
+            end = self._unoccupied(values, row) if asks else row
+            if end > row:
+                part = {name: x[row:end] for name, x in values.items()}
+                by_kind = self._quiet_columns(times[row:end], part)
+                if by_kind is not None:
+                    found += self._quiet_rows(times[row:end], by_kind)
+                    row = end
+                    continue
+                asks = False
+            self._wait(times[row], {name: x[row] for name, x in values.items()})
+            row += 1
         return found
+
+    def _wait(self, t: int, row: Mapping[str, float]) -> None:
+        """Let a row wait for the rest of its moment."""
+        memory = self.memory
+        memory.row_t = max(memory.row_t, t)
+        for name, value in row.items():
+            present = memory.row.get(name)
+            if present is None or present[0] < t:
+                memory.row[name] = (t, value)
+
+    def _unoccupied(self, values: ColumnsByName, row: int) -> int:
+        """Return up to where, from `row` on, nobody is in the portal."""
+        occupied = values.get("occupied")
+        if occupied is None or self.memory.occupied:
+            return row
+        return next((i for i in range(row, len(occupied)) if occupied[i] >= OCCUPIED_FROM), len(occupied))
 
     def _quiet_columns(self, times: Sequence[int], values: ColumnsByName) -> dict[str, ColumnsByName] | None:
         """Return the columns by ray, where nobody is in the portal, nothing is open, and the rows are whole and in
@@ -221,7 +239,7 @@ class RadiationPortal(Detector[PortalMemory]):
         taken = take(ray.panels, samples, window_us, MOST_PANELS)
         if not taken:
             return []
-        now = excess(ray.gross(), self.config.min_background_samples)
+        now = ray.excess(self.config.min_background_samples)
         known = t - self.memory.occupied_seen <= self.config.occupancy_hold_s * SECOND_US
         if known and self.memory.occupied:
             ray.profile.add(t, {name: samples[name][1] for name in taken})
@@ -410,7 +428,7 @@ class RadiationPortal(Detector[PortalMemory]):
         if event.t < self.memory.settled:
             return []
         start = self.memory.since if self.memory.occupied else event.t
-        now = excess(ray.gross(), self.config.min_background_samples)
+        now = ray.excess(self.config.min_background_samples)
         return [self._open(kind, start, event.t, now, own=True)]
 
     def _open(self, kind: str, start: int, t: int, now: Excess | None, *, own: bool) -> Detection:

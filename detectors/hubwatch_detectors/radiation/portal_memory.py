@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import msgspec
 
-from hubwatch_detectors.radiation.panels import BLOCK, Learner, Panel
+from hubwatch_detectors.radiation.counting import Excess
+from hubwatch_detectors.radiation.panels import BLOCK, Learner, Panel, excess
 from hubwatch_detectors.radiation.profile import Profile
 from hubwatch_detectors.radiation.verdict import window_of
 
@@ -39,11 +40,14 @@ class Ray(msgspec.Struct):
     shift: PortalAlarm | None = None
     """The open report of that."""
 
-    def gross(self) -> list[Panel]:
+    def gross(self) -> list[tuple[str, Panel]]:
         """Return the panels whose counts may be added up: windows only where there is nothing else."""
-        panels = self.panels
-        plain = [panels[name] for name in panels if window_of(name) is None]
-        return plain or list(panels.values())
+        plain = [each for each in self.panels.items() if window_of(each[0]) is None]
+        return plain or list(self.panels.items())
+
+    def excess(self, least: float) -> Excess | None:
+        """Add up the windows of the panels that have learned at least `least` samples; None when there is none."""
+        return excess([panel for _, panel in self.gross()], least)
 
     def learned(self) -> Ray:
         """Return what is left when the moment is forgotten: the background."""
@@ -66,8 +70,7 @@ class Ray(msgspec.Struct):
         for panel in panels.values():
             waiting = panel.waiting
             if waiting and waiting[0][0] <= ripe:
-                self.learned_t = max(self.learned_t, waiting[0][0])
-                panel.ripen(ripe)
+                self.learned_t = max(self.learned_t, panel.ripen(ripe))
                 full = full or panel.count >= BLOCK
         if full:
             self.learner.learn(self.panels.values(), memory)
