@@ -129,9 +129,11 @@ class Badges(Detector[BadgesMemory]):
         person.last, person.place = at.t, moment.door
 
     def _begin_session(self, person: Person) -> None:
-        if not person.doubtful:
+        if person.doubtful:
+            person.keep(len(person.session))
+        else:
             self._habits.learn(person, len(person.session), self.memory.habits, self.memory.hours)
-        person.session, person.doubtful = [], False
+        person.doubtful = False
 
     def _reports(self, moment: Moment) -> Iterator[BadgeReport]:
         memory, person, t = self.memory, moment.person, moment.at.t
@@ -192,18 +194,20 @@ def _invalid(moment: Moment) -> str | None:
 
 
 def _ended(person: Person, now: int) -> Iterator[Finding]:
-    """End what goes on about a person; what was done in that session is not learned."""
+    """End what goes on about a person; what was done in that session is not learned, or not yet."""
     for id_, peak in zip((person.cloned, person.after_hours), person.peaks, strict=True):
         if id_ is not None:
             yield Clear(id_, person.used, now, score=round(peak, 3))
-            person.doubtful, person.session = True, []
+            person.doubtful = True
+    if person.doubtful:
+        person.keep(len(person.session))
     person.cloned = person.after_hours = None
     person.peaks = (0.0, 0.0)
 
 
 SPEC = Spec(
     name="badges",
-    version=1,
+    version=2,
     scope=Scope.HUB,
     types=(
         "access.impossible_travel",
