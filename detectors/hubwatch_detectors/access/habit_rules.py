@@ -31,6 +31,7 @@ class HabitRules:
         """Judge a use of a badge."""
         person, size = moment.person, habits.size(self._doors_of_site)
         hour = self._calendar.local(moment.at.t).hour
+        person.uses += 1
         person.session.append(Use(moment.at.t, moment.door, hour, habits.score(person, moment.door, size)))
         if person.is_active() or person.doubtful:
             person.keep(len(person.session) - WINDOW)
@@ -53,7 +54,7 @@ class HabitRules:
         if person.total() < FEWEST_USES:
             return []
         score = sum(use.score for use in person.session)
-        threshold = habits.threshold(person, uses, size, self._config.clone_rate)
+        threshold = habits.threshold(person, size, self._config.clone_rate)
         if self._config.clone_score is not None:
             threshold = self._config.clone_score
         if person.cloned is None and score < threshold:

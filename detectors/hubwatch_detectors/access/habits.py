@@ -20,8 +20,15 @@ from hubwatch_detectors.access.people import Person
 
 WINDOW = 4
 """Uses that are judged together: with fewer a clone is hardly told from a detour. Our choice."""
-EARLY = 0.02
+EARLY = 0.01
 """Share of the allowed rate for each look at fewer uses."""
+LATER = 0.5
+"""The same for each look after the first at a full window. It shares three uses with the look before; with this, a life
+has the allowed rate for every four uses (simulated)."""
+SPARE = 0.06
+"""Share that is left: what was called cloned is learned late or never, and a threshold follows (simulated)."""
+SHARES = (*(EARLY,) * (WINDOW - 1), 1 - EARLY * (WINDOW - 1) - SPARE, LATER)
+"""Shares of the looks after the first use of a session, the second, …; the last is for all that follow."""
 CONCENTRATIONS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 """Of the habits, for each door; small means that people keep to few doors."""
 FIRST = 0.3
@@ -52,8 +59,8 @@ class Habits(msgspec.Struct):
     )
     """Log-likelihood of the uses by each concentration."""
     thresholds: list[float] = []
-    """For one use, two, …; empty before the first look."""
-    looks: list[int] = msgspec.field(default_factory=lambda: [0] * WINDOW)
+    """By `SHARES`; empty before the first look."""
+    looks: list[int] = msgspec.field(default_factory=lambda: [0] * len(SHARES))
 
     def number(self, door: str) -> int:
         """Return the number of a door; those beyond the most that are told apart share one."""
@@ -88,17 +95,19 @@ class Habits(msgspec.Struct):
         """Return how likely the owner's next `uses` score as much."""
         return urn.chance(self._urn(person, size), uses, score)
 
-    def threshold(self, person: Person, uses: int, size: int, rate: float) -> float:
-        """Return the score of `uses` uses that the hub's people pass at `rate`, and follow them a step further."""
-        k, parts = uses - 1, [rate * EARLY] * (WINDOW - 1)
-        parts.append(rate - sum(parts))
+    def threshold(self, person: Person, size: int, rate: float) -> float:
+        """Return the score at which uses are called cloned, and follow the hub's people a step further."""
         if not self.thresholds:
-            self.thresholds = [_first_threshold(size, n + 1, part) for n, part in enumerate(parts)]
+            self.thresholds = [
+                _first_threshold(size, min(n, WINDOW), rate * share) for n, share in enumerate(SHARES, start=1)
+            ]
+        uses = len(person.session)
+        k = uses - 1 if uses < WINDOW or person.uses <= WINDOW else WINDOW
         at_present = self.thresholds[k]
         passed = self.chance(person, uses, at_present, size)
         self.looks[k] = min(self.looks[k] + 1, round(MEMORY))
         gain = 1 / (SETTLING + self.looks[k])
-        self.thresholds[k] = at_present + gain * min(passed / parts[k] - 1, 20.0)
+        self.thresholds[k] = at_present + gain * min(passed / (rate * SHARES[k]) - 1, 20.0)
         return at_present
 
     def _urn(self, person: Person, size: int) -> urn.Weights:

@@ -53,6 +53,8 @@ class Person(msgspec.Struct, array_like=True):
     """Learned uses by hour of the day."""
     session: list[Use] = []
     """The last uses of the present session."""
+    uses: int = 0
+    """Uses of the present session so far."""
     conflicts: int = 0
     """How often in a row the person came to where they were already."""
     conflict: int = 0
@@ -124,7 +126,7 @@ class Person(msgspec.Struct, array_like=True):
         """Keep what was learned; what comes next may be older than what was."""
         self.last, self.place, self.zone, self.stood = 0, -1, None, None
         self.session, self.conflicts, self.conflict, self.told = [], 0, 0, 0
-        self.doubtful = False
+        self.doubtful, self.uses = False, 0
         self.cloned = self.after_hours = None
         self.peaks = (0.0, 0.0)
         self.never_learn()
