@@ -22,7 +22,7 @@ WINDOW = 4
 """Uses that are judged together: with fewer a clone is hardly told from a detour. Our choice."""
 EARLY = 0.01
 """Share of the allowed rate for each look at fewer uses."""
-LATER = 0.5
+LATER = 0.45
 """The same for each look after the first at a full window. It shares three uses with the look before; with this, a life
 has the allowed rate for every four uses (simulated)."""
 SPARE = 0.06
@@ -40,7 +40,7 @@ FORGET = 0.9998
 FEWEST_USES = 20
 """A person with fewer is not judged."""
 SETTLING = 200.0
-MEMORY = 2000.0
+MEMORY = 1000.0
 """Looks by which a threshold follows the people of the hub: the first counts like one of `SETTLING`."""
 MAX_DOORS_OF_HUB = 4096
 
@@ -102,12 +102,13 @@ class Habits(msgspec.Struct):
                 _first_threshold(size, min(n, WINDOW), rate * share) for n, share in enumerate(SHARES, start=1)
             ]
         uses = len(person.session)
-        k = uses - 1 if uses < WINDOW or person.uses <= WINDOW else WINDOW
-        at_present = self.thresholds[k]
-        passed = self.chance(person, uses, at_present, size)
-        self.looks[k] = min(self.looks[k] + 1, round(MEMORY))
-        gain = 1 / (SETTLING + self.looks[k])
-        self.thresholds[k] = at_present + gain * min(passed / (rate * SHARES[k]) - 1, 20.0)
+        alike = [uses - 1] if uses < WINDOW else [WINDOW - 1, WINDOW]
+        at_present = self.thresholds[alike[0] if person.uses <= WINDOW else alike[-1]]
+        passed = urn.chances(self._urn(person, size), uses, [self.thresholds[k] for k in alike])
+        for k, chance in zip(alike, passed, strict=True):
+            self.looks[k] = min(self.looks[k] + 1, round(MEMORY))
+            gain = 1 / (SETTLING + self.looks[k])
+            self.thresholds[k] += gain * min(chance / (rate * SHARES[k]) - 1, 20.0)
         return at_present
 
     def _urn(self, person: Person, size: int) -> urn.Weights:

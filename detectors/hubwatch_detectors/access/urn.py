@@ -42,8 +42,13 @@ def scores(weights: Weights, doors: Doors) -> Weights:
 
 def chance(weights: Weights, uses: int, score: float) -> float:
     """Return how likely the owner's next `uses`, at most `MOST_USES`, score at least `score`."""
+    return chances(weights, uses, [score])[0]
+
+
+def chances(weights: Weights, uses: int, limits: list[float]) -> list[float]:
+    """Return the same for several scores."""
     found, worth = drawn(weights, uses)
-    return float(worth[found >= score - SAME].sum())
+    return [float(worth[found >= limit - SAME].sum()) for limit in limits]
 
 
 def quantile(urns: list[Weights], uses: int, rate: float) -> float:
