@@ -39,7 +39,10 @@ class Allowance:
 
     @property
     def expected(self) -> float | None:
-        """Return how many false alarms a day follow from the rate in force; None where that is not known."""
+        """Return how many false alarms a day follow from the rate in force, at most where it is a bound.
+
+        None where that is not known.
+        """
         if self.threshold is not None or self.opportunities is None:
             return None
         return self.rate.form.rate_of(self.value) * self.opportunities

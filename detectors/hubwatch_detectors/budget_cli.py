@@ -84,13 +84,15 @@ def _heading(report: HubReport) -> str:
 
 def _cells(row: ReportRow) -> tuple[str, ...]:
     from hubwatch_detectors.budget_report import set_by_in_words
+    from hubwatch_detectors.rates import EXACT
 
     each = row.allowance
     if each is None:
-        told: tuple[str, ...] = (", ".join(one_line(name) for name in row.types) + ": no rate", "–", "–", "–")
+        expected = "nothing to judge" if row.is_idle else "0" if row.no_share == EXACT else "not known"
+        told: tuple[str, ...] = (", ".join(map(one_line, row.types)) + f": {row.no_share}", "–", "–", expected)
     else:
         rate = f"{each.rate.field} = {each.value:.3g} per {each.rate.per}"
-        expected = _number(each.expected)
+        expected = ("≤ " if each.rate.is_bound and each.expected else "") + _number(each.expected)
         if each.opportunities is None:
             expected = f"not known: {each.rate.needs} not said"
         elif not each.opportunities:
@@ -98,7 +100,7 @@ def _cells(row: ReportRow) -> tuple[str, ...]:
         elif each.threshold is not None:
             expected = "not known: threshold by hand"
         told = (rate, set_by_in_words(each), _number(each.share or None), expected)
-    idle = each is not None and each.opportunities == 0 and not row.achieved.alarms
+    idle = row.is_idle and not row.achieved.alarms
     achieved = "no data: nothing to judge" if idle else row.achieved.in_words()
     return row.detector, *told, achieved, row.achieved.judged_in_words()
 

@@ -271,6 +271,8 @@ class Spec(Generic[Config]):
     patience_s: float = 0.0
     rates: tuple[Rate, ...] = ()
     """The fields that say how many false alarms are allowed; a hub's budget sets those that nobody has set."""
+    no_share: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By type that no rate decides on: why it has no share of a budget, in words."""
     events_only: bool = False
 
     def watches(self, sensor: Sensor) -> bool:

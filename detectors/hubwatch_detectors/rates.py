@@ -23,6 +23,8 @@ class CountedSensor:
     """Of its zone."""
     gauges: int = 1
     """Channels that measure."""
+    samples_per_day: float = 0.0
+    """Of the channels that measure, by their periods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class Traffic:
     badge_uses_per_day: float | None = None
     people_per_day: float | None = None
 
-    def of(self, kind: SensorKind) -> list[CountedSensor]:
-        """Return the sensors of a kind."""
-        return [each for each in self.sensors if each.kind is kind]
+    def of(self, kind: SensorKind | None) -> list[CountedSensor]:
+        """Return the sensors of a kind, or all."""
+        return [each for each in self.sensors if kind is None or each.kind is kind]
 
 
 class RateForm(StrEnum):
@@ -73,8 +75,8 @@ class Rate:
     field: str
     types: tuple[str, ...]
     """The detections it decides on."""
-    kind: SensorKind
-    """The sensors whose zones' criticality counts."""
+    kind: SensorKind | None
+    """The sensors whose zones' criticality counts; None for all."""
     per: str
     """What one opportunity is, in words."""
     count: Callable[[Traffic], float | None]
@@ -84,6 +86,10 @@ class Rate:
     form: RateForm = RateForm.PER_OPPORTUNITY
     needs: str = ""
     """What must be said of a hub before its opportunities are known."""
+    loosest: float | None = None
+    """The highest value that a budget may set; None where the field's own limit is meant. How far it was measured."""
+    is_bound: bool = False
+    """Whether the rate is one that false alarms stay below, because opportunities or chances are counted high."""
 
     def opportunities(self, traffic: Traffic) -> float | None:
         """Return the opportunities a day at a hub: 0 where there is nothing to judge, None where it is not known."""
@@ -130,3 +136,20 @@ def readers(traffic: Traffic) -> float:
     named = {each.sensor: (each.readers.in_, each.readers.out) for each in doors if each.readers is not None}
     ends = [named.get(each.sensor, ("",)) for each in traffic.of(SensorKind.ACCESS)]
     return float(sum(end is not None for each in ends for end in each))
+
+
+def samples(traffic: Traffic) -> float:
+    """Return the samples of a day."""
+    return sum(each.samples_per_day for each in traffic.sensors)
+
+
+EXACT = "exact rule: needs no share"
+"""Of types that are found by a rule: what it says is so, whatever the readings' noise."""
+DEVICES_OWN = "the device's own alarm: its rate is set at the device"
+
+FITTED = "no share: its rate is chosen when the model is fitted (--false-share)"
+
+
+def no_rate(*fields: str) -> str:
+    """Return what is said of types that fields decide on which are no rate."""
+    return f"no share: {' and '.join(fields)} {'is' if len(fields) == 1 else 'are'} no rate"

@@ -78,7 +78,7 @@ def shared(
 
 def limits_of(specs: Sequence[Spec[Any]]) -> dict[str, dict[str, tuple[float, float]]]:
     """Return by detector and field between what the rates may lie."""
-    return {spec.name: {rate.field: _limits(spec.config, rate.field) for rate in spec.rates} for spec in specs}
+    return {spec.name: {rate.field: _limits(spec.config, rate) for rate in spec.rates} for spec in specs}
 
 
 def unshared(
@@ -109,7 +109,7 @@ def _allowance(spec: Spec[Any], rate: Rate, config: DetectorConfig, count: float
     if not count or not share:
         return Allowance(spec.name, rate, SetBy.DEFAULT, value, 0.0, count)
     wished = rate.form.value_of(share / count)
-    value = within(wished, _limits(spec.config, rate.field))
+    value = within(wished, _limits(spec.config, rate))
     return Allowance(spec.name, rate, SetBy.BUDGET, value, share, count, limited=value != wished)
 
 
@@ -124,17 +124,17 @@ def _ratios(specs: Sequence[Spec[Any]], traffic: Traffic) -> dict[str, dict[str,
     return ratios
 
 
-def _limits(config: type[DetectorConfig], name: str) -> tuple[float, float]:
-    """Return between what the value of a field may lie."""
-    low, high = 0.0, float("inf")
-    for each in config.model_fields[name].metadata:
+def _limits(config: type[DetectorConfig], rate: Rate) -> tuple[float, float]:
+    """Return between what the value of a rate's field may lie."""
+    low, high = 0.0, float("inf") if rate.loosest is None else rate.loosest
+    for each in config.model_fields[rate.field].metadata:
         match each:
             case annotated_types.Ge():
                 low = float(str(each.ge))
             case annotated_types.Gt():
                 low = float(str(each.gt)) + INSIDE
             case annotated_types.Le():
-                high = float(str(each.le))
+                high = min(high, float(str(each.le)))
             case annotated_types.Lt():
-                high = float(str(each.lt)) * (1 - INSIDE)
+                high = min(high, float(str(each.lt)) * (1 - INSIDE))
     return low, high

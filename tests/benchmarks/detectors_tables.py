@@ -82,7 +82,7 @@ ACCESS = """\
 BADGES = """\
 | measured (24 doors, Dirichlet habits of 0.3 a door, 4.5 uses a day) | figure (95 %) |
 |---|---|
-| clones found, 4 uses, 30 days of history (1 800 sessions; known habit: 0.86) \
+| clones found, 4 uses, 30 days of history (7 200 sessions; known habit: 0.86) \
 | {clone_pd:.3f} ({clone_pd_low:.3f}–{clone_pd_high:.3f}) |
 | false alarms: per session of four uses; per four uses of normal life \
 | {clone_far:.3f} ({clone_far_low:.3f}–{clone_far_high:.3f}); \

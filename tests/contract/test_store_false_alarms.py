@@ -125,7 +125,7 @@ async def test_what_there_is_to_judge_and_what_passed(hands: Hands, migrated_dat
     with connect_sync(settings_of(migrated_database)) as connection:
         known = to_judge_now(connection, HUB)
         gone_by = passed(connection, HUB, to_datetime(began), to_datetime(began + 10_000_000))
-    assert [tuple(each) for each in known.sensors] == [("rpm-2", SensorKind.RADIATION_PORTAL, 3, 1)]
+    assert [tuple(each) for each in known.sensors] == [("rpm-2", SensorKind.RADIATION_PORTAL, 3, 1, 432_000.0)]
     assert known.scale == 4.0
     assert tuple(gone_by) == (2, 3, 2)
     async with open_pool(settings_of(migrated_database)) as pool:

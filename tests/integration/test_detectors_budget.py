@@ -56,7 +56,7 @@ def written(tmp_path: Path, dsn: str, text: str = "") -> str:
     return str(file)
 
 
-BUDGET = f'[[budgets]]\nhub = "{HUB}"\nfalse_alarms_per_day = 2.0\n'
+BUDGET = f'[[budgets]]\nhub = "{HUB}"\nfalse_alarms_per_day = 2.0\nweights = {{ frozen = 0 }}\n'
 
 
 def test_budget_shows_share_rate_and_what_to_expect(monitored: str, tmp_path: Path) -> None:
@@ -64,7 +64,8 @@ def test_budget_shows_share_rate_and_what_to_expect(monitored: str, tmp_path: Pa
     config = written(tmp_path, monitored, BUDGET + hand)
     shown = good("budget", "-c", config)
     assert "harbour: 2 false alarms a day are accepted" in shown
-    rows = {row["detector"]: row for row in json.loads(good("budget", "-c", config, "--json"))[0]["rates"]}
+    told = json.loads(good("budget", "-c", config, "--json"))[0]["rates"]
+    rows = {row["detector"]: row for row in reversed(told)}  # of each the first
     area = rows["radiation_area"]["rate"]
     assert (area["set_by"], area["value"], area["expected_per_day"]) == ("budget", 2.0, 2.0), "it has all of it alone"
     assert rows["chemical"]["rate"]["set_by"] == "hand"
@@ -72,6 +73,11 @@ def test_budget_shows_share_rate_and_what_to_expect(monitored: str, tmp_path: Pa
     assert rows["radiation_area"]["achieved"]["rate"]["per_day"] == 0.0
     assert "hand: false_alarms_per_day" in shown
     assert "no data: nothing to judge" in shown
+    presence = rows["presence"]
+    assert (presence["rate"], presence["no_share"]) == (None, "exact rule: needs no share")
+    assert "exact rule: needs no share" in " ".join(shown.split())
+    assert rows["frozen"]["rate"]["is_bound"]
+    assert rows["frozen"]["rate"]["opportunities_per_day"] == 86_400
 
 
 def test_hub_without_frames_has_no_data_and_no_zero(migrated_plain_dsn: str, tmp_path: Path) -> None:
@@ -86,7 +92,7 @@ def test_hub_without_frames_has_no_data_and_no_zero(migrated_plain_dsn: str, tmp
 
 
 async def test_running_detectors_follow_sensors_and_the_security_level(migrated_plain_dsn: str) -> None:
-    settings = DetectorsSettings(budgets=(BudgetSection(hub=HUB, false_alarms_per_day=2.0),))
+    settings = DetectorsSettings(budgets=(BudgetSection(hub=HUB, false_alarms_per_day=2.0, weights={"frozen": 0}),))
     rules = settings.rules()
     budgets = BudgetFollowing(settings.budgets, rules.specs, rules.configs)
     following = SiteFollowing(Engine(rules), Sites((), with_people=True), Health(), budgets=budgets)
@@ -144,8 +150,8 @@ def test_proposal_without_history_or_rate_is_refused_in_words(monitored: str, tm
     config = written(tmp_path, monitored)
     none = run("propose", "radiation_area", "-c", config, "--hub", HUB, "--from", "2020-01-01", "--to", "2020-01-02")
     assert (none.exit_code, "no data: nothing is stored of the 1 sensors" in none.stderr) == (2, True)
-    frozen = run("propose", "frozen", "-c", config, "--hub", HUB)
-    assert "frozen has no rate that could be another: it may be radiation_portal" in frozen.stderr
+    exact = run("propose", "presence", "-c", config, "--hub", HUB)
+    assert "presence has no rate that could be another: it may be radiation_portal" in exact.stderr
     lost = run("propose", "access", "-c", config, "--hub", "nowhere")
     assert "the database knows harbour" in lost.stderr
 

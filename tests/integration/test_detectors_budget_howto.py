@@ -58,7 +58,7 @@ def test_every_command_of_the_page_works_with_its_configuration(dsn: str, tmp_pa
     assert hubwatch(adjudicate) == "alarm 1 was false, says kim\n"
     shown = hubwatch(show)
     assert "harbour: 2 false alarms a day are accepted" in shown
-    assert "perimeter.intrusion: no rate" in shown
+    assert "perimeter.intrusion: the device's own alarm" in shown
     tried = hubwatch(propose)
     for part in ("Nothing was changed", "(in force)", "no data: none judged"):
         assert part in tried

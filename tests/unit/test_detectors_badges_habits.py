@@ -12,7 +12,16 @@ from hubwatch_core.wire import Clear, Detection
 from hubwatch_detectors.access import people as people_module
 from hubwatch_detectors.access.badge_config import BadgesConfig
 from hubwatch_detectors.access.habits import Habits
-from hubwatch_detectors.access.people import MAX_DOORS, MAX_PERSON_BYTES, USUAL_PERSON_BYTES, People, Person, Use
+from hubwatch_detectors.access.people import (
+    MAX_DOORS,
+    MAX_KEPT,
+    MAX_PERSON_BYTES,
+    PROBATION,
+    USUAL_PERSON_BYTES,
+    People,
+    Person,
+    Use,
+)
 from hubwatch_site import Cardholder, HubSite
 from hubwatch_site.model import Readers
 from support.badge_model import DAY_S, HOUR_S, At, BadgeBench, building, clones, nights, us
@@ -74,6 +83,47 @@ def test_what_a_clone_did_is_not_learned() -> None:
     assert set(bench.detector.memory.people.known[WHO].doors) == {0, 1}
 
 
+def lived_among_others() -> BadgeBench:
+    """Return a bench with one person who uses three doors, and others who use another two."""
+    bench = BadgeBench()
+    for day in range(30):
+        bench.play(used(day, 9, 1, 2, 3))
+        bench.play([At(day * DAY_S + (10 + n) * HOUR_S, 5 + n % 2, f"badge:other-{n}") for n in range(6)])
+    assert bench.kinds() == []
+    return bench
+
+
+def doors_of(bench: BadgeBench) -> set[str]:
+    """Return the doors that were learned of the person."""
+    memory = bench.detector.memory
+    return {memory.habits.names[door] for door in memory.people.known[WHO].doors}
+
+
+def test_what_may_have_been_the_owner_is_learned_once_it_has_been_calm_for_long_enough() -> None:
+    bench = lived_among_others()
+    bench.play(used(31, 9, 1, 2, 3, 5))
+    assert bench.kinds() == ["access.cloned"]
+    for day in range(32, 33 + PROBATION // 3):
+        bench.play(used(day, 9, 1, 2, 3))
+        assert doors_of(bench) == {"door-1", "door-2", "door-3"}
+    bench.play(used(60, 9, 1, 2, 3))
+    assert doors_of(bench) == {"door-1", "door-2", "door-3", "door-5"}
+    assert bench.kinds() == ["access.cloned"]
+
+
+@pytest.mark.parametrize("doors", [(1, 2, 3, 5, 5), (5, 6, 7, 8)], ids=["again", "no owner does it"])
+def test_what_is_called_cloned_again_or_was_nothing_an_owner_does_is_never_learned(doors: tuple[int, ...]) -> None:
+    bench = lived_among_others()
+    bench.play(used(31, 9, *doors))
+    if 7 not in doors:
+        bench.play(used(32, 9, 1, 2, 3, 6))
+    cloned = bench.kinds()
+    assert cloned == ["access.cloned"] * (1 if 7 in doors else 2)
+    for day in range(34, 44):
+        bench.play(used(day, 9, 1, 2, 3))
+    assert not doors_of(bench) & {"door-5", "door-7", "door-8"}
+
+
 def test_threshold_set_by_hand_goes_before_the_rate() -> None:
     bench = lived(config=BadgesConfig(clone_score=1000.0))
     bench.play(used(31, 9, 5, 6, 7, 8))
@@ -94,9 +144,9 @@ def test_concentration_is_learned_from_the_hub() -> None:
         for who in range(40):
             person = Person()
             for n in range(40):
-                use = Use(0, (who + n * 7 % spread) % 24, 9, 0.0)
-                hub.learn(person, use.door, 24)
-                person.learn(use)
+                door = (who + n * 7 % spread) % 24
+                hub.learn(person, door, 24)
+                person.learn(door, 9)
     assert keeping.concentration() < roaming.concentration()
 
 
@@ -161,11 +211,12 @@ def _vital() -> Any:
 def test_person_takes_no_more_than_is_stated() -> None:
     largest = Person(last=2**52, zone="z" * 63, stood="z" * 63, used=2**52, longest_us=2**50)
     for n in range(100):
-        largest.learn(Use(2**52, 4000 + n, n % 24, -1.234567890123456))
+        largest.learn(4000 + n, n % 24)
     largest.session = [Use(2**52, 4000, 23, -1.234567890123456)] * 5
     largest.cloned = largest.after_hours = "0" * 26
     largest.peaks = (12.123456789012345, 12.123456789012345)
     largest.conflict = largest.told = 2**52
+    largest.kept, largest.probation = [(4000, 23)] * MAX_KEPT, PROBATION
     assert len(largest.doors) == MAX_DOORS
     assert len(msgspec.json.encode({"s" * 120: largest})) <= MAX_PERSON_BYTES
     usual = lived().detector.memory.people.known

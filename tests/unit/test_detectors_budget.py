@@ -59,9 +59,17 @@ def test_rates_name_fields_and_types_of_their_detector(spec: Spec[Any]) -> None:
     for rate in spec.rates:
         assert {rate.field, *rate.by_hand} <= set(spec.config.model_fields)
         assert set(rate.types) <= set(spec.types)
-        assert rate.kind in (spec.kinds or set(SensorKind))
+        assert rate.kind in (spec.kinds or {None, *SensorKind})
     types = [kind for rate in spec.rates for kind in rate.types]
     assert len(types) == len(set(types)), "one rate decides on a type"
+
+
+@pytest.mark.parametrize("spec", TABLE, ids=lambda spec: spec.name)
+def test_every_type_has_a_rate_or_a_reason_why_it_has_none(spec: Spec[Any]) -> None:
+    ruled = [kind for rate in spec.rates for kind in rate.types]
+    assert sorted([*ruled, *spec.no_share]) == sorted(spec.types)
+    fields = {word for reason in spec.no_share.values() for word in reason.split() if "_" in word and "-" not in word}
+    assert fields <= set(spec.config.model_fields)
 
 
 @pytest.mark.parametrize("form", list(RateForm))
@@ -77,6 +85,10 @@ def test_shares_add_up_to_what_staff_accept_and_are_what_is_to_be_expected() -> 
             assert each.expected == pytest.approx(each.share)
     portal = allowance(found, "radiation_portal", "false_alarms_per_occupancy")
     assert portal.value * 2 * 1000 == pytest.approx(portal.share), "two rays a vehicle"
+    norm = allowance(found, "radiation_portal", "false_norm_per_occupancy")
+    assert norm.value * 1000 == pytest.approx(norm.share) == pytest.approx(portal.share)
+    passback = allowance(found, "badges", "passback_rate")
+    assert passback.value * 300 == pytest.approx(passback.share), "people who may have left unread"
     gas = allowance(found, "chemical", "false_alarms_per_day")
     assert gas.value * 3 == pytest.approx(gas.share), "three concentrations"
 
@@ -84,8 +96,8 @@ def test_shares_add_up_to_what_staff_accept_and_are_what_is_to_be_expected() -> 
 def test_detector_with_a_higher_weight_or_in_vital_zones_gets_more() -> None:
     plain, heavy = budget(), budget(weights={"radiation_area": 4.0})
     portal, area = ("radiation_portal", "false_alarms_per_occupancy"), ("radiation_area", "false_alarms_per_day")
-    assert allowance(plain, *portal).share == pytest.approx(2 * allowance(plain, *area).share), "criticality 1 and 3"
-    assert allowance(heavy, *area).share == pytest.approx(2 * allowance(heavy, *portal).share)
+    assert 2 * allowance(plain, *portal).share == pytest.approx(2 * allowance(plain, *area).share), "criticality 1, 3"
+    assert allowance(heavy, *area).share == pytest.approx(2 * 2 * allowance(heavy, *portal).share), "its two rates"
 
 
 def test_sensor_in_a_vital_zone_is_allowed_more_and_the_sum_stays() -> None:
@@ -132,6 +144,15 @@ def test_rate_goes_no_further_than_its_field_and_says_so() -> None:
     assert allowance(found, "access", "false_alarm_days").set_by is SetBy.DEFAULT
 
 
+def test_runs_of_equal_samples_are_counted_by_the_periods_and_allowed_no_more_than_was_measured() -> None:
+    configs, often = DetectorsSettings().rules().configs, Traffic([CountedSensor("t", SensorKind.PROCESS, 1, 1, 864e3)])
+    found = allowance(shared(section(false_alarms_per_day=0.01), TABLE, configs, often), "frozen", "chance")
+    assert found.set_by is SetBy.BUDGET
+    assert found.value * 864e3 == pytest.approx(found.share)
+    much = allowance(shared(section(false_alarms_per_day=100.0), TABLE, configs, often), "frozen", "chance")
+    assert (much.value, much.limited, much.rate.is_bound) == (1e-6, True, True)
+
+
 def test_detector_is_built_with_its_share_and_says_so_in_its_evidence() -> None:
     spec, config = SPECS["radiation_portal"], DetectorsSettings().rules().configs["radiation_portal"]
     built: Any = spec.build(config, HUB, "rpm-2", Site(budgets={HUB: budget()}), late=False)
@@ -143,7 +164,10 @@ def test_detector_is_built_with_its_share_and_says_so_in_its_evidence() -> None:
     told = made.evidence["false_alarm_budget"]
     assert (made.evidence["a"], told["set_by"], told["per"]) == (1, "budget", "occupancy and ray")
     assert told["false_alarms_per_occupancy"] == pytest.approx(rate, rel=1e-3)
-    assert built.origin.detection("radiation.norm", start=1, detected=2, score=3, priority=4, why="w").evidence == {}
+    norm = built.origin.detection("radiation.norm", start=1, detected=2, score=3, priority=4, why="w")
+    assert norm.evidence["false_alarm_budget"]["per"] == "occupancy"
+    off = built.origin.detection("radiation.background", start=1, detected=2, score=3, priority=4, why="w")
+    assert off.evidence == {}
 
 
 def test_finding_of_an_engine_says_what_it_was_held_to() -> None:
@@ -186,10 +210,10 @@ def test_rates_times_a_factor_are_those_of_every_sensor_and_leave_thresholds_alo
 
 def test_mistakes_in_budgets_are_told_with_their_place(tmp_path: Path) -> None:
     text = f'[[budgets]]\nhub = "{HUB}"\nfalse_alarms_per_day = 0\n[[budgets]]\nhub = "{HUB}"\n'
-    text += "false_alarms_per_day = 1\nweights = { frozen = 2 }\n"
+    text += "false_alarms_per_day = 1\nweights = { presence = 2 }\n"
     with pytest.raises(ConfigError) as told:
         loaded(tmp_path, text)
-    for part in ("budgets[0].false_alarms_per_day", "budgets[1].hub", "has a budget already", "weights.frozen"):
+    for part in ("budgets[0].false_alarms_per_day", "budgets[1].hub", "has a budget already", "weights.presence"):
         assert part in str(told.value)
 
 

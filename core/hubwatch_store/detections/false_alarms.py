@@ -15,12 +15,15 @@ from hubwatch_store.database.sql_files import queries
 
 
 class SensorToJudge(NamedTuple):
-    """A sensor that an agent lists: its kind, the criticality of its zone, and how many channels measure."""
+    """A sensor that an agent lists: its kind, the criticality of its zone, the channels that measure, and how many
+    samples they give in a day.
+    """
 
     sensor: str
     kind: SensorKind
     criticality: int
     gauges: int
+    samples_per_day: float
 
 
 @dataclass(frozen=True, slots=True)

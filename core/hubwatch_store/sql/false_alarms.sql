@@ -6,12 +6,14 @@ ORDER BY detection;
 -- said_of: what people found an alarm to be
 SELECT judged AS at, verdict, by, note FROM hubwatch.judged_alarms WHERE alarm = %(alarm)s AND verdict IS NOT NULL;
 
--- sensors: what there is to judge at a hub: kind of sensor, criticality of its zone, channels that measure
-SELECT s.sensor, s.kind, coalesce(z.criticality, 1),
-    (SELECT count(*) FROM hubwatch.channels c
-        WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.kind = 'gauge' AND c.source IS NULL AND c.gone IS NULL
-            AND c.valid_to IS NULL)
+-- sensors: what there is to judge at a hub: kind, criticality of the zone, channels that measure, samples a day (1 Hz where no period is said)
+SELECT s.sensor, s.kind, coalesce(z.criticality, 1), c.gauges, c.samples
 FROM hubwatch.sensors s LEFT JOIN hubwatch.zones z ON z.hub = s.hub AND z.zone = s.zone
+CROSS JOIN LATERAL (
+    SELECT count(*) AS gauges, coalesce(sum(86400e6 / coalesce(period_us, 1000000)), 0)::float8 AS samples
+    FROM hubwatch.channels
+    WHERE hub = s.hub AND sensor = s.sensor AND kind = 'gauge' AND source IS NULL AND gone IS NULL AND valid_to IS NULL
+) c
 WHERE s.hub = %(hub)s AND s.agent IS NOT NULL AND s.gone IS NULL AND s.kind IS NOT NULL ORDER BY s.sensor;
 
 -- scale: what the security level of a hub multiplies its budget by

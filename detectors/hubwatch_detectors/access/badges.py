@@ -25,7 +25,7 @@ from hubwatch_detectors.access.whereabouts import UnreadExit, Ways
 from hubwatch_detectors.access.whereabouts_rules import DAY_US, HOUR_US, WhereaboutsRules
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import NEVER, Detector, Finding, Origin, Scope, Site, Spec
-from hubwatch_detectors.rates import Rate, badge_uses, people
+from hubwatch_detectors.rates import EXACT, Rate, badge_uses, people
 
 MAX_WAITING = 2000
 """Events that wait for those of other agents; of more the oldest is judged at once."""
@@ -129,9 +129,11 @@ class Badges(Detector[BadgesMemory]):
         person.last, person.place = at.t, moment.door
 
     def _begin_session(self, person: Person) -> None:
-        if not person.doubtful:
+        if person.doubtful:
+            person.keep(len(person.session))
+        else:
             self._habits.learn(person, len(person.session), self.memory.habits, self.memory.hours)
-        person.session, person.doubtful = [], False
+        person.doubtful, person.uses = False, 0
 
     def _reports(self, moment: Moment) -> Iterator[BadgeReport]:
         memory, person, t = self.memory, moment.person, moment.at.t
@@ -192,18 +194,20 @@ def _invalid(moment: Moment) -> str | None:
 
 
 def _ended(person: Person, now: int) -> Iterator[Finding]:
-    """End what goes on about a person; what was done in that session is not learned."""
+    """End what goes on about a person; what was done in that session is not learned, or not yet."""
     for id_, peak in zip((person.cloned, person.after_hours), person.peaks, strict=True):
         if id_ is not None:
             yield Clear(id_, person.used, now, score=round(peak, 3))
-            person.doubtful, person.session = True, []
+            person.doubtful = True
+    if person.doubtful:
+        person.keep(len(person.session))
     person.cloned = person.after_hours = None
     person.peaks = (0.0, 0.0)
 
 
 SPEC = Spec(
     name="badges",
-    version=1,
+    version=2,
     scope=Scope.HUB,
     types=(
         "access.impossible_travel",
@@ -226,8 +230,18 @@ SPEC = Spec(
             by_hand=("clone_score",),
             needs="badge_uses_per_day",
         ),
+        Rate(
+            "passback_rate",
+            ("access.passback",),
+            SensorKind.ACCESS,
+            "person",
+            people,
+            needs="people_per_day",
+            is_bound=True,
+        ),
         Rate("after_hours_rate", ("access.after_hours",), SensorKind.ACCESS, "person", people, needs="people_per_day"),
     ),
+    no_share=dict.fromkeys(("access.impossible_travel", "access.tailgating", "access.dormant"), EXACT),
     source="Dirichlet habits by empirical Bayes; otherwise rules of place and time",
     warm_up="20 uses of a badge for habits, none for places",
     events_only=True,

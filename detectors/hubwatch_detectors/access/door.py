@@ -23,7 +23,7 @@ from hubwatch_detectors.access.readers import ReaderRules, reader_of
 from hubwatch_detectors.access.urgent import Reported, duress, tampered
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, Finding, Origin, Scope, Site, Spec
-from hubwatch_detectors.rates import Rate, RateForm, badge_uses, readers
+from hubwatch_detectors.rates import DEVICES_OWN, EXACT, Rate, RateForm, badge_uses, readers
 
 BOUNCE_US = SECOND_US // 2
 """A contact that closes for less has bounced. Our choice: nobody passes a turnstile so soon after another."""
@@ -324,6 +324,7 @@ SPEC = Spec(
             needs="badge_uses_per_day",
         ),
     ),
+    no_share={"access.forced": EXACT, "access.held": EXACT, "access.tamper": DEVICES_OWN, "access.duress": DEVICES_OWN},
     source="Shiryaev-Roberts, mixed: Pollak and Tartakovsky 2009; otherwise rules",
     warm_up="none; a reader's own rate of denials is learned from benign_per_h on",
 )

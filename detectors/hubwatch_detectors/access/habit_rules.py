@@ -14,6 +14,8 @@ from hubwatch_detectors.access.presented import BadgeReport, Moment
 
 CLONE_PRIORITIES = ((1e-4, Priority.HIGH), (1e-3, Priority.MEDIUM))
 """By the chance that the owner uses such doors; above these it is low."""
+SURE = CLONE_PRIORITIES[0][0]
+"""What the owner does as rarely is never learned, however calm it is afterwards."""
 LOOKS = 2.0
 """Judging after every use of a night costs at most about twice the false alarms of judging once (simulated)."""
 MOST_SHOWN = 10
@@ -29,9 +31,10 @@ class HabitRules:
         """Judge a use of a badge."""
         person, size = moment.person, habits.size(self._doors_of_site)
         hour = self._calendar.local(moment.at.t).hour
+        person.uses += 1
         person.session.append(Use(moment.at.t, moment.door, hour, habits.score(person, moment.door, size)))
         if person.is_active() or person.doubtful:
-            person.session = person.session[-WINDOW:]
+            person.keep(len(person.session) - WINDOW)
         else:
             self.learn(person, len(person.session) - WINDOW, habits, hours)
         return [*self._cloned(moment, habits, size), *self._after_hours(moment, habits, hours, size)]
@@ -40,9 +43,10 @@ class HabitRules:
         """Take the first `count` uses of a session, in which nothing was found, into the history."""
         size = habits.size(self._doors_of_site)
         for use in person.session[: max(count, 0)]:
-            habits.learn(person, use.door, size)
-            hours.learn(use.hour)
-            person.learn(use)
+            for door, hour in [(use.door, use.hour), *person.trusted()]:
+                habits.learn(person, door, size)
+                hours.learn(hour)
+                person.learn(door, hour)
         person.session = person.session[max(count, 0) :]
 
     def _cloned(self, moment: Moment, habits: Habits, size: int) -> list[BadgeReport]:
@@ -50,14 +54,19 @@ class HabitRules:
         if person.total() < FEWEST_USES:
             return []
         score = sum(use.score for use in person.session)
-        threshold = habits.threshold(person, uses, size, self._config.clone_rate)
+        threshold = habits.threshold(person, size, self._config.clone_rate)
         if self._config.clone_score is not None:
             threshold = self._config.clone_score
-        if person.cloned is not None:
-            person.peaks = max(person.peaks[0], score), person.peaks[1]
-        if person.cloned is not None or score < threshold:
+        if person.cloned is None and score < threshold:
             return []
         chance = habits.chance(person, uses, score, size)
+        if person.cloned is None:
+            person.may_learn()
+        if chance <= SURE or person.after_hours is not None:
+            person.never_learn()
+        if person.cloned is not None:
+            person.peaks = max(person.peaks[0], score), person.peaks[1]
+            return []
         why = f"badge used at {_doors(person, habits)}, which its owner hardly uses (chance {chance:.1g})"
         evidence = _of_habit(person, habits) | {"threshold": round(threshold, 3), "chance": _short(chance)}
         priority = next((each for most, each in CLONE_PRIORITIES if chance <= most), Priority.LOW)

@@ -14,6 +14,11 @@ USUAL_PERSON_BYTES = 400
 people take 8 MB."""
 MAX_DOORS = 32
 """Doors remembered of one person; of more the least used is forgotten."""
+PROBATION = 8
+"""Uses without another alarm after which what was called cloned is learned all the same: two windows. Our choice; a
+clone that is worth its price is used again before."""
+MAX_KEPT = 8
+"""Uses called cloned that wait for it."""
 MAX_USES = 2000
 """Uses after which a person's history is halved, so that it follows a life that changes."""
 
@@ -48,6 +53,8 @@ class Person(msgspec.Struct, array_like=True):
     """Learned uses by hour of the day."""
     session: list[Use] = []
     """The last uses of the present session."""
+    uses: int = 0
+    """Uses of the present session so far."""
     conflicts: int = 0
     """How often in a row the person came to where they were already."""
     conflict: int = 0
@@ -60,6 +67,10 @@ class Person(msgspec.Struct, array_like=True):
     after_hours: str | None = None
     peaks: tuple[float, float] = (0.0, 0.0)
     """Highest scores of the two detections that last: cloned, after hours."""
+    kept: list[tuple[int, int]] = []
+    """Doors and hours of uses that were called cloned, but may have been the owner's."""
+    probation: int = 0
+    """Uses without another alarm after which `kept` is learned; 0 where nothing is kept."""
 
     def total(self) -> int:
         """Return how many uses were learned."""
@@ -75,11 +86,36 @@ class Person(msgspec.Struct, array_like=True):
             self.cloned, self.peaks = id_, (score, self.peaks[1])
         else:
             self.after_hours, self.peaks = id_, (self.peaks[0], score)
+            self.never_learn()
 
-    def learn(self, use: Use) -> None:
+    def may_learn(self) -> None:
+        """Begin to keep what is called cloned, in place of what was before."""
+        self.kept, self.probation = [], PROBATION
+
+    def never_learn(self) -> None:
+        """Forget what was called cloned: it was hardly the owner's doing."""
+        self.kept, self.probation = [], 0
+
+    def keep(self, count: int) -> None:
+        """Take the first `count` uses, in which something was found, out of the session."""
+        if self.probation:
+            self.kept = [*self.kept, *((use.door, use.hour) for use in self.session[: max(count, 0)])][:MAX_KEPT]
+        self.session = self.session[max(count, 0) :]
+
+    def trusted(self) -> list[tuple[int, int]]:
+        """Note a use that is learned, and return doors and hours of what is to be learned with it by now."""
+        if not self.probation:
+            return []
+        self.probation -= 1
+        kept = [] if self.probation else self.kept
+        if kept:
+            self.kept = []
+        return kept
+
+    def learn(self, door: int, hour: int) -> None:
         """Take a use into the person's history."""
-        self.doors[use.door] = self.doors.get(use.door, 0) + 1
-        self.hours[use.hour] += 1
+        self.doors[door] = self.doors.get(door, 0) + 1
+        self.hours[hour] += 1
         if len(self.doors) > MAX_DOORS:
             del self.doors[min(self.doors, key=lambda door: (self.doors[door], door))]
         if self.total() > MAX_USES:
@@ -90,9 +126,10 @@ class Person(msgspec.Struct, array_like=True):
         """Keep what was learned; what comes next may be older than what was."""
         self.last, self.place, self.zone, self.stood = 0, -1, None, None
         self.session, self.conflicts, self.conflict, self.told = [], 0, 0, 0
-        self.doubtful = False
+        self.doubtful, self.uses = False, 0
         self.cloned = self.after_hours = None
         self.peaks = (0.0, 0.0)
+        self.never_learn()
 
 
 class People(msgspec.Struct):

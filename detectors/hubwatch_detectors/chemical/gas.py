@@ -18,7 +18,7 @@ from hubwatch_detectors.chemical.concentration import BACK_SIGMA, FULL, Concentr
 from hubwatch_detectors.chemical.precursors import RESTRICTED, substances
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
-from hubwatch_detectors.rates import Rate, every_channel
+from hubwatch_detectors.rates import DEVICES_OWN, Rate, every_channel
 
 MAX_SENSORS = 2048
 MAX_RECENT = 60
@@ -362,6 +362,7 @@ SPEC = Spec(
             by_hand=("min_rise_nats",),
         ),
     ),
+    no_share={"chemical.alarm": DEVICES_OWN, "chemical.precursor": DEVICES_OWN},
     source="CUSUM with the bound of Lorden 1971; Regulation (EU) 2019/1148, Annex I",
     warm_up="some minutes of a channel's own noise; the device's own alarms at once",
 )

@@ -19,6 +19,7 @@ from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
 from hubwatch_detectors.chunk import Chunk, ChunkReading, Column
 from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import EXACT
 
 MOST_CHANNELS = 256
 LIMITS: dict[str, tuple[float, float]] = {
@@ -234,6 +235,7 @@ SPEC = Spec(
     types=("integrity.out_of_range", "integrity.gap"),
     config=BoundsConfig,
     make=ChannelBounds,
+    no_share=dict.fromkeys(("integrity.out_of_range", "integrity.gap"), EXACT),
     source="rules",
     warm_up="none",
     patience_s=30,

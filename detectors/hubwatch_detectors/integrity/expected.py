@@ -21,6 +21,7 @@ from hubwatch_core.wire import Detection, Event, Sensor
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import no_rate
 
 MOST_WAITING = 64
 MEMORY = 200
@@ -362,6 +363,7 @@ SPEC = Spec(
     types=("integrity.not_happened",),
     config=ExpectedConfig,
     make=NotHappened,
+    no_share={"integrity.not_happened": no_rate("steps of lanes", "chance", "shadow_sigma")},
     source="rules for lanes; binomial chance by a door's own history; counting statistics of shadows",
     warm_up="none for lanes; min_grants grants, min_shadows vehicles",
 )

@@ -30,6 +30,7 @@ from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.methods.by_channel import ChannelDetector
+from hubwatch_detectors.rates import Rate, samples
 
 MOST_RUNS = 128
 """Runs of equal values that make up a channel's history."""
@@ -44,6 +45,8 @@ LEAST_MOVES = 20
 WEATHER = frozenset({"m/s", "km/h", "mm/h"})
 STATE_REST_US = DAY_US
 """A state is not judged before it has rested through every hour of the day. Our choice."""
+MOST_CHANCE = 1e-6
+"""That a budget may set. With it no working channel was called frozen in a simulated life of 270 sensor-days."""
 GAP_PERIODS = 10.0
 """After a longer pause nothing is known of whether the value rested."""
 
@@ -307,6 +310,17 @@ SPEC = Spec(
     types=("integrity.value_frozen",),
     config=FrozenConfig,
     make=Frozen,
+    rates=(
+        Rate(
+            "chance",
+            ("integrity.value_frozen",),
+            None,
+            "run of equal samples",
+            samples,
+            loosest=MOST_CHANCE,
+            is_bound=True,
+        ),
+    ),
     source="runs of equal values by the channel's own history; rule of three",
     warm_up="min_history samples; slow channels rest_days, states state_days",
     patience_s=5,

@@ -19,6 +19,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Clear, Detection, Sensor
 from hubwatch_core.words import Priority
 from hubwatch_detectors.contract import ALWAYS, NEVER, AgentDetector, DetectorConfig, Finding, Origin, Scope, Spec
+from hubwatch_detectors.rates import EXACT
 
 MIN_AGE_S = 10.0
 PERIODS = 5.0
@@ -329,6 +330,7 @@ SPEC = Spec(
     types=("integrity.sensor_silent", "integrity.agent_offline", "integrity.clock"),
     config=PresenceConfig,
     make=lambda config, origin, _: Presence(config, origin),
+    no_share=dict.fromkeys(("integrity.sensor_silent", "integrity.agent_offline", "integrity.clock"), EXACT),
     source="rules",
     warm_up="none",
 )

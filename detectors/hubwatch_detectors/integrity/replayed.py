@@ -23,6 +23,7 @@ from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.methods.by_channel import ChannelDetector
+from hubwatch_detectors.rates import no_rate
 
 MOST_CHANNELS = 64
 MOST_KEPT = 512
@@ -271,6 +272,7 @@ SPEC = Spec(
     types=("integrity.replayed",),
     config=ReplayedConfig,
     make=Replayed,
+    no_share={"integrity.replayed": no_rate("bits")},
     source="fingerprints: Karp and Rabin 1987; Schleimer et al. 2003, SIGMOD",
     warm_up="min_tokens changes of value",
     patience_s=5,

@@ -30,6 +30,7 @@ from hubwatch_core.words import ChannelKind, Priority
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.integrity.level import Level, is_elsewhere, level
 from hubwatch_detectors.methods.by_channel import ChannelDetector
+from hubwatch_detectors.rates import no_rate
 
 MOST_CHANNELS = 32
 MOST_BLOCKS = 96
@@ -329,6 +330,7 @@ SPEC = Spec(
     types=("integrity.spoofed",),
     config=SpoofedConfig,
     make=Spoofed,
+    no_share={"integrity.spoofed": no_rate("deviations", "margin")},
     source="median and robust deviation of the noise's own history",
     warm_up="min_blocks blocks of block_samples samples",
     patience_s=30,

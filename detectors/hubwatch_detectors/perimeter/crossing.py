@@ -31,7 +31,7 @@ from hubwatch_detectors.perimeter.memory import (
 from hubwatch_detectors.perimeter.nuisance_rates import HOUR_US, STEP_US, NuisanceTally
 from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from hubwatch_detectors.perimeter.walks import WALKING_M_S, Walk, around, gate, in_gate, length_km, walks
-from hubwatch_detectors.rates import Rate, RateForm, Traffic, every
+from hubwatch_detectors.rates import DEVICES_OWN, EXACT, Rate, RateForm, Traffic, every
 from hubwatch_site import fences
 
 MAX_SECTIONS = 4096
@@ -410,6 +410,7 @@ SPEC = Spec(
             form=RateForm.PER_YEAR,
         ),
     ),
+    no_share={"perimeter.intrusion": DEVICES_OWN, "perimeter.nuisance": EXACT},
     source="rates of pairs in order, by walking speed; nuisance rates by weather",
     warm_up="none; nuisance rates begin with the exposure that the site states",
 )

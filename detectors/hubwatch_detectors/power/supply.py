@@ -17,6 +17,7 @@ from hubwatch_core.wire import Clear, Event, Sensor
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
+from hubwatch_detectors.rates import EXACT
 
 LEVELS = ("battery", "voltage")
 MOST_PLOTTED = 60
@@ -212,6 +213,7 @@ SPEC = Spec(
     config=PowerConfig,
     make=Power,
     kinds=frozenset({SensorKind.POWER}),
+    no_share={"power.lost": EXACT, "power.low": EXACT},
     source="rules",
     warm_up="none; voltages after min_samples samples",
 )

@@ -23,6 +23,7 @@ from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.process.model import PlantModel, Predictor, Rows, load
+from hubwatch_detectors.rates import FITTED
 
 MOST_NAMED = 5
 NAMED_FROM = 0.3
@@ -267,6 +268,7 @@ SPEC = Spec(
     config=ProcessConfig,
     make=ProcessDetector,
     kinds=frozenset({SensorKind.PROCESS, SensorKind.ENVIRONMENT, SensorKind.POWER}),
+    no_share={"process.multivariate": FITTED},
     source="ridge regression, residuals by quantiles of the history; after Taormina et al. 2018 (BATADAL)",
     warm_up="a model fitted on normal history",
 )

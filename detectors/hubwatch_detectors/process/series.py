@@ -23,6 +23,7 @@ from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.methods.by_channel import ChannelDetector
+from hubwatch_detectors.rates import no_rate
 
 LENGTH = 3
 """Samples compared at once. Our choice: one sample knows no shape, and many make everything new."""
@@ -227,6 +228,7 @@ SPEC = Spec(
     make=SeriesDetector,
     kinds=frozenset({SensorKind.PROCESS, SensorKind.ENVIRONMENT, SensorKind.POWER}),
     channel_kind=ChannelKind.GAUGE,
+    no_share={"process.series": no_rate("novelty")},
     source="nearest-neighbour novelty: Markou and Singh 2003, Signal Processing 83:2481",
     warm_up="min_history samples",
     patience_s=30,

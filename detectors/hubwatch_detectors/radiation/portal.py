@@ -32,7 +32,7 @@ from hubwatch_detectors.radiation.portal_memory import RAYS, PortalAlarm, Portal
 from hubwatch_detectors.radiation.profile import Profile, binned
 from hubwatch_detectors.radiation.quiet_rows import QuietRay, is_quiet, take_quietly
 from hubwatch_detectors.radiation.verdict import ProfileVerdict, judge_gamma, judge_neutron
-from hubwatch_detectors.rates import Rate, vehicles
+from hubwatch_detectors.rates import Rate, no_rate, vehicles
 
 __all__ = ["SPEC", "RadiationPortal", "RadiationPortalConfig"]
 
@@ -477,7 +477,17 @@ SPEC = Spec(
             by_hand=("gamma_sigma", "neutron_chance"),
             needs="vehicles_per_day",
         ),
+        Rate(
+            "false_norm_per_occupancy",
+            ("radiation.norm",),
+            SensorKind.RADIATION_PORTAL,
+            "occupancy",
+            vehicles(),
+            needs="vehicles_per_day",
+            is_bound=True,
+        ),
     ),
+    no_share={"radiation.background": no_rate("background_off_s")},
     source="Geelhood 2003 (PNNL-14363) for the shadow; likelihood ratio averaged over what is unknown",
     warm_up="ten samples of the empty portal; the background is best after half a minute",
 )

@@ -19,7 +19,7 @@ from hubwatch_core.wire import Clear, Detection, Event, Sensor
 from hubwatch_core.words import Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
-from hubwatch_detectors.rates import Rate, RateForm, Traffic, every
+from hubwatch_detectors.rates import DEVICES_OWN, Rate, RateForm, Traffic, every
 from hubwatch_detectors.screening.lanes import ExpectedVehicles, ScannerStep, scanner_steps
 
 MAX_SENSORS = 2048
@@ -389,6 +389,7 @@ SPEC = Spec(
             form=RateForm.PER_YEAR,
         ),
     ),
+    no_share={"screening.alarm": DEVICES_OWN},
     source="CUSUM with the bound of Lorden 1971 where a share is scanned; otherwise rules",
     warm_up="none; the quiet of a scanner after eight of its alarms",
 )
