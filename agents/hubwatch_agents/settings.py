@@ -12,7 +12,16 @@ from hubwatch_agents import sample
 from hubwatch_agents.connections import place_of
 from hubwatch_agents.control_socket import MAX_BYTES, path_of, too_long
 from hubwatch_agents.protocols import AnyConnection
-from hubwatch_core.config import ConfigId, Conflict, LogSection, MqttSection, Partial, Section, TelemetrySection
+from hubwatch_core.config import (
+    ConfigId,
+    Conflict,
+    LogSection,
+    MqttSection,
+    Partial,
+    SecretFile,
+    Section,
+    TelemetrySection,
+)
 from hubwatch_core.config.addresses import Host
 
 PARAMETER_TYPES = str | int | float | bool
@@ -48,7 +57,7 @@ class PrivacySection(Section):
     subjects: Literal["hmac", "raw"] = Field(
         "hmac", description="hmac: a keyed pseudonym, the same wherever the key is the same; raw: as read."
     )
-    key_file: Path | None = Field(
+    key_file: SecretFile | None = Field(
         None,
         description="Key of the pseudonyms, at least 16 characters; all agents of an operator share it. To make one: "
         "head -c 32 /dev/urandom | base64 > subjects.key && chmod 600 subjects.key",

@@ -11,6 +11,7 @@ import typer
 
 from hubwatch_core.errors import BadCall
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 from hubwatch_ops.site_database import Hub, connection_to, hub_meant
 
@@ -54,7 +55,7 @@ def import_(
         around = Surroundings(known.zones, known.shifts, ZoneInfo(time_zone(connection, name)))
         people = read_list(file, around, pseudonym, with_names=with_names)
         done = import_list(connection, name, people, by=who, note=note, with_names=with_names)
-    typer.echo(
+    say(
         f"import {done.version} of hub {name} is in force: {done.cardholders} cardholders, "
         f"{done.written} of them new or changed, {done.removed} removed"
     )

@@ -2,6 +2,7 @@
 
 from hubwatch_core.config.keys import in_file_order, key_of
 from hubwatch_core.config.load import ENV_PREFIX, ENV_SEPARATOR, read_secret
+from hubwatch_core.config.secret_file import SecretFile
 from hubwatch_core.config.section import Conflict, Partial, Section
 from hubwatch_core.config.sections import (
     ConfigId,
@@ -24,6 +25,7 @@ __all__ = [
     "MqttSection",
     "NatsSection",
     "Partial",
+    "SecretFile",
     "Section",
     "TelemetrySection",
     "TlsSection",

@@ -22,9 +22,12 @@ from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.config.section import Partial, Section, types_in
 from hubwatch_core.config.validate import Mistake, validate
 from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.secret_text import addresses_with_passwords
 
 ENV_PREFIX = "HUBWATCH_"
 ENV_SEPARATOR = "__"
+
+_REFUSED_ADDRESS = "an address must not carry a password: there is a key for a file that holds it"
 
 S = TypeVar("S", bound=Section)
 
@@ -53,8 +56,12 @@ def load(
         if flag is not None:
             _set(tree, key, flag)
             origin[key] = "--" + key.rsplit(".", 1)[-1].replace("_", "-")
+    open_passwords = [
+        Problem(origin.get(key) or _where(path), key, _REFUSED_ADDRESS) for key in addresses_with_passwords(tree)
+    ]
     part, mistakes = validate(model, tree)
     problems += [_problem(each, path, origin) for each in mistakes]
+    problems += _not_told(open_passwords, problems)
     if check_files:
         problems += _not_told(unreadable_files(part, _where(path)), problems)
         problems += _not_told(unusable_certificates(part, _where(path)), problems)

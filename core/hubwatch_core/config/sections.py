@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr
 
 from hubwatch_core.config.addresses import Host, HostAndPort, ListenAddress, NatsServer, host_and_port, is_loopback
+from hubwatch_core.config.secret_file import SecretFile
 from hubwatch_core.config.section import Conflict, Section
 from hubwatch_core.config.validate import FIELD_ID_PATTERN
 
@@ -26,7 +27,7 @@ class TlsSection(Section):
 
     ca_file: Path = Field(description="CA certificates the server's certificate must chain to (PEM).")
     cert_file: Path | None = Field(None, description="Our own certificate (PEM), where the server asks for one.")
-    key_file: Path | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
+    key_file: SecretFile | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
     server_name: Host | None = Field(
         None, description="Name that the server's certificate must carry; unset: the host as it is given."
     )
@@ -55,7 +56,7 @@ class MqttSection(Section):
     )
     username: str | None = Field(None, description="User name, where the broker wants one.")
     password: Secret | None = Field(None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file.")
-    password_file: Path | None = Field(
+    password_file: SecretFile | None = Field(
         None, description="File that holds the password (or set HUBWATCH_MQTT__PASSWORD)."
     )
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = Field(20, description="Seconds until silence counts as loss.")
@@ -91,11 +92,15 @@ class NatsSection(Section):
     )
     username: str | None = Field(None, description="User name, where the servers want one.")
     password: Secret | None = Field(None, description="Only from HUBWATCH_NATS__PASSWORD; in TOML use password_file.")
-    password_file: Path | None = Field(
+    password_file: SecretFile | None = Field(
         None, description="File that holds the password (or set HUBWATCH_NATS__PASSWORD)."
     )
-    credentials_file: Path | None = Field(None, description="Credentials (.creds) of a NATS user, instead of a name.")
-    nkey_file: Path | None = Field(None, description="File with the seed of a NATS user's NKEY, instead of a name.")
+    credentials_file: SecretFile | None = Field(
+        None, description="Credentials (.creds) of a NATS user, instead of a name."
+    )
+    nkey_file: SecretFile | None = Field(
+        None, description="File with the seed of a NATS user's NKEY, instead of a name."
+    )
     replicas: Literal[1, 3, 5] = Field(
         3, description="Copies kept of each message, where we make the stream; one on a server without a cluster."
     )
@@ -136,7 +141,7 @@ class TelemetrySection(Section):
         None, examples=[9101], description="Port; 0 takes a free one, and without one nothing listens."
     )
     token: Secret | None = Field(None, description="Only from HUBWATCH_TELEMETRY__TOKEN; in TOML use token_file.")
-    token_file: Path | None = Field(
+    token_file: SecretFile | None = Field(
         None, description="File that holds the bearer token scrapers must send (or set HUBWATCH_TELEMETRY__TOKEN)."
     )
 

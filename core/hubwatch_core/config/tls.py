@@ -6,6 +6,7 @@ import socket
 import ssl
 from pathlib import Path
 
+from hubwatch_core.config.secret_file import demand_private
 from hubwatch_core.config.sections import TlsSection
 from hubwatch_core.errors import Permanent
 
@@ -80,6 +81,10 @@ def _load_own(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -
             file.open("rb").close()  # OpenSSL does not say which of the two it cannot read
         except OSError as error:
             raise _unusable(key, file, error) from None
+    try:
+        demand_private(key_file or cert_file)
+    except Permanent as error:
+        raise UnusableTlsFile("key_file", f"TLS: {error}") from None
     asked: list[bool] = []
 
     def passphrase() -> bytes:  # without it OpenSSL asks on the terminal, and waits

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.process import border
+from hubwatch_core.terminal import rewrite_line, say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def backup(file: File, quiet: Quiet = False, config: ConfigFile = None, dsn: Dsn
     progress = ProgressBar("backup", quiet)
     manifest = run(load_database(config, dsn), file, progress)
     progress.end()
-    typer.echo(f"{file}: {_summary(manifest)}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
+    say(f"{file}: {_summary(manifest)}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
 
 
 @border
@@ -48,7 +49,7 @@ def restore(file: File, quiet: Quiet = False, config: ConfigFile = None, dsn: Ds
     progress = ProgressBar("restore", quiet)
     manifest = run(load_database(config, dsn), file, progress)
     progress.end()
-    typer.echo(f"{file}: {_summary(manifest)} restored, {progress.seconds:.0f} s")
+    say(f"{file}: {_summary(manifest)} restored, {progress.seconds:.0f} s")
 
 
 @border
@@ -59,7 +60,7 @@ def verify(file: File, quiet: Quiet = False) -> None:
     progress = ProgressBar("verify", quiet)
     manifest = run(file, progress)
     progress.end()
-    typer.echo(f"{file}: whole; {_summary(manifest)}")
+    say(f"{file}: whole; {_summary(manifest)}")
 
 
 class ProgressBar:
@@ -87,13 +88,14 @@ class ProgressBar:
     def end(self) -> None:
         """Clear the line."""
         if self._width and sys.stderr.isatty():
-            sys.stderr.write("\r" + " " * self._width + "\r")
+            rewrite_line("", sys.stderr, over=self._width, end="\r")
 
     def _say(self, line: str) -> None:
         # A terminal has one line that changes; a log file gets a line each time.
-        end, start = ("", "\r") if sys.stderr.isatty() else ("\n", "")
-        sys.stderr.write(start + line.ljust(self._width) + end)
-        sys.stderr.flush()
+        if sys.stderr.isatty():
+            rewrite_line(line, sys.stderr, over=self._width, end="")
+        else:
+            say(line, err=True)
         self._width = len(line)
 
 
