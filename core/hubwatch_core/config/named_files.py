@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from hubwatch_core.config.keys import key_of
 from hubwatch_core.config.secret_file import SECRET, demand_private, secret_in
 from hubwatch_core.config.section import KeyPath, Partial, Section, types_in
-from hubwatch_core.config.sections import TlsSection
+from hubwatch_core.config.sections import ServerTlsSection, TlsSection
 from hubwatch_core.config.tls import unusable_key
 from hubwatch_core.errors import Permanent, Problem
 
@@ -40,28 +40,29 @@ def unreadable_files(settings: Section | Partial[Any], where: str) -> list[Probl
     return found
 
 
-def unusable_certificates(settings: Section | Partial[Any], where: str) -> list[Problem]:
-    """Find every certificate and key of a TLS section that cannot be used: no PEM, another's key, an encrypted one."""
+def unusable_contents(settings: Section | Partial[Any], where: str) -> list[Problem]:
+    """Find every file of which the content is of no use: a certificate that is no PEM, another's key, a weak token."""
     found = []
-    for path, section in _tls_sections(settings, ()):
-        unusable = unusable_key(section)
-        if unusable is not None:
-            key, text = unusable
-            found.append(Problem(where, key_of((*path, key)), text))
+    for path, section in _sections_in(settings, ()):
+        if isinstance(section, TlsSection | ServerTlsSection):
+            unusable = unusable_key(section)
+            if unusable is not None:
+                key, text = unusable
+                found.append(Problem(where, key_of((*path, key)), text))
+        found += [Problem(where, key_of((*path, *key)), text) for key, text in section.conflicts_of_files()]
     return found
 
 
-def _tls_sections(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, TlsSection]]:
-    if isinstance(value, TlsSection):
-        yield path, value
-        return
+def _sections_in(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Section]]:
     if isinstance(value, Partial):
         value = value.values if value.valid is None else value.valid
+    if isinstance(value, Section):
+        yield path, value
     inner = value.items() if isinstance(value, Mapping) else value if isinstance(value, Section) else ()
     entries = enumerate(value) if isinstance(value, tuple | list) else inner
     for name, each in entries:
         if isinstance(each, Section | Partial | Mapping | tuple | list):
-            yield from _tls_sections(each, (*path, name))
+            yield from _sections_in(each, (*path, name))
 
 
 def _fault(file: Path, is_secret: bool, is_private: bool) -> str | None:

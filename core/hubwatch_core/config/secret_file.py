@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+from pydantic import SecretStr
+
 from hubwatch_core.errors import Permanent
 
 MAX_BYTES = 1 << 20
@@ -33,6 +35,16 @@ SECRET = SecretMark()
 
 SecretFile = Annotated[Path, SECRET]
 """Type of a configuration's key that names a file with a secret; who may read it is checked wherever it is read."""
+
+
+def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
+    """Return a secret from its value or its file (trailing newline removed), None when there is neither.
+
+    Raises Permanent when the file cannot be read or is empty.
+    """
+    if value is not None:
+        return value.get_secret_value()
+    return None if file is None else secret_in(file)
 
 
 def secret_in(file: Path) -> str:
