@@ -28,7 +28,7 @@ from hubwatch_ops.up import hub_model
 from hubwatch_store.database import DatabaseSection
 
 PACKAGES = ("core", "site", "store", "agents", "collector", "detectors", "alarms", "dashboards", "ops")
-SECRETS = ("password", "secret", "token", "key", "nkey", "credentials", "url", "identity", "signing_key")
+SECRETS = ("password", "secret", "token", "key", "nkey", "credentials", "url", "identity", "signing_key", "next_key")
 """What stands before `_file` in the name of a key whose file holds a secret."""
 
 PASSWORD = "hunter2-hunter2"
