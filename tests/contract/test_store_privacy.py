@@ -62,7 +62,7 @@ def mentions(kept: Kept, subject: str) -> list[str]:
         table
         for table in tables
         for row in kept.rows(f"SELECT to_jsonb(t)::text FROM hubwatch.{table} t")
-        if part in str(row) or part in str(row[0])  # type: ignore[index]
+        if part in str(row) or part in str(row[0])
     ]
 
 

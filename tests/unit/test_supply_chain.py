@@ -64,7 +64,7 @@ def _wanted(extras: tuple[str, ...]) -> Iterator[Requirement]:
             yield requirement
 
 
-@pytest.mark.parametrize("name", [*(set(EXTRAS) - UNLOCKED), "hub"])
+@pytest.mark.parametrize("name", [*sorted(set(EXTRAS) - UNLOCKED), "hub"])
 def test_extra_is_locked_with_hashes_inside_its_ranges(name: str) -> None:
     pins = _pins(name)
     for requirement in _wanted(OF_THE_IMAGE if name == "hub" else (name,)):
@@ -85,8 +85,8 @@ def test_locks_name_no_index() -> None:
 def _licences(distribution: metadata.Distribution) -> str:
     fields = distribution.metadata
     classifiers = [each for each in fields.get_all("Classifier") or [] if each.startswith("License ::")]
-    first = (fields.get("License") or "").strip().splitlines()[:1]
-    return " | ".join([fields.get("License-Expression") or "", *first, *classifiers]).strip(" |")
+    first = "".join(fields.get_all("License") or []).strip().splitlines()[:1]
+    return " | ".join([*(fields.get_all("License-Expression") or []), *first, *classifiers]).strip(" |")
 
 
 def test_every_licence_is_one_that_is_known() -> None:
