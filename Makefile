@@ -18,7 +18,7 @@ PARALLEL := tests/property tests/integration tests/contract tests/unit
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo services services-stop services-status test check bench dashboards samples
+.PHONY: help setup demo services services-stop services-status test check bench dashboards samples locks sbom
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,3 +72,10 @@ dashboards: $(STAMP) ## Generate the Grafana boards into dashboards/generated/
 
 samples: $(STAMP) ## Write the samples of configuration files from the models
 	$(BIN)/python -m hubwatch_ops.samples
+
+locks: $(STAMP) ## Write the lock files, with hashes, of every extra (UPGRADE=1 for the newest versions)
+	ops/dev/locks.sh
+
+sbom: $(STAMP) ## Write build/sbom.cdx.json: all that is installed, with licences (CycloneDX)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.cdx.json $(BIN)/python

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from support import services
+
+# As in the systemd units: what a test writes as a secret is one, and is refused if others could read it.
+os.umask(0o077)
 
 # A loaded machine is no fault of ours: neither the time of an example nor that of making one is judged.
 settings.register_profile("hubwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])

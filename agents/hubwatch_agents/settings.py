@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from hubwatch_agents import sample
 from hubwatch_agents.connections import place_of
 from hubwatch_agents.control_socket import MAX_BYTES, path_of, too_long
 from hubwatch_agents.protocols import AnyConnection
-from hubwatch_core.config import ConfigId, Conflict, LogSection, MqttSection, Partial, Section, TelemetrySection
+from hubwatch_core.config import (
+    ConfigId,
+    Conflict,
+    LogSection,
+    MqttSection,
+    Partial,
+    SecretFile,
+    Section,
+    TelemetrySection,
+)
 from hubwatch_core.config.addresses import Host
+from hubwatch_core.config.secret_file import secret_in
+from hubwatch_core.errors import Permanent
 
 PARAMETER_TYPES = str | int | float | bool
 
@@ -48,11 +60,66 @@ class PrivacySection(Section):
     subjects: Literal["hmac", "raw"] = Field(
         "hmac", description="hmac: a keyed pseudonym, the same wherever the key is the same; raw: as read."
     )
-    key_file: Path | None = Field(
+    key_file: SecretFile | None = Field(
         None,
-        description="Key of the pseudonyms, at least 16 characters; all agents of an operator share it. To make one: "
-        "head -c 32 /dev/urandom | base64 > subjects.key && chmod 600 subjects.key",
+        description="Key of the pseudonyms, 32 random bytes or more as base64 or hexadecimal; all agents of an "
+        "operator share it. To make one: (umask 077; openssl rand -base64 32 > subjects.key)",
     )
+    key_version: Annotated[int, Field(ge=1, le=998)] = Field(
+        1, description="Number of the key; it stands in each pseudonym, as in badge:p1-5f2c…"
+    )
+    next_key_file: SecretFile | None = Field(
+        None, description="The next key, while it is being changed; its number is key_version + 1."
+    )
+    next_from: AwareDatetime | None = Field(
+        None,
+        examples=["2026-12-01T02:00:00Z"],
+        description="From when on next_key_file holds: the same moment at all agents, so that nobody has two "
+        "pseudonyms at a time.",
+    )
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """The next key has a moment from which it holds."""
+        if (self.next_key_file is None) != (self.next_from is None):
+            yield ("next_from",), "next_key_file and next_from go together: give both or none"
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """Each key must be one that nobody can guess."""
+        for name, file in (("key_file", self.key_file), ("next_key_file", self.next_key_file)):
+            try:
+                if file is not None and self.subjects == "hmac":
+                    subject_key(file)
+            except Permanent as error:
+                yield (name,), str(error)
+
+
+MIN_KEY_BYTES = 32
+_MIN_DIFFERENT = 16
+"""Among 32 random bytes there are fewer different ones in one of 10¹¹ keys."""
+
+
+def subject_key(file: Path) -> bytes:
+    """Return the key of pseudonyms in a file, as the characters that stand there.
+
+    Raises Permanent when it cannot be read, others can read it, or it cannot be random.
+    """
+    text = secret_in(file).strip()
+    raw = _decoded(text)
+    if len(raw) < MIN_KEY_BYTES or len(set(raw)) < _MIN_DIFFERENT:
+        how = f"openssl rand -base64 {MIN_KEY_BYTES} makes one"
+        raise Permanent(f"key file {file} must hold {MIN_KEY_BYTES} random bytes as base64 or hexadecimal; {how}")
+    return text.encode()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        pass
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except ValueError:
+        return b""
 
 
 class ClockSection(Section):

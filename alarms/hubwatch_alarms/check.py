@@ -9,6 +9,7 @@ from typing import Any
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_alarms.notify.webhook import WebhookRouteSection
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.config import Partial
 from hubwatch_core.config.load import load
@@ -46,8 +47,12 @@ def _instructions(file: Path | None) -> Iterator[Problem]:
 
 
 def _route(route: AnyRouteSection, where: str, key: str) -> Iterator[Problem]:
-    try:
-        route.open()
-    except Permanent as error:
-        by_variable = getattr(route, "secret_env", None) is not None
-        yield Problem(where, f"{key}.secret_env" if by_variable else f"{key}.secret_file", str(error))
+    if isinstance(route, WebhookRouteSection):
+        try:
+            route.read_url()
+        except Permanent as error:
+            yield Problem(where, f"{key}.url_file", str(error))
+        try:
+            route.read_key()
+        except Permanent as error:
+            yield Problem(where, f"{key}.{'secret_file' if route.secret_env is None else 'secret_env'}", str(error))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say, say_json
 
 if TYPE_CHECKING:
     from hubwatch_alarms.mover import AlarmChange
@@ -49,7 +50,7 @@ def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to che
 
     settings = check(file)
     names = ", ".join(f"{route.name} ({route.kind})" for route in settings.routes)
-    typer.echo(f"{file} is valid; routes: {names or 'none, so nobody is notified'}")
+    say(f"{file} is valid; routes: {names or 'none, so nobody is notified'}")
 
 
 @app.command("sample-config")
@@ -57,7 +58,7 @@ def sample_config() -> None:
     """Print a commented configuration to begin with."""
     from importlib import resources
 
-    typer.echo(resources.files("hubwatch_alarms").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+    hand_over(resources.files("hubwatch_alarms").joinpath("sample.toml").read_text(encoding="utf-8"))
 
 
 @app.command("list")
@@ -79,12 +80,12 @@ def list_(
     instructions = views.instructions_of(settings)
     found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
     if as_json:
-        typer.echo(json.dumps(found.facts(instructions), ensure_ascii=False, indent=2))
+        say_json(json.dumps(found.facts(instructions), ensure_ascii=False, indent=2))
     else:
         show_list(views.console(), found.alarms, instructions, now_us(), found.telling)
     if found.more:
         # Not in the JSON, which is a list; whoever reads it by program sees this line, too.
-        typer.echo(more_text(found.more, most, limit=MOST_LISTED), err=as_json)
+        say(more_text(found.more, most, limit=MOST_LISTED), err=as_json)
 
 
 @app.command()
@@ -99,7 +100,7 @@ def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> 
     instructions = views.instructions_of(settings)
     whole = asyncio.run(views.whole_alarm(settings, parse_id(alarm)))
     if as_json:
-        typer.echo(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
+        say_json(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
     else:
         show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts, whole.was)
 
@@ -176,7 +177,7 @@ def adjudicate(
     said = people.parse_note(note)
     word = people.parse_adjudication(verdict, said)
     wish = people.adjudicate(_settings(config), people.parse_id(alarm), word, people.parse_name(by), said)
-    typer.echo(f"alarm {asyncio.run(wish).id} was {word}, says {people.parse_name(by)}")
+    say(f"alarm {asyncio.run(wish).id} was {word}, says {people.parse_name(by)}")
 
 
 def _settings(config: Path | None) -> CommandSettings:
@@ -188,7 +189,7 @@ def _settings(config: Path | None) -> CommandSettings:
 
 def _say(change: AlarmChange, nothing: str = "did not change") -> None:
     if not change.entries:
-        typer.echo(f"alarm {change.alarm.id} {nothing}")
+        say(f"alarm {change.alarm.id} {nothing}")
         return
     holder = f", with {change.alarm.acknowledged_by}" if change.alarm.acknowledged_by else ""
-    typer.echo(f"alarm {change.alarm.id} is {change.alarm.state}{holder}")
+    say(f"alarm {change.alarm.id} is {change.alarm.state}{holder}")

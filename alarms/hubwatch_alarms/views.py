@@ -12,6 +12,7 @@ from hubwatch_alarms.facts import facts_of, facts_of_adjudication, facts_of_entr
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.people import existing
 from hubwatch_alarms.settings import CommandSettings
+from hubwatch_core import tables
 from hubwatch_core.alarm import Alarm, JournalEntry
 from hubwatch_store.alarms import Adjudicated, Telling, adjudications, alarms, notifications
 from hubwatch_store.database import connect, translated
@@ -46,7 +47,7 @@ def instructions_of(settings: CommandSettings) -> Instructions:
 
 def console() -> Console:
     """Return the terminal; colours only where it has them."""
-    return Console()
+    return tables.console()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say
 
 app = typer.Typer(name="collector", help="Takes frames from the broker into the database.", no_args_is_help=True)
 
@@ -50,7 +51,7 @@ def retire(
     settings = load(CollectorSettings, config, flags={"intake.client_id": client_id})
     configure(settings.log)
     left = asyncio.run(retire_it(settings))
-    typer.echo(f"{settings.intake.client_id} is retired; {left} messages were left and are stored")
+    say(f"{settings.intake.client_id} is retired; {left} messages were left and are stored")
 
 
 @app.command()
@@ -61,7 +62,7 @@ def check_config(config: Annotated[Path, typer.Argument(help="TOML file to check
     from hubwatch_core.config.load import load
 
     load(CollectorSettings, config, check_files=True)
-    typer.echo(f"{config} is a valid collector configuration")
+    say(f"{config} is a valid collector configuration")
 
 
 @app.command()
@@ -69,4 +70,4 @@ def sample_config() -> None:
     """Print a configuration with every key explained."""
     from importlib import resources
 
-    typer.echo((resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8"), nl=False)
+    hand_over((resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8"))

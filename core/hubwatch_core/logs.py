@@ -13,7 +13,8 @@ from typing import TextIO, cast
 import structlog
 
 from hubwatch_core.config import LogSection
-from hubwatch_core.plain_text import escaped
+from hubwatch_core.plain_text import escaped, escaped_json, escaped_line
+from hubwatch_core.secret_text import without_passwords
 
 
 def configure(settings: LogSection, stream: TextIO | None = None) -> None:
@@ -24,7 +25,7 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
     renderers: list[structlog.typing.Processor] = (
         [_printable, structlog.dev.ConsoleRenderer()]
         if console
-        else [structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.JSONRenderer(ensure_ascii=False), _printable_json]
     )
     structlog.configure(
         processors=[
@@ -32,6 +33,7 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _without_passwords,
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -39,12 +41,38 @@ def configure(settings: LogSection, stream: TextIO | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard module; below warning they speak of their own insides.
-    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING))
+
+
+class _PlainFormatter(logging.Formatter):
+    """Writes what libraries log, which may repeat what came over a wire, as text and nothing else."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_passwords(escaped(super().format(record)))
+
+
+_OF_LINES = frozenset({"exception", "stack"})
+"""Keys whose values are our own tracebacks; in any other a line break would begin a line that nobody wrote."""
 
 
 def _printable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """What a topic or a device says must not steer the terminal; JSON has escapes of its own."""
-    return {key: escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+    """What a topic or a device says must not steer the terminal."""
+    return {
+        escaped_line(key): (escaped if key in _OF_LINES else escaped_line)(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def _printable_json(_logger: object, _method: str, line: object) -> str:
+    """JSON escapes by itself only what is below U+0020."""
+    return escaped_json(str(line))
+
+
+def _without_passwords(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """No line shows the password of an address, wherever it came from."""
+    return {key: without_passwords(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

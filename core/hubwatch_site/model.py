@@ -61,6 +61,8 @@ def _page(text: str) -> str:
         parts = urlsplit("")
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError("must be an http or https address")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user or password: everybody who sees the site would see it")
     return text
 
 

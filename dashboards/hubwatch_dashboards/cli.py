@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from hubwatch_core.config import read_secret
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 
 app = typer.Typer(help="Grafana boards, generated from code over the public views.", no_args_is_help=True)
 
@@ -29,12 +30,12 @@ def build(
 
     if not check:
         for file in generated.write(folder):
-            typer.echo(f"{file}: {'written' if file.exists() else 'removed'}")
+            say(f"{file}: {'written' if file.exists() else 'removed'}")
         return
     found = generated.drift(folder)
     if found:
         raise Permanent("\n".join([*found, "run `hubwatch dashboards build` and commit what it writes"]))
-    typer.echo("the generated boards are up to date")
+    say("the generated boards are up to date")
 
 
 @app.command()
@@ -47,7 +48,7 @@ def check() -> None:
     found = [problem for name in BOARDS for problem in problems(built(name))]
     if found:
         raise Permanent("\n".join(found))
-    typer.echo(f"{len(BOARDS)} board(s), no fault")
+    say(f"{len(BOARDS)} board(s), no fault")
 
 
 @app.command()
@@ -66,4 +67,4 @@ def push(
     if secret is None:
         raise BadCall("a token is needed: set HUBWATCH_GRAFANA_TOKEN or give --token-file")
     for address in send(url, secret):
-        typer.echo(address)
+        say(address)

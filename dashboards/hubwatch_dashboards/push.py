@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import niquests
 from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaTimeoutError
 
 from hubwatch_core.errors import BadCall, Permanent, Transient
+from hubwatch_core.plain_text import one_line
+from hubwatch_core.secret_text import carries_password, origin, split_url
 from hubwatch_dashboards.boards import BOARDS, built
 
 FOLDER_UID = "hubwatch"
@@ -26,7 +28,7 @@ def push(url: str, token: str) -> list[str]:
     no address.
     """
     _check(url)
-    with _translated(url):
+    with _translated(origin(url)):
         # The library is typed in part only, and joins a path without a slash at its end to its own.
         grafana: Any = GrafanaApi.from_url(url.rstrip("/") + "/", credential=token, timeout=TIMEOUT_S)
         _ensure_folder(grafana)
@@ -34,9 +36,14 @@ def push(url: str, token: str) -> list[str]:
 
 
 def _check(url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = split_url(url)
+    except ValueError as error:
+        raise BadCall(f"--url {error}, such as https://grafana.example.org") from None
+    if carries_password(url) or parts.username is not None:
+        raise BadCall("--url must not carry a user or password: give --token-file")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadCall(f"{url} is not an address of a Grafana server, such as https://grafana.example.org")
+        raise BadCall("--url is not an address of a Grafana server, such as https://grafana.example.org")
 
 
 def _ensure_folder(grafana: Any) -> None:
@@ -68,14 +75,14 @@ def _push_one(grafana: Any, name: str, url: str) -> str:
 
 
 @contextlib.contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _translated(server: str) -> Iterator[None]:
     try:
         yield
     except GrafanaTimeoutError as error:
-        raise Transient(f"Grafana at {url} did not answer in time") from error
+        raise Transient(f"Grafana at {server} did not answer in time") from error
     except GrafanaException as error:
         # 0 stands for "no answer that could be understood".
         kind = Transient if error.status_code == 0 or error.status_code >= 500 else Permanent
-        raise kind(f"Grafana at {url} refused: {error.status_code} {error.message}") from error
+        raise kind(f"Grafana at {server} refused: {error.status_code} {one_line(str(error.message))}") from error
     except niquests.exceptions.RequestException as error:
-        raise Transient(f"Grafana at {url} cannot be reached: {error}") from error
+        raise Transient(f"Grafana at {server} cannot be reached: {error}") from error

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_core import tables
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 
 if TYPE_CHECKING:
     from hubwatch_detectors.budget_report import HubReport, ReportRow
@@ -43,20 +45,19 @@ def budget(
     if hub is not None and not found:
         raise BadCall(f"--hub {one_line(hub)}: the database knows no such hub, or {config} leaves it out")
     if as_json:
-        typer.echo(json.dumps([each.facts() for each in found], indent=2))
+        say(json.dumps([each.facts() for each in found], indent=2))
         return
     for each in found:
         _print(each, days)
     unknown = {each.hub for each in settings.budgets} - {each.hub for each in found}
     if hub is None and unknown:
-        typer.echo(f"no data: the database knows no hub {', '.join(sorted(unknown))}")
+        say(f"no data: the database knows no hub {', '.join(sorted(unknown))}")
 
 
 def _print(report: HubReport, days: int) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = tables.console()
     console.print(_heading(report), highlight=False)
     table = Table(
         "detector", "rate", "set by", "share a day", "expected a day",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_core import tables
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say, say_json
 from hubwatch_detectors import budget_cli, fitting_cli, judging_cli, proposing_cli
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to che
 
     rules = load(DetectorsSettings, file, check_files=True).rules()
     running = [name for name, config in rules.configs.items() if config.enabled]
-    typer.echo(f"{file} is valid; detectors: {', '.join(sorted(running)) or 'none'}")
+    say(f"{file} is valid; detectors: {', '.join(sorted(running)) or 'none'}")
 
 
 @app.command("sample-config")
@@ -61,7 +63,7 @@ def sample_config() -> None:
     """Print a commented configuration to begin with."""
     from importlib import resources
 
-    typer.echo(resources.files("hubwatch_detectors").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+    hand_over(resources.files("hubwatch_detectors").joinpath("sample.toml").read_text(encoding="utf-8"))
 
 
 @app.command("list")
@@ -83,8 +85,8 @@ def list_(
     known = {} if config is None else hubs_known(settings)
     for spec in rules.specs:
         for line in lines_of(spec, rules.configs[spec.name], known):
-            typer.echo(line)
-        typer.echo()
+            say(line)
+        say()
 
 
 @app.command()
@@ -103,7 +105,6 @@ def replay(
     ] = 0.0,
 ) -> None:
     """Judge a recording and print its detections as NDJSON, each with its end, and the highest score up to it."""
-    import sys
 
     from hubwatch_core.errors import Permanent
     from hubwatch_core.time_limits import DAY_US
@@ -114,21 +115,20 @@ def replay(
     playing = Replay(Engine(_rules(config).rules(_site(site or []))), shift_us=round(shift * DAY_US))
     with lines_of(file) as lines:
         for detection in playing.run(_shown(lines, file)):
-            sys.stdout.write(encode(detection).decode() + "\n")
+            say_json(encode(detection).decode())
     for number, reason in playing.poison:
-        typer.echo(f"{file}:{number}: {reason}", err=True)
+        say(f"{file}:{number}: {reason}", err=True)
     if playing.unusable > len(playing.poison):
-        typer.echo(f"{file}: {playing.unusable} lines could not be read; these are the first of them", err=True)
+        say(f"{file}: {playing.unusable} lines could not be read; these are the first of them", err=True)
     if playing.lines and playing.unusable == playing.lines:
         raise Permanent(f"{file} is no recording: none of its {playing.lines} lines could be read")
 
 
 def _shown(lines: Iterable[bytes], file: Path) -> Iterator[bytes]:
     """Yield lines, and show a person at a terminal how far it is."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    console = tables.console(stderr=True)
     size = file.stat().st_size if file.is_file() else None
     with Progress(console=console, transient=True, disable=size is None or not console.is_terminal) as progress:
         task = progress.add_task(file.name, total=size)

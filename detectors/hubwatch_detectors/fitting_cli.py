@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hubwatch_core import tables
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_detectors.asked_span import Begin, Until, span
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def fit(
         false_share=false_share, windows=windows or (1, 12),
     )  # fmt: skip
     _write(file, model.encode(fitted))
-    typer.echo(_said(file, fitted, hub))
+    say(_said(file, fitted, hub))
 
 
 def _signals(history: History, hub: str, sensors: Sequence[str]) -> list[tuple[str, str]]:
@@ -132,10 +134,9 @@ def _meanings(good: Any) -> str:
 @contextmanager
 def _progress(signals: int) -> Iterator[Any]:
     """Give a function that moves the bar which a person at a terminal sees."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    console = tables.console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("reading signals", total=signals)
         yield lambda: progress.advance(task)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hubwatch_core import tables
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 
 if TYPE_CHECKING:
     from hubwatch_detectors.evaluation import Score
@@ -45,7 +47,7 @@ def evaluate(
     scores = evaluation.evaluate(evaluation.read_detections(detections), happened, grace_s)
     rows = {name: _figures(score, exposure) for name, score in scores.items()}
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
     else:
         _print(rows, unit)
     if plot is not None:
@@ -73,7 +75,6 @@ def _figures(score: Score, exposure: float | None) -> dict[str, Any]:
 
 
 def _print(rows: Mapping[str, Mapping[str, Any]], unit: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("type", "found", "share (95 %)", "delay p50 / p90 / p99", "false alarms", f"per {unit} (95 %)")
@@ -86,7 +87,7 @@ def _print(rows: Mapping[str, Mapping[str, Any]], unit: str) -> None:
             str(row["false_alarms"]),
             _with_interval(row, "false_rate"),
         )
-    Console().print(table)
+    tables.console().print(table)
 
 
 def _with_interval(row: Mapping[str, Any], key: str) -> str:
@@ -116,17 +117,17 @@ def explain(
         raise BadCall(f"no detection has the id {one_line(detection)[:40]}")
     series = series_of(found.evidence)
     title = f"{found.type} at {found.hub} / {found.sensor}"
-    typer.echo(f"{title}, score {found.score:g}, {'late, ' if found.late else ''}by {found.detector} {found.version}")
-    typer.echo(f"from {found.start} to {found.end or 'now'}, detected {found.detected}")
-    typer.echo(one_line(found.why))
+    say(f"{title}, score {found.score:g}, {'late, ' if found.late else ''}by {found.detector} {found.version}")
+    say(f"from {found.start} to {found.end or 'now'}, detected {found.detected}")
+    say(one_line(found.why))
     for name, numbers in series.items():
-        typer.echo(f"  {one_line(name)}: {in_blocks(numbers)}  {min(numbers):g} … {max(numbers):g}")
+        say(f"  {one_line(name)}: {in_blocks(numbers)}  {min(numbers):g} … {max(numbers):g}")
     for name, value in found.evidence.items():
         if name not in {each.split(" ")[0] for each in series}:
-            typer.echo(f"  {one_line(str(name))}: {one_line(json.dumps(value, ensure_ascii=False))[:EVIDENCE_CHARS]}")
+            say(f"  {one_line(str(name))}: {one_line(json.dumps(value, ensure_ascii=False))[:EVIDENCE_CHARS]}")
     if svg is not None:
         _write(svg, drawn(title, found.why, series))
-        typer.echo(f"drawn in {svg}")
+        say(f"drawn in {svg}")
 
 
 def _write(file: Path, text: str) -> None:

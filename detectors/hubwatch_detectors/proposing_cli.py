@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hubwatch_core import tables
 from hubwatch_core.errors import BadCall
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_detectors.asked_span import Begin, Until, span
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def propose(
     days = (end - start) / timedelta(days=1)
     if as_json:
         told = [asdict(each) | {"per_day": each.detections / days} for each in found]
-        typer.echo(json.dumps({"hub": hub, "detector": detector, "days": days, "outcomes": told}, indent=2))
+        say(json.dumps({"hub": hub, "detector": detector, "days": days, "outcomes": told}, indent=2))
     else:
         _print(found, days, f"{one_line(hub)}, {spec.name}, {start:%Y-%m-%d %H:%M} … {end:%Y-%m-%d %H:%M} UTC")
 
@@ -114,10 +116,9 @@ def _tried(database: Any, rules: Rules, spec: Spec[Any], hub: str, start: dateti
 
 def _shown(messages: Iterator[Birth | Frame], start: datetime, end: datetime) -> Iterator[Birth | Frame]:
     """Yield messages, and show a person at a terminal how far it is."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    console = tables.console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("judging", total=(end - start) / timedelta(seconds=1))
         for message in messages:
@@ -126,10 +127,9 @@ def _shown(messages: Iterator[Birth | Frame], start: datetime, end: datetime) ->
 
 
 def _print(found: Sequence[Outcome], days: float, heading: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = tables.console()
     console.print(heading, highlight=False)
     table = Table(
         "rate", "type", "detections", "a day", "gained", "lost", "highest score", "real ones found", "false ones found"

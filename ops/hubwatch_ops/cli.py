@@ -12,6 +12,7 @@ import typer
 from hubwatch_core import __version__
 from hubwatch_core.plain_text import escaped, is_text
 from hubwatch_core.process import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
+from hubwatch_core.terminal import say
 from hubwatch_ops.environment import unread
 
 GROUP = "hubwatch.commands"
@@ -52,9 +53,7 @@ def main() -> None:
     """Run the command line."""
     arguments = sys.argv[1:]
     for name in unread(os.environ):
-        sys.stderr.write(
-            f"hubwatch: the environment variable {name} is not used by any component; check its spelling\n"
-        )
+        say(f"hubwatch: the environment variable {name} is not used by any component; check its spelling", err=True)
     for argument in arguments:
         if not is_text(argument):  # neither a database nor a TOML file can store it
             _end(f"'{escaped(argument)}' is not UTF-8 text", EXIT_CONFIG)
@@ -108,11 +107,11 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
 
 
 def _end(line: str, code: int) -> NoReturn:
-    sys.stderr.write(f"hubwatch: {line}\n")
+    say(f"hubwatch: {line}", err=True)
     raise SystemExit(code) from None
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"hubwatch {__version__}")
+        say(f"hubwatch {__version__}")
         raise typer.Exit

@@ -16,6 +16,7 @@ import typer
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say, say_json
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def set_(
             end = _moment(until, ZoneInfo(site.time_zone(connection, hub)))
     former = _run(lambda link: site.set_level(link, hub, level, by=by, note=note, until=end), config, dsn)
     ends = "" if end is None else f" until {end:%Y-%m-%d %H:%M %Z}, then at the one before again"
-    typer.echo(f"hub {hub} is at level {level} ({WORDS[level]}){ends}; before it was {former}")
+    say(f"hub {hub} is at level {level} ({WORDS[level]}){ends}; before it was {former}")
 
 
 @app.command()
@@ -78,15 +79,15 @@ def show(
         _as_json(levels, changes, scales)
         return
     for each in levels:
-        typer.echo(_said(each))
+        say(_said(each))
     for change in changes:
         ends = "" if change.until is None else f", until {_text(change.until)}"
         head = f"  {_text(change.at)}  {change.former} to {change.level}{ends}"
-        typer.echo(f"{head}, by {one_line(change.by)}: {one_line(change.note)}")
-    typer.echo("\nwhat each level scales: level 1, 2, 3")
+        say(f"{head}, by {one_line(change.by)}: {one_line(change.note)}")
+    say("\nwhat each level scales: level 1, 2, 3")
     for scale in scales:
         values = ", ".join(f"{value:g}" for value in scale.values)
-        typer.echo(f"  {one_line(scale.what)}: {values}  ({one_line(scale.meaning)})")
+        say(f"  {one_line(scale.what)}: {values}  ({one_line(scale.meaning)})")
 
 
 def _said(each: Level) -> str:
@@ -103,7 +104,7 @@ def _as_json(levels: list[Level], changes: list[LevelChange], scales: list[Scale
         "changes": [dataclasses.asdict(each) for each in changes],
         "scales": {each.what: {"meaning": each.meaning, "values": list(each.values)} for each in scales},
     }
-    typer.echo(json.dumps(facts, default=datetime.isoformat, ensure_ascii=False, indent=2))
+    say_json(json.dumps(facts, default=datetime.isoformat, ensure_ascii=False, indent=2))
 
 
 def _text(moment: datetime) -> str:

@@ -13,6 +13,7 @@ import typer
 from hubwatch_core.errors import BadCall, ConfigError, Permanent, Problem
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say, say_json
 from hubwatch_ops.cardholders import app as cardholders_app
 from hubwatch_ops.database.options import ConfigFile, Dsn
 from hubwatch_ops.site_database import Hub, connection_to, hub_meant
@@ -35,7 +36,7 @@ def sample() -> None:
     """Print a commented example to begin with."""
     from importlib import resources
 
-    typer.echo(resources.files("hubwatch_site").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+    hand_over(resources.files("hubwatch_site").joinpath("sample.toml").read_text(encoding="utf-8"))
 
 
 @app.command()
@@ -62,10 +63,10 @@ def draft(
             sensors = announced(connection, name)
         if not sensors:
             raise Permanent(f"no agent of hub {name} has announced a sensor yet")
-    typer.echo(drafted(name, sensors, pairs), nl=False)
+    hand_over(drafted(name, sensors, pairs))
     others = sorted({pair.hub for pair in pairs} - {name})
     if others:
-        typer.echo(f"pairs of {', '.join(others)} are left out: draft those hubs with --hub", err=True)
+        say(f"pairs of {', '.join(others)} are left out: draft those hubs with --hub", err=True)
 
 
 @app.command()
@@ -77,16 +78,16 @@ def check(file: SiteFile, config: ConfigFile = None, dsn: Dsn = None) -> None:
 
     site = load_site(file)
     if config is None and dsn is None:
-        typer.echo(f"{file} is right: {_contents(site)}")
+        say(f"{file} is right: {_contents(site)}")
         return
     with connection_to(config, dsn) as connection:
         known = {each.sensor for each in announced(connection, site.hub.id)}
     unread, unnamed = sorted(site.sensor_names() - known), sorted(known - site.sensor_names())
     for name in unnamed:
-        typer.echo(f"{name} is read, and the site does not say where it is")
+        say(f"{name} is read, and the site does not say where it is")
     if unread:
         raise ConfigError([Problem(str(file), "", f"{name} is named here, and no agent reads it") for name in unread])
-    typer.echo(f"{file} is right: {_contents(site)}; every sensor that it names is read")
+    say(f"{file} is right: {_contents(site)}; every sensor that it names is read")
 
 
 @app.command()
@@ -106,12 +107,12 @@ def apply(
     with connection_to(config, dsn) as connection:
         done = put_in_force(connection, file.read_text(encoding="utf-8-sig"), by=by, note=note, where=str(file))
     if not done.is_new:
-        typer.echo(f"nothing to do: version {done.version} of hub {done.hub} is this file")
+        say(f"nothing to do: version {done.version} of hub {done.hub} is this file")
         return
-    typer.echo(f"version {done.version} of hub {done.hub} is in force")
+    say(f"version {done.version} of hub {done.hub} is in force")
     for verb, counts in (("written", done.written), ("removed", done.removed)):
         for table, count in counts.items():
-            typer.echo(f"  {table}: {count} {verb}")
+            say(f"  {table}: {count} {verb}")
 
 
 @app.command()
@@ -125,12 +126,12 @@ def show(hub: Hub = None, as_json: AsJson = False, config: ConfigFile = None, ds
         found = _version(connection, name, None)
     site = parse_site(found.file, f"version {found.version}")
     if as_json:
-        typer.echo(json.dumps(site.model_dump(mode="json", by_alias=True, exclude_none=True), ensure_ascii=False))
+        say_json(json.dumps(site.model_dump(mode="json", by_alias=True, exclude_none=True), ensure_ascii=False))
         return
-    typer.echo(f"{site.hub.name} ({name}, {site.hub.mode}, {site.hub.time_zone})")
-    typer.echo(f"{_told(found)}\n{_contents(site)}")
+    say(f"{site.hub.name} ({name}, {site.hub.mode}, {site.hub.time_zone})")
+    say(f"{_told(found)}\n{_contents(site)}")
     for zone in site.zones:
-        typer.echo(f"  zone {zone.id}: criticality {zone.criticality}{f', {zone.name}' if zone.name else ''}")
+        say(f"  zone {zone.id}: criticality {zone.criticality}{f', {zone.name}' if zone.name else ''}")
 
 
 @app.command()
@@ -138,7 +139,7 @@ def show(hub: Hub = None, as_json: AsJson = False, config: ConfigFile = None, ds
 def export(hub: Hub = None, version: Number = None, config: ConfigFile = None, dsn: Dsn = None) -> None:
     """Print a version as the file that was applied."""
     with connection_to(config, dsn) as connection:
-        typer.echo(_version(connection, hub_meant(connection, hub), version).file, nl=False)
+        hand_over(_version(connection, hub_meant(connection, hub), version).file)
 
 
 @app.command()
@@ -154,10 +155,10 @@ def history(hub: Hub = None, as_json: AsJson = False, config: ConfigFile = None,
             {"version": v.version, "applied": v.applied.isoformat(), "by": v.by, "note": v.note, "sha256": v.sha256}
             for v in found
         ]
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        say_json(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     for each in found:
-        typer.echo(_told(each))
+        say(_told(each))
 
 
 @app.command()
@@ -180,7 +181,7 @@ def diff(
         f"version {other.version}",
         lineterm="",
     )
-    typer.echo("\n".join(map(escaped, lines)) or f"versions {one.version} and {other.version} do not differ")
+    say("\n".join(map(escaped, lines)) or f"versions {one.version} and {other.version} do not differ")
 
 
 @app.command()
@@ -198,7 +199,7 @@ def draw(
         picture.write_text(drawn(part, problems), encoding="utf-8")
     except OSError as error:
         raise Permanent(f"{picture} cannot be written: {error.strerror}") from None
-    typer.echo(f"{picture} is written")
+    say(f"{picture} is written")
     if problems:
         raise ConfigError(problems)
 

@@ -23,6 +23,7 @@ from hubwatch_core.config import (
 from hubwatch_core.config.load import load as load_file
 from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_core.process import Context, Part, border, serve
+from hubwatch_core.terminal import hand_over, say
 
 SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
@@ -58,13 +59,13 @@ def up(
 ) -> None:
     """Run collector, detectors and alarms in one process."""
     if sample_config:
-        typer.echo((resources.files("hubwatch_ops") / "sample.toml").read_text(encoding="utf-8"), nl=False)
+        hand_over((resources.files("hubwatch_ops") / "sample.toml").read_text(encoding="utf-8"))
         return
     if file is None:
         raise ConfigError([Problem("-c", "", "is required: the hub's configuration; --sample-config prints one")])
     hub = load(file, check_files=True)
     if check_config:
-        typer.echo(f"{file} is a valid hub configuration")
+        say(f"{file} is a valid hub configuration")
         return
     raise SystemExit(serve("up", hub.parts, telemetry=hub.telemetry, log=hub.log))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -13,13 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hubwatch_alarms.cli import app
-from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.mover import Mover
-from hubwatch_alarms.notify.log import LogRouteSection
 from hubwatch_core.clock import SECOND_US, now_us
-from hubwatch_store.database import open_pool
-from support.alarms_database import Hands, hands_on, settings_of
+from support.alarms_database import Hands, hands_on
 from support.alarms_examples import detection
+from support.alarms_moved import moved_once
 from support.ports import free_port
 
 
@@ -36,16 +32,8 @@ def alarm(hands: Hands, migrated_plain_dsn: str) -> str:
     """One open alarm, a quarter of an hour old; gives its number."""
     hands.place("rotterdam", "fence-1", "north")
     hands.detect(detection(start=now_us() - 15 * 60 * SECOND_US, why="the fence moved twice"))
-    move(migrated_plain_dsn)
+    moved_once(migrated_plain_dsn)
     return str(hands.alarms()[-1]["id"])
-
-
-def move(dsn: str) -> None:
-    async def once() -> None:
-        async with open_pool(settings_of(dsn)) as pool:
-            await Mover(pool, [LogRouteSection(name="journal", kind="log")], Instructions.load()).round()
-
-    asyncio.run(once())
 
 
 def run(*words: str) -> Result:
@@ -90,7 +78,7 @@ def test_list_on_a_narrow_terminal_leaves_nothing_out(alarm: str, monkeypatch: p
 def test_list_puts_what_wants_attention_first(hands: Hands, alarm: str, migrated_plain_dsn: str) -> None:
     good("ack", alarm, "--by", "kim")
     hands.detect(detection(number=2, sensor="fence-2", priority=4), detection(number=3, sensor="rpm-2", priority=1))
-    move(migrated_plain_dsn)
+    moved_once(migrated_plain_dsn)
     assert [row["sensor"] for row in json.loads(good("list", "--json"))] == ["rpm-2", "fence-2", "fence-1"]
 
 
@@ -98,7 +86,7 @@ def test_list_of_a_hub_leaves_others_out_and_all_includes_closed_ones(
     hands: Hands, alarm: str, migrated_plain_dsn: str
 ) -> None:
     hands.detect(detection(number=2, hub="basel", over=True))
-    move(migrated_plain_dsn)
+    moved_once(migrated_plain_dsn)
     assert [row["hub"] for row in json.loads(good("list", "--json", "--hub", "basel"))] == ["basel"]
     good("ack", str(hands.alarms()[-1]["id"]), "--by", "kim")
     assert json.loads(good("list", "--json", "--hub", "basel")) == []
@@ -108,7 +96,7 @@ def test_list_of_a_hub_leaves_others_out_and_all_includes_closed_ones(
 
 def test_list_cannot_be_steered_by_text_from_the_field(hands: Hands, migrated_plain_dsn: str) -> None:
     hands.detect(detection(subject="[red]x[/red]\x1b[2J", why="[bold]\x07y"))
-    move(migrated_plain_dsn)
+    moved_once(migrated_plain_dsn)
     shown = good("list")
     assert "\x1b" not in shown
     assert "\x07" not in shown
@@ -150,7 +138,7 @@ def test_ack_of_a_closed_alarm_says_when_it_closed_and_who_had_it(
 ) -> None:
     good("ack", alarm, "--by", "kim")
     hands.end(detection().id, now_us())
-    move(migrated_plain_dsn)
+    moved_once(migrated_plain_dsn)
     line = bad("ack", alarm, "--by", "lee")
     assert f"alarm {alarm} is already closed" in line
     assert "acknowledged by kim" in line
@@ -256,7 +244,7 @@ def test_closing_needs_a_reason_and_stands_in_the_journal_with_who_did_it(alarm:
 
 def test_list_that_is_cut_says_how_many_more_and_what_shows_them(hands: Hands, migrated_plain_dsn: str) -> None:
     hands.detect(*(detection(number=n, sensor=f"s-{n}") for n in range(130)))
-    move(migrated_plain_dsn)
+    moved_once(migrated_plain_dsn)
     assert good("list").splitlines()[-1] == "30 more; --most 130 shows them"
     assert "more;" not in good("list", "--most", "130")
     whole = run("list", "--json", "--most", "7")

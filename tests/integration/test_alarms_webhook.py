@@ -196,3 +196,59 @@ async def test_key_that_changes_signs_the_next_message(key_file: Path) -> None:
         signed = request.headers["X-Hubwatch-Timestamp"].encode() + b"." + request.body
         expected = hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()
         assert request.headers["X-Hubwatch-Signature"] == f"v1={expected}"
+
+
+HOOK = "T0SECRET/B0SECRET"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\xff\xfe\x00\r\n\r\n",
+        b"HTTP/1.1 500 /" + HOOK.encode() + b"\r\nbad header\r\n\r\n",
+        b"",
+        b"HTTP/1.1 302 x\r\n\r\n",
+    ],
+    ids=["noise", "echo", "nothing", "redirect"],
+)
+async def test_path_of_the_address_is_in_no_outcome(key_file: Path, answer: bytes) -> None:
+    async with speaking(answer) as url:
+        outcome = await deliver(key_file, f"{url}/{HOOK}?token={HOOK}")
+    assert outcome.error
+    assert "SECRET" not in outcome.error
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "name.invalid", "[::1]:1", "127.0.0.1:65535"])
+async def test_path_of_an_address_that_nobody_answers_is_in_no_outcome(key_file: Path, host: str) -> None:
+    outcome = await deliver(key_file, f"https://{host}/{HOOK}", timeout_s=3)
+    assert outcome.result is DeliveryResult.TRANSIENT
+    assert "SECRET" not in (outcome.error or "")
+
+
+async def test_address_is_read_from_its_file_for_each_message(key_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "hook"
+    async with receiving() as receiver:
+        await asyncio.to_thread(file.write_text, receiver.url + "\n", encoding="utf-8")
+        section = WebhookRouteSection(name="duty", kind="webhook", url_file=file, secret_file=key_file)
+        async with WebhookRoute(section) as route:
+            await route.deliver(MESSAGE)
+            await asyncio.to_thread(file.write_text, f"http://203.0.113.7/{HOOK}", encoding="utf-8")
+            outcome = await route.deliver(MESSAGE)
+    assert len(receiver.received) == 1
+    assert outcome.result is DeliveryResult.TRANSIENT
+    assert "SECRET" not in (outcome.error or "")
+
+
+def test_address_in_a_file_that_is_none_is_refused_without_being_repeated(key_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "hook"
+    for address in (f"https://u:{HOOK}@h/", f"ftp://h/{HOOK}", f"https://h:{HOOK}/", f"http://203.0.113.7/{HOOK}"):
+        file.write_text(address, encoding="utf-8")
+        with pytest.raises(Permanent, match="duty") as refused:
+            WebhookRoute(WebhookRouteSection(name="duty", kind="webhook", url_file=file, secret_file=key_file))
+        assert "SECRET" not in str(refused.value)
+
+
+def test_key_that_others_can_read_is_refused(key_file: Path) -> None:
+    key_file.chmod(0o644)
+    with pytest.raises(Permanent, match="chmod 600"):
+        WebhookRoute(settings("https://example.org/", key_file))

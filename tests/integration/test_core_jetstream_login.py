@@ -168,7 +168,7 @@ async def test_credentials_that_are_not_the_accounts_are_refused_with_one_line(
     path.write_text(credentials(token, stranger).replace(stranger.seed, stranger.seed[:-1] + "!"))
     assert "no valid NKEY seed" in await unusable(section(server, credentials_file=path))
     path.unlink()
-    assert "cannot read" in await unusable(section(server, credentials_file=path))
+    assert "cannot be read" in await unusable(section(server, credentials_file=path))
 
 
 async def test_certificate_of_a_client_opens_the_session_where_servers_demand_one(

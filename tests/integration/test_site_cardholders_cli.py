@@ -26,7 +26,7 @@ SITE = (
     '[[zones]]\nid = "office"\n[[shifts]]\nname = "early"\ndays = "mon-fri"\nfrom = "06:00"\nto = "14:00"\n'
 )
 HEAD = "badge,home zone,shift,on call,clearance,valid from,valid to,name\n"
-KEY = "a key of more than sixteen characters"
+KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQobLDnOXw/yE="
 NOBODYS_UID = 4_000_000_123
 """As a container has that runs under any number."""
 
@@ -91,7 +91,7 @@ def test_key_or_raw_has_to_be_said_and_the_key_to_be_long_enough(
 ) -> None:
     assert "give either --key-file" in imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n").output
     key.write_text("short")
-    assert "fewer than 16" in imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n", "--key-file", str(key)).output
+    assert "32 random bytes" in imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n", "--key-file", str(key)).output
     assert imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n", "--raw").exit_code == 0
     assert connection.execute("SELECT subject FROM hubwatch.cardholders").fetchall() == [("badge:1",)]
 
@@ -136,3 +136,21 @@ async def test_detectors_learn_of_cardholders_and_level_while_they_run(
         assert (known.home_zone, known.on_call) == ("office", True)
         assert following.site.level("rotterdam") == 3
         assert await people_of(pool, "rotterdam") == {"badge:1": known}
+
+
+def test_both_keys_of_a_change_name_the_same_people(
+    connection: psycopg.Connection[Any], migrated_plain_dsn: str, tmp_path: Path, key: Path
+) -> None:
+    following = tmp_path / "next.key"
+    following.write_text(bytes(range(100, 140)).hex())
+    options = ("--key-file", str(key), "--key-version", "3", "--next-key-file", str(following))
+    result = imported(migrated_plain_dsn, tmp_path, "1,office,early,yes,2,,,\n", *options)
+    assert result.exit_code == 0, result.output
+    rows = connection.execute("SELECT subject, clearance FROM hubwatch.cardholders ORDER BY subject").fetchall()
+    now, then = keyed(KEY.encode(), 3)("badge:", "1"), keyed(following.read_bytes(), 4)("badge:", "1")
+    assert rows == [(now, 2), (then, 2)]
+    assert now.startswith("badge:p3-")
+    assert (
+        "goes with --key-file"
+        in imported(migrated_plain_dsn, tmp_path, "1,,,,,,,\n", "--raw", "--next-key-file", str(following)).output
+    )

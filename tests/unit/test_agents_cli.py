@@ -22,7 +22,7 @@ def test_sample_config_is_printed_and_passes_check_config(tmp_path: Path) -> Non
     key = tmp_path / "subjects.key"
     path.write_text(printed.output.replace('"subjects.key"', f'"{key}"'), encoding="utf-8")
     assert f"privacy.key_file: {key} cannot be read" in run("check-config", str(path)).output
-    key.write_text("k", encoding="utf-8")
+    key.write_text(bytes(range(40)).hex(), encoding="utf-8")
     checked = run("check-config", str(path))
     assert checked.exit_code == 0, checked.output
     assert "5 devices" in checked.output

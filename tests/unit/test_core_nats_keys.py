@@ -41,7 +41,7 @@ def test_credentials_hold_a_token_and_a_seed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("", id="nothing"),
+        pytest.param("#", id="nothing"),
         pytest.param(PUBLIC, id="public key"),
         pytest.param(SEED[:-1] + "X", id="checksum"),
         pytest.param(SEED[:-2], id="cut"),
@@ -62,5 +62,5 @@ def test_credentials_without_a_seed_and_a_file_that_is_not_text_are_told(tmp_pat
     with pytest.raises(Permanent, match="is not a NATS credentials file"):
         read_credentials(path)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Permanent, match="cannot read"):
+    with pytest.raises(Permanent, match="cannot be read"):
         read_credentials(path)

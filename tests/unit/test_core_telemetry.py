@@ -23,9 +23,11 @@ from hubwatch_core.config import TelemetrySection
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.http import telemetry
+from hubwatch_core.http.connections import MOST_CONNECTIONS, MOST_PER_PEER
 from hubwatch_core.http.problem_details import Handler, as_problems, problem
 
-TOKEN = "s3cret-ü"
+TOKEN = "ü3cret-of-Twenty-four-letters"
+ONE, OTHER = "Zm9yIHRoZSBmaXJzdCBzY3JhcGVy", "c2Vjb25kIHRva2VuIGZvciBpdA=="
 
 
 @dataclass
@@ -163,14 +165,14 @@ async def test_token_that_is_no_text_is_401_and_no_fault(guarded: Served, capsys
 
 async def test_token_is_read_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    file.write_text("abc\n", encoding="utf-8")
+    file.write_text(f"{ONE}\n", encoding="utf-8")
     async for served in _serve(TelemetrySection(port=0, token_file=file)):
-        assert (await served.ask("/healthz", Authorization="Bearer abc"))[0] == 200
+        assert (await served.ask("/healthz", Authorization=f"Bearer {ONE}"))[0] == 200
         assert (await served.ask("/healthz"))[0] == 401
 
 
 async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others(served: Served) -> None:
-    crowd = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(telemetry.MOST_CONNECTIONS)]
+    crowd = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(MOST_PER_PEER)]
     try:
         for _ in range(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -180,6 +182,7 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
             writer.close()
         with pytest.raises(aiohttp.ClientError):
             await served.ask("/healthz")
+        assert b" 200 " in await _raw(served.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "127.0.0.2")
     finally:
         for _, writer in crowd:
             writer.close()
@@ -189,6 +192,75 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
                 if (await served.ask("/healthz"))[0] == 200:
                     return
             await asyncio.sleep(0.05)
+
+
+async def _raw(port: int, said: bytes, source: str = "127.0.0.1") -> bytes:
+    """Say something over a connection of its own, from an address of its own; gives all that came until its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+    try:
+        writer.write(said)
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_crowd_from_many_addresses_is_bounded_too(served: Served) -> None:
+    crowd = [
+        await asyncio.open_connection("127.0.0.1", served.port, local_addr=(f"127.0.1.{n // 10 + 1}", 0))
+        for n in range(MOST_CONNECTIONS)
+    ]
+    try:
+        assert await _raw(served.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "127.0.2.1") == b""
+    finally:
+        for _, writer in crowd:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET /healthz HTTP/1.1\r\nX-Slow: ", b"GET /heal"], ids=["silent", "header", "line"]
+)
+async def test_request_that_does_not_end_is_cut(said: bytes) -> None:
+    async with telemetry.listening(TelemetrySection(port=0), CollectorRegistry(), Health(), life_s=0.2) as port:
+        assert port is not None
+        assert await _raw(port, said) == b""
+
+
+async def test_connection_carries_one_request_and_ends(served: Served) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = await _raw(served.port, request + request)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"Server: hubwatch\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET \xff HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X-A: " + b"b" * 50_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(5000)) + b"\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nZZ",
+    ],
+    ids=["tls", "version", "line", "header", "headers", "smuggled"],
+)
+async def test_what_is_no_request_leaves_neither_a_traceback_nor_a_line(
+    served: Served, said: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = await _raw(served.port, said)
+    assert b" 200 " not in answer
+    assert b"Traceback" not in answer
+    assert len(answer) < 1000
+    assert "Traceback" not in "".join(capsys.readouterr())
+    assert (await served.ask("/healthz"))[0] == 200
+
+
+async def test_request_with_a_body_is_413_unread(served: Served) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
+    assert (await _raw(served.port, head + b"x" * 1000)).startswith(b"HTTP/1.1 413")
 
 
 async def test_without_a_port_nothing_listens() -> None:
@@ -252,11 +324,11 @@ async def test_returned_problem_says_what_to_do() -> None:
 
 async def test_token_that_changes_holds_from_the_next_request_on(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    file.write_text("first\n", encoding="utf-8")
+    file.write_text(f"{ONE}\n", encoding="utf-8")
     async for served in _serve(TelemetrySection(port=0, token_file=file)):
-        assert (await served.ask("/healthz", Authorization="Bearer first"))[0] == 200
-        file.write_text("second\n", encoding="utf-8")
-        assert (await served.ask("/healthz", Authorization="Bearer first"))[0] == 401
-        assert (await served.ask("/healthz", Authorization="Bearer second"))[0] == 200
+        assert (await served.ask("/healthz", Authorization=f"Bearer {ONE}"))[0] == 200
+        file.write_text(f"{OTHER}\n", encoding="utf-8")
+        assert (await served.ask("/healthz", Authorization=f"Bearer {ONE}"))[0] == 401
+        assert (await served.ask("/healthz", Authorization=f"Bearer {OTHER}"))[0] == 200
         file.unlink()
-        assert _told(*await served.ask("/healthz", Authorization="Bearer second"))["status"] == 503
+        assert _told(*await served.ask("/healthz", Authorization=f"Bearer {OTHER}"))["status"] == 503

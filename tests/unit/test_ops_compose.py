@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hubwatch_ops.up import load
 
 FOLDER = Path(__file__).parents[2] / "ops" / "compose"
 MADE_BY_THE_USER = {"secrets", "broker"}
+DOCKERFILE = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
@@ -86,12 +88,76 @@ def test_command_exists(service: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_dockerfile_installs_extras_that_exist() -> None:
-    import tomllib
-
     project = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    line = next(
-        line for line in (FOLDER / "Dockerfile").read_text(encoding="utf-8").splitlines() if "pip install" in line
-    )
+    line = next(line for line in DOCKERFILE.splitlines() if line.startswith("# ["))
     extras = line.split("[", 1)[1].split("]", 1)[0].split(",")
+    script = (FOLDER.parents[1] / "ops" / "dev" / "locks.sh").read_text(encoding="utf-8")
+    assert f"lock hub {' '.join(extras)}\n" in script
     assert set(extras) <= set(project["optional-dependencies"])
     assert "embedded" not in extras
+
+
+ZONES = {
+    "broker": {"field", "hub"},
+    "database": {"store"},
+    "migrate": {"store"},
+    "hub": {"hub", "store"},
+    "grafana": {"store", "people"},
+}
+"""Networks of each service: gateways must not reach the database, boards not the broker."""
+
+
+def test_each_service_is_in_its_zones_and_in_no_other() -> None:
+    assert {name: set(service["networks"]) for name, service in SERVICES.items()} == ZONES
+    assert set(COMPOSE["networks"]) == {"field", "hub", "store", "people"}
+    assert {name for name, network in COMPOSE["networks"].items() if (network or {}).get("internal")} == {
+        "hub",
+        "store",
+    }
+
+
+def test_every_service_is_bounded_and_gains_no_privilege() -> None:
+    for name, service in SERVICES.items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["ulimits"] == {"core": 0}, name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert "privileged" not in service, name
+        assert service["image"].count(":") if "image" in service else True
+
+
+def test_our_own_services_write_nowhere_and_have_no_capability() -> None:
+    for name in ("hub", "migrate"):
+        assert SERVICES[name]["read_only"] is True
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+        assert "cap_add" not in SERVICES[name]
+
+
+def test_image_has_two_stages_runs_as_nobody_and_takes_no_secret() -> None:
+    stages = [line for line in DOCKERFILE.splitlines() if line.startswith("FROM ")]
+    assert len(stages) == 2
+    last = DOCKERFILE.rsplit("FROM ", 1)[1]
+    assert "COPY . ." not in last
+    assert "pip install" not in last
+    assert "USER 10001:10001" in last
+    steps = [line for line in DOCKERFILE.splitlines() if not line.startswith("#")]
+    assert not [line for line in steps if line.startswith(("ADD", "ARG")) and line != "ARG PYTHON=python:3.13-slim"]
+    assert not [
+        line for line in steps if "PASSWORD" in line.upper() or "TOKEN" in line.upper() or "SECRET" in line.upper()
+    ]
+    assert [line for line in steps if "--require-hashes" in line], "what comes from elsewhere is locked"
+
+
+def test_builder_gets_what_the_image_is_built_of_and_nothing_else() -> None:
+    lines = (FOLDER.parents[1] / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    let_in = {rule[1:] for rule in rules if rule.startswith("!")}
+    packages = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"][
+        "build"
+    ]
+    wanted = set(packages["targets"]["wheel"]["packages"])
+    assert all(any(package == each or package.startswith(f"{each}/") for each in let_in) for package in wanted)
+    assert {"pyproject.toml", "README.md", "locks"} <= let_in
+    assert not {"ops", "tests", ".git", "ops/compose"} & let_in
+    assert {"**/*.key", "**/*.pem", "**/secrets", "**/.env"} <= set(rules)

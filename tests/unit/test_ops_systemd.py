@@ -114,3 +114,21 @@ def test_agent_may_ask_the_kernel_about_the_clock() -> None:
     assert _values(unit, "SystemCallFilter")[-1].split()[:2] == ["adjtimex", "clock_adjtime"]
     assert _values(unit, "CapabilityBoundingSet") == [""], "so it cannot set it"
     assert not _values(unit, "ProtectClock")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_unit_leaves_no_core_has_bounds_and_takes_its_secrets_as_credentials(unit: Path) -> None:
+    assert _values(unit, "LimitCORE") == ["0"]
+    (memory,) = _values(unit, "MemoryMax")
+    assert re.fullmatch(r"[1-9]\d*[MG]", memory)
+    assert _values(unit, "TasksMax") == ["256"]
+    credentials = _values(unit, "LoadCredential")
+    assert "broker:hubwatch.broker" in credentials
+    assert all(re.fullmatch(r"[a-z]+:hubwatch\.[a-z]+", each) for each in credentials), "from /etc/credstore"
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_unit_shows_secrets_neither_in_its_environment_nor_in_its_command(unit: Path) -> None:
+    assert not _values(unit, "Environment") + _values(unit, "EnvironmentFile")
+    assert not [line for line in _values(unit, "ExecStart") if re.search(r"pass|token|secret|://", line)]
+    assert _values(unit, "UMask") == ["0077"]

@@ -10,6 +10,7 @@ import typer
 
 from hubwatch_agents.cli import commands as commands_cli
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say
 
 app = typer.Typer(help="The edge: reads devices, keeps every reading until it is delivered.", no_args_is_help=True)
 profiles_app = typer.Typer(help="Device profiles: which register is which channel.", no_args_is_help=True)
@@ -61,12 +62,12 @@ def check_config(config: Annotated[Path, typer.Argument(help="Configuration file
     checked = read(config, check_files=True)
     channels = sum(len(device.profile.channels) for device in checked.devices)
     for line in lines(checked):
-        typer.echo(line)
+        say(line)
     found = warnings(checked, str(config))
     for warning in found:
-        typer.echo(f"warning: {warning}")
+        say(f"warning: {warning}")
     rest = f", {counted(found)}" if found else ""
-    typer.echo(f"{config}: {len(checked.devices)} devices, {channels} channels, no mistakes{rest}")
+    say(f"{config}: {len(checked.devices)} devices, {channels} channels, no mistakes{rest}")
     if found:
         raise typer.Exit(EXIT_WARNINGS)
 
@@ -83,7 +84,7 @@ def check(
 
     lines, all_good = look(read(config), seconds)
     for line in lines:
-        typer.echo(line)
+        say(line)
     raise typer.Exit(0 if all_good else 1)
 
 
@@ -105,7 +106,7 @@ def probe(
     connection = TcpConnection(name="probe", transport="tcp", host=host, port=port)
     result = probing.probe(connection, range(first, last + 1), Library(folder or ()), timeout_ms / 1000)
     for line in probing.lines(result, connection):
-        typer.echo(line)
+        say(line)
     if not result.answers:
         raise typer.Exit(1)
 
@@ -113,7 +114,7 @@ def probe(
 @app.command("sample-config")
 def sample_config() -> None:
     """Print a configuration with every key explained."""
-    typer.echo((resources.files("hubwatch_agents") / "sample.toml").read_text(encoding="utf-8"), nl=False)
+    hand_over((resources.files("hubwatch_agents") / "sample.toml").read_text(encoding="utf-8"))
 
 
 app.command("commands")(commands_cli.list_commands)
@@ -130,7 +131,7 @@ def list_profiles(folder: FolderOption = None) -> None:
     for profile_id in library.ids():
         profile = library.map(profile_id).example()
         proof = "verified" if profile.verified_on_hardware else "not verified"
-        typer.echo(
+        say(
             f"{profile_id:28} {profile.kind:18} {profile.protocol:10} {profile.confidence:8} {proof:13} {profile.title}"
         )
 
@@ -147,7 +148,7 @@ def show_profile(name: str, folder: FolderOption = None) -> None:
     if name not in library.ids():
         raise BadCall(f"there is no profile {name}; `hubwatch agent profiles list` names them")
     for line in lines(library.map(name)):
-        typer.echo(line)
+        say(line)
 
 
 @profiles_app.command("check")
@@ -172,7 +173,7 @@ def check_profiles(
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-    typer.echo(f"{len(chosen)} profiles, no mistakes")
+    say(f"{len(chosen)} profiles, no mistakes")
 
 
 @profiles_app.command("schema")
@@ -180,4 +181,4 @@ def show_schema() -> None:
     """Print the schema of profiles as a page (Markdown)."""
     from hubwatch_agents.cli.profile_schema import page
 
-    typer.echo(page(), nl=False)
+    hand_over(page())

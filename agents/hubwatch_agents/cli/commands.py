@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hubwatch_core.process import EXIT_FAILED, border
+from hubwatch_core.terminal import say
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration file of the agent (TOML).")]
 
@@ -19,7 +20,7 @@ def list_commands(config: ConfigOption) -> None:
     from hubwatch_agents.config.load import read
 
     for line in listing(read(config)):
-        typer.echo(line)
+        say(line)
 
 
 @border
@@ -45,12 +46,12 @@ def give_command(
     if entry is None:
         raise Permanent(f"sensor {sensor} has no command {command}; `hubwatch agent commands -c {config}` lists them")
     for line in catalog.details(entry):
-        typer.echo(line)
+        say(line)
     if not _confirmed(sensor, typed=entry.command.confirm, yes=yes):
         raise Permanent("not confirmed, nothing was sent")
     request = CommandRequest(1, sensor, command, entry.digest(), note)
     outcome = client.ask(path_of(checked.settings.spool.directory), request)
-    typer.echo(f"{outcome.result}: {outcome.text}")
+    say(f"{outcome.result}: {outcome.text}")
     raise typer.Exit(0 if outcome.result is CommandResult.DONE else EXIT_FAILED)
 
 

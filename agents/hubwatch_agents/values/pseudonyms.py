@@ -6,14 +6,12 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
-from hubwatch_agents.settings import PrivacySection
-from hubwatch_core.config import read_secret
-from hubwatch_core.errors import Permanent
+from hubwatch_agents.settings import PrivacySection, subject_key
+from hubwatch_core.clock import now_us, to_us
 
 Pseudonym = Callable[[str, str], str]
 """Takes a prefix (`badge:`) and an identity, gives the subject of an event."""
 
-KEY_BYTES_MIN = 16
 PSEUDONYM_DIGITS = 20
 """80 bits: no two badges of a hub ever meet, and no card number can be found by trying without the key."""
 
@@ -23,21 +21,32 @@ def raw(prefix: str, identity: str) -> str:
     return f"{prefix}{identity}"
 
 
-def keyed(key: bytes) -> Pseudonym:
+def keyed(key: bytes, version: int = 1) -> Pseudonym:
     """Return the function that makes pseudonyms with `key`: the same identity always gets the same one."""
 
     def pseudonym(prefix: str, identity: str) -> str:
         digest = hmac.new(key, f"{prefix}{identity}".encode(), hashlib.sha256).hexdigest()
-        return f"{prefix}p-{digest[:PSEUDONYM_DIGITS]}"
+        return f"{prefix}p{version}-{digest[:PSEUDONYM_DIGITS]}"
 
     return pseudonym
 
 
-def of(settings: PrivacySection) -> Pseudonym:
-    """Return what the settings ask for. Raises Permanent when the key cannot be read or is too short."""
+def all_of(settings: PrivacySection) -> tuple[Pseudonym, ...]:
+    """Return what the settings ask for: now, and after a change of the key. Raises Permanent when a key is no good."""
     if settings.subjects == "raw" or settings.key_file is None:
-        return raw
-    key = read_secret(None, settings.key_file)
-    if key is None or len(key) < KEY_BYTES_MIN:
-        raise Permanent(f"key file {settings.key_file} holds fewer than {KEY_BYTES_MIN} characters")
-    return keyed(key.encode())
+        return (raw,)
+    files = (settings.key_file, *([] if settings.next_key_file is None else [settings.next_key_file]))
+    return tuple(keyed(subject_key(file), settings.key_version + ahead) for ahead, file in enumerate(files))
+
+
+def of(settings: PrivacySection, clock: Callable[[], int] = now_us) -> Pseudonym:
+    """Return what the settings ask for; with two keys, the one that holds by the clock. Raises as `all_of`."""
+    present, *following = all_of(settings)
+    if not following or settings.next_from is None:
+        return present
+    start = to_us(settings.next_from)
+
+    def pseudonym(prefix: str, identity: str) -> str:
+        return (following[0] if clock() >= start else present)(prefix, identity)
+
+    return pseudonym

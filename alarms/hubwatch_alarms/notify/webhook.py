@@ -3,6 +3,8 @@
 Only the status line and Retry-After of the answer are looked at; its body is never read, and a redirect is a refusal:
 whoever may redirect us could otherwise point our alarms at another machine. No refusal is for ever: a receiver whose
 key or address is being changed, and a proxy before one that starts, answer so, too.
+
+The path of an address may be its secret: no error, log line or table holds more of it than scheme, host and port.
 """
 
 from __future__ import annotations
@@ -13,10 +15,8 @@ import hmac
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import Field, field_validator
@@ -24,11 +24,13 @@ from pydantic import Field, field_validator
 from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.notify.route import RouteSection
 from hubwatch_core import __version__
-from hubwatch_core.config import Conflict, read_secret
+from hubwatch_core.config import Conflict, SecretFile, read_secret
 from hubwatch_core.config.addresses import is_host
+from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.errors import Permanent
 from hubwatch_core.plain_text import is_text, one_line
+from hubwatch_core.secret_text import origin, split_url
 
 SIGNATURE_VERSION = "v1"
 
@@ -42,38 +44,53 @@ class WebhookRouteSection(RouteSection):
     """Settings of a webhook route."""
 
     kind: Literal["webhook"] = Field(description="webhook: a signed JSON body by HTTP POST.")
-    url: str = Field(
+    url: str | None = Field(
+        None,
         examples=["https://alerts.example.org/hubwatch"],
         description="Where to POST; https, or http on loopback unless allow_http is set.",
     )
-    secret_file: Path | None = Field(None, description="File that holds the signing key.")
+    url_file: SecretFile | None = Field(
+        None, description="File that holds the address, instead of url: where whoever knows it may post."
+    )
+    secret_file: SecretFile | None = Field(None, description="File that holds the signing key.")
     secret_env: str | None = Field(None, description="Environment variable that holds it, instead of secret_file.")
     timeout_s: Annotated[float, Field(gt=0, le=15)] = Field(10.0, description="Seconds one attempt may take in all.")
     allow_http: bool = Field(False, description="Send in the clear to another machine: only inside a closed network.")
 
     @field_validator("url")
     @classmethod
-    def _usable(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-            raise ValueError("must be a full http(s) URL, like https://host/path")
-        if parts.username or parts.password:
-            raise ValueError("must not carry a user or password: the signature proves who we are")
-        if not is_host(parts.hostname):
-            raise ValueError(f"{parts.hostname!r} can be no host name")
-        return url
+    def _usable(cls, url: str | None) -> str | None:
+        return None if url is None else _address(url)
 
     def conflicts(self) -> Iterator[Conflict]:
         """Alarms go neither in the clear nor unsigned."""
         if (self.secret_file is None) == (self.secret_env is None):
             yield ("secret_file",), "give one of secret_file and secret_env: every body is signed"
-        parts = urlsplit(self.url)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
-            yield ("url",), f"http to {parts.hostname} would send alarms in the clear: use https, or set allow_http"
+        if (self.url is None) == (self.url_file is None):
+            yield ("url",), "give one of url and url_file"
+        elif self.url is not None and self._in_the_clear(self.url):
+            yield ("url",), f"{origin(self.url)} would send alarms in the clear: use https, or set allow_http"
 
     def open(self) -> WebhookRoute:
         """Make the route; raises Permanent when its key cannot be read."""
         return WebhookRoute(self)
+
+    def read_url(self) -> str:
+        """Return where to POST; raises Permanent when it cannot be read or is no address."""
+        if self.url is not None:
+            return self.url
+        assert self.url_file is not None, "the settings demand one of the two"
+        try:
+            url = _address(secret_in(self.url_file).strip())
+        except ValueError as error:
+            raise Permanent(f"route {self.name}: what {self.url_file} holds {error}") from None
+        if self._in_the_clear(url):
+            raise Permanent(f"route {self.name}: {origin(url)} would send alarms in the clear: use https")
+        return url
+
+    def _in_the_clear(self, url: str) -> bool:
+        parts = split_url(url)
+        return parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http
 
     def read_key(self) -> str:
         """Return the signing key; raises Permanent when it cannot be read or is empty."""
@@ -95,6 +112,7 @@ class WebhookRoute:
     def __init__(self, settings: WebhookRouteSection) -> None:
         self._settings = settings
         settings.read_key()
+        settings.read_url()
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -120,12 +138,12 @@ class WebhookRoute:
         assert self._session is not None, "deliver belongs inside the route's context"
         body = message.json()
         try:
-            key = self._settings.read_key()  # for each message: it may have been changed
+            key, url = self._settings.read_key(), self._settings.read_url()  # each time: they may have been changed
         except Permanent as error:  # just being replaced, or replaced by a bad one
             return DeliveryOutcome(DeliveryResult.TRANSIENT, error=one_line(str(error))[:500])
         try:
             async with self._session.post(
-                self._settings.url, data=body, headers=self._headers(message, body, key), allow_redirects=False
+                url, data=body, headers=self._headers(message, body, key), allow_redirects=False
             ) as response:
                 outcome = judge(response.status, response.headers.get("Retry-After"), time.time())
                 response.close()  # unread: an endless body must not hold us
@@ -172,10 +190,28 @@ def wait_asked_s(retry_after: str | None, now_s: float) -> float | None:
         return None
 
 
+def _address(url: str) -> str:
+    """Return an address that can be posted to. Raises ValueError, which repeats nothing of it."""
+    parts = split_url(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("must be a full http(s) URL, like https://host/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user or password: the signature proves who we are")
+    if not is_host(parts.hostname):
+        raise ValueError("its host can be no host name")
+    return url
+
+
 def _describe(error: BaseException, timeout_s: float) -> str:
+    """Say what went wrong. Of most errors only the kind: their texts may repeat the address, or what was answered."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
-    return one_line(f"{type(error).__name__}: {error}")[:500]
+    if isinstance(error, aiohttp.ClientConnectorError):
+        why = one_line(error.os_error.strerror or type(error.os_error).__name__)
+        return f"cannot connect to {error.host}:{error.port}: {why}"[:500]
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is not HTTP"
+    return type(error).__name__
 
 
 def sign(secret: str, timestamp_s: int, body: bytes) -> str:

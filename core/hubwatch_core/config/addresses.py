@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
+
+from hubwatch_core.secret_text import split_url
 
 MAX_HOST = 253
 """Characters of a name that can be looked up (RFC 1035, 2.3.4, without the final dot)."""
@@ -92,7 +93,7 @@ def _node(text: str) -> str:
 
 
 def _nats_server(text: str) -> str:
-    parts = urlsplit(text if "://" in text else f"nats://{text}")
+    parts = split_url(text if "://" in text else f"nats://{text}")
     if parts.scheme not in _NATS_SCHEMES:
         raise ValueError(f"must begin with one of {', '.join(f'{each}://' for each in _NATS_SCHEMES)}")
     if parts.username is not None or parts.password is not None:

@@ -17,14 +17,16 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import SecretStr
 
 from hubwatch_core.config.keys import in_file_order, key_of
-from hubwatch_core.config.named_files import unreadable_files, unusable_certificates
-from hubwatch_core.config.secret_file import secret_in
+from hubwatch_core.config.named_files import unreadable_files, unusable_contents
 from hubwatch_core.config.section import Partial, Section, types_in
 from hubwatch_core.config.validate import Mistake, validate
 from hubwatch_core.errors import ConfigError, Problem
+from hubwatch_core.secret_text import addresses_with_passwords
 
 ENV_PREFIX = "HUBWATCH_"
 ENV_SEPARATOR = "__"
+
+_REFUSED_ADDRESS = "an address must not carry a password: there is a key for a file that holds it"
 
 S = TypeVar("S", bound=Section)
 
@@ -53,11 +55,15 @@ def load(
         if flag is not None:
             _set(tree, key, flag)
             origin[key] = "--" + key.rsplit(".", 1)[-1].replace("_", "-")
+    open_passwords = [
+        Problem(origin.get(key) or _where(path), key, _REFUSED_ADDRESS) for key in addresses_with_passwords(tree)
+    ]
     part, mistakes = validate(model, tree)
     problems += [_problem(each, path, origin) for each in mistakes]
+    problems += _not_told(open_passwords, problems)
     if check_files:
         problems += _not_told(unreadable_files(part, _where(path)), problems)
-        problems += _not_told(unusable_certificates(part, _where(path)), problems)
+        problems += _not_told(unusable_contents(part, _where(path)), problems)
     if further is not None:
         problems += _not_told(further(part), problems)
     if problems or part.valid is None:
@@ -69,16 +75,6 @@ def _not_told(found: Iterable[Problem], before: Iterable[Problem]) -> list[Probl
     """Return the problems at keys of which nothing is said yet."""
     keys = {problem.key for problem in before}
     return [problem for problem in found if not problem.key or problem.key not in keys]
-
-
-def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
-    """Return a secret from its value or its file (trailing newline removed), None when there is neither.
-
-    Raises Permanent when the file cannot be read or is empty.
-    """
-    if value is not None:
-        return value.get_secret_value()
-    return None if file is None else secret_in(file)
 
 
 def _read(path: Path | None) -> dict[str, Any]:

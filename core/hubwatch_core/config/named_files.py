@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from hubwatch_core.config.keys import key_of
-from hubwatch_core.config.secret_file import secret_in
+from hubwatch_core.config.secret_file import SECRET, demand_private, secret_in
 from hubwatch_core.config.section import KeyPath, Partial, Section, types_in
-from hubwatch_core.config.sections import TlsSection
+from hubwatch_core.config.sections import ServerTlsSection, TlsSection
 from hubwatch_core.config.tls import unusable_key
 from hubwatch_core.errors import Permanent, Problem
 
@@ -22,49 +23,55 @@ class _Named(NamedTuple):
     path: KeyPath
     file: Path
     is_secret: bool
+    """It takes the place of a secret: its text is one."""
+    is_private: bool
+    """Others must not read it."""
 
 
 def unreadable_files(settings: Section | Partial[Any], where: str) -> list[Problem]:
-    """Find every file that `settings` names under a key ending in `_file` and that cannot be read, or, where it takes
-    the place of a secret, holds none.
+    """Find every file that `settings` names under a key ending in `_file` and that cannot be read, or, where it holds
+    a secret, may be read by others or holds none.
     """
     found = []
-    for path, file, is_secret in _named(settings, ()):
-        reason = _fault(file, is_secret)
+    for path, file, is_secret, is_private in _named(settings, ()):
+        reason = _fault(file, is_secret, is_private)
         if reason is not None:
             found.append(Problem(where, key_of(path), reason))
     return found
 
 
-def unusable_certificates(settings: Section | Partial[Any], where: str) -> list[Problem]:
-    """Find every certificate and key of a TLS section that cannot be used: no PEM, another's key, an encrypted one."""
+def unusable_contents(settings: Section | Partial[Any], where: str) -> list[Problem]:
+    """Find every file of which the content is of no use: a certificate that is no PEM, another's key, a weak token."""
     found = []
-    for path, section in _tls_sections(settings, ()):
-        unusable = unusable_key(section)
-        if unusable is not None:
-            key, text = unusable
-            found.append(Problem(where, key_of((*path, key)), text))
+    for path, section in _sections_in(settings, ()):
+        if isinstance(section, TlsSection | ServerTlsSection):
+            unusable = unusable_key(section)
+            if unusable is not None:
+                key, text = unusable
+                found.append(Problem(where, key_of((*path, key)), text))
+        found += [Problem(where, key_of((*path, *key)), text) for key, text in section.conflicts_of_files()]
     return found
 
 
-def _tls_sections(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, TlsSection]]:
-    if isinstance(value, TlsSection):
-        yield path, value
-        return
+def _sections_in(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Section]]:
     if isinstance(value, Partial):
         value = value.values if value.valid is None else value.valid
+    if isinstance(value, Section):
+        yield path, value
     inner = value.items() if isinstance(value, Mapping) else value if isinstance(value, Section) else ()
     entries = enumerate(value) if isinstance(value, tuple | list) else inner
     for name, each in entries:
         if isinstance(each, Section | Partial | Mapping | tuple | list):
-            yield from _tls_sections(each, (*path, name))
+            yield from _sections_in(each, (*path, name))
 
 
-def _fault(file: Path, is_secret: bool) -> str | None:
+def _fault(file: Path, is_secret: bool, is_private: bool) -> str | None:
     try:
         file.open("rb").close()
         if is_secret:
             secret_in(file)
+        elif is_private:
+            demand_private(file)
     except Permanent as error:
         return str(error)
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
@@ -89,9 +96,15 @@ def _in_section(model: type[Section], values: Mapping[str, Any], path: KeyPath) 
     for name, value in values.items():
         is_file = name.endswith(SUFFIX) and name in model.model_fields
         if is_file and isinstance(value, str | Path) and Path in types_in(model.model_fields[name].annotation):
-            yield _Named((*path, name), Path(value), _is_secret(model, name.removesuffix(SUFFIX)))
+            is_secret = _is_secret(model, name.removesuffix(SUFFIX))
+            yield _Named((*path, name), Path(value), is_secret, is_marked(model.model_fields[name]))
         else:
             yield from _named(value, (*path, name))
+
+
+def is_marked(field: FieldInfo) -> bool:
+    """Return whether the file of a key is marked as one that holds a secret."""
+    return SECRET in field.metadata or SECRET in types_in(field.annotation)
 
 
 def _is_secret(model: type[Section], name: str) -> bool:

@@ -52,6 +52,10 @@ class Section(BaseModel):
         """
         yield from ()
 
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """Yield every key of whose file the content is of no use; asked when the files are to be checked, too."""
+        yield from ()
+
     @classmethod
     def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:
         """Yield the sections inside this one that do not go together; asked also when others of them are wrong."""

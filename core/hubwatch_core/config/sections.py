@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import log2
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from hubwatch_core.config.addresses import Host, HostAndPort, ListenAddress, NatsServer, host_and_port, is_loopback
+from hubwatch_core.config.secret_file import SecretFile, read_secret
 from hubwatch_core.config.section import Conflict, Section
 from hubwatch_core.config.validate import FIELD_ID_PATTERN
+from hubwatch_core.errors import Permanent
 
 ConfigId = Annotated[str, Field(pattern=FIELD_ID_PATTERN)]
 """A name as in `ids`, for configuration fields."""
@@ -21,12 +24,15 @@ Secret = Annotated[SecretStr, Field(min_length=1)]
 """A secret; `load` refuses it in the TOML wherever it stands."""
 
 
+_HOW_TO_MAKE = "openssl rand -base64 24 makes one"
+
+
 class TlsSection(Section):
     """TLS towards a server: whom we trust and who we are."""
 
     ca_file: Path = Field(description="CA certificates the server's certificate must chain to (PEM).")
     cert_file: Path | None = Field(None, description="Our own certificate (PEM), where the server asks for one.")
-    key_file: Path | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
+    key_file: SecretFile | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
     server_name: Host | None = Field(
         None, description="Name that the server's certificate must carry; unset: the host as it is given."
     )
@@ -55,7 +61,7 @@ class MqttSection(Section):
     )
     username: str | None = Field(None, description="User name, where the broker wants one.")
     password: Secret | None = Field(None, description="Only from HUBWATCH_MQTT__PASSWORD; in TOML use password_file.")
-    password_file: Path | None = Field(
+    password_file: SecretFile | None = Field(
         None, description="File that holds the password (or set HUBWATCH_MQTT__PASSWORD)."
     )
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = Field(20, description="Seconds until silence counts as loss.")
@@ -91,11 +97,15 @@ class NatsSection(Section):
     )
     username: str | None = Field(None, description="User name, where the servers want one.")
     password: Secret | None = Field(None, description="Only from HUBWATCH_NATS__PASSWORD; in TOML use password_file.")
-    password_file: Path | None = Field(
+    password_file: SecretFile | None = Field(
         None, description="File that holds the password (or set HUBWATCH_NATS__PASSWORD)."
     )
-    credentials_file: Path | None = Field(None, description="Credentials (.creds) of a NATS user, instead of a name.")
-    nkey_file: Path | None = Field(None, description="File with the seed of a NATS user's NKEY, instead of a name.")
+    credentials_file: SecretFile | None = Field(
+        None, description="Credentials (.creds) of a NATS user, instead of a name."
+    )
+    nkey_file: SecretFile | None = Field(
+        None, description="File with the seed of a NATS user's NKEY, instead of a name."
+    )
     replicas: Literal[1, 3, 5] = Field(
         3, description="Copies kept of each message, where we make the stream; one on a server without a cluster."
     )
@@ -128,6 +138,32 @@ class NatsSection(Section):
             yield ("nkey_file",), "give nkey_file, credentials_file or username, not two of them"
 
 
+class ServerTlsSection(Section):
+    """TLS of what we serve: who we are, and whom we let in."""
+
+    cert_file: Path = Field(
+        examples=["/etc/hubwatch/telemetry.pem"], description="Our certificate with those that it chains to (PEM)."
+    )
+    key_file: SecretFile = Field(
+        examples=["/etc/hubwatch/telemetry.key"], description="The key of cert_file (PEM), without a passphrase."
+    )
+    client_ca_file: Path | None = Field(
+        None, description="Demand a certificate of whoever connects, signed by one of these (PEM)."
+    )
+
+
+MIN_TOKEN_BITS = 128
+
+
+def token_bits(token: str) -> float:
+    """Return the most bits that a token of these kinds of characters can hold: hexadecimal ones hold four each."""
+    kinds = (("0123456789", 10), ("abcdef", 6), ("ghijklmnopqrstuvwxyz", 20), ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 26))
+    letters = set(token)
+    size = sum(many for characters, many in kinds if letters & set(characters))
+    size += 2 if letters - {each for characters, _ in kinds for each in characters} else 0
+    return len(token) * log2(max(size, 2)) if len(letters) >= 8 else 0.0
+
+
 class TelemetrySection(Section):
     """Where `/healthz` and `/metrics` listen."""
 
@@ -136,9 +172,28 @@ class TelemetrySection(Section):
         None, examples=[9101], description="Port; 0 takes a free one, and without one nothing listens."
     )
     token: Secret | None = Field(None, description="Only from HUBWATCH_TELEMETRY__TOKEN; in TOML use token_file.")
-    token_file: Path | None = Field(
-        None, description="File that holds the bearer token scrapers must send (or set HUBWATCH_TELEMETRY__TOKEN)."
+    token_file: SecretFile | None = Field(
+        None,
+        description="File that holds the bearer token scrapers must send (or set HUBWATCH_TELEMETRY__TOKEN), of 128 "
+        "bits or more. To make one: (umask 077; openssl rand -base64 24 > telemetry.token)",
     )
+    tls: ServerTlsSection | None = Field(
+        None, description="TLS of /healthz and /metrics; without it the token goes in the clear."
+    )
+
+    def given_token(self) -> str | None:
+        """Return the token that scrapers must send; raises Permanent when it cannot be read or could be guessed."""
+        token = read_secret(self.token, self.token_file)
+        if token is not None and token_bits(token) < MIN_TOKEN_BITS:
+            raise Permanent(f"the telemetry token can be guessed: it must hold {MIN_TOKEN_BITS} bits; {_HOW_TO_MAKE}")
+        return token
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """The token must be one that cannot be guessed."""
+        try:
+            self.given_token()
+        except Permanent as error:
+            yield ("token_file" if self.token is None else "token",), str(error)
 
     def conflicts(self) -> Iterator[Conflict]:
         """Whoever is not on this machine needs a token."""

@@ -6,7 +6,8 @@ import socket
 import ssl
 from pathlib import Path
 
-from hubwatch_core.config.sections import TlsSection
+from hubwatch_core.config.secret_file import demand_private
+from hubwatch_core.config.sections import ServerTlsSection, TlsSection
 from hubwatch_core.errors import Permanent
 
 
@@ -57,10 +58,31 @@ def client_context(settings: TlsSection) -> ClientContext:
     return context
 
 
-def unusable_key(settings: TlsSection) -> tuple[str, str] | None:
+def server_context(settings: ServerTlsSection) -> ssl.SSLContext:
+    """Make the context of a server: TLS 1.2 or later with forward secrecy, and who may connect.
+
+    Raises Permanent, naming the file, when one cannot be used; nobody is asked for a passphrase.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    _load_own(context, settings.cert_file, settings.key_file)
+    if settings.client_ca_file is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(settings.client_ca_file)
+        except OSError as error:
+            raise _unusable("client_ca_file", settings.client_ca_file, error) from None
+    return context
+
+
+def unusable_key(settings: TlsSection | ServerTlsSection) -> tuple[str, str] | None:
     """Return the key whose file cannot be used, and why; None when all can."""
     try:
-        client_context(settings)
+        if isinstance(settings, ServerTlsSection):
+            server_context(settings)
+        else:
+            client_context(settings)
     except UnusableTlsFile as error:
         return error.key, str(error)
     return None
@@ -80,6 +102,10 @@ def _load_own(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -
             file.open("rb").close()  # OpenSSL does not say which of the two it cannot read
         except OSError as error:
             raise _unusable(key, file, error) from None
+    try:
+        demand_private(key_file or cert_file)
+    except Permanent as error:
+        raise UnusableTlsFile("key_file", f"TLS: {error}") from None
     asked: list[bool] = []
 
     def passphrase() -> bytes:  # without it OpenSSL asks on the terminal, and waits

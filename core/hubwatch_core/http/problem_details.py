@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from hubwatch_core.logs import get_logger
+from hubwatch_core.plain_text import escaped_line
 
 _log = get_logger("http")
 
@@ -17,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def problem(status: int, detail: str = "", *, headers: dict[str, str] | None = None) -> web.Response:
     """Return a response `application/problem+json` with the status, its standard title, and what to do."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": escaped_line(detail)}
     return web.Response(
         status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
     )

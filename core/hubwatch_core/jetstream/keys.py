@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.errors import Permanent
 
 _SEED = 18 << 3
@@ -39,7 +40,7 @@ class Signer:
 
 def read_credentials(path: Path) -> Signer:
     """Read a credentials file (.creds); raises Permanent when it is none."""
-    text = _read(path)
+    text = secret_in(path)
     token, seed = _TOKEN.search(text), _KEY.search(text)
     if token is None or seed is None:
         raise Permanent(f"{path} is not a NATS credentials file: no user JWT and NKEY seed in it")
@@ -49,7 +50,7 @@ def read_credentials(path: Path) -> Signer:
 
 def read_seed(path: Path) -> Signer:
     """Read a file that holds the seed of an NKEY; raises Permanent when it does not."""
-    lines = [line.strip() for line in _read(path).splitlines()]
+    lines = [line.strip() for line in secret_in(path).splitlines()]
     key, public = _of_seed(next((line for line in lines if line.startswith("S")), ""), path)
     return Signer(key, public)
 
@@ -57,13 +58,6 @@ def read_seed(path: Path) -> Signer:
 def encoded(prefix: bytes, key: bytes) -> str:
     """Write a key as NATS does, with what it is for and a checksum."""
     return base64.b32encode(prefix + key + _checksum(prefix + key)).decode().rstrip("=")
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Permanent(f"cannot read {path}: {error}") from None
 
 
 def _of_seed(seed: str, path: Path) -> tuple[Ed25519PrivateKey, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from hubwatch_core.errors import BadCall, ConfigError, HubwatchError
+from hubwatch_core.terminal import say
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -43,4 +43,4 @@ def border(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    say(line, err=True)

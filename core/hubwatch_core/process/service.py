@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from hubwatch_core.health import Health
 from hubwatch_core.http import telemetry
 from hubwatch_core.process import systemd
 from hubwatch_core.process.supervision import HealthFigures, tell_overdue
+from hubwatch_core.terminal import say
 
 STOP_TIMEOUT_S = 20.0
 """How long one part may take to finish its work; systemd's own default is 90 s for all."""
@@ -71,7 +71,7 @@ def serve(
     except* HubwatchError as group:  # told here: what else failed goes on as a traceback
         code = 1
         for error in _leaves(group):
-            sys.stderr.write(f"hubwatch {name}: {error}\n")
+            say(f"hubwatch {name}: {error}", err=True)
     return code
 
 

@@ -18,9 +18,15 @@ from pathlib import Path
 import msgspec
 
 from hubwatch_core.errors import Permanent
+from hubwatch_store.backup.signature import check, sign
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+MAX_MANIFEST = 64 << 20
+MAX_SIGNATURE = 4096
+MAX_MEMBERS = 10_000
+"""Bounds of what is read before the digests are known to be right; a large hub has some hundred tables."""
 CHUNK = 1 << 20
 FAST = 1
 """zlib's level: 2.5 times as fast as the default on rows of readings, for a file a fifth larger."""
@@ -82,9 +88,12 @@ class Archive:
                 self._progress(name, size)
         return size, digest.hexdigest()
 
-    def finish(self, manifest: Manifest) -> None:
-        """Write the manifest, which makes it a backup."""
-        self._file.writestr(_member(MANIFEST), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    def finish(self, manifest: Manifest, sign_key: Path | None = None) -> None:
+        """Write the manifest, which makes it a backup, and its signature; raises Permanent when the key is no good."""
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        if sign_key is not None:
+            self._file.writestr(_member(SIGNATURE), sign(text, sign_key))
+        self._file.writestr(_member(MANIFEST), text)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -141,8 +150,10 @@ def reading(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
 
 
 def _manifest(file: zipfile.ZipFile, path: Path) -> Manifest:
+    if len(file.infolist()) > MAX_MEMBERS:
+        raise Permanent(f"{path} is no backup of hubwatch: it holds more than {MAX_MEMBERS} members")
     try:
-        text = file.read(MANIFEST)
+        text = _small(file, MANIFEST, MAX_MANIFEST)
         if msgspec.json.decode(text, type=_Format).format > FORMAT:
             raise Permanent(f"{path} was made by a newer hubwatch")
         return msgspec.json.decode(text, type=Manifest)
@@ -150,21 +161,42 @@ def _manifest(file: zipfile.ZipFile, path: Path) -> Manifest:
         raise Permanent(f"{path} is no backup of hubwatch: {error}") from error
 
 
+def _small(file: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """Return a member that must not be large, whatever the file says of its size. Raises KeyError, Permanent."""
+    with file.open(name) as member:
+        text = member.read(most + 1)
+    if len(text) > most:
+        raise Permanent(f"the backup is damaged: {name} is larger than {most} bytes")
+    return text
+
+
+def signature_in(file: zipfile.ZipFile) -> bytes | None:
+    """Return the signature of a backup, None where it has none."""
+    return _small(file, SIGNATURE, MAX_SIGNATURE) if SIGNATURE in file.namelist() else None
+
+
 class _Format(msgspec.Struct):
     format: int
 
 
-def verify(path: Path, progress: Progress) -> Manifest:
-    """Read a whole backup and compare it with its manifest; raises Permanent when anything differs."""
+def verify(path: Path, progress: Progress, trusted: Path | None = None) -> Manifest:
+    """Read a whole backup and compare it with its manifest; raises Permanent when anything differs.
+
+    With `trusted`, a file with a public key, it must have been signed by that one; nothing else is read before.
+    """
     with reading(path) as (file, manifest):
+        if trusted is not None:
+            check(_small(file, MANIFEST, MAX_MANIFEST), signature_in(file), trusted)
         expected = {f"{table.name}.csv" for table in manifest.tables} | {MANIFEST}
-        if set(file.namelist()) != expected:
+        if sorted(set(file.namelist()) - {SIGNATURE}) != sorted(expected) or len(file.namelist()) > len(expected) + 1:
             raise Permanent(f"{path} is damaged: it does not hold the tables it says")
         for table in manifest.tables:
             digest, size = hashlib.sha256(), 0
             for block in contents(file, table):
                 digest.update(block)
                 size += len(block)
+                if size > table.bytes:  # a small file may unpack to any size
+                    raise Permanent(f"{path} is damaged: table {table.name} is larger than it was written")
                 progress(table.name, size)
             if digest.hexdigest() != table.sha256:
                 raise Permanent(f"{path} is damaged: table {table.name} is not as it was written")

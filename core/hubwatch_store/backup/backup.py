@@ -17,17 +17,21 @@ from psycopg import Connection, sql
 from hubwatch_core import __version__
 from hubwatch_core.errors import Permanent
 from hubwatch_store.backup.archive import FORMAT, Archive, ArchiveStep, Manifest, Piece, Progress, Table, writing
+from hubwatch_store.backup.signature import sign
 from hubwatch_store.database import DatabaseSection, connect_sync, detect, standing, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.series import partitions_of
 
 
-def create_backup(settings: DatabaseSection, path: Path, progress: Progress) -> Manifest:
+def create_backup(settings: DatabaseSection, path: Path, progress: Progress, sign_key: Path | None = None) -> Manifest:
     """Write a backup while everything else goes on; memory stays bounded, whatever the database's size.
 
-    Raises Permanent when the schema is not this program's, or the file exists or cannot be written; Transient when
-    the database is away. What was written until then is removed.
+    With `sign_key`, a file with an Ed25519 key, it is signed. Raises Permanent when the schema is not this program's,
+    the key is no good, or the file exists or cannot be written; Transient when the database is away. What was written
+    until then is removed.
     """
+    if sign_key is not None:
+        sign(b"", sign_key)  # told before the work is done
     with connect_sync(settings, "hubwatch backup") as connection, translated():
         connection.execute(queries("backup")["hold_schema"])
         steps = _schema(connection)
@@ -40,7 +44,7 @@ def create_backup(settings: DatabaseSection, path: Path, progress: Progress) -> 
             sequences: dict[str, int | None] = dict(_rows(connection, "sequences"))
             made = datetime.now(UTC).isoformat(timespec="seconds")
             manifest = Manifest(FORMAT, __version__, made, engine, steps, written, sequences)
-            archive.finish(manifest)
+            archive.finish(manifest, sign_key)
     return manifest
 
 

@@ -23,6 +23,7 @@ SETTINGS = frozenset(
         "ledger_grace",
         "level_scales",
         "retention_evidence",
+        "retention_person",
         "retention_rule",
         "rollup_state",
     }
@@ -30,14 +31,15 @@ SETTINGS = frozenset(
 """Tables that have rows as soon as they are migrated; everywhere else a row means that the database is in use."""
 
 
-def restore_backup(settings: DatabaseSection, path: Path, progress: Progress) -> Manifest:
+def restore_backup(settings: DatabaseSection, path: Path, progress: Progress, trusted: Path | None = None) -> Manifest:
     """Restore a backup, then bring its schema up to this program's.
 
-    The file is read and checked as a whole before anything is written, and the rows come in one transaction. Raises
+    With `trusted`, a file with a public key, the backup must have been signed by that one. The file is read and checked
+    as a whole before anything is written, and the rows come in one transaction. Raises
     Permanent when the file is damaged, when it was made by a newer program, or when the database holds anything;
     Transient when the database is away.
     """
-    manifest = archive.verify(path, progress)
+    manifest = archive.verify(path, progress, trusted)
     known = _known(manifest)
     with connect_sync(settings, "hubwatch restore") as connection, translated():
         _check_target(connection, known)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import Field, SecretStr, field_validator
 
-from hubwatch_core.config import Section, read_secret
+from hubwatch_core.config import SecretFile, Section, read_secret
+from hubwatch_core.plain_text import one_line
+from hubwatch_core.secret_text import carries_password
+
+_QUOTED = re.compile(r'"[^"]*"?|\'[^\']*\'?')
 
 
 class DatabaseSection(Section):
@@ -30,7 +34,7 @@ class DatabaseSection(Section):
     password: SecretStr | None = Field(
         None, description="Only from HUBWATCH_DATABASE__PASSWORD; in TOML use password_file."
     )
-    password_file: Path | None = Field(
+    password_file: SecretFile | None = Field(
         None, description="File that holds the password (or set HUBWATCH_DATABASE__PASSWORD)."
     )
     connect_timeout_s: Annotated[int, Field(ge=2, le=300)] = Field(5, description="Seconds a connect may take.")
@@ -54,8 +58,10 @@ class DatabaseSection(Section):
         try:
             parts = conninfo_to_dict(dsn)
         except ProgrammingError as error:
-            raise ValueError(f"is no connection string: {str(error).strip()}") from None
-        if parts.get("password"):
+            # What libpq quotes may be the password.
+            why = _QUOTED.sub("…", str(error).strip())
+            raise ValueError(f"is no connection string: {one_line(why)}") from None
+        if parts.get("password") or parts.get("sslpassword") or carries_password(dsn):
             raise ValueError("must hold no password: name a file with password_file or set HUBWATCH_DATABASE__PASSWORD")
         return dsn
 

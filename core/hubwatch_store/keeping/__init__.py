@@ -1,6 +1,6 @@
 """Retention, legal holds and the compaction of the ledger."""
 
-from hubwatch_store.keeping import legal_hold
+from hubwatch_store.keeping import legal_hold, privacy
 from hubwatch_store.keeping.legal_hold import Hold
 from hubwatch_store.keeping.retention import Deleted
 from hubwatch_store.keeping.retention_rules import Evidence, change, change_evidence, evidence, rules
@@ -13,5 +13,6 @@ __all__ = [
     "change_evidence",
     "evidence",
     "legal_hold",
+    "privacy",
     "rules",
 ]

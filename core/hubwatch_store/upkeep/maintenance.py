@@ -19,7 +19,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_store.database import DatabaseSection, connect_sync, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest import dead_letters
-from hubwatch_store.keeping import Deleted, compaction, retention
+from hubwatch_store.keeping import Deleted, compaction, privacy, retention
 from hubwatch_store.series import Bounds, Refreshed, aggregates
 from hubwatch_store.upkeep.refused_frames import report_refused_frames
 from hubwatch_store.upkeep.unexplained_gaps import report_unexplained_gaps
@@ -125,11 +125,13 @@ def _delete(connection: Connection[Any], bounds: Bounds) -> Deleted:
     if behind > timedelta(0):
         _log.warning("the clock leapt ahead: retention follows by two days a run", behind_days=round(behind / DAY, 1))
     deleted = retention.apply(connection, bounds)
+    nameless = privacy.expire(connection)
     detail = {
         "rows": [[layer, kind, rows] for (layer, kind), rows in sorted(deleted.rows.items()) if rows],
         "partitions": dict(deleted.partitions),
         "rewritten": deleted.rewritten,
         "postponed": deleted.postponed,
+        "nameless": nameless,
     }
     connection.execute(queries("maintenance")["record"], (began, "retention", deleted.complete, Jsonb(detail)))
     return deleted

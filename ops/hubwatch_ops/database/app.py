@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database import backup, retention
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
@@ -37,8 +38,8 @@ def migrate(
 
     applied = apply(_settings(config, dsn), _phase(phase))
     for migration in applied:
-        typer.echo(f"applied {migration}")
-    typer.echo(f"{len(applied)} migrations applied" if applied else "nothing to do: the schema is up to date")
+        say(f"applied {migration}")
+    say(f"{len(applied)} migrations applied" if applied else "nothing to do: the schema is up to date")
 
 
 @app.command()
@@ -52,7 +53,7 @@ def status(config: ConfigFile = None, dsn: Dsn = None) -> None:
         features, stands = detect(connection), standing(connection)
         kept = None if stands.pending else upkeep(connection)
     for line in [*_feature_lines(features, kept), *_standing_lines(stands)]:
-        typer.echo(line)
+        say(line)
     if stands.pending:
         raise typer.Exit(EXIT_PENDING)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.process import border
+from hubwatch_core.terminal import rewrite_line, say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 TELL_EVERY_S = 2.0
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, as for cron.")]
+SignKey = Annotated[
+    Path | None, typer.Option("--sign-key", help="File with an Ed25519 key (PEM): sign the backup with it.")
+]
+Trusted = Annotated[
+    Path | None,
+    typer.Option("--trusted-key", help="File with a public key (PEM): the backup must have been signed by that one."),
+]
 File = Annotated[Path, typer.Argument(help="The backup's file.")]
 
 
@@ -28,38 +36,42 @@ def register(app: typer.Typer) -> None:
 
 
 @border
-def backup(file: File, quiet: Quiet = False, config: ConfigFile = None, dsn: Dsn = None) -> None:
+def backup(
+    file: File, quiet: Quiet = False, sign_key: SignKey = None, config: ConfigFile = None, dsn: Dsn = None
+) -> None:
     """Write everything as it is at this moment into one file, while all goes on. Restores on any engine."""
     from hubwatch_ops.database.settings import load_database
     from hubwatch_store.backup import create_backup as run
 
     progress = ProgressBar("backup", quiet)
-    manifest = run(load_database(config, dsn), file, progress)
+    manifest = run(load_database(config, dsn), file, progress, sign_key)
     progress.end()
-    typer.echo(f"{file}: {_summary(manifest)}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
+    say(f"{file}: {_summary(manifest)}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
 
 
 @border
-def restore(file: File, quiet: Quiet = False, config: ConfigFile = None, dsn: Dsn = None) -> None:
+def restore(
+    file: File, quiet: Quiet = False, trusted: Trusted = None, config: ConfigFile = None, dsn: Dsn = None
+) -> None:
     """Restore a backup into an empty database: all of it, or nothing. The file is checked first."""
     from hubwatch_ops.database.settings import load_database
     from hubwatch_store.backup import restore_backup as run
 
     progress = ProgressBar("restore", quiet)
-    manifest = run(load_database(config, dsn), file, progress)
+    manifest = run(load_database(config, dsn), file, progress, trusted)
     progress.end()
-    typer.echo(f"{file}: {_summary(manifest)} restored, {progress.seconds:.0f} s")
+    say(f"{file}: {_summary(manifest)} restored, {progress.seconds:.0f} s")
 
 
 @border
-def verify(file: File, quiet: Quiet = False) -> None:
-    """Check that a backup is whole and as it was written. Needs no database."""
+def verify(file: File, quiet: Quiet = False, trusted: Trusted = None) -> None:
+    """Check that a backup is whole and as it was written, and with a trusted key by whom. Needs no database."""
     from hubwatch_store.backup import verify as run
 
     progress = ProgressBar("verify", quiet)
-    manifest = run(file, progress)
+    manifest = run(file, progress, trusted)
     progress.end()
-    typer.echo(f"{file}: whole; {_summary(manifest)}")
+    say(f"{file}: whole{'' if trusted is None else f', signed with the key of {trusted}'}; {_summary(manifest)}")
 
 
 class ProgressBar:
@@ -87,13 +99,14 @@ class ProgressBar:
     def end(self) -> None:
         """Clear the line."""
         if self._width and sys.stderr.isatty():
-            sys.stderr.write("\r" + " " * self._width + "\r")
+            rewrite_line("", sys.stderr, over=self._width, end="\r")
 
     def _say(self, line: str) -> None:
         # A terminal has one line that changes; a log file gets a line each time.
-        end, start = ("", "\r") if sys.stderr.isatty() else ("\n", "")
-        sys.stderr.write(start + line.ljust(self._width) + end)
-        sys.stderr.flush()
+        if sys.stderr.isatty():
+            rewrite_line(line, sys.stderr, over=self._width, end="")
+        else:
+            say(line, err=True)
         self._width = len(line)
 
 

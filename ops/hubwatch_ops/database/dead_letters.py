@@ -11,6 +11,7 @@ import typer
 from hubwatch_core.cut_lists import more_text
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import Dsn
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def list_(
         letters = listed(connection, most, reason, with_replayed)
         more = count_listed(connection, reason, with_replayed) - len(letters) if len(letters) >= most else 0
     for letter in letters:
-        typer.echo(_line(letter))
+        say(_line(letter))
     if more > 0:
-        typer.echo(more_text(more, most))
-    typer.echo("" if letters else "no dead letters")
+        say(more_text(more, most))
+    say("" if letters else "no dead letters")
     if letters:
-        typer.echo("`hubwatch dead-letters show NUMBER` gives one whole, `replay` tries again after a fix")
+        say("`hubwatch dead-letters show NUMBER` gives one whole, `replay` tries again after a fix")
 
 
 @app.command()
@@ -64,12 +65,10 @@ def show(number: Number, config: ConfigFile = None, dsn: Dsn = None) -> None:
 
     with connect_sync(load_database(config, dsn), "hubwatch dead-letters") as connection:
         letter = shown(connection, number)
-    typer.echo(f"number      {letter.id}\ntopic       {one_line(letter.topic)}\nreason      {one_line(letter.reason)}")
-    typer.echo(f"first seen  {letter.first_seen:%F %T}Z\nlast seen   {letter.last_seen:%F %T}Z")
-    typer.echo(
-        f"count       {letter.count}\nreplayed    {letter.replayed or 'no'}\npayload     {letter.octet_length} bytes"
-    )
-    typer.echo(escaped(letter.payload.decode("utf-8", "backslashreplace")))
+    say(f"number      {letter.id}\ntopic       {one_line(letter.topic)}\nreason      {one_line(letter.reason)}")
+    say(f"first seen  {letter.first_seen:%F %T}Z\nlast seen   {letter.last_seen:%F %T}Z")
+    say(f"count       {letter.count}\nreplayed    {letter.replayed or 'no'}\npayload     {letter.octet_length} bytes")
+    say(escaped(letter.payload.decode("utf-8", "backslashreplace")))
 
 
 @app.command()
@@ -89,7 +88,7 @@ def replay(
 
     database, limits = load_collector(config, dsn)
     stored, still = asyncio.run(_replay(Writer(database, "hubwatch dead-letters replay"), limits, number, reason))
-    typer.echo(f"{stored} stored, {still} still dead")
+    say(f"{stored} stored, {still} still dead")
     if still:
         raise typer.Exit(1)
 
@@ -107,7 +106,7 @@ async def _replay(writer: Writer, limits: Limits, number: int | None, reason: st
                     mark_replayed(connection, letter.id)
                     stored += 1
                 else:
-                    typer.echo(f"{letter.id}: {one_line(why)}", err=True)
+                    say(f"{letter.id}: {one_line(why)}", err=True)
                     still += 1
     finally:
         await writer.close()

@@ -11,6 +11,7 @@ import typer
 
 from hubwatch_core.errors import BadCall
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def export(
         if hub not in history.hubs():
             raise BadCall(f"--hub {hub}: the database knows {', '.join(history.hubs()) or 'no hub'}")
         rows = _written(order, history, days_between(start, end), now)
-    typer.echo(f"{folder}: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + " written")
+    say(f"{folder}: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + " written")
 
 
 def _order(folder: Path, hub: str, sensors: Sequence[str], contents: Sequence[str], form: str) -> Export:

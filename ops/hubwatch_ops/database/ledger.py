@@ -11,6 +11,7 @@ import typer
 
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def report(
             "refused": [asdict(each) for each in refused],
             "unlisted": [asdict(each) for each in unlisted],
         }
-        typer.echo(json.dumps(body, default=str, indent=2))
+        say(json.dumps(body, default=str, indent=2))
     else:
-        typer.echo("\n".join([_text(rows, holes), *_refusals(refused, unlisted)]))
+        say("\n".join([_text(rows, holes), *_refusals(refused, unlisted)]))
     if any(row.unexplained for row in rows):
         raise typer.Exit(EXIT_UNEXPLAINED)
     if refused or unlisted:

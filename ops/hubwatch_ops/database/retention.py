@@ -12,6 +12,7 @@ import typer
 
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def show(config: ConfigFile = None, dsn: Dsn = None) -> None:
 
     with _connection(config, dsn) as connection:
         found, around = rules(connection), evidence(connection)
-    typer.echo(f"{'kind':<18}{'raw':>9}{'1m':>9}{'1h':>9}{'events':>9}  why")
+    say(f"{'kind':<18}{'raw':>9}{'1m':>9}{'1h':>9}{'events':>9}  why")
     for rule in found:
         days = "".join(f"{_days(each):>9}" for each in (rule.raw, rule.minute, rule.hour, rule.event))
-        typer.echo(f"{rule.kind:<18}{days}  {one_line(rule.why)}")
-    typer.echo(
+        say(f"{rule.kind:<18}{days}  {one_line(rule.why)}")
+    say(
         f"evidence          {_minutes(around.before)} before to {_minutes(around.after)} after every detection of a"
         f" sensor: {_days(around.days)} days"
     )
@@ -77,7 +78,7 @@ def set_rule(
     with _connection(config, dsn) as connection:
         rule = change(connection, kind, days, why)
     kept = f"raw {_days(rule.raw)}, 1m {_days(rule.minute)}, 1h {_days(rule.hour)}, events {_days(rule.event)}"
-    typer.echo(f"{rule.kind}: {kept} (days)")
+    say(f"{rule.kind}: {kept} (days)")
 
 
 @retention_app.command("evidence")
@@ -97,7 +98,7 @@ def set_evidence(
     new = Evidence(timedelta(minutes=before), timedelta(minutes=after), _parsed(days))
     with _connection(config, dsn) as connection:
         change_evidence(connection, new)
-    typer.echo(f"evidence: {_minutes(new.before)} before, {_minutes(new.after)} after, {_days(new.days)} days")
+    say(f"evidence: {_minutes(new.before)} before, {_minutes(new.after)} after, {_days(new.days)} days")
 
 
 @hold_app.command("add")
@@ -120,7 +121,7 @@ def add_hold(
         number = legal_hold.add(
             connection, hub=hub, sensor=sensor, held_from=held_from, held_to=held_to, reason=reason, by=by
         )
-    typer.echo(f"hold {number} is in force")
+    say(f"hold {number} is in force")
 
 
 @hold_app.command("list")
@@ -136,9 +137,9 @@ def list_holds(
     with _connection(config, dsn) as connection:
         found = [hold for hold in legal_hold.holds(connection) if every or hold.released is None]
     for hold in found:
-        typer.echo(_line(hold))
+        say(_line(hold))
     if not found:
-        typer.echo("no hold is in force" if not every else "there never was a hold")
+        say("no hold is in force" if not every else "there never was a hold")
 
 
 @hold_app.command("release")
@@ -155,7 +156,7 @@ def release_hold(
 
     with _connection(config, dsn) as connection:
         legal_hold.release(connection, number, reason=reason, by=by)
-    typer.echo(f"hold {number} is released")
+    say(f"hold {number} is released")
 
 
 @border
@@ -174,18 +175,16 @@ def maintain(
 
     done = run(_settings(config, dsn), Bounds(seconds or float("inf")), dry_run=dry_run)
     if done is None:
-        typer.echo("another process maintains this database just now", err=True)
+        say("another process maintains this database just now", err=True)
         raise typer.Exit(EXIT_BUSY)
     if not dry_run:
         fresh = done.refreshed
-        typer.echo(f"aggregates: {fresh.buckets} buckets made, {fresh.late_hours} hours made again for late readings")
+        say(f"aggregates: {fresh.buckets} buckets made, {fresh.late_hours} hours made again for late readings")
         if fresh.too_late:
-            typer.echo(
-                f"aggregates: {fresh.too_late} buckets could not count late readings: theirs were deleted before"
-            )
+            say(f"aggregates: {fresh.too_late} buckets could not count late readings: theirs were deleted before")
     assert done.deleted is not None, "without when_due retention always runs"
     for line in _deleted_lines(done.deleted, "would go" if dry_run else "deleted"):
-        typer.echo(line)
+        say(line)
     if not done.deleted.complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 

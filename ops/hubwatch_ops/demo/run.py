@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
-from hubwatch_core import logs
+from hubwatch_core import logs, tables
 from hubwatch_core.config import LogSection, MqttSection
 from hubwatch_core.errors import HubwatchError, Permanent
 from hubwatch_ops.demo import account
@@ -47,7 +47,7 @@ async def run(
     Ctrl-C ends it cleanly, as KeyboardInterrupt.
     """
     headless = headless or not sys.stdout.isatty()
-    console = Console(soft_wrap=headless)
+    console = tables.console(soft_wrap=headless, markup=True)
     logs.configure(LogSection(level="error"))
     task = asyncio.current_task()
     assert task is not None

@@ -15,6 +15,7 @@ from hubwatch_core.errors import BadCall
 from hubwatch_core.ids import is_id
 from hubwatch_core.plain_text import escaped, is_text
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def forget(
     hub, name = _named(agent, "HUB/AGENT")
     who, why = _text(by, "--by"), _text(reason, "--reason")
     gone = _run(lambda connection: devices.forget_agent(connection, hub, name, who, why), config, dsn)
-    typer.echo(f"agent {name} is forgotten")
+    say(f"agent {name} is forgotten")
     if gone:
-        typer.echo(f"no agent lists these sensors any more: {', '.join(gone)}")
+        say(f"no agent lists these sensors any more: {', '.join(gone)}")
 
 
 @sensor_app.command("forget")
@@ -69,7 +70,7 @@ def forget_sensor(sensor: SensorArgument, by: By, reason: Reason, config: Config
     hub, name = _named(sensor, "HUB/SENSOR")
     who, why = _text(by, "--by"), _text(reason, "--reason")
     _run(lambda connection: devices.forget_sensor(connection, hub, name, who, why), config, dsn)
-    typer.echo(f"sensor {name} is forgotten; its history stays")
+    say(f"sensor {name} is forgotten; its history stays")
 
 
 @sensor_app.command()
@@ -91,7 +92,7 @@ def replace(
     hub, name = _named(sensor, "HUB/SENSOR")
     who, why, at = _text(by, "--by"), _text(reason, "--reason"), _moment(since)
     _run(lambda connection: devices.replace(connection, hub, name, who, why, at), config, dsn)
-    typer.echo(f"sensor {name} is another device now; what the former one measured stays, as CHANNEL#1, #2, …")
+    say(f"sensor {name} is another device now; what the former one measured stays, as CHANNEL#1, #2, …")
 
 
 @sensor_app.command()
@@ -112,7 +113,7 @@ def move(
     who, why, at = _text(by, "--by"), _text(reason, "--reason"), _moment(since)
     _id(zone, "the zone")
     _run(lambda connection: devices.move(connection, hub, name, zone, who, why, at), config, dsn)
-    typer.echo(f"sensor {name} stands in zone {zone} now; what it measured elsewhere stays, as CHANNEL#1, #2, …")
+    say(f"sensor {name} stands in zone {zone} now; what it measured elsewhere stays, as CHANNEL#1, #2, …")
 
 
 @sensor_app.command()
@@ -132,7 +133,7 @@ def rename(
     who, why = _text(by, "--by"), _text(reason, "--reason")
     _id(name, "the new name")
     _run(lambda connection: devices.rename(connection, hub, old, name, who, why), config, dsn)
-    typer.echo(f"sensor {old} is called {name} now; change its name in its agent's configuration too")
+    say(f"sensor {old} is called {name} now; change its name in its agent's configuration too")
 
 
 def _run(work: Callable[[DatabaseConnection], Awaitable[Result]], config: Path | None, dsn: str | None) -> Result:
