@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hubwatch_core.errors import Permanent
+from hubwatch_store.audit import journal
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.database.sql_files import queries
 
@@ -102,7 +102,7 @@ async def revoke(connection: DatabaseConnection, hub: str, agent: str, *, by: st
             if not serials:
                 raise KeyRefused(f"agent {hub}/{agent} has no key that could be revoked")
             details = {"serials": serials, "reason": reason}
-            await note(connection, by, hub, "enrolment.revoked", agent, details)
+            await journal(connection, "enrolment.revoked", who=by, hub=hub, subject=agent, details=details)
     return serials
 
 
@@ -113,7 +113,7 @@ async def ask_renewal(connection: DatabaseConnection, hub: str, agent: str, *, b
         async with connection.transaction():
             if not await _rows(connection, "ask_renewal", named):
                 raise KeyRefused(f"agent {hub}/{agent} has no good key that could be renewed: enrol it anew")
-            await note(connection, by, hub, "enrolment.renewal_asked", agent, {})
+            await journal(connection, "enrolment.renewal_asked", who=by, hub=hub, subject=agent)
 
 
 async def is_due(connection: DatabaseConnection, serial: str) -> bool:
@@ -143,8 +143,10 @@ async def renew(
                 there = await register(connection, old.hub, old.agent, issue)
                 await connection.execute(queries("enrolment")["renewed"], {"hub": old.hub, "agent": old.agent})
                 who = f"agent {old.hub}/{old.agent}"
-                details = {"former": serial, "serial": there.serial}
-                await note(connection, who, old.hub, "enrolment.renewed", old.agent, details, verified=True)
+                await journal(
+                    connection, "enrolment.renewed", who=who, verified=True, hub=old.hub, subject=old.agent,
+                    details={"former": serial, "serial": there.serial},
+                )  # fmt: skip
             if (there.hub, there.agent) != (old.hub, old.agent) or not there.is_good:
                 raise KeyRefused("the new key was used before: make another")
             return there
@@ -159,21 +161,6 @@ async def register(connection: DatabaseConnection, hub: str, agent: str, issue: 
     key = await _found(connection, "by_serial", {"serial": made.serial})
     assert key is not None
     return key
-
-
-async def note(
-    connection: DatabaseConnection,
-    who: str,
-    hub: str,
-    act: str,
-    subject: str,
-    details: dict[str, Any],
-    *,
-    verified: bool = False,
-) -> None:
-    """Write an act into the journal, inside a transaction of the caller."""
-    values = {"who": who, "verified": verified, "hub": hub, "act": act, "subject": subject}
-    await connection.execute(queries("enrolment")["journal"], values | {"details": json.dumps(details)})
 
 
 async def _found(connection: DatabaseConnection, query: str, values: dict[str, Any]) -> AgentKey | None:

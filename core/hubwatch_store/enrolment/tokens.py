@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from hubwatch_core.errors import Permanent
+from hubwatch_store.audit import journal
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.enrolment.keys import AgentKey, Issue, certificate_for, note, register
+from hubwatch_store.enrolment.keys import AgentKey, Issue, certificate_for, register
 
 TOKEN_BYTES = 32
 
@@ -47,7 +48,7 @@ async def make_token(
             id_, ends = row
             assert isinstance(ends, datetime)
             details = {"token": id_, "expires": ends.isoformat()}
-            await note(connection, by, hub, "enrolment.token_made", agent, details)
+            await journal(connection, "enrolment.token_made", who=by, hub=hub, subject=agent, details=details)
     return token, ends
 
 
@@ -75,7 +76,9 @@ async def redeem(
     """
     with translated():
         async with connection.transaction():
-            row: Any = await (await connection.execute(queries("enrolment")["token"], {"hash": _hash(token)})).fetchone()
+            row: Any = await (
+                await connection.execute(queries("enrolment")["token"], {"hash": _hash(token)})
+            ).fetchone()
             if row is None:
                 raise TokenRefused("the token is not known here")
             id_, its_hub, its_agent, expired, void, serial = row
@@ -93,8 +96,11 @@ async def redeem(
             made = await register(connection, hub, agent, issue)
             values = {"id": id_, "source": source, "serial": made.serial}
             await connection.execute(queries("enrolment")["use_token"], values)
-            who, details = f"token {id_}", {"token": id_, "serial": made.serial, "from": source}
-            await note(connection, who, hub, "enrolment.enrolled", agent, details, verified=True)
+            details = {"token": id_, "serial": made.serial, "from": source}
+            await journal(
+                connection, "enrolment.enrolled", who=f"token {id_}", verified=True, hub=hub, subject=agent,
+                details=details,
+            )  # fmt: skip
             return made
 
 

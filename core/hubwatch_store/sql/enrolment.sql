@@ -54,6 +54,3 @@ WHERE hub = %(hub)s AND agent = %(agent)s AND revoked_at IS NULL AND not_after >
 
 -- renewed: an agent has taken a new key
 UPDATE hubwatch.agent_keys SET renewal_asked_at = NULL WHERE hub = %(hub)s AND agent = %(agent)s;
-
--- journal: one act in the journal
-SELECT hubwatch.journal(%(who)s, %(verified)s, %(hub)s, %(act)s, %(subject)s, %(details)s::jsonb);

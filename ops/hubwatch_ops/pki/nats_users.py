@@ -27,8 +27,8 @@ def nats_users(names: Sequence[str] = (), agents: Iterable[str] = (), hubs: Sequ
     `hubs` are those that detectors are told to watch; none where they watch all.
     """
     wanted = names or (COLLECTOR.name, DETECTORS.name)
-    users = [(name, kind) for name in sorted(wanted) if (kind := role_of(name)) in (COLLECTOR, DETECTORS)]
-    lines = [_user(name, kind, hubs) for name, kind in users if kind is not None]
+    services = [(name, kind) for kind in (COLLECTOR, DETECTORS) for name in sorted(wanted) if role_of(name) is kind]
+    lines = [_user(name, kind, hubs) for name, kind in services]
     lines += [_user(name, AGENT, ()) for name in sorted(set(agents))]
     return HEAD + "users: [\n" + "".join(f"  {line}\n" for line in lines) + "]\n"
 

@@ -1,4 +1,4 @@
-"""What each kind of machine may do: one table, of which the rules for Mosquitto, for NATS and for certificates are made.
+"""What each kind of machine may do: one table, of which the rules for Mosquitto, NATS and certificates are made.
 
 Topics are those of MQTT; `{hub}` and `{agent}` are the holder's own, `{name}` the name in its certificate. A new topic
 is a line here, and nowhere else.
@@ -107,7 +107,9 @@ def role_of(common_name: str) -> MachineRole | None:
     if slash:
         return AGENT if is_id(hub) and is_id(agent) else None
     services = (each for each in ROLES if not each.enrols)
-    return next((each for each in services if common_name == each.name or common_name.startswith(f"{each.name}-")), None)
+    return next(
+        (each for each in services if common_name == each.name or common_name.startswith(f"{each.name}-")), None
+    )
 
 
 def subject_for(kind: MachineRole, common_name: str, hosts: tuple[str, ...] = ()) -> Subject:
