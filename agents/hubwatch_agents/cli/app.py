@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hubwatch_agents.cli import commands as commands_cli
+from hubwatch_agents.cli import enrol as enrol_cli
 from hubwatch_core.process import border
 
 app = typer.Typer(help="The edge: reads devices, keeps every reading until it is delivered.", no_args_is_help=True)
@@ -118,6 +119,7 @@ def sample_config() -> None:
 
 app.command("commands")(commands_cli.list_commands)
 app.command("command")(commands_cli.give_command)
+app.command("enrol")(enrol_cli.enrol)
 
 
 @profiles_app.command("list")

@@ -45,10 +45,10 @@ def token(
     dsn: Dsn = None,
 ) -> None:
     """Give leave to enrol one agent, once. A token made before for the same agent ends."""
+    from hubwatch_core import whole_files as files
     from hubwatch_core.enrolment import EnrolmentToken
     from hubwatch_ops.enrolment.register import with_database
     from hubwatch_ops.enrolment.settings import load_enrolment
-    from hubwatch_ops.pki import files
     from hubwatch_ops.pki.authority import Authority
     from hubwatch_store.enrolment import make_token
 
@@ -137,10 +137,10 @@ def answer(
     dsn: Dsn = None,
 ) -> None:
     """Answer a request that came in a file, for gateways without a way to the hub's enrolment."""
+    from hubwatch_core import whole_files as files
     from hubwatch_core.enrolment import EnrolmentRequest
     from hubwatch_ops.enrolment.register import Register, with_database
     from hubwatch_ops.enrolment.settings import load_enrolment
-    from hubwatch_ops.pki import files
 
     register = Register(load_enrolment(config, dsn).section)
     try:

@@ -21,6 +21,7 @@ from time import monotonic
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from hubwatch_core import whole_files as files
 from hubwatch_core.concurrency import wait_for_event
 from hubwatch_core.condition import Condition
 from hubwatch_core.config import MqttSection, TlsSection
@@ -30,7 +31,6 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_ops.enrolment.register import Register
 from hubwatch_ops.enrolment.settings import EnrolmentSection
-from hubwatch_ops.pki import files
 from hubwatch_ops.pki.issuer import RevokedCertificate, Subject
 from hubwatch_ops.pki.nats_users import nats_users
 from hubwatch_ops.pki.roles import agent_name

@@ -141,7 +141,8 @@ def acl(
     ] = None,
 ) -> None:
     """Print the rules of a broker, made of the table of machine roles."""
-    from hubwatch_ops.pki import files, roles
+    from hubwatch_core import whole_files as files
+    from hubwatch_ops.pki import roles
     from hubwatch_ops.pki.mosquitto_acl import mosquitto_acl
     from hubwatch_ops.pki.nats_users import nats_users
 

@@ -27,8 +27,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from hubwatch_core import whole_files as files
 from hubwatch_core.errors import Permanent
-from hubwatch_ops.pki import files, issuer
+from hubwatch_ops.pki import issuer
 from hubwatch_ops.pki.issuer import CaKey, Issuer, RevokedCertificate, Subject
 
 ROOT_VALID = timedelta(days=20 * 365)

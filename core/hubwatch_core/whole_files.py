@@ -1,4 +1,4 @@
-"""Files of an authority: written whole or not at all, and secret ones for their owner alone."""
+"""Files written whole or not at all, and secret ones for their owner alone."""
 
 from __future__ import annotations
 
