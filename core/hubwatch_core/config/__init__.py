@@ -2,6 +2,7 @@
 
 from hubwatch_core.config.keys import in_file_order, key_of
 from hubwatch_core.config.load import ENV_PREFIX, ENV_SEPARATOR, read_secret
+from hubwatch_core.config.plain_link import ALLOW_PLAIN, first_given, sent_in_the_clear
 from hubwatch_core.config.section import Conflict, Partial, Section
 from hubwatch_core.config.sections import (
     ConfigId,
@@ -15,6 +16,7 @@ from hubwatch_core.config.tls import client_context
 from hubwatch_core.config.validate import Mistake, validate
 
 __all__ = [
+    "ALLOW_PLAIN",
     "ENV_PREFIX",
     "ENV_SEPARATOR",
     "ConfigId",
@@ -28,8 +30,10 @@ __all__ = [
     "TelemetrySection",
     "TlsSection",
     "client_context",
+    "first_given",
     "in_file_order",
     "key_of",
     "read_secret",
+    "sent_in_the_clear",
     "validate",
 ]
