@@ -32,7 +32,11 @@ async def test_greeting_without_tls_gets_no_password(scheme: str, tmp_path: Path
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        values = {"servers": [f"{scheme}://127.0.0.1:{port}"], "username": "hub", "password": "hunter2"}
+        values: dict[str, object] = {
+            "servers": [f"{scheme}://127.0.0.1:{port}"],
+            "username": "hub",
+            "password": "hunter2",
+        }
         if scheme == "nats":
             values["tls"] = {"ca_file": Certificates(tmp_path).ca}
         health = Health()

@@ -5,6 +5,7 @@ certificate of its own gets nowhere with what belongs to others.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -187,3 +188,30 @@ async def test_revoked_agent_is_kept_out_once_the_list_is_read(
             pass
     async with connect(GATE_7):
         pass
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_revoked_agent_does_not_resume_a_session_of_tls(
+    sample: OwnMosquitto, pki: PkiFolder, version: ssl.TLSVersion
+) -> None:
+    # A session that is resumed shows no certificate again, so no list of revoked ones would be looked at.
+    section, serial = pki.agent(GATE_8)
+    context = client_context(section)
+    context.maximum_version = version
+
+    def answer(session: ssl.SSLSession | None) -> tuple[bytes, ssl.SSLSession | None]:
+        try:
+            with (
+                socket.create_connection((sample.host, sample.port), timeout=20) as plain,
+                context.wrap_socket(plain, server_hostname=sample.host, session=session) as secured,
+            ):
+                secured.sendall(bytes.fromhex("100c00044d5154540402003c0000"))  # CONNECT of MQTT 3.1.1
+                return secured.recv(4), secured.session
+        except OSError:
+            return b"", None
+
+    welcome, kept = answer(None)
+    assert welcome == bytes.fromhex("20020000")
+    pki.revoke(RevokedCertificate(serial, datetime.now(UTC)))
+    sample.reload()
+    assert answer(kept)[0] != welcome

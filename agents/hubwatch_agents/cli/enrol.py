@@ -30,7 +30,7 @@ def enrol(
     request: Annotated[Path | None, typer.Option(help="Write a request to this file instead of asking.")] = None,
     answer: Annotated[Path | None, typer.Option(help="Take the answer to such a request from this file.")] = None,
 ) -> None:
-    """Make this gateway's key, get its certificate, and set [mqtt], [mqtt.tls] and [identity] in the file.
+    """Make this gateway's key, get its certificate, and set what the uplink needs in the file.
 
     The key never leaves the gateway. Without a way to the hub: --request FILE here, `hubwatch enrol answer FILE` at the
     hub, --answer FILE here, each with the same token file.

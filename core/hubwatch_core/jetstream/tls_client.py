@@ -27,7 +27,7 @@ class NatsClient(Client):
     def _is_encrypted(self) -> bool:
         transport = self._transport
         if not isinstance(transport, TcpTransport):
-            return bool(self._current_server.uri.scheme == "wss")
+            return self._current_server is not None and self._current_server.uri.scheme == "wss"
         writer = transport._io_writer
         return writer is not None and writer.get_extra_info("ssl_object") is not None
 

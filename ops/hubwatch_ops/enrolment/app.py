@@ -40,7 +40,7 @@ def token(
     by: By,
     valid: Annotated[str, typer.Option(help="How long it may be used: 30m, 1h, 2d; at most 7d.")] = "1h",
     out: Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")] = None,
-    pki: Annotated[Path | None, typer.Option(help="Folder of the authority; default: that of [enrolment].")] = None,
+    pki: Annotated[Path | None, typer.Option(help="Folder of the authority; default: enrolment.pki_folder.")] = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:

@@ -112,7 +112,7 @@ def crl(
 ) -> None:
     """Write crl.pem anew: it is good for 30 days. With a database (-c, --dsn) revoked agents are on it too.
 
-    `hubwatch up` does this by itself where [enrolment] is configured.
+    `hubwatch up` does this by itself where enrolment is configured.
     """
     from hubwatch_ops.pki.authority import Authority
 
