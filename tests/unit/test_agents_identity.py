@@ -56,6 +56,12 @@ ca_file = "/x/ca.pem"
     assert with_keys(made, TABLES) == made
 
 
+def test_keys_above_all_tables_stay_there() -> None:
+    text = '# my gate\nhub = "rotterdam"\n# agent = "a"\n\n[mqtt]\nagent = 1\n'
+    made = with_keys(text, {"": {"agent": "gate-7", "zone": "z"}})
+    assert made == '# my gate\nhub = "rotterdam"\nagent = "gate-7"\nzone = "z"\n\n[mqtt]\nagent = 1\n'
+
+
 def test_sample_can_be_set() -> None:
     from importlib import resources
 
