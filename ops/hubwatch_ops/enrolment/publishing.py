@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hubwatch_core import whole_files as files
-from hubwatch_core.concurrency import wait_for_event
+from hubwatch_core.concurrency import drain, wait_for_event
 from hubwatch_core.condition import Condition
 from hubwatch_core.config import MqttSection, TlsSection
 from hubwatch_core.errors import HubwatchError, Permanent, Transient
@@ -37,8 +37,11 @@ from hubwatch_ops.pki.roles import agent_name
 from hubwatch_store.database import Pool
 from hubwatch_store.enrolment import RevokedKey, good_agents, revoked_serials
 
+CHECK = "enrolment"
 LOOK_EVERY_S = 5.0
 """How soon what a command has revoked is known here."""
+LOOKED_WITHIN_S = 60.0
+"""The database and the broker's command may each take 20 s."""
 AGAIN_AFTER_S = 86_400.0
 """A list of revoked certificates that nothing was added to is made anew so often: it is good for 30 days."""
 RELOAD_WITHIN_S = 20.0
@@ -56,19 +59,22 @@ class BrokerNews:
         self, settings: EnrolmentSection, mqtt: MqttSection, register: Register, pool: Pool, health: Health
     ) -> None:
         self._settings, self._mqtt, self._register, self._pool = settings, mqtt, register, pool
+        self._health = health
         self._known: tuple[Sequence[RevokedKey], Sequence[tuple[str, str]]] | None = None
         self._told_at = 0.0
         self._ending: set[asyncio.Task[None]] = set()
         self._condition = Condition(
-            "enrolment", health, _log, lost="brokers do not know who is revoked", back="brokers know who is revoked"
+            CHECK, health, _log, lost="brokers do not know who is revoked", back="brokers know who is revoked"
         )
 
     async def run(self, stop: asyncio.Event, changed: asyncio.Event) -> None:
         """Follow the database until `stop` is set; look at once when `changed` is."""
+        self._health.expect(CHECK, LOOKED_WITHIN_S)
         while not stop.is_set():
             changed.clear()
             try:
                 await self.look()
+                self._health.did(CHECK)
                 self._condition.back()
             except (Transient, Permanent) as error:
                 self._condition.lost(str(error))
@@ -76,8 +82,8 @@ class BrokerNews:
             await asyncio.wait(waiting, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
             for each in waiting:
                 each.cancel()
-        for task in self._ending:
-            task.cancel()
+        self._health.expect_no_more(CHECK)
+        await drain(self._ending)
 
     async def look(self) -> None:
         """Tell the brokers, where something is new. Raises Transient or Permanent; then it is tried again."""
