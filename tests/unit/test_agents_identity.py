@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_agents.identity.folder import Identity, IdentityFolder
+from hubwatch_agents.identity.folder import EnrolledIdentity, IdentityFolder
 from hubwatch_agents.identity.renewal import is_late
 from hubwatch_agents.identity.toml_keys import with_keys
 from hubwatch_agents.settings import AgentSettings
@@ -104,7 +104,7 @@ def test_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_certificate_is_renewed_after_two_thirds_of_its_time() -> None:
-    identity = Identity("h", "a", "AB", "b:1", not_before=0, not_after=90, pseudonym_key_version=1)
+    identity = EnrolledIdentity("h", "a", "AB", "b:1", not_before=0, not_after=90, pseudonym_key_version=1)
     assert [is_late(identity, at) for at in (59, 60, 91)] == [False, True, True]
 
 

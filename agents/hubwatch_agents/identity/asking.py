@@ -9,7 +9,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
-from hubwatch_agents.identity.folder import Identity, IdentityFolder, signing_request
+from hubwatch_agents.identity.folder import EnrolledIdentity, IdentityFolder, signing_request
 from hubwatch_core.enrolment import (
     MAX_BYTES,
     PATH,
@@ -40,7 +40,7 @@ async def enrol(url: str, folder: IdentityFolder, token: EnrolmentToken, hub: st
     return answer
 
 
-async def renew(folder: IdentityFolder, identity: Identity) -> EnrolmentAnswer:
+async def renew(folder: IdentityFolder, identity: EnrolledIdentity) -> EnrolmentAnswer:
     """Ask for a certificate for another key, signed by the key in use. Raises as `enrol` does."""
     csr = signing_request(folder.pending_key(), identity.hub, identity.agent)
     request = RenewalRequest(identity.serial, csr, folder.key().sign(csr.encode()))
@@ -49,7 +49,7 @@ async def renew(folder: IdentityFolder, identity: Identity) -> EnrolmentAnswer:
     return msgspec.structs.replace(answer, ca=folder.ca_file.read_text(encoding="ascii"))
 
 
-async def is_due(folder: IdentityFolder, identity: Identity) -> bool:
+async def is_due(folder: IdentityFolder, identity: EnrolledIdentity) -> bool:
     """Return whether the hub wants the key renewed. Raises as `enrol` does."""
     question = RenewalQuestion(identity.serial)
     return (await _asked(identity.url, "due", question, _verified_by(folder), RenewalDue)).due

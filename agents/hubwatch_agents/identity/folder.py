@@ -27,7 +27,7 @@ from hubwatch_core.enrolment import EnrolmentAnswer
 from hubwatch_core.errors import Permanent
 
 
-class Identity(msgspec.Struct, frozen=True):
+class EnrolledIdentity(msgspec.Struct, frozen=True):
     """What the hub said of this agent; without the certificates, which have files of their own."""
 
     hub: str
@@ -62,11 +62,11 @@ class IdentityFolder:
         """Whom the agent trusts."""
         return self.folder / "ca.pem"
 
-    def read(self) -> Identity:
+    def read(self) -> EnrolledIdentity:
         """Return who the agent is. Raises Permanent when it was never enrolled."""
         file = self.folder / "current" / "identity.json"
         try:
-            return msgspec.json.decode(whole_files.read(file), type=Identity)
+            return msgspec.json.decode(whole_files.read(file), type=EnrolledIdentity)
         except msgspec.DecodeError as error:
             raise Permanent(f"{file} cannot be read: {error}") from None
 
@@ -88,7 +88,7 @@ class IdentityFolder:
         """Forget a key that the hub wants no more."""
         (self.folder / "pending.key").unlink(missing_ok=True)
 
-    def install(self, answer: EnrolmentAnswer, url: str) -> Identity:
+    def install(self, answer: EnrolmentAnswer, url: str) -> EnrolledIdentity:
         """Put the pending key and its certificate in force. Raises Permanent when they do not belong together."""
         pending, mine = self.folder / "pending.key", self.pending_key()
         _check(answer, mine)
@@ -97,7 +97,7 @@ class IdentityFolder:
         whole_files.write(home / "agent.key", whole_files.read(pending), whole_files.SECRET)
         whole_files.write(home / "agent.pem", answer.certificate.encode())
         whole_files.write(self.ca_file, answer.ca.encode())
-        identity = Identity(
+        identity = EnrolledIdentity(
             answer.hub, answer.agent, answer.serial, answer.broker, answer.not_before, answer.not_after,
             answer.pseudonym_key_version, url,
         )  # fmt: skip

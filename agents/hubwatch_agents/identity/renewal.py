@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from hubwatch_agents.identity import asking
-from hubwatch_agents.identity.folder import Identity, IdentityFolder
+from hubwatch_agents.identity.folder import EnrolledIdentity, IdentityFolder
 from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import wait_for_event
 from hubwatch_core.condition import Condition
@@ -61,7 +61,7 @@ class Renewal:
             return
         self._condition.back("certificate is good")
 
-    async def _renew(self, identity: Identity) -> None:
+    async def _renew(self, identity: EnrolledIdentity) -> None:
         try:
             answer = await asking.renew(self._folder, identity)
         except Permanent:
@@ -71,11 +71,11 @@ class Renewal:
         _log.info("key renewed", serial=made.serial, former=identity.serial)
 
 
-def is_late(identity: Identity, at_us: int) -> bool:
+def is_late(identity: EnrolledIdentity, at_us: int) -> bool:
     """Return whether so much of a certificate's time has passed that it is to be renewed."""
     return at_us >= identity.not_before + (identity.not_after - identity.not_before) * RENEW_AFTER
 
 
-def _left(identity: Identity) -> str:
+def _left(identity: EnrolledIdentity) -> str:
     days = (identity.not_after - now_us()) / DAY_US
     return f"certificate ends in {days:.0f} days" if days >= 0 else "certificate has ended"
