@@ -43,6 +43,13 @@ def checked_parts(
     keep = agent.supervision.keep
     server = Server(agent, control, context.health)
     made.append(Part("commands", lambda stop: keep("commands", server.run, stop)))
+    folder = checked.settings.identity.folder
+    if folder is not None:
+        from hubwatch_agents.identity.folder import IdentityFolder  # cryptography is needed only then
+        from hubwatch_agents.identity.renewal import Renewal
+
+        renewal = Renewal(IdentityFolder(folder), context.health)
+        made.append(Part("identity", lambda stop: keep("renewal", renewal.run, stop)))
     if path is not None:
         reload = Reload(path, flags or {}, checked, agent, last_good, bad_start)
         made.append(Part("config", lambda stop: keep("reload", reload.run, stop)))

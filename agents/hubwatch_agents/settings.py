@@ -122,6 +122,16 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
+class IdentitySection(Section):
+    """Who the agent is, where it was enrolled."""
+
+    folder: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/identity"],
+        description="Folder that `hubwatch agent enrol` made; the agent renews its key in it. Unset: not enrolled.",
+    )
+
+
 class ClockSection(Section):
     """How the agent's own clock is checked. A wrong clock makes every reading uncertain, with the reason."""
 
@@ -238,6 +248,7 @@ class AgentSettings(Section):
     privacy: PrivacySection = Field(
         PrivacySection(), examples=[{"key_file": "subjects.key"}], description="Personal data."
     )
+    identity: IdentitySection = Field(IdentitySection(), description="Identity.")
     telemetry: TelemetrySection = Field(TelemetrySection(), description="Health and metrics.")
     log: LogSection = Field(LogSection(), description="Logs.")
     connections: tuple[AnyConnection, ...] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from pydantic import Field, create_model
@@ -17,6 +17,7 @@ from hubwatch_core.config import (
     Partial,
     Section,
     TelemetrySection,
+    TlsSection,
     key_of,
     validate,
 )
@@ -27,6 +28,8 @@ from hubwatch_core.terminal import hand_over, say
 
 SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
+OWN_TLS = "mqtt_tls"
+"""A broker that takes the client id from the certificate wants one for each session."""
 
 
 class Hub(NamedTuple):
@@ -35,6 +38,8 @@ class Hub(NamedTuple):
     collector: Any
     detectors: Any
     alarms: Any
+    enrolment: Any
+    mqtt: MqttSection
     telemetry: TelemetrySection
     log: LogSection
 
@@ -45,10 +50,18 @@ class Hub(NamedTuple):
         from hubwatch_detectors import service as detectors
 
         return [
+            *self._enrolment(context),
             *alarms.parts(self.alarms, context),
             *detectors.parts(self.detectors, context),
             *collector.parts(self.collector, context),
         ]
+
+    def _enrolment(self, context: Context) -> Sequence[Part]:
+        if self.enrolment is None:
+            return ()
+        from hubwatch_ops.enrolment.service import parts  # cryptography is needed only then
+
+        return parts(self.enrolment, self.mqtt, self.collector.database, context)
 
 
 @border
@@ -90,7 +103,7 @@ def load(file: Path, *, check_files: bool = False) -> Hub:
         return problems
 
     loaded: Any = load_file(hub_model(), file, further=further, check_files=check_files)
-    return Hub(**hub, telemetry=loaded.telemetry, log=loaded.log)
+    return Hub(**hub, enrolment=loaded.enrolment, mqtt=loaded.mqtt, telemetry=loaded.telemetry, log=loaded.log)
 
 
 def _models() -> dict[str, type[Section]]:
@@ -103,11 +116,17 @@ def _models() -> dict[str, type[Section]]:
 
 def hub_model() -> type[Section]:
     """Make the model of the file: the shared sections once, and a table per component with what is its own."""
+    from hubwatch_ops.enrolment.settings import EnrolmentSection
     from hubwatch_store.database import DatabaseSection
 
     def table(name: str, model: type[Section]) -> type[Section]:
-        fields = {key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED}
-        made = create_model(f"{name.title()}Table", __base__=Section, **cast("dict[str, Any]", fields))
+        fields: dict[str, Any] = {
+            key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED
+        }
+        if "mqtt" in model.model_fields:
+            text = "Certificate of this component alone, where a broker takes the client id from it; [mqtt.tls] else."
+            fields[OWN_TLS] = (TlsSection | None, Field(None, description=text))
+        made = create_model(f"{name.title()}Table", __base__=Section, **fields)
         made.renamed, made.gone = model.old_names(), model.gone_keys()
         return made
 
@@ -124,6 +143,10 @@ def hub_model() -> type[Section]:
         NatsSection | None,
         Field(None, description="With it messages come from JetStream instead of [mqtt]."),
     )
+    fields["enrolment"] = (
+        EnrolmentSection | None,
+        Field(None, description="Where agents are enrolled; without it this process enrols nobody."),
+    )
     return create_model("HubFile", __base__=Section, **fields)
 
 
@@ -137,6 +160,12 @@ def _component(
     shared = {key: loaded.part(key) for key in SHARED if key in model.model_fields}
     if loaded.get("nats") is None and "nats" not in loaded.values:
         shared.pop("nats", None)
-    part, mistakes = validate(model, {**own.values, **shared}, wrong=own.wrong)
+    values = dict(own.values)
+    tls = own.get(OWN_TLS) if "mqtt" in model.model_fields else None
+    values.pop(OWN_TLS, None)
+    mqtt = loaded.get("mqtt")
+    if tls is not None and mqtt is not None:
+        shared["mqtt"] = Partial(MqttSection, mqtt.model_copy(update={"tls": tls}))
+    part, mistakes = validate(model, {**values, **shared}, wrong=own.wrong)
     problems += [Problem(str(file), key_of((name, *each.path)), each.message) for each in mistakes]
     return part

@@ -1,50 +1,53 @@
-"""The sample for production is loaded by three real NATS servers and keeps what its comments promise."""
+"""The sample for production is loaded by three real NATS servers and keeps what its comments promise: a machine with a
+good certificate of its own gets nowhere with what belongs to others.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import aiomqtt
 import pytest
-import trustme
 
 from hubwatch_core import topics
-from hubwatch_core.config import MqttSection, NatsSection, TlsSection
+from hubwatch_core.config import MqttSection, NatsSection, TlsSection, client_context
 from hubwatch_core.health import Health
 from hubwatch_core.jetstream import JetStreamSession
 from hubwatch_core.jetstream.link import JetStreamLink
+from hubwatch_core.message import Message
 from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.topics import Leaf
+from hubwatch_ops.pki.nats_users import nats_users
 from support.kept_link import outage
 from support.own_nats import OwnNats, nats_program
+from support.pki_folder import PkiFolder
 
-SAMPLE = Path(__file__).parents[2] / "ops" / "nats" / "node.conf"
-FRAME = "hubwatch/1/harbour/gate-7/frame"
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
-    """Make an authority and a certificate for 127.0.0.1, which servers also show one another."""
-    authority = trustme.CA()
-    server = authority.issue_cert("127.0.0.1")
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    server.private_key_pem.write_to_path(str(tmp_path / "server.key"))
-    server.cert_chain_pems[0].write_to_path(str(tmp_path / "server.pem"))
-    return tmp_path
+SAMPLE = Path(__file__).parents[2] / "ops" / "nats"
+GATE_7, GATE_8 = "harbour/gate-7", "harbour/gate-8"
+FRAME = f"hubwatch/1/{GATE_7}/frame"
 
 
 @pytest.fixture
-def sample(tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[OwnNats]]:
+def pki(tmp_path: Path) -> PkiFolder:
+    return PkiFolder(tmp_path)
+
+
+@pytest.fixture
+def sample(tmp_path: Path, pki: PkiFolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[OwnNats]]:
     """Start three servers with the sample; only addresses and paths are changed."""
     nats_program()
-    monkeypatch.setenv("HUBWATCH_AGENT_PASSWORD", "one")
-    monkeypatch.setenv("HUBWATCH_HUB_PASSWORD", "two")
+    pki.service("nats")
     members = [OwnNats(f"nats-{number}", tmp_path / f"nats-{number}") for number in (1, 2, 3)]
     try:
         for member in members:
             member.folder.mkdir()
-            (member.folder / "nats.conf").write_text(changed(member, members, certificates), encoding="utf-8")
+            (member.folder / "nats.conf").write_text(changed(member, members, pki), encoding="utf-8")
+            allow(member, GATE_7, GATE_8)
             monkeypatch.setenv("HUBWATCH_NODE", member.name)
             member.start()
         for member in members:
@@ -55,17 +58,21 @@ def sample(tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch) 
             member.stop()
 
 
-def changed(member: OwnNats, members: list[OwnNats], certificates: Path) -> str:
-    text = SAMPLE.read_text(encoding="utf-8")
+def allow(member: OwnNats, *agents: str) -> None:
+    (member.folder / "users.conf").write_text(nats_users(agents=agents), encoding="utf-8")
+
+
+def changed(member: OwnNats, members: list[OwnNats], pki: PkiFolder) -> str:
+    text = (SAMPLE / "node.conf").read_text(encoding="utf-8")
     places = {
         "0.0.0.0:4222": f"127.0.0.1:{member.port}",
         "127.0.0.1:8222": f"127.0.0.1:{member.monitor_port}",
         "0.0.0.0:8883": f"127.0.0.1:{member.mqtt_port}",
         "0.0.0.0:6222": f"127.0.0.1:{member.route_port}",
-        "/etc/nats": str(certificates),
+        "/etc/nats": str(pki.certs),
         "/var/lib/nats": str(member.folder / "jetstream"),
         "100GB": "1GB",
-    } | {f"nats://{other.name}:6222": f"nats://127.0.0.1:{other.route_port}" for other in members}
+    } | {f"nats://{other.name}:6222": f"nats://localhost:{other.route_port}" for other in members}
     for there, here in places.items():
         assert there in text
         text = text.replace(there, here)
@@ -74,48 +81,174 @@ def changed(member: OwnNats, members: list[OwnNats], certificates: Path) -> str:
 
 def hub(sample: list[OwnNats], tls: TlsSection, **more: object) -> NatsSection:
     servers = tuple(member.url.replace("nats://", "tls://") for member in sample)
-    return NatsSection.model_validate({"servers": servers, "tls": tls, "username": "hub", "password": "two"} | more)
+    return NatsSection.model_validate({"servers": servers, "tls": tls} | more)
 
 
-def agent(sample: list[OwnNats], tls: TlsSection, health: Health | None = None, **more: object) -> MqttSession:
+def agent(
+    sample: list[OwnNats], tls: TlsSection, health: Health | None = None, client_id: str = "gate-7", **more: object
+) -> MqttSession:
     values = {"host": "127.0.0.1", "port": sample[0].mqtt_port, "protocol": "3.1.1", "tls": tls}
-    section = MqttSection.model_validate(values | {"username": "agent", "password": "one"} | more)
-    return MqttSession(section, client_id="gate-7", health=health)
+    return MqttSession(MqttSection.model_validate(values | more), client_id=client_id, health=health)
 
 
-async def test_agents_publish_and_the_hub_takes_it_in_three_copies(sample: list[OwnNats], certificates: Path) -> None:
-    tls = TlsSection(ca_file=certificates / "ca.pem")
+def client(sample: list[OwnNats], tls: TlsSection | ssl.SSLContext, **more: object) -> aiomqtt.Client:
+    """Return a client that does what our own would not."""
+    context = client_context(tls) if isinstance(tls, TlsSection) else tls
+    given: dict[str, object] = {"protocol": aiomqtt.ProtocolVersion.V311, "timeout": 20, "tls_context": context}
+    return aiomqtt.Client("127.0.0.1", sample[0].mqtt_port, **{**given, **more})  # type: ignore[arg-type]
 
-    async def publish(link: MqttLink) -> None:
-        await link.publish(FRAME, b"1")
+
+async def publish(link: MqttLink) -> None:
+    await link.publish(FRAME, b"1")
+
+
+async def nothing(_: object) -> None:
+    raise AssertionError("let in")
+
+
+def test_committed_users_are_what_the_table_of_roles_says() -> None:
+    text = (SAMPLE / "users.conf").read_text(encoding="utf-8")
+    assert text == nats_users(agents=["rotterdam/gate-7"]), "run `hubwatch pki acl nats --agent rotterdam/gate-7`"
+
+
+async def test_agents_publish_and_the_hub_takes_it_in_three_copies(sample: list[OwnNats], pki: PkiFolder) -> None:
+    mine, _ = pki.agent(GATE_7)
+    taken: list[str] = []
 
     async def take(link: JetStreamLink) -> None:
         await link.subscribe(topics.every(Leaf.FRAME))
-        await agent(sample, tls).run(publish)
+        if not taken:
+            await agent(sample, mine).run(publish)
         messages = await link.receive(10, 5)
         assert [(each.topic, each.payload) for each in messages] == [(FRAME, b"1")]
         link.ack(messages[0])
+        taken.append(messages[0].topic)
+
+    async with asyncio.timeout(100):
+        await JetStreamSession(hub(sample, pki.service("collector")), durable="hubwatch-collector").run(take)
+        detectors = hub(sample, pki.service("detectors"))
+        await JetStreamSession(detectors, durable="hubwatch-detectors", alone=True).run(take)
+    assert taken == [FRAME, FRAME]
+
+
+async def test_agent_speaks_for_nobody_else(sample: list[OwnNats], pki: PkiFolder) -> None:
+    mine, _ = pki.agent(GATE_7)
+    others = [f"hubwatch/1/{GATE_8}/{leaf}" for leaf in Leaf]
+    others += ["hubwatch/1/antwerp/gate-7/frame", f"hubwatch/rollcall/{GATE_8}/answer", f"hubwatch/1/{GATE_7}/command"]
+
+    async def take(link: JetStreamLink) -> None:
+        await link.subscribe(*(topics.every(leaf) for leaf in Leaf))
+        async with client(sample, mine, will=aiomqtt.Will(others[2], b"forged will", 1, True), identifier="w") as one:
+            for topic in others:
+                with suppress(aiomqtt.MqttError):
+                    await one.publish(topic, b"forged", qos=1, retain=True)
+            async with client(sample, mine, identifier="w"):  # the will of the connection that it ends is sent
+                pass
+            with suppress(aiomqtt.MqttError):
+                await one.publish(FRAME, b"gone", qos=1, timeout=1)
+        await agent(sample, mine).run(publish)
+        seen: list[Message] = []
+        while not any(each.payload == b"1" for each in seen):
+            seen += await link.receive(10, 5)
+        assert {each.topic.rpartition("/")[0] for each in seen} == {f"hubwatch/1/{GATE_7}"}
 
     async with asyncio.timeout(60):
-        await JetStreamSession(hub(sample, tls), durable="hubwatch-collector").run(take)
+        with suppress(aiomqtt.MqttError):
+            await JetStreamSession(hub(sample, pki.service("collector")), durable="hubwatch-collector").run(take)
 
 
-async def test_nobody_gets_in_or_listens_who_should_not(sample: list[OwnNats], certificates: Path) -> None:
-    tls = TlsSection(ca_file=certificates / "ca.pem")
+async def test_nobody_gets_in_or_listens_who_should_not(sample: list[OwnNats], pki: PkiFolder) -> None:
+    mine, _ = pki.agent(GATE_7)
+    unknown, _ = pki.agent("harbour/gate-9")
+    bare = mine.model_copy(update={"cert_file": None, "key_file": None})
 
     async def listen(link: MqttLink) -> None:
         await link.subscribe("hubwatch/1/#")
 
-    async def nothing(_: object) -> None:
-        raise AssertionError("let in")
+    async def overhear(link: MqttLink) -> None:
+        await link.subscribe(f"hubwatch/rollcall/{GATE_8}/answer")
 
-    await shut_out(lambda health: agent(sample, tls, health=health).run(listen))
-    await shut_out(lambda health: agent(sample, tls, health=health, password="wrong").run(nothing))
-    wrong, as_agent = hub(sample, tls, password="wrong"), hub(sample, tls, username="agent", password="one")
-    await shut_out(lambda health: JetStreamSession(wrong, durable="x", health=health).run(nothing))
-    await shut_out(lambda health: JetStreamSession(as_agent, durable="x", health=health).run(nothing))
+    await shut_out(lambda health: agent(sample, mine, health=health).run(listen))
+    await shut_out(lambda health: agent(sample, mine, health=health).run(overhear))
+    await shut_out(lambda health: agent(sample, unknown, health=health).run(nothing))
+    await shut_out(lambda health: agent(sample, bare, health=health).run(nothing), "certificate")
+    await shut_out(lambda health: JetStreamSession(hub(sample, mine), durable="x", health=health).run(nothing))
 
 
-async def shut_out(begin: Callable[[Health], Coroutine[object, object, None]]) -> None:
+async def shut_out(begin: Callable[[Health], Coroutine[object, object, None]], said: str = "refuse") -> None:
     health = Health()
-    await outage(begin(health), health, "refuse")
+    await outage(begin(health), health, said)
+
+
+async def test_detectors_touch_nothing_of_collectors(sample: list[OwnNats], pki: PkiFolder) -> None:
+    from nats.aio.client import Client
+    from nats.errors import TimeoutError as NatsTimeout
+
+    async def ready(link: JetStreamLink) -> None:
+        await link.subscribe(topics.every(Leaf.FRAME))
+
+    async with asyncio.timeout(60):
+        await JetStreamSession(hub(sample, pki.service("collector")), durable="hubwatch-collector").run(ready)
+    connection = Client()
+    await connection.connect(
+        sample[0].url.replace("nats://", "tls://"), tls=client_context(pki.service("detectors")), error_cb=_quiet
+    )
+    try:
+        stream = "$MQTT_msgs"
+        for request in (
+            f"STREAM.PURGE.{stream}",
+            f"STREAM.DELETE.{stream}",
+            f"STREAM.MSG.DELETE.{stream}",
+            f"CONSUMER.DELETE.{stream}.hubwatch-collector",
+            f"CONSUMER.MSG.NEXT.{stream}.hubwatch-collector",
+            "STREAM.CREATE.other",
+        ):
+            with pytest.raises(NatsTimeout):
+                await connection.request(f"$JS.API.{request}", b"{}", timeout=0.5)
+        answer = await connection.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=20)
+        assert b'"consumer_count":1' in answer.data
+    finally:
+        await connection.close()
+
+
+async def _quiet(_: Exception) -> None:
+    """Refused requests are told in this way, too."""
+
+
+async def test_agent_that_is_no_user_any_more_is_disconnected(sample: list[OwnNats], pki: PkiFolder) -> None:
+    mine, _ = pki.agent(GATE_7)
+    async with asyncio.timeout(60):
+        with suppress(aiomqtt.MqttError):
+            async with client(sample, mine, identifier="gone") as one:
+                allow(sample[0], GATE_8)
+                sample[0].reload()
+                with pytest.raises(aiomqtt.MqttError):
+                    await anext(one.messages)
+        with pytest.raises(aiomqtt.MqttError):
+            async with client(sample, mine, identifier="gone", timeout=5):
+                pass
+
+
+async def test_machine_that_is_no_server_joins_no_cluster(sample: list[OwnNats], pki: PkiFolder) -> None:
+    # As a member a gateway would read and write everything.
+    mine, _ = pki.agent(GATE_7)
+
+    def call(tls: TlsSection) -> bytes:
+        """Say what a server says that wants to be a route; gives what the server answers."""
+        heard = b""
+        with (
+            socket.create_connection(("localhost", sample[0].route_port), timeout=20) as plain,
+            client_context(tls).wrap_socket(plain, server_hostname="localhost") as secured,
+            suppress(OSError),
+        ):
+            secured.sendall(b'CONNECT {"verbose":false,"name":"x","cluster":"hubwatch"}\r\nPING\r\n')
+            while b"PONG" not in heard and (more := secured.recv(4096)):
+                heard += more
+        return heard
+
+    refused = await asyncio.to_thread(call, mine)
+    assert b"Authorization Violation" in refused
+    assert b"PONG" not in refused
+    certs = pki.certs  # that of a server is let in by the same words
+    server = mine.model_copy(update={"cert_file": certs / "nats.pem", "key_file": certs / "nats.key"})
+    assert b"Authorization Violation" not in await asyncio.to_thread(call, server)

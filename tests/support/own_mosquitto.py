@@ -67,6 +67,12 @@ class OwnMosquitto:
         return self._folder / "mosquitto.log"
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None

@@ -111,6 +111,16 @@ class OwnNats:
             return {}
         return page_content
 
+    @property
+    def log(self) -> str:
+        """What it wrote, over all its lives."""
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def reload(self) -> None:
+        """Have it read its configuration again. Ref: nats-server(1), SIGHUP."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""
         self._end(signal.SIGKILL)

@@ -96,6 +96,7 @@ CHANGES_THAT_NEED_A_RESTART = {
     "agent": ('agent = "a"', 'agent = "b"'),
     "mqtt": ("[[connections]]", '[mqtt]\nhost = "x"\n[[connections]]'),
     "spool": ("[[connections]]", "[spool]\nmax_bytes = 2_000_000\n[[connections]]"),
+    "identity": ("[[connections]]", '[identity]\nfolder = "identity"\n[[connections]]'),
     "telemetry": ("[[connections]]", "[telemetry]\nport = 9101\n[[connections]]"),
     "log": ("[[connections]]", '[log]\nlevel = "debug"\n[[connections]]'),
 }

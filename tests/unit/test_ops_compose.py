@@ -68,8 +68,10 @@ def test_no_password_stands_in_the_file() -> None:
 def test_hubs_configuration_is_accepted_and_its_secrets_are_mounted() -> None:
     hub = load(FOLDER / "hub.toml")
     secrets = {f"/run/secrets/{name}" for name in SERVICES["hub"]["secrets"]}
-    wanted = {str(hub.collector.mqtt.password_file), str(hub.collector.database.password_file)}
-    assert wanted <= secrets
+    sections = hub.collector.mqtt.tls, hub.detectors.mqtt.tls
+    keys = {str(each.key_file) for each in sections if each is not None}
+    assert len(keys) == 2, "the broker takes the client id from the certificate: one for each session"
+    assert keys | {str(hub.collector.database.password_file)} <= secrets
 
 
 def test_hub_gives_all_its_parts_the_time_they_have() -> None:

@@ -25,7 +25,7 @@ def _sections_of(model: type[Section]) -> set[str]:
 
 def test_sections_are_those_of_all_components_and_of_the_hubs_file() -> None:
     models: list[type[Section]] = [AgentSettings, CollectorSettings, DetectorsSettings, AlarmsSettings]
-    assert set().union(*map(_sections_of, models)) | {"collector", "detectors", "alarms"} == sections()
+    assert set().union(*map(_sections_of, models)) | {"collector", "detectors", "alarms", "enrolment"} == sections()
 
 
 @pytest.mark.parametrize(

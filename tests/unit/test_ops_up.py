@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_core.errors import ConfigError
+from hubwatch_core.errors import ConfigError, Permanent
+from hubwatch_core.process import Context
 from hubwatch_ops.up import load
 from support.children import run
+from support.pki_folder import PASSPHRASE, PkiFolder
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "run-one-hub.md"
 
@@ -115,3 +117,37 @@ def test_configuration_in_the_howto_is_valid(tmp_path: Path) -> None:
     lines = [line.strip() for line in block.splitlines()]
     assert tomllib.loads("\n".join(lines))
     load(file(tmp_path, "\n".join(lines)))
+
+
+def test_component_may_have_a_certificate_of_its_own(tmp_path: Path) -> None:
+    for name in ("ca", "cert", "key"):
+        (tmp_path / name).touch()
+    shared = '[mqtt]\nhost = "hub"\n[mqtt.tls]\nca_file = "ca"\n'
+    own = '[detectors.mqtt_tls]\nca_file = "ca"\ncert_file = "cert"\nkey_file = "key"\n'
+    hub = load(file(tmp_path, shared + own))
+    assert hub.collector.mqtt.tls.cert_file is None
+    assert (hub.detectors.mqtt.host, str(hub.detectors.mqtt.tls.cert_file)) == ("hub", "cert")
+    with pytest.raises(ConfigError) as caught:
+        load(file(tmp_path, f"{shared}[detectors.mqtt_tls]\nkey_file = 'key'\n[alarms.mqtt_tls]\nca_file = 'ca'\n"))
+    keys = {problem.key for problem in caught.value.problems}
+    assert keys == {"detectors.mqtt_tls.ca_file", "alarms.mqtt_tls"}
+
+
+def test_enrolment_is_a_part_where_it_is_configured(tmp_path: Path) -> None:
+    pki = PkiFolder(tmp_path)
+    own = pki.service("enrolment")
+    (tmp_path / "passphrase").write_text(PASSPHRASE, encoding="utf-8")
+    text = f"""
+[enrolment]
+cert_file = "{own.cert_file}"
+key_file = "{own.key_file}"
+pki_folder = "{pki.authority.folder}"
+passphrase_file = "{tmp_path / "passphrase"}"
+broker = "hub.example:8883"
+"""
+    hub = load(file(tmp_path, text), check_files=True)
+    assert hub.parts(Context.make("up"))[0].name == "enrolment"
+    (tmp_path / "passphrase").write_text("another passphrase", encoding="utf-8")
+    with pytest.raises(Permanent, match="does not open with this passphrase"):
+        load(file(tmp_path, text)).parts(Context.make("up"))
+    assert all(part.name != "enrolment" for part in load(file(tmp_path, "")).parts(Context.make("up")))

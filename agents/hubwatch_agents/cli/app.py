@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hubwatch_agents.cli import commands as commands_cli
+from hubwatch_agents.cli import enrol as enrol_cli
 from hubwatch_core.process import border
 from hubwatch_core.terminal import hand_over, say
 
@@ -119,6 +120,7 @@ def sample_config() -> None:
 
 app.command("commands")(commands_cli.list_commands)
 app.command("command")(commands_cli.give_command)
+app.command("enrol")(enrol_cli.enrol)
 
 
 @profiles_app.command("list")

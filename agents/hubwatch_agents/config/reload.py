@@ -22,7 +22,7 @@ from hubwatch_core.errors import ConfigError, Permanent, Problem
 from hubwatch_core.logs import get_logger
 
 LOOK_S = 1.0
-NEED_RESTART = ("hub", "agent", "mqtt", "spool", "telemetry", "log")
+NEED_RESTART = ("hub", "agent", "mqtt", "spool", "identity", "telemetry", "log")
 
 _log = get_logger("config")
 

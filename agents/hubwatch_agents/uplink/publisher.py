@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_agents.uplink.birth_sender import BirthSender
+from hubwatch_agents.uplink.client_id import client_id
 from hubwatch_agents.uplink.collectors import Collectors
 from hubwatch_agents.uplink.frame_store import FrameState, FrameStore, KeptFrame
 from hubwatch_agents.uplink.frames import late_copy
@@ -63,7 +64,7 @@ class Publisher:
         self._births = BirthSender(str(Topic(topic.hub, topic.agent, Leaf.BIRTH)), self._state_topic, birth, health)
         self._session = MqttSession(
             settings.mqtt,
-            client_id=f"hubwatch-{settings.hub}-{settings.agent}",
+            client_id=client_id(settings),
             name="mqtt",
             will=Will(self._state_topic, wire.OFFLINE),
             health=health,

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from math import log2
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from hubwatch_core.config.addresses import Host, HostAndPort, ListenAddress, NatsServer, host_and_port, is_loopback
+from hubwatch_core.config.plain_link import ALLOW_PLAIN, first_given, sent_in_the_clear
 from hubwatch_core.config.secret_file import SecretFile, read_secret
 from hubwatch_core.config.section import Conflict, Section
 from hubwatch_core.config.validate import FIELD_ID_PATTERN
@@ -70,6 +72,7 @@ class MqttSection(Section):
     max_in_flight: Annotated[int, Field(ge=1, le=65535)] = Field(
         5000, description="Unacknowledged messages in flight; caps throughput as well as memory."
     )
+    allow_plain: bool = Field(False, description=ALLOW_PLAIN)
     tls: TlsSection | None = Field(None, description="TLS towards the broker; without it the link is in the clear.")
 
     @property
@@ -78,9 +81,12 @@ class MqttSection(Section):
         return ((self.host, self.port), *map(host_and_port, self.other_brokers))
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A password goes with a name."""
+        """A password goes with a name, and to nobody in between."""
         if self.username is None and (self.password is not None or self.password_file is not None):
             yield ("username",), "a password needs a username: without one it would not be sent"
+        hosts = () if self.tls is not None else (host for host, _ in self.addresses)
+        secret = first_given(password_file=self.password_file, password=self.password)
+        yield from sent_in_the_clear(secret, hosts, "give [mqtt.tls]", allow_plain=self.allow_plain)
 
 
 class NatsSection(Section):
@@ -125,6 +131,7 @@ class NatsSection(Section):
     )
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Seconds a connect may take.")
     max_reconnect_s: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="Longest pause between tries.")
+    allow_plain: bool = Field(False, description=ALLOW_PLAIN)
     tls: TlsSection | None = Field(None, description="TLS towards the servers; without it the link is in the clear.")
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -136,6 +143,19 @@ class NatsSection(Section):
             yield ("credentials_file",), "give username or credentials_file, not both"
         if self.nkey_file is not None and (named or self.credentials_file is not None):
             yield ("nkey_file",), "give nkey_file, credentials_file or username, not two of them"
+        secret = first_given(
+            password_file=self.password_file, password=self.password, credentials_file=self.credentials_file,
+            nkey_file=self.nkey_file,
+        )  # fmt: skip
+        yield from sent_in_the_clear(secret, self._in_the_clear(), "give [nats.tls]", allow_plain=self.allow_plain)
+
+    def _in_the_clear(self) -> Iterator[str]:
+        """Yield the hosts of servers that are reached without TLS."""
+        if self.tls is None:
+            for server in self.servers:
+                parts = urlsplit(server if "://" in server else f"nats://{server}")
+                if parts.scheme not in ("tls", "wss"):
+                    yield str(parts.hostname)
 
 
 class ServerTlsSection(Section):

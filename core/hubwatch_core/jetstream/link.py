@@ -35,6 +35,7 @@ from hubwatch_core.jetstream import stream
 from hubwatch_core.jetstream.pull import REQUEST_BYTES, Pull
 from hubwatch_core.jetstream.stream import StreamGone, reason_of
 from hubwatch_core.jetstream.subjects import everything_of, subject_of, topic_of
+from hubwatch_core.jetstream.tls_client import insisting
 from hubwatch_core.jetstream.trim import Fill, Trimmer
 from hubwatch_core.logs import get_logger
 from hubwatch_core.message import Message
@@ -394,7 +395,7 @@ class JetStreamSession:
             lost.set()
 
         access = self._access_anew()
-        signer, connection = access.signer, Client()
+        signer, connection = access.signer, insisting(server, has_tls=access.context is not None)
         connection._public_nkey = signer.public if signer else None  # nats-py takes it from a seed only
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):

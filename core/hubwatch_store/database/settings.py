@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import Field, SecretStr, field_validator
 
-from hubwatch_core.config import SecretFile, Section, read_secret
+from hubwatch_core.config import (
+    ALLOW_PLAIN,
+    Conflict,
+    SecretFile,
+    Section,
+    first_given,
+    read_secret,
+    sent_in_the_clear,
+)
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.secret_text import carries_password
 
 _QUOTED = re.compile(r'"[^"]*"?|\'[^\']*\'?')
+ENCRYPTED = ("require", "verify-ca", "verify-full")
+"""Modes of libpq in which it takes no link in the clear."""
 
 
 class DatabaseSection(Section):
@@ -46,6 +56,16 @@ class DatabaseSection(Section):
     )
     min_connections: Annotated[int, Field(ge=0, le=100)] = Field(1, description="Connections kept open.")
     max_connections: Annotated[int, Field(ge=1, le=100)] = Field(4, description="Most connections at a time.")
+
+    allow_plain: bool = Field(False, description=ALLOW_PLAIN)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A password goes to nobody in between: libpq's default takes a link in the clear where it is offered one."""
+        parts = conninfo_to_dict(self.dsn)
+        given = first_given(password_file=self.password_file, password=self.password, dsn=parts.get("sslkey"))
+        plain = parts.get("sslmode") not in ENCRYPTED
+        hosts = str(parts.get("hostaddr") or parts.get("host") or "").split(",") if plain else ()
+        yield from sent_in_the_clear(given, hosts, "add sslmode=verify-full to the dsn", allow_plain=self.allow_plain)
 
     @property
     def step_s(self) -> float:

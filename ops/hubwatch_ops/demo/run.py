@@ -73,6 +73,7 @@ async def _play(
     headless: bool,
 ) -> Report:
     console.print("starting the embedded PostgreSQL and MQTT broker …")
+    console.print("the demo runs without identities: no certificates, no logins, everything on this machine")
     async with (
         embedded_postgres() as dsn,
         embedded_broker() as (host, port),
