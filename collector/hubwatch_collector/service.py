@@ -54,7 +54,7 @@ def owner_of(settings: CollectorSettings, context: Context) -> Owner:
 async def _collect(settings: CollectorSettings, context: Context, stop: asyncio.Event) -> None:
     intake = Intake(settings.intake.max_held_bytes, context.health)
     await asyncio.to_thread(check_schema, settings.database)
-    writer = Writer(settings.database)
+    writer = Writer(settings.database, own_epochs=settings.intake.signatures != "off")
     answers = Answers(context.health)
     metrics = CollectorMetrics(context.registry, intake.held)
     intake.on_drop = metrics.read_past

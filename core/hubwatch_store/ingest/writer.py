@@ -21,11 +21,11 @@ from hubwatch_store import devices
 from hubwatch_store.database import DatabaseConnection, DatabaseRefused, DatabaseSection, connect, hang_up, translated
 from hubwatch_store.database.reading_clock import database_clock
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters, events, inventory, ledger
+from hubwatch_store.ingest import dead_letters, events, inventory, ledger, mistrust
 from hubwatch_store.ingest.copy import packed
 from hubwatch_store.ingest.identities import DAY_US, Identities
 from hubwatch_store.ingest.latest import Latest
-from hubwatch_store.ingest.offer import Departure, Letter, Offer, State
+from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
 from hubwatch_store.series import Columns, aggregates, columns_of
 
 
@@ -38,6 +38,9 @@ class Written:
     readings: int = 0
     events: int = 0
     dead: list[Letter] = field(default_factory=list)
+    repeated: list[Offer] = field(default_factory=list)
+    """Frames that were stored before."""
+    stored: set[int] = field(default_factory=set)
 
     def add(self, other: Written) -> None:
         """Count `other` in."""
@@ -46,6 +49,7 @@ class Written:
         self.readings += other.readings
         self.events += other.events
         self.dead += other.dead
+        self.repeated += other.repeated
 
 
 Store = Callable[[Sequence[Offer]], Awaitable[Written]]
@@ -55,11 +59,18 @@ class Writer:
     """One connection that writes, made anew after every failure."""
 
     def __init__(
-        self, settings: DatabaseSection, name: str = "hubwatch collector", clock: HubClock | None = None
+        self,
+        settings: DatabaseSection,
+        name: str = "hubwatch collector",
+        clock: HubClock | None = None,
+        *,
+        own_epochs: bool = False,
     ) -> None:
+        """Prepare; with `own_epochs` a frame under an epoch that is another agent's is refused."""
         self.settings = settings
         self.clock = clock or HubClock()
         self._name = name
+        self._own_epochs = own_epochs
         self._connection: DatabaseConnection | None = None
         self._identities = Identities()
         self._latest = Latest(monotonic())
@@ -113,8 +124,23 @@ class Writer:
         written = await self._by_halves(
             self._announce, [each for each in offers if not isinstance(each.content, Frame)]
         )
+        if self._own_epochs:
+            foreign = await self._foreign_epochs(frames)
+            written.add(await self._by_halves(self._announce, foreign))
+            frames = [each for each in frames if all(each.message is not other.message for other in foreign)]
         written.add(await self._by_halves(self._store_frames, frames))
         return written
+
+    async def _foreign_epochs(self, offers: Sequence[Offer]) -> list[Offer]:
+        """Return a letter for each frame under an epoch that is another agent's."""
+        frames = [each.content for each in offers if isinstance(each.content, Frame)]
+        with translated():
+            known = await self._identities.foreign(self._connected(), frames)
+        return [
+            _mistrusted(each, f"epoch {each.content.epoch} is that of agent {known[each.content.epoch]}")
+            for each in offers
+            if isinstance(each.content, Frame) and each.content.epoch in known
+        ]
 
     async def _by_halves(self, store: Store, offers: Sequence[Offer]) -> Written:
         try:
@@ -137,6 +163,9 @@ class Writer:
         written = None
         while written is None:
             written = await self._try(frames, received)
+        if written.duplicates:
+            written.repeated = [each for each in offers if id(each.content) not in written.stored]
+        written.stored = set()
         return written
 
     async def _try(self, frames: Sequence[Frame], received: Sequence[int]) -> Written | None:
@@ -168,8 +197,9 @@ class Writer:
         connection = self._connected()
         letters = [(each, each.content) for each in offers if isinstance(each.content, Letter)]
         said = [each for each in offers if isinstance(each.content, Birth | State | Departure)]
+        notices = [each.content for each in offers if isinstance(each.content, Notice)]
         await dead_letters.know_epochs(connection, [letter for _, letter in letters])
-        if letters or said:
+        if letters or said or notices:
             async with connection.transaction():
                 if said:
                     await devices.lock(connection)
@@ -182,6 +212,7 @@ class Writer:
                         await inventory.record_state(connection, each.content, received, retained=retained)
                     elif isinstance(each.content, Departure):
                         await devices.heard_of_departure(connection, each.content.hub, each.content.agent)
+                await mistrust.tell(connection, [*notices, *(letter for _, letter in letters)])
                 await dead_letters.record(connection, letters)
         return Written(dead=[letter for _, letter in letters])
 
@@ -204,12 +235,18 @@ class Writer:
         await events.record_evictions(connection, new)
         self.clock.set(await ledger.stamp(connection, claimed))
         count = sum(len(frame.events) for frame in new)
-        return Written(len(new), len(frames) - len(new), len(fresh), count)
+        repeated = len(frames) - len(new)
+        return Written(len(new), repeated, len(fresh), count, stored={id(each) for each in new} if repeated else set())
 
 
 def _sender(offer: Offer) -> tuple[str, str]:
     content = offer.content
     return content.hub or "", content.agent or ""
+
+
+def _mistrusted(offer: Offer, reason: str) -> Offer:
+    content = offer.content
+    return Offer(offer.message, Letter(reason, content.hub, content.agent, kind=Mistrust.FORGED))
 
 
 def _refused(offer: Offer, error: DatabaseRefused) -> Offer:
