@@ -6,29 +6,22 @@ stored: an agent whose frames are refused keeps them.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
 from typing import TypeVar
 
 from hubwatch_collector.budgets import Budgets
 from hubwatch_collector.decoding import decode, topic_of
 from hubwatch_collector.settings import IntakeSection
 from hubwatch_core.clock import SECOND_US
-from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.message import Message
 from hubwatch_core.mqtt import Feed
-from hubwatch_core.signature_check import KeyRing, SignatureCheck, Unproven, leaf_of
+from hubwatch_core.signature_check import Unproven, leaf_of
 from hubwatch_core.signing import opened
 from hubwatch_core.time_limits import Limits
 from hubwatch_core.wire import Birth, Frame
 from hubwatch_store.ingest import Letter, Mistrust, Offer
 
-KEYS_EVERY_S = 5.0
-"""How old the keys may be that signatures are checked with."""
-KEYS_AGAIN_S = 0.5
-"""And how old where one is met that is not known."""
 REPLAY_US = 60 * SECOND_US
 """A frame that is stored already and was sent so long before its agent's newest on the same connection is a replay: a
 broker keeps the order of a topic, and says of what it delivers again that it does.
@@ -37,7 +30,8 @@ BIRTHS = 32
 """Births of each agent that are recognised when they come again."""
 MAX_AGENTS = 10_000
 
-LoadKeys = Callable[[], Awaitable[KeyRing]]
+Faults = Callable[[Sequence[tuple[Message, Frame | Birth]]], Awaitable[list[Unproven | None]]]
+"""Says of signed messages why each is not its agent's, None where it is."""
 AgentName = tuple[str, str]
 Value = TypeVar("Value")
 
@@ -45,13 +39,11 @@ Value = TypeVar("Value")
 class Guard:
     """Judges messages before they are stored. With signatures off it only looks at budgets."""
 
-    def __init__(self, settings: IntakeSection, limits: Limits, load_keys: LoadKeys) -> None:
+    def __init__(self, settings: IntakeSection, limits: Limits, faults: Faults) -> None:
         self.budgets = Budgets(settings.limits)
         self._mode = settings.signatures
         self._limits = limits
-        self._load_keys = load_keys
-        self._check = SignatureCheck()
-        self._keys_at: float | None = None
+        self._faults = faults
         self._feed: Feed | None = None
         self._newest: OrderedDict[AgentName, int] = OrderedDict()
         self._births: OrderedDict[AgentName, OrderedDict[bytes, None]] = OrderedDict()
@@ -104,21 +96,13 @@ class Guard:
 
     async def _trusted(self, offers: Sequence[Offer]) -> list[Offer]:
         signed = [(each.message, each.content) for each in offers if isinstance(each.content, Frame | Birth)]
-        if not signed:
-            return list(offers)
-        await self._fresh_keys(KEYS_EVERY_S)
-        faults = await asyncio.to_thread(self._faults, signed)
-        if any(fault is not None and fault.unknown_key for fault in faults) and await self._fresh_keys(KEYS_AGAIN_S):
-            faults = await asyncio.to_thread(self._faults, signed)
+        faults = await self._faults(signed)
         found = iter(faults)
         trusted: list[Offer] = []
         for offer in offers:
             fault = next(found) if isinstance(offer.content, Frame | Birth) else None
             trusted += self._after_check(offer, fault)
         return trusted
-
-    def _faults(self, signed: Sequence[tuple[Message, Frame | Birth]]) -> list[Unproven | None]:
-        return [self._check.fault(*each) for each in signed]
 
     def _after_check(self, offer: Offer, fault: Unproven | None) -> list[Offer]:
         content = offer.content
@@ -153,22 +137,6 @@ class Guard:
         if not isinstance(content, Letter) or content.hub is None or content.agent is None:
             return True
         return self.budgets.keeps_letter(content.hub, content.agent)
-
-    async def _fresh_keys(self, max_age_s: float) -> bool:
-        """Ask for the keys if those that are there are older; return whether that was done.
-
-        While the database is away the former ones serve.
-        """
-        now = monotonic()
-        if self._keys_at is not None and now - self._keys_at < max_age_s:
-            return False
-        try:
-            self._check.ring = await self._load_keys()
-        except (Transient, Permanent):
-            if self._keys_at is None:
-                raise
-        self._keys_at = monotonic()
-        return True
 
 
 def _refused(offer: Offer, kind: Mistrust, reason: str) -> Offer:

@@ -21,7 +21,7 @@ from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
-from hubwatch_store.devices import KeyReader
+from hubwatch_store.devices import AgentKeys
 from hubwatch_store.ingest import Offer, Writer, Written
 
 IDLE_S = 0.25
@@ -54,8 +54,8 @@ class Pump:
         self._clock = writer.clock
         self._metrics = metrics
         self._answers = answers
-        self._keys = KeyReader(settings.database, "hubwatch collector keys")
-        self._guard = Guard(settings.intake, limits_of(settings.intake), self._keys.read)
+        self._keys = AgentKeys(settings.database, "hubwatch collector keys")
+        self._guard = Guard(settings.intake, limits_of(settings.intake), self._keys.faults)
         self._unacknowledged: list[tuple[ReceivedBatch, list[Offer]]] = []
         """Committed, but not to be acknowledged yet."""
         self._database = Condition(

@@ -2,13 +2,13 @@
 
 from hubwatch_store.devices.departures import forget_agent, forget_sensor, heard_of_departure
 from hubwatch_store.devices.journal import Act, acts
-from hubwatch_store.devices.keys import KeyReader
+from hubwatch_store.devices.keys import AgentKeys
 from hubwatch_store.devices.listings import lock
 from hubwatch_store.devices.lives import move, rename, replace
 
 __all__ = [
     "Act",
-    "KeyReader",
+    "AgentKeys",
     "acts",
     "forget_agent",
     "forget_sensor",

@@ -36,6 +36,7 @@ class DeadLetter:
     count: int
     octet_length: int
     replayed: datetime | None
+    kind: str | None
     payload: bytes = b""
 
 

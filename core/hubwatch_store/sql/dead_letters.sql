@@ -12,7 +12,7 @@ SET count = d.count + 1, reason = excluded.reason, kind = excluded.kind, replaye
 SELECT hubwatch.know_refused_epoch(%s, %s, %s);
 
 -- list: dead letters, newest first, without their payloads
-SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed
+SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind
 FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
 ORDER BY last_seen DESC, id DESC LIMIT %(most)s;
@@ -22,7 +22,7 @@ SELECT count(*) FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0);
 
 -- show: one dead letter with its payload
-SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, payload
+SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind, payload
 FROM hubwatch.dead_letters WHERE id = %s;
 
 -- waiting: ids of dead letters that were not replayed, oldest first
