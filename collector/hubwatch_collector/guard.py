@@ -45,7 +45,7 @@ class Guard:
         self._limits = limits
         self._faults = faults
         self._feed: Feed | None = None
-        self._newest: OrderedDict[AgentName, int] = OrderedDict()
+        self._newest: dict[AgentName, int] = {}
         self._births: OrderedDict[AgentName, OrderedDict[bytes, None]] = OrderedDict()
         self._late: list[Offer] = []
 
@@ -54,7 +54,7 @@ class Guard:
 
         Raises Transient or Permanent while keys are needed and have never been there.
         """
-        if messages and feed is not self._feed:
+        if (messages and feed is not self._feed) or len(self._newest) > MAX_AGENTS:
             self._feed = feed
             self._newest.clear()  # over another connection older ones may come first
         offers = self._within_budgets(messages)
@@ -112,9 +112,9 @@ class Guard:
         if isinstance(content, Birth) and self._came_before(offer.message, content):
             return [_refused(offer, Mistrust.REPLAYED, "this birth came before, and a later one has come since")]
         if isinstance(content, Frame):
-            _put(self._newest, (content.hub, content.agent), max(
-                content.sent, self._newest.get((content.hub, content.agent), 0)
-            ))  # fmt: skip
+            name = (content.hub, content.agent)
+            if content.sent > self._newest.get(name, 0):
+                self._newest[name] = content.sent
         return [offer]
 
     def _came_before(self, message: Message, birth: Birth) -> bool:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import stat
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -26,20 +27,21 @@ from hubwatch_core.message import PROOF_PROPERTY, Message
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["PROOF_PROPERTY", "Proof", "Signed", "Signer", "is_signed_by", "key_name", "opened", "wrapped"]
-
 MOST_TOGETHER = 64
 """Messages under one signature: with more, the way to the root costs what the signature saves."""
 _LEVELS = 6
 """Digests that lead from one of so many messages to the root."""
-_HEAD = struct.Struct(">B8s64sHH")
-"""Version, name of the key, signature, place among the messages signed together, how many those are."""
+_HEAD = struct.Struct(">B8s64sBB3s")
+"""Version, name of the key, signature, place among the messages signed together, how many those are, nothing."""
+_NOTHING = bytes(3)
 _DIGEST = 32
 _VERSION = 1
 _STATEMENT = b"hubwatch frames 1\n"
 _LEAF, _NODE = b"\x00", b"\x01"
 _MARK = b"hubwatch-signed "
-MAX_PROOF_CHARS = 4 * (_HEAD.size + _LEVELS * _DIGEST + 2) // 3
+_HEAD_CHARS = 4 * _HEAD.size // 3
+MAX_PROOF_CHARS = _HEAD_CHARS + 4 * (_LEVELS * _DIGEST + 2) // 3
+NOT_SIGNED = "its signature does not hold: it is not what the agent signed"
 PROOF_BYTES = len(_MARK) + MAX_PROOF_CHARS + len(PROOF_PROPERTY) + 8
 """What a message grows by when it is signed, in either way, at the most."""
 
@@ -67,42 +69,81 @@ class Proof(NamedTuple):
     signature: bytes
     place: int
     together: int
-    path: tuple[bytes, ...]
+    tail: str
+    """The way to the root, still in text: of messages that were signed together most need none of it."""
 
     @classmethod
     def parsed(cls, text: str) -> Proof:
         """Take a proof from its text; raises Poison when it is none."""
-        if len(text) > MAX_PROOF_CHARS:
-            raise Poison("its signature is too long")
+        if not _HEAD_CHARS <= len(text) <= MAX_PROOF_CHARS:
+            raise Poison("its signature cannot be read")
         try:
-            data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            version, key, signature, place, count = _HEAD.unpack_from(data)
+            head = _HEAD.unpack(a2b_base64(text[:_HEAD_CHARS], strict_mode=True))
         except (ValueError, struct.error):
             raise Poison("its signature cannot be read") from None
-        path = tuple(data[i : i + _DIGEST] for i in range(_HEAD.size, len(data), _DIGEST))
-        if version != _VERSION or not place < count <= MOST_TOGETHER or any(len(each) != _DIGEST for each in path):
+        version, key, signature, place, together, nothing = head
+        if (version, nothing) != (_VERSION, _NOTHING) or not place < together <= MOST_TOGETHER:
             raise Poison("its signature is none of this version")
-        return cls(key, signature, place, count, path)
+        return cls(key, signature, place, together, text[_HEAD_CHARS:])
 
     @property
     def text(self) -> str:
         """Return it as it is sent."""
-        head = _HEAD.pack(_VERSION, self.key, self.signature, self.place, self.together)
-        return urlsafe_b64encode(head + b"".join(self.path)).rstrip(b"=").decode()
+        head = _HEAD.pack(_VERSION, self.key, self.signature, self.place, self.together, _NOTHING)
+        return b64encode(head).decode() + self.tail
 
-    def statement(self, leaf: bytes) -> bytes:
-        """Return what must have been signed if a message with this digest was; raises Poison where nothing can be."""
-        node, place, width, path = leaf, self.place, self.together, list(self.path)
-        while width > 1:
-            if place ^ 1 < width:
-                if not path:
-                    raise Poison("its signature lacks a part")
-                other = path.pop(0)
-                node = _parent(other, node) if place & 1 else _parent(node, other)
-            place, width = place >> 1, (width + 1) >> 1
-        if path:
-            raise Poison("its signature has a part too many")
-        return _statement(node, self.together)
+    @property
+    def path(self) -> tuple[bytes, ...]:
+        """Return the digests beside the way to the root, from below; raises Poison when they cannot be read."""
+        try:
+            data = a2b_base64(self.tail + "=" * (-len(self.tail) % 4), strict_mode=bool(self.tail))
+        except ValueError:
+            raise Poison("its signature cannot be read") from None
+        path = tuple(data[i : i + _DIGEST] for i in range(0, len(data), _DIGEST))
+        if len(data) % _DIGEST:
+            raise Poison("its signature cannot be read")
+        return path
+
+
+class Way(NamedTuple):
+    """The nodes from a message up to where something is known, and those beside them; by `node_number`."""
+
+    nodes: dict[int, bytes]
+    statement: bytes | None
+    """What must have been signed for them to hold; None where a node that is known says that they hold."""
+
+
+def way_of(proof: Proof, leaf: bytes, known: Mapping[int, bytes]) -> Way:
+    """Return what a proof says of the tree over a message with this digest.
+
+    `known` are nodes of that tree that hold. Raises Poison where the message is none of the tree's.
+    """
+    nodes: dict[int, bytes] = {}
+    beside: list[bytes] | None = None
+    node, place, width, level = leaf, proof.place, proof.together, 0
+    while (there := known.get(node_number(level, place))) is None:
+        nodes[node_number(level, place)] = node
+        if width == 1:
+            break
+        if place ^ 1 < width:
+            beside = list(reversed(proof.path)) if beside is None else beside
+            if not beside:
+                raise Poison("its signature lacks a part")
+            other = nodes[node_number(level, place ^ 1)] = beside.pop()
+            node = _parent(other, node) if place & 1 else _parent(node, other)
+        place, width, level = place >> 1, (width + 1) >> 1, level + 1
+    if there is not None:
+        if there != node:
+            raise Poison(NOT_SIGNED)
+        return Way(nodes, None)
+    if beside or (beside is None and proof.tail):
+        raise Poison("its signature has a part too many")
+    return Way(nodes, _statement(node, proof.together))
+
+
+def node_number(level: int, place: int) -> int:
+    """Return what names a node of a tree: its level, the leaves' is 0, and its place there."""
+    return level * MOST_TOGETHER + place
 
 
 class Signer:
@@ -147,7 +188,7 @@ class Signer:
             levels.append(pairs + below[len(pairs) * 2 :])
         signature = self._key.sign(_statement(levels[-1][0], len(leaves)))
         return [
-            Proof(self._name, signature, place, len(leaves), tuple(_path(levels, place))).text
+            Proof(self._name, signature, place, len(leaves), _text(_path(levels, place))).text
             for place in range(len(leaves))
         ]
 
@@ -188,6 +229,10 @@ def _parent(left: bytes, right: bytes) -> bytes:
 
 def _statement(root: bytes, count: int) -> bytes:
     return b"%b%d\n%b" % (_STATEMENT, count, root)
+
+
+def _text(path: Sequence[bytes]) -> str:
+    return b64encode(b"".join(path)).rstrip(b"=").decode()
 
 
 def _path(levels: Sequence[Sequence[bytes]], place: int) -> list[bytes]:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -30,9 +31,9 @@ from hubwatch_core.mqtt import MqttLink, MqttSession
 from support.signed_agent import SignedAgent
 from support.store_examples import frame
 
-FRAMES = 8_000
+FRAMES = int(os.environ.get("HUBWATCH_BENCH_FRAMES", "8000"))
 PER_FRAME = 50
-RUNS = 3
+RUNS = int(os.environ.get("HUBWATCH_BENCH_RUNS", "3"))
 AGENT = "agent-1"
 REQUIRE = 'signatures = "require"\n[intake.limits]\nframes_per_s = 1e9\nbytes_per_s = 1e12\n'
 EACH = 50
