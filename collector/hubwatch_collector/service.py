@@ -14,6 +14,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.process import Context, Part
 from hubwatch_store import upkeep
 from hubwatch_store.database import check_schema
+from hubwatch_store.devices import Rules
 from hubwatch_store.ingest import Writer
 from hubwatch_store.ownership import Owner, WorkClaim
 
@@ -54,7 +55,8 @@ def owner_of(settings: CollectorSettings, context: Context) -> Owner:
 async def _collect(settings: CollectorSettings, context: Context, stop: asyncio.Event) -> None:
     intake = Intake(settings.intake.max_held_bytes, context.health)
     await asyncio.to_thread(check_schema, settings.database)
-    writer = Writer(settings.database, own_epochs=settings.intake.signatures != "off")
+    rules = Rules(own=settings.intake.claims == "refuse", announced=settings.intake.unannounced == "refuse")
+    writer = Writer(settings.database, own_epochs=settings.intake.signatures != "off", rules=rules)
     answers = Answers(context.health)
     metrics = CollectorMetrics(context.registry, intake.held)
     intake.on_drop = metrics.read_past

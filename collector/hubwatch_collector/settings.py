@@ -81,6 +81,14 @@ class IntakeSection(Section):
         description="Whether births and frames must be signed by a key that was enrolled for their agent. report: what "
         "is not is stored, kept as a dead letter too, and told; require: it is refused.",
     )
+    claims: Literal["share", "refuse"] = Field(
+        "share",
+        description="What becomes of a sensor that another agent has listed before. share: both are heard, and it is "
+        "told where they list the same channel; refuse: what the other says of it is not stored, and told.",
+    )
+    unannounced: Literal["store", "refuse"] = Field(
+        "store", description="What becomes of sensors and channels that no birth has announced."
+    )
     limits: LimitsSection = Field(LimitsSection(), description="What one agent may send.")
 
 

@@ -5,16 +5,24 @@ from hubwatch_store.devices.journal import Act, acts
 from hubwatch_store.devices.keys import AgentKeys
 from hubwatch_store.devices.listings import lock
 from hubwatch_store.devices.lives import move, rename, replace
+from hubwatch_store.devices.rights import Rights, Rules, Sifted, claimed_in, give, note_claims, share
 
 __all__ = [
     "Act",
     "AgentKeys",
+    "Rights",
+    "Rules",
+    "Sifted",
     "acts",
+    "claimed_in",
     "forget_agent",
     "forget_sensor",
+    "give",
     "heard_of_departure",
     "lock",
     "move",
+    "note_claims",
     "rename",
     "replace",
+    "share",
 ]

@@ -42,6 +42,9 @@ TOLD = {
         "integrity.sensor_claimed", Priority.HIGH, "agent {agent} claims sensor {sensor}, which is another agent's"
     ),
     Mistrust.LIMIT: Told("integrity.agent_limited", Priority.MEDIUM, "agent {agent} sends more than it may"),
+    Mistrust.UNIT: Told(
+        "integrity.unit_changed", Priority.MEDIUM, "what sensor {sensor} measures is in other units than before"
+    ),
 }
 
 
@@ -58,8 +61,7 @@ async def tell(connection: DatabaseConnection, found: Iterable[Letter | Notice])
     reasons: dict[_What, str] = {}
     for each in found:
         if each.kind in TOLD and each.hub and each.agent:
-            sensor = each.sensor if isinstance(each, Letter) else None
-            what = _What(each.kind, each.hub, each.agent, sensor or "")
+            what = _What(each.kind, each.hub, each.agent, each.sensor or "")
             times[what] += each.times if isinstance(each, Notice) else 1
             reasons[what] = one_line(each.reason)[:REASON_CHARS]
     # Sorted, so that two collectors cannot wait for each other.

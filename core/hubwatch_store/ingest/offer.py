@@ -34,6 +34,7 @@ class Mistrust(StrEnum):
     CLAIMED = "claimed"
     LIMIT = "limit"
     UNANNOUNCED = "unannounced"
+    UNIT = "unit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Notice:
     hub: str
     agent: str
     times: int = 1
+    sensor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

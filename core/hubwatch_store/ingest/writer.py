@@ -7,8 +7,8 @@ found by halving the batch until one offer is left, which becomes a dead letter;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import numpy as np
@@ -52,6 +52,9 @@ class Written:
         self.repeated += other.repeated
 
 
+MOST_CLAIMS = 10
+"""Sensors of one message that are named where they are another agent's; each is a finding of its own."""
+
 Store = Callable[[Sequence[Offer]], Awaitable[Written]]
 
 
@@ -65,12 +68,14 @@ class Writer:
         clock: HubClock | None = None,
         *,
         own_epochs: bool = False,
+        rules: devices.Rules | None = None,
     ) -> None:
         """Prepare; with `own_epochs` a frame under an epoch that is another agent's is refused."""
         self.settings = settings
         self.clock = clock or HubClock()
         self._name = name
         self._own_epochs = own_epochs
+        self._rights = devices.Rights(rules or devices.Rules())
         self._connection: DatabaseConnection | None = None
         self._identities = Identities()
         self._latest = Latest(monotonic())
@@ -128,8 +133,22 @@ class Writer:
             foreign = await self._foreign_epochs(frames)
             written.add(await self._by_halves(self._announce, foreign))
             frames = [each for each in frames if all(each.message is not other.message for other in foreign)]
+        frames, refused = await self._sifted(frames)
+        written.add(await self._by_halves(self._announce, refused))
         written.add(await self._by_halves(self._store_frames, frames))
         return written
+
+    async def _sifted(self, offers: list[Offer]) -> tuple[list[Offer], list[Offer]]:
+        """Return frames with what their agents may say, and letters about what they may not."""
+        if not offers or not any(self._rights.rules):
+            return offers, []
+        if not await self._identities.is_current(self._connected()):
+            self._rights.forget()
+        sifted = await self._rights.sift(
+            self._connected(), [each.content for each in offers if isinstance(each.content, Frame)]
+        )
+        rest = [replace(each, content=part.frame) for each, part in zip(offers, sifted, strict=True)]
+        return rest, [letter for each, part in zip(offers, sifted, strict=True) for letter in _letters(each, part)]
 
     async def _foreign_epochs(self, offers: Sequence[Offer]) -> list[Offer]:
         """Return a letter for each frame under an epoch that is another agent's."""
@@ -199,6 +218,8 @@ class Writer:
         said = [each for each in offers if isinstance(each.content, Birth | State | Departure)]
         notices = [each.content for each in offers if isinstance(each.content, Notice)]
         await dead_letters.know_epochs(connection, [letter for _, letter in letters])
+        if said:
+            self._rights.forget()
         if letters or said or notices:
             async with connection.transaction():
                 if said:
@@ -207,7 +228,11 @@ class Writer:
                     received, retained = each.message.received, each.message.retain
                     if isinstance(each.content, Birth):
                         at = said_at(each.content, received, retained=retained)
-                        await inventory.record_birth(connection, each.content, at, retained=retained)
+                        birthed = await inventory.record_birth(
+                            connection, each.content, at, retained=retained, own=self._rights.rules.own
+                        )
+                        letters += _claims(each, birthed.claimed)
+                        notices += _units(each.content, birthed.units)
                     elif isinstance(each.content, State):
                         await inventory.record_state(connection, each.content, received, retained=retained)
                     elif isinstance(each.content, Departure):
@@ -242,6 +267,36 @@ class Writer:
 def _sender(offer: Offer) -> tuple[str, str]:
     content = offer.content
     return content.hub or "", content.agent or ""
+
+
+def _claims(offer: Offer, claimed: Mapping[str, str]) -> list[tuple[Offer, Letter]]:
+    content = offer.content
+    return [
+        (offer, Letter(f"sensor {sensor} is agent {owner}'s", content.hub, content.agent, kind=Mistrust.CLAIMED,
+                       sensor=sensor))
+        for sensor, owner in sorted(claimed.items())[:MOST_CLAIMS]
+    ]  # fmt: skip
+
+
+def _units(birth: Birth, changes: Mapping[str, str]) -> list[Notice]:
+    return [
+        Notice(Mistrust.UNIT, change, birth.hub, birth.agent, sensor=sensor)
+        for sensor, change in sorted(changes.items())[:MOST_CLAIMS]
+    ]
+
+
+def _letters(offer: Offer, part: devices.Sifted) -> list[Offer]:
+    """Return what is kept of a frame that says what its agent may not say."""
+    content, found = offer.content, list[Letter]()
+    for sensor in part.claimed[:MOST_CLAIMS]:
+        reason = f"sensor {sensor} is another agent's"
+        found.append(Letter(reason, content.hub, content.agent, kind=Mistrust.CLAIMED, sensor=sensor))
+    if part.unannounced:
+        names = ", ".join(part.unannounced[:MOST_CLAIMS])
+        found.append(
+            Letter(f"no birth announces this of {names}", content.hub, content.agent, kind=Mistrust.UNANNOUNCED)
+        )
+    return [Offer(offer.message, letter) for letter in found]
 
 
 def _mistrusted(offer: Offer, reason: str) -> Offer:
