@@ -52,11 +52,21 @@ def owner_of(settings: CollectorSettings, context: Context) -> Owner:
     return Owner(settings.database, WorkClaim("collector", settings.intake.client_id, None), context)
 
 
+def writer_for(settings: CollectorSettings) -> Writer:
+    """Return what stores as `[intake]` says."""
+    intake = settings.intake
+    return Writer(
+        settings.database,
+        own_epochs=intake.signatures != "off",
+        rules=Rules(own=intake.claims == "refuse", announced=intake.unannounced == "refuse"),
+        keep_signed=intake.keep_signed,
+    )
+
+
 async def _collect(settings: CollectorSettings, context: Context, stop: asyncio.Event) -> None:
     intake = Intake(settings.intake.max_held_bytes, context.health)
     await asyncio.to_thread(check_schema, settings.database)
-    rules = Rules(own=settings.intake.claims == "refuse", announced=settings.intake.unannounced == "refuse")
-    writer = Writer(settings.database, own_epochs=settings.intake.signatures != "off", rules=rules)
+    writer = writer_for(settings)
     answers = Answers(context.health)
     metrics = CollectorMetrics(context.registry, intake.held)
     intake.on_drop = metrics.read_past

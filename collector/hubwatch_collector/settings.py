@@ -81,6 +81,11 @@ class IntakeSection(Section):
         description="Whether births and frames must be signed by a key that was enrolled for their agent. report: what "
         "is not is stored, kept as a dead letter too, and told; require: it is refused.",
     )
+    keep_signed: bool = Field(
+        False,
+        description="Keep signed frames as they came, for 90 days, to show others who said what: "
+        "`hubwatch ledger prove`.",
+    )
     claims: Literal["share", "refuse"] = Field(
         "share",
         description="What becomes of a sensor that another agent has listed before. share: both are heard, and it is "

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from typer.testing import CliRunner
 
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_agents.uplink.frame_store import FrameStore
@@ -19,6 +21,7 @@ from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_ops.database import ledger
 from support.eventually import eventually
 from support.jetstream_agents import mqtt_of
 from support.jetstream_chaos import settings_on
@@ -216,6 +219,27 @@ async def test_with_report_it_is_stored_and_told(address: tuple[str, int], dsn: 
         await link.publish("hubwatch/1/harbour/gate-7/frame", wire.encode(frame(1)))
         await eventually(lambda: seqs(dsn) == [1] and len(letters(dsn)) == 2, LONG_S)
         assert told(dsn) == ["integrity.frame_forged"]
+
+
+async def test_what_was_signed_is_proven_offline(
+    address: tuple[str, int], dsn: str, agent: SignedAgent, tmp_path: Path
+) -> None:
+    settings = settings_for(address, dsn, signatures="require", keep_signed=True)
+    async with running_collector(settings), linked(at(address)) as link:
+        await agent.send(link, birth(), *(frame(seq) for seq in range(1, 30)))
+        await eventually(lambda: seqs(dsn) == list(range(1, 30)), LONG_S)
+    key, file = tmp_path / "agent.pem", tmp_path / "frames.ndjson"
+    key.write_bytes(agent.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    asked = ["prove", "harbour/gate-7", "-o", str(file), "--from", "2020-01-01", "--to", "2090-01-01", "--dsn", dsn]
+    assert CliRunner().invoke(ledger.app, asked).exit_code == 0
+    checked = CliRunner().invoke(ledger.app, ["verify", str(file), "--key", str(key)])
+    assert checked.exit_code == 0, checked.output
+    assert "29 frames, 1 to 29" in checked.output
+    kept = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join(kept[:10] + kept[11:]))
+    checked = CliRunner().invoke(ledger.app, ["verify", str(file), "--key", str(key)])
+    assert checked.exit_code == 1
+    assert "1 missing" in checked.output
 
 
 async def test_over_jetstream_the_same_holds(own_nats: OwnNats, dsn: str, agent: SignedAgent) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 
 from hubwatch_core.errors import Transient
 from hubwatch_core.hub_clock import HubClock
+from hubwatch_core.message import Message
 from hubwatch_core.time_limits import said_at
 from hubwatch_core.wire import Birth, Frame
 from hubwatch_store import devices
 from hubwatch_store.database import DatabaseConnection, DatabaseRefused, DatabaseSection, connect, hang_up, translated
 from hubwatch_store.database.reading_clock import database_clock
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters, events, inventory, ledger, mistrust
+from hubwatch_store.ingest import dead_letters, events, evidence, inventory, ledger, mistrust
 from hubwatch_store.ingest.copy import packed
 from hubwatch_store.ingest.identities import DAY_US, Identities
 from hubwatch_store.ingest.latest import Latest
@@ -55,6 +56,8 @@ class Written:
 MOST_CLAIMS = 10
 """Sensors of one message that are named where they are another agent's; each is a finding of its own."""
 
+Signed = dict[int, Message]
+"""The messages of signed frames, by the identity of the frame."""
 Store = Callable[[Sequence[Offer]], Awaitable[Written]]
 
 
@@ -69,12 +72,18 @@ class Writer:
         *,
         own_epochs: bool = False,
         rules: devices.Rules | None = None,
+        keep_signed: bool = False,
     ) -> None:
-        """Prepare; with `own_epochs` a frame under an epoch that is another agent's is refused."""
+        """Prepare.
+
+        With `own_epochs` a frame under an epoch that is another agent's is refused, with `keep_signed` signed frames
+        are kept as they came.
+        """
         self.settings = settings
         self.clock = clock or HubClock()
         self._name = name
         self._own_epochs = own_epochs
+        self._keep_signed = keep_signed
         self._rights = devices.Rights(rules or devices.Rules())
         self._connection: DatabaseConnection | None = None
         self._identities = Identities()
@@ -179,15 +188,18 @@ class Writer:
     async def _store_frames(self, offers: Sequence[Offer]) -> Written:
         came = [(each.content, each.message.received) for each in offers if isinstance(each.content, Frame)]
         frames, received = [frame for frame, _ in came], [at for _, at in came]
+        signed: Signed = {}
+        if self._keep_signed:
+            signed = {id(each.content): each.message for each in offers if each.message.proof is not None}
         written = None
         while written is None:
-            written = await self._try(frames, received)
+            written = await self._try(frames, received, signed)
         if written.duplicates:
             written.repeated = [each for each in offers if id(each.content) not in written.stored]
         written.stored = set()
         return written
 
-    async def _try(self, frames: Sequence[Frame], received: Sequence[int]) -> Written | None:
+    async def _try(self, frames: Sequence[Frame], received: Sequence[int], signed: Signed) -> Written | None:
         """Store frames in one transaction; None when what names mean has changed since it was asked."""
         connection = self._connected()
         columns = await self._prepare(connection, frames)
@@ -195,7 +207,7 @@ class Writer:
         async with connection.transaction():
             if frames and not await self._identities.is_current(connection):
                 return None
-            written = await self._store(connection, frames, columns)
+            written = await self._store(connection, frames, columns, signed)
             due = latest.due(monotonic())
             if due:
                 await latest.write(connection)
@@ -245,7 +257,9 @@ class Writer:
         assert self._connection is not None, "write() connects"
         return self._connection
 
-    async def _store(self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns) -> Written:
+    async def _store(
+        self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns, signed: Signed
+    ) -> Written:
         if not frames:
             return Written()
         claimed = await ledger.claim(connection, frames, self._identities.epochs)
@@ -258,6 +272,7 @@ class Writer:
             await aggregates.note_late(connection, fresh)
         await events.copy_events(connection, new, self._identities.sensors)
         await events.record_evictions(connection, new)
+        await evidence.keep(connection, [signed[id(each)] for each in new if id(each) in signed])
         self.clock.set(await ledger.stamp(connection, claimed))
         count = sum(len(frame.events) for frame in new)
         repeated = len(frames) - len(new)

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from hubwatch_core.logs import get_logger
 from hubwatch_store.database import DatabaseSection, connect_sync, translated
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters, mistrust
+from hubwatch_store.ingest import dead_letters, evidence, mistrust
 from hubwatch_store.keeping import Deleted, compaction, retention
 from hubwatch_store.series import Bounds, Refreshed, aggregates
 from hubwatch_store.upkeep.refused_frames import report_refused_frames
@@ -95,6 +95,7 @@ def maintain_on(
         done.trimmed = _trim(connection)
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
+            evidence.trim(connection)
     return done
 
 
