@@ -14,7 +14,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.process import Context, Part
 from hubwatch_store import upkeep
 from hubwatch_store.database import check_schema
-from hubwatch_store.devices import Rules
+from hubwatch_store.devices import SayingRules
 from hubwatch_store.ingest import Writer
 from hubwatch_store.ownership import Owner, WorkClaim
 
@@ -58,7 +58,7 @@ def writer_for(settings: CollectorSettings) -> Writer:
     return Writer(
         settings.database,
         own_epochs=intake.signatures != "off",
-        rules=Rules(own=intake.claims == "refuse", announced=intake.unannounced == "refuse"),
+        rules=SayingRules(own=intake.claims == "refuse", announced=intake.unannounced == "refuse"),
         keep_signed=intake.keep_signed,
     )
 

@@ -146,7 +146,7 @@ def node_number(level: int, place: int) -> int:
     return level * MOST_TOGETHER + place
 
 
-class Signer:
+class MessageSigner:
     """Signs what one agent says."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
@@ -155,7 +155,7 @@ class Signer:
         self._name = key_name(self.public)
 
     @classmethod
-    def from_file(cls, file: Path) -> Signer:
+    def from_file(cls, file: Path) -> MessageSigner:
         """Read a key that enrolment has made (PEM, PKCS 8). Raises Permanent when that cannot be, or others may."""
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -183,7 +183,7 @@ class _Detecting:
             max_pause_s=settings.database.max_retry_s, snapshot_every_s=settings.snapshot_every_s,
             save_s=settings.database.step_s, owner=owner, clock=clock,
         )  # fmt: skip
-        self._proving = Proving(settings)
+        self._proving = Proving(settings, pool)
         self._session = _session(settings, metrics, health)
         self._saver.restored(restored.journal, restored.found)
         self._saver.add(self._journal.follow(restored.acts), clock.now())
@@ -240,6 +240,8 @@ class _Detecting:
             for message, own in zip(messages, await self._proving.opened(messages), strict=True):
                 received = min(self._clock.receipt(message.received), now)
                 self._saver.add(self._judge(own, received) if own is not None else [], received, message)
+            for birth in await self._proving.changed(now):
+                self._saver.add(self._judge(birth, now), now)
             self._saver.add(self._journal.tick(now), now)
             await asyncio.sleep(0)
         await asyncio.Event().wait()

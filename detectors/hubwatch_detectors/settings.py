@@ -125,6 +125,11 @@ class DetectorsSettings(RulesSection):
         description="Whether births and frames must be signed, as `intake.signatures` of the collectors; with report "
         "what is not is judged all the same. Collectors tell of it.",
     )
+    claims: Literal["share", "refuse"] = Field(
+        "share",
+        description="What becomes of a sensor that another agent has, as `intake.claims` of the collectors; refuse: what "
+        "the other says of it is not judged.",
+    )
     mqtt: MqttSection = MqttSection()
     nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")
     database: DatabaseSection = DatabaseSection()

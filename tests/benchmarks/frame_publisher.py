@@ -20,7 +20,7 @@ from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import MqttLink, MqttSession
-from hubwatch_core.signing import Signed, Signer
+from hubwatch_core.signing import MessageSigner, Signed
 
 HUB = "bench"
 TOPIC = f"hubwatch/1/{HUB}/agent-1/frame"
@@ -89,7 +89,7 @@ def _payloads(load: Load) -> Iterator[tuple[bytes, str | None]]:
     if not load.key:
         yield from ((payload, None) for _, payload in made)
         return
-    signer = Signer(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(load.key)))
+    signer = MessageSigner(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(load.key)))
     while part := list(islice(made, load.together)):
         proofs = signer.sign([Signed(TOPIC, frame.epoch, frame.seq, payload) for frame, payload in part])
         yield from zip((payload for _, payload in part), proofs, strict=True)

@@ -12,7 +12,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.words import SensorKind
 from hubwatch_store import devices
 from hubwatch_store.database import DatabaseSection, connect
-from hubwatch_store.devices import Rules
+from hubwatch_store.devices import SayingRules
 from hubwatch_store.ingest import Departure, State, Writer
 from support.store_examples import OTHER_EPOCH, birth, event, frame, offer, one, rows, series
 
@@ -21,14 +21,14 @@ A, B = "gate-7", "gate-8"
 
 @pytest.fixture
 async def writer(migrated_database: str) -> AsyncIterator[Writer]:
-    made = Writer(DatabaseSection(dsn=migrated_database), rules=Rules(own=True))
+    made = Writer(DatabaseSection(dsn=migrated_database), rules=SayingRules(own=True))
     yield made
     await made.close()
 
 
 @pytest.fixture
 async def strict(migrated_database: str) -> AsyncIterator[Writer]:
-    made = Writer(DatabaseSection(dsn=migrated_database), rules=Rules(own=True, announced=True))
+    made = Writer(DatabaseSection(dsn=migrated_database), rules=SayingRules(own=True, announced=True))
     yield made
     await made.close()
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hubwatch_core import wire
 from hubwatch_core.mqtt import MqttLink
-from hubwatch_core.signing import Signed, Signer
+from hubwatch_core.signing import MessageSigner, Signed
 
 ENROL = """
 INSERT INTO hubwatch.agent_keys (hub, agent, not_before, not_after, public_key, serial, certificate)
@@ -30,7 +30,7 @@ class SignedAgent:
     def __init__(self, hub: str = "harbour", agent: str = "gate-7") -> None:
         self.hub, self.agent = hub, agent
         self.key = Ed25519PrivateKey.generate()
-        self.signer = Signer(self.key)
+        self.signer = MessageSigner(self.key)
 
     def enrol(self, dsn: str, days: int = 30) -> None:
         """Have the key known, good from an hour ago."""

@@ -16,9 +16,9 @@ from hubwatch_core.message import Message
 from hubwatch_core.signing import (
     MAX_PROOF_CHARS,
     MOST_TOGETHER,
+    MessageSigner,
     Proof,
     Signed,
-    Signer,
     is_signed_by,
     key_name,
     opened,
@@ -34,8 +34,8 @@ def signed(seq: int, payload: bytes = b'{"v":1}') -> Signed:
     return Signed(TOPIC, EPOCH, seq, payload)
 
 
-def signer() -> Signer:
-    return Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+def signer() -> MessageSigner:
+    return MessageSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
 
 def holds(public: bytes, message: Signed, text: str) -> bool:
@@ -62,7 +62,7 @@ def test_whatever_is_changed_the_signature_does_not_hold() -> None:
     one = signer()
     message = signed(4)
     proof = one.sign([signed(3), message, signed(5)])[1]
-    other = Signer(Ed25519PrivateKey.generate())
+    other = MessageSigner(Ed25519PrivateKey.generate())
     changed = [
         message._replace(topic=TOPIC.replace("gate-7", "gate-8")),
         message._replace(epoch=EPOCH[:-1] + "1"),
@@ -142,25 +142,25 @@ def written(file: Path, key: Ed25519PrivateKey, mode: int = 0o600) -> Path:
 
 def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
     key = Ed25519PrivateKey.generate()
-    one = Signer.from_file(written(tmp_path / "agent.key", key))
+    one = MessageSigner.from_file(written(tmp_path / "agent.key", key))
     assert one.public == key.public_key().public_bytes_raw()
     assert Proof.parsed(one.sign([signed(1)])[0]).key == key_name(one.public)
 
 
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="chmod 600"):
-        Signer.from_file(written(tmp_path / "agent.key", Ed25519PrivateKey.generate(), 0o640))
+        MessageSigner.from_file(written(tmp_path / "agent.key", Ed25519PrivateKey.generate(), 0o640))
 
 
 def test_what_is_no_such_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="cannot be read"):
-        Signer.from_file(tmp_path / "none")
+        MessageSigner.from_file(tmp_path / "none")
     file = tmp_path / "agent.key"
     file.write_text("no key")
     file.chmod(0o600)
     with pytest.raises(Permanent, match="no unencrypted PEM"):
-        Signer.from_file(file)
+        MessageSigner.from_file(file)
     other = generate_private_key(SECP256R1())
     file.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(Permanent, match="Ed25519"):
-        Signer.from_file(file)
+        MessageSigner.from_file(file)

@@ -20,7 +20,7 @@ from hubwatch_agents.uplink.frames import late_copy
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent
 from hubwatch_core.logs import get_logger
-from hubwatch_core.signing import Signed, Signer
+from hubwatch_core.signing import MessageSigner, Signed
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_core.wire import Birth
 
@@ -45,7 +45,7 @@ class FrameSigner:
     def __init__(self, settings: AgentSettings) -> None:
         """Read the key, where there is one. Raises Permanent when it cannot be used."""
         self._file = settings.signing_key_file
-        self._signer = Signer.from_file(self._file) if self._file is not None else None
+        self._signer = MessageSigner.from_file(self._file) if self._file is not None else None
         self._written = _written(self._file)
         self._look_at = monotonic() + LOOK_EVERY_S
         self._log = get_logger("uplink")
@@ -77,7 +77,7 @@ class FrameSigner:
         proofs = signer.sign([Signed(self._frame_topic, *frame.number, payload) for frame, payload in frames])
         return [Outgoing(*each, proof) for each, proof in zip(frames, proofs, strict=True)]
 
-    def _current(self) -> Signer | None:
+    def _current(self) -> MessageSigner | None:
         """Return the signer; a key that a renewal has put in place of the former one is taken up."""
         if self._file is None or monotonic() < self._look_at:
             return self._signer
@@ -86,7 +86,7 @@ class FrameSigner:
         if written not in (None, self._written):
             self._written = written
             try:
-                self._signer = Signer.from_file(self._file)
+                self._signer = MessageSigner.from_file(self._file)
             except Permanent as error:
                 self._log.error("new signing key cannot be used, going on with the former one", reason=str(error))
         return self._signer

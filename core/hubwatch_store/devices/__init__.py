@@ -5,13 +5,13 @@ from hubwatch_store.devices.journal import Act, acts
 from hubwatch_store.devices.keys import AgentKeys
 from hubwatch_store.devices.listings import lock
 from hubwatch_store.devices.lives import move, rename, replace
-from hubwatch_store.devices.rights import Rights, Rules, Sifted, claimed_in, give, note_claims, share
+from hubwatch_store.devices.rights import Rights, SayingRules, Sifted, claimed_in, give, note_claims, share
 
 __all__ = [
     "Act",
     "AgentKeys",
     "Rights",
-    "Rules",
+    "SayingRules",
     "Sifted",
     "acts",
     "claimed_in",

@@ -40,7 +40,7 @@ class Right(NamedTuple):
     announced: bool
 
 
-class Rules(NamedTuple):
+class SayingRules(NamedTuple):
     """What is asked of agents."""
 
     own: bool = False
@@ -60,7 +60,7 @@ class Sifted(NamedTuple):
 class Rights:
     """Sifts frames; remembers who may say what until what names mean changes."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: SayingRules) -> None:
         self.rules = rules
         self._known: dict[Said, Right] = {}
 

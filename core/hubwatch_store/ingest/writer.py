@@ -71,7 +71,7 @@ class Writer:
         clock: HubClock | None = None,
         *,
         own_epochs: bool = False,
-        rules: devices.Rules | None = None,
+        rules: devices.SayingRules | None = None,
         keep_signed: bool = False,
     ) -> None:
         """Prepare.
@@ -84,7 +84,7 @@ class Writer:
         self._name = name
         self._own_epochs = own_epochs
         self._keep_signed = keep_signed
-        self._rights = devices.Rights(rules or devices.Rules())
+        self._rights = devices.Rights(rules or devices.SayingRules())
         self._connection: DatabaseConnection | None = None
         self._identities = Identities()
         self._latest = Latest(monotonic())
