@@ -127,8 +127,8 @@ class DetectorsSettings(RulesSection):
     )
     claims: Literal["share", "refuse"] = Field(
         "share",
-        description="What becomes of a sensor that another agent has, as `intake.claims` of the collectors; refuse: what "
-        "the other says of it is not judged.",
+        description="What becomes of a sensor that another agent has, as `intake.claims` of the collectors; refuse: "
+        "what the other says of it is not judged.",
     )
     mqtt: MqttSection = MqttSection()
     nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")

@@ -47,6 +47,10 @@ log_type error
 """A broker that keeps its queues in memory: writing its whole state after every message would be all we measure."""
 
 
+UNLIMITED = "[intake.limits]\nframes_per_s = 1e9\nbytes_per_s = 1e12\n"
+"""One agent sends all there is here, as fast as it can."""
+
+
 class Rig:
     """One collector between one broker and one database."""
 
@@ -54,7 +58,7 @@ class Rig:
         self.dsn, self.broker = dsn, broker
         self._log = folder / "collector.log"
         config = f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n[database]\ndsn = "{dsn}"\n'
-        (folder / "collector.toml").write_text(config + '[intake]\nclient_id = "bench"\n' + intake)
+        (folder / "collector.toml").write_text(config + '[intake]\nclient_id = "bench"\n' + intake + UNLIMITED)
         self._command = [sys.executable, "-m", "hubwatch_ops", "collector", "run", "-c", str(folder / "collector.toml")]
         self.process: psutil.Popen | None = None
 
