@@ -27,6 +27,8 @@ from hubwatch_core.wire import Birth
 AHEAD = 32
 """Frames of a backlog that are read, and signed, before the first of them is sent."""
 AHEAD_BYTES = 1 << 20
+AHEAD_S = 2.0
+"""And no more than is sent in so long: a frame says when it was sent, and is signed with that."""
 LOOK_EVERY_S = 5.0
 """How often it is looked whether the key was renewed."""
 
@@ -46,6 +48,7 @@ class FrameSigner:
         """Read the key, where there is one. Raises Permanent when it cannot be used."""
         self._file = settings.signing_key_file
         self._signer = MessageSigner.from_file(self._file) if self._file is not None else None
+        self._ahead_bytes = min(AHEAD_BYTES, round(AHEAD_S * settings.spool.backlog_bytes_per_s))
         self._written = _written(self._file)
         self._look_at = monotonic() + LOOK_EVERY_S
         self._log = get_logger("uplink")
@@ -67,7 +70,7 @@ class FrameSigner:
     def backlog(self, frames: Iterable[KeptFrame]) -> Iterator[Outgoing]:
         """Return frames as they are sent as backlog, some read ahead."""
         waiting = iter(frames)
-        while ahead := list(islice(_within(waiting, AHEAD_BYTES), AHEAD if self._signer is not None else 1)):
+        while ahead := list(islice(_within(waiting, self._ahead_bytes), AHEAD if self._signer is not None else 1)):
             yield from self._signed([(frame, late_copy(frame.payload, now_us())) for frame in ahead])
 
     def _signed(self, frames: list[tuple[KeptFrame, bytes]]) -> list[Outgoing]:
