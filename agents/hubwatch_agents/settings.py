@@ -240,6 +240,12 @@ class AgentSettings(Section):
         200, description="How often readings are cut into a frame; events go at once."
     )
     heartbeat_s: Annotated[float, Field(gt=0, le=10)] = Field(10.0, description="How often the agent tells of itself.")
+    signing_key_file: Path | None = Field(
+        None,
+        examples=["agent.key"],
+        description="Key that enrolment has made (PEM, Ed25519, mode 0600): births and frames are signed with it. "
+        "Unset: they are sent unsigned.",
+    )
     profile_folders: tuple[Path, ...] = Field((), description="Folders with profiles of your own; they come first.")
     commands: CommandsSection = Field(CommandsSection(), description="Commands that operators give.")
     clock: ClockSection = Field(ClockSection(), description="How the agent's own clock is checked.")

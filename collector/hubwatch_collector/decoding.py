@@ -13,6 +13,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Poison
 from hubwatch_core.incoming import AgentState
 from hubwatch_core.message import Message
+from hubwatch_core.signing import opened
 from hubwatch_core.time_limits import Limits, check_times
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_store.ingest import Departure, Letter, Offer, State
@@ -39,14 +40,29 @@ def limits_of(settings: IntakeSection) -> Limits:
     return Limits(int(settings.max_age_days * 86_400 * SECOND_US), int(settings.max_future_s * SECOND_US))
 
 
+def topic_of(topic: str) -> Topic | None:
+    """Return a topic taken apart; None when it is none of an agent's."""
+    if topics.is_rollcall(topic):
+        return None
+    try:
+        return _parsed(topic)
+    except Poison:
+        return None
+
+
 def offer_of(message: Message, limits: Limits) -> Offer | None:
     """Decode and check one message; None when it says nothing (a roll call, a retained state being deleted)."""
-    where: Topic | None = None
+    message = opened(message)
+    return decode(message, topic_of(message.topic), limits)
+
+
+def decode(message: Message, where: Topic | None, limits: Limits) -> Offer | None:
+    """Do the same with a message that is opened and of which it is known `where` it came."""
     payload = message.payload
     if topics.is_rollcall(message.topic):
         return None
     try:
-        where = _parsed(message.topic)
+        where = where or _parsed(message.topic)
         if not payload and where.leaf is Leaf.BIRTH:
             return Offer(message, Departure(where.hub, where.agent))
         if not payload and where.leaf is Leaf.STATE:

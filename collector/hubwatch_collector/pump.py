@@ -11,7 +11,8 @@ from dataclasses import replace
 from time import monotonic
 
 from hubwatch_collector.answers import Answers
-from hubwatch_collector.decoding import limits_of, offer_of
+from hubwatch_collector.decoding import limits_of
+from hubwatch_collector.guard import Guard
 from hubwatch_collector.intake import Intake, ReceivedBatch
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.settings import CollectorSettings
@@ -20,6 +21,7 @@ from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
+from hubwatch_store.devices import AgentKeys
 from hubwatch_store.ingest import Offer, Writer, Written
 
 IDLE_S = 0.25
@@ -52,7 +54,8 @@ class Pump:
         self._clock = writer.clock
         self._metrics = metrics
         self._answers = answers
-        self._limits = limits_of(settings.intake)
+        self._keys = AgentKeys(settings.database, "hubwatch collector keys")
+        self._guard = Guard(settings.intake, limits_of(settings.intake), self._keys.faults)
         self._unacknowledged: list[tuple[ReceivedBatch, list[Offer]]] = []
         """Committed, but not to be acknowledged yet."""
         self._database = Condition(
@@ -78,6 +81,7 @@ class Pump:
                 await self._round(self._settings.intake.max_batch_messages, IDLE_S)
             await self._drain(self._intake.held.held_messages)
         finally:
+            await self._keys.close()
             await self._writer.close()
 
     async def _round(self, max_messages: int, wait_s: float) -> int:
@@ -99,13 +103,15 @@ class Pump:
 
     async def _store(self, batch: ReceivedBatch) -> None:
         """Store a batch, however long the database is away; acknowledge all that is then complete."""
-        pending = [(batch, self._offers(batch))]
+        pending = [(batch, await self._offers(batch))]
+        first = True
         while True:
             offers = [offer for _, some in pending for offer in some]
             try:
                 written = await self._writer.write(offers)
                 break
             except (Transient, Permanent) as error:
+                first = False
                 # What was committed but not acknowledged is offered again: the ledger makes that harmless.
                 pending, self._unacknowledged = self._unacknowledged + pending, []
                 self._lost(error)
@@ -115,6 +121,8 @@ class Pump:
         self._health.did("database")
         self._stored_at = monotonic()
         self._count(offers, written)
+        if first:  # else it was ourselves who stored them before
+            self._guard.stored_before(written.repeated)
         self._unacknowledged += pending
         if self._writer.settled:
             for stored, held in self._unacknowledged:
@@ -123,11 +131,16 @@ class Pump:
                     self._answers.stored(stored.messages, held)
             self._unacknowledged = []
 
-    def _offers(self, batch: ReceivedBatch) -> list[Offer]:
+    async def _offers(self, batch: ReceivedBatch) -> list[Offer]:
+        """Return what a batch comes to, however long the database is away that has the keys to judge it."""
         # Times are judged and stored by the hub's clock: ours may have been set since a message came.
-        timed = (replace(each, received=self._clock.receipt(each.received)) for each in batch.messages)
-        decoded = (offer_of(each, self._limits) for each in timed)
-        return [offer for offer in decoded if offer is not None]
+        timed = [replace(each, received=self._clock.receipt(each.received)) for each in batch.messages]
+        while True:
+            try:
+                return await self._guard.judged(batch.feed, timed)
+            except (Transient, Permanent) as error:
+                self._lost(error)
+            await asyncio.sleep(backoff_s(self._database.failures, FIRST_PAUSE_S, self._settings.database.max_retry_s))
 
     def _count(self, offers: list[Offer], written: Written) -> None:
         self._metrics.wrote(offers, written, self._clock.now())

@@ -12,13 +12,12 @@ import asyncio
 from hubwatch_collector.intake import Intake, mqtt_filters, mqtt_session
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
-from hubwatch_collector.service import owner_of
+from hubwatch_collector.service import owner_of, writer_for
 from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.concurrency import drain, raise_first
 from hubwatch_core.mqtt import MqttLink, MqttSession
 from hubwatch_core.process import Context
 from hubwatch_store.database import check_schema
-from hubwatch_store.ingest import Writer
 
 QUIET_S = 3.0
 """Nothing for this long means that the broker has handed over everything."""
@@ -44,7 +43,7 @@ async def retire(settings: CollectorSettings) -> int:
 async def _hand_over(settings: CollectorSettings, context: Context) -> int:
     intake = Intake(settings.intake.max_held_bytes, context.health)
     metrics = CollectorMetrics(context.registry, intake.held)
-    pump = Pump(settings, intake, Writer(settings.database), metrics, context.health)
+    pump = Pump(settings, intake, writer_for(settings), metrics, context.health)
     stop = asyncio.Event()
 
     async def take_over(link: MqttLink) -> None:

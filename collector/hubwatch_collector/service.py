@@ -14,6 +14,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.process import Context, Part
 from hubwatch_store import upkeep
 from hubwatch_store.database import check_schema
+from hubwatch_store.devices import SayingRules
 from hubwatch_store.ingest import Writer
 from hubwatch_store.ownership import Owner, WorkClaim
 
@@ -51,10 +52,21 @@ def owner_of(settings: CollectorSettings, context: Context) -> Owner:
     return Owner(settings.database, WorkClaim("collector", settings.intake.client_id, None), context)
 
 
+def writer_for(settings: CollectorSettings) -> Writer:
+    """Return what stores as `[intake]` says."""
+    intake = settings.intake
+    return Writer(
+        settings.database,
+        own_epochs=intake.signatures != "off",
+        rules=SayingRules(own=intake.claims == "refuse", announced=intake.unannounced == "refuse"),
+        keep_signed=intake.keep_signed,
+    )
+
+
 async def _collect(settings: CollectorSettings, context: Context, stop: asyncio.Event) -> None:
     intake = Intake(settings.intake.max_held_bytes, context.health)
     await asyncio.to_thread(check_schema, settings.database)
-    writer = Writer(settings.database)
+    writer = writer_for(settings)
     answers = Answers(context.health)
     metrics = CollectorMetrics(context.registry, intake.held)
     intake.on_drop = metrics.read_past

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
+from hubwatch_core.config import (
+    Conflict,
+    LogSection,
+    MqttSection,
+    NatsSection,
+    Partial,
+    Section,
+    TelemetrySection,
+)
 from hubwatch_store.database import DatabaseSection
+
+
+class LimitsSection(Section):
+    """What one agent may send; reaching a limit is told once, and costs no other agent anything."""
+
+    frames_per_s: Annotated[float, Field(gt=0)] = Field(
+        2000, description="Frames in a second. What comes beyond it is not stored, and its agent sends it again later."
+    )
+    bytes_per_s: Annotated[float, Field(ge=1024)] = Field(16 << 20, description="The same for payload.")
+    burst_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        60,
+        description="For so many seconds' worth an agent may be faster: what has waited at the broker comes at once.",
+    )
+    sensors: Annotated[int, Field(ge=1)] = Field(2000, description="Sensors in one birth; a longer one is refused.")
+    channels: Annotated[int, Field(ge=1)] = Field(20_000, description="Channels in one birth.")
+    dead_letters_per_h: Annotated[int, Field(ge=1)] = Field(
+        1000, description="Messages of one agent that are kept as dead letters in an hour; others are only counted."
+    )
 
 
 class IntakeSection(Section):
@@ -50,6 +76,25 @@ class IntakeSection(Section):
     max_future_s: Annotated[float, Field(gt=0)] = Field(
         86_400, description="Readings further in the future than this are absurd and go to the dead letters."
     )
+    signatures: Literal["off", "report", "require"] = Field(
+        "off",
+        description="Whether births and frames must be signed by a key that was enrolled for their agent. report: what "
+        "is not is stored, kept as a dead letter too, and told; require: it is refused.",
+    )
+    keep_signed: bool = Field(
+        False,
+        description="Keep signed frames as they came, for 90 days, to show others who said what: "
+        "`hubwatch ledger prove`.",
+    )
+    claims: Literal["share", "refuse"] = Field(
+        "share",
+        description="What becomes of a sensor that another agent has listed before. share: both are heard, and it is "
+        "told where they list the same channel; refuse: what the other says of it is not stored, and told.",
+    )
+    unannounced: Literal["store", "refuse"] = Field(
+        "store", description="What becomes of sensors and channels that no birth has announced."
+    )
+    limits: LimitsSection = Field(LimitsSection(), description="What one agent may send.")
 
 
 class CollectorSettings(Section):
@@ -61,3 +106,12 @@ class CollectorSettings(Section):
     intake: IntakeSection = Field(default_factory=IntakeSection)
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()
+
+    @classmethod
+    def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:
+        """With MQTT 3.1.1 a broker leaves out the signature of whoever sends by MQTT 5."""
+        mqtt, intake = parts.get("mqtt"), parts.get("intake")
+        if parts.get("nats") is not None or mqtt is None or intake is None:
+            return
+        if mqtt.protocol == "3.1.1" and intake.signatures != "off":
+            yield ("mqtt", "protocol"), "MQTT 3.1.1 has no place for the signatures that intake.signatures asks for"

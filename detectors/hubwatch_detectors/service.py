@@ -24,6 +24,7 @@ from hubwatch_detectors.following import ends_of_orphans
 from hubwatch_detectors.journal import Journal, judge_again
 from hubwatch_detectors.metrics import DetectorMetrics
 from hubwatch_detectors.own_time import WallClockGuard
+from hubwatch_detectors.proving import Proving
 from hubwatch_detectors.saver import Saver
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_detectors.site_following import SiteFollowing
@@ -184,6 +185,7 @@ class _Detecting:
             max_pause_s=settings.database.max_retry_s, snapshot_every_s=settings.snapshot_every_s,
             save_s=settings.database.step_s, owner=owner, clock=clock,
         )  # fmt: skip
+        self._proving = Proving(settings, pool)
         self._session = _session(settings, metrics, health)
         self._saver.restored(restored.journal, restored.found)
         self._saver.add(self._journal.follow(restored.acts), clock.now())
@@ -205,6 +207,7 @@ class _Detecting:
             for task in (stopping, timing, following, sites, receiving, saving):
                 task.cancel()
             results = await asyncio.gather(saving, receiving, timing, following, sites, return_exceptions=True)
+            await self._proving.close()
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -236,11 +239,14 @@ class _Detecting:
             messages = await link.receive(RECEIVE_MOST, TICK_S)
             self._health.did("detectors-intake")
             now = time.now(caught_up=len(messages) < RECEIVE_MOST)
+            opened = await self._proving.opened(messages)
             self._journal.engine.gather()
-            for message in messages:
+            for message, own in zip(messages, opened, strict=True):
                 received = min(self._clock.receipt(message.received), now)
-                self._saver.add(self._judge(message, received), received, message)
+                self._saver.add(self._judge(own, received) if own is not None else [], received, message)
             self._saver.add(self._journal.engine.settle(), now)
+            for birth in await self._proving.changed(now):
+                self._saver.add(self._judge(birth, now), now)
             self._saver.add(self._journal.tick(now), now)
             await asyncio.sleep(0)
         await asyncio.Event().wait()

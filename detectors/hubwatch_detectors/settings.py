@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 
@@ -119,6 +119,16 @@ class DetectorsSettings(RulesSection):
     )
     max_unsaved: Annotated[int, Field(ge=1, le=60_000)] = Field(
         4000, description="Messages taken ahead while the database is away; keep it below mqtt.max_in_flight."
+    )
+    signatures: Literal["off", "report", "require"] = Field(
+        "off",
+        description="Whether births and frames must be signed, as `intake.signatures` of the collectors; with report "
+        "what is not is judged all the same. Collectors tell of it.",
+    )
+    claims: Literal["share", "refuse"] = Field(
+        "share",
+        description="What becomes of a sensor that another agent has, as `intake.claims` of the collectors; refuse: "
+        "what the other says of it is not judged.",
     )
     mqtt: MqttSection = MqttSection()
     nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")

@@ -11,15 +11,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.signing import MessageSigner, Signed
 
 HUB = "bench"
+TOPIC = f"hubwatch/1/{HUB}/agent-1/frame"
 WINDOW = 500
 
 
@@ -37,6 +41,10 @@ class Load:
     first_seq: int = 1
     single: bool = False
     """One reading in each series (an agent that polls many channels at once) instead of one series a frame."""
+    key: str = ""
+    """Private key to sign with, in hexadecimal; unsigned without."""
+    together: int = 32
+    """Frames that share a signature: as many as an agent signs of a backlog."""
 
 
 def frames(load: Load) -> Iterator[wire.Frame]:
@@ -66,19 +74,30 @@ async def publish(load: Load) -> None:
         window = asyncio.Semaphore(WINDOW)
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
-            for number, frame in enumerate(frames(load)):
+            for number, (payload, proof) in enumerate(_payloads(load)):
                 if load.rate:
                     await asyncio.sleep(max(0.0, began + number / load.rate - time.monotonic()))
                 await window.acquire()
-                payload = wire.encode(frame if not load.rate else msgspec.structs.replace(frame, sent=now_us()))
-                tasks.create_task(_one(link, payload, window))
+                tasks.create_task(_one(link, payload, proof, window))
 
     await MqttSession(MqttSection(host=load.host, port=load.port), client_id=f"bench-{load.epoch}").run(use)
 
 
-async def _one(link: MqttLink, payload: bytes, window: asyncio.Semaphore) -> None:
+def _payloads(load: Load) -> Iterator[tuple[bytes, str | None]]:
+    """Return what is published: the frames, signed where there is a key."""
+    made = ((frame, wire.encode(frame)) for frame in frames(load))
+    if not load.key:
+        yield from ((payload, None) for _, payload in made)
+        return
+    signer = MessageSigner(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(load.key)))
+    while part := list(islice(made, load.together)):
+        proofs = signer.sign([Signed(TOPIC, frame.epoch, frame.seq, payload) for frame, payload in part])
+        yield from zip((payload for _, payload in part), proofs, strict=True)
+
+
+async def _one(link: MqttLink, payload: bytes, proof: str | None, window: asyncio.Semaphore) -> None:
     try:
-        await link.publish(f"hubwatch/1/{HUB}/agent-1/frame", payload)
+        await link.publish(TOPIC, payload, proof=proof)
     finally:
         window.release()
 

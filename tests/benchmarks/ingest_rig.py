@@ -47,14 +47,18 @@ log_type error
 """A broker that keeps its queues in memory: writing its whole state after every message would be all we measure."""
 
 
+UNLIMITED = "[intake.limits]\nframes_per_s = 1e9\nbytes_per_s = 1e12\n"
+"""One agent sends all there is here, as fast as it can."""
+
+
 class Rig:
     """One collector between one broker and one database."""
 
-    def __init__(self, folder: Path, dsn: str, broker: OwnMosquitto) -> None:
+    def __init__(self, folder: Path, dsn: str, broker: OwnMosquitto, intake: str = "") -> None:
         self.dsn, self.broker = dsn, broker
         self._log = folder / "collector.log"
         config = f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n[database]\ndsn = "{dsn}"\n'
-        (folder / "collector.toml").write_text(config + '[intake]\nclient_id = "bench"\n')
+        (folder / "collector.toml").write_text(config + '[intake]\nclient_id = "bench"\n' + intake + UNLIMITED)
         self._command = [sys.executable, "-m", "hubwatch_ops", "collector", "run", "-c", str(folder / "collector.toml")]
         self.process: psutil.Popen | None = None
 
@@ -129,14 +133,17 @@ async def publish(broker: OwnMosquitto, load: Load) -> None:
 
 
 @asynccontextmanager
-async def rig(folder: Path) -> AsyncIterator[Rig]:
-    """Make a rig on TimescaleDB and a broker that does not write each message to the disk; the collector runs."""
+async def rig(folder: Path, intake: str = "") -> AsyncIterator[Rig]:
+    """Make a rig on TimescaleDB and a broker that does not write each message to the disk; the collector runs.
+
+    `intake` is more of that section of its configuration.
+    """
     broker = OwnMosquitto(folder / "broker", whole=IN_MEMORY)
     broker.start()
     try:
         with fresh_database(services.timescale_server()) as dsn:
             migrate(DatabaseSection(dsn=dsn))
-            made = Rig(folder, dsn, broker)
+            made = Rig(folder, dsn, broker, intake)
             try:
                 await made.start()
                 yield made

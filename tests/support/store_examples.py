@@ -11,7 +11,7 @@ from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.message import Message
 from hubwatch_core.words import SensorKind
-from hubwatch_store.ingest import Departure, Letter, Offer, State
+from hubwatch_store.ingest import Departure, Letter, Notice, Offer, State
 
 EPOCH = "01JD3ZQ4T8XK6W1M5R9V2B7C0D"
 OTHER_EPOCH = "01JD4ZQ4T8XK6W1M5R9V2B7C0D"
@@ -75,7 +75,9 @@ def birth(**changes: Any) -> wire.Birth:
     return wire.Birth(**(values | changes))
 
 
-def offer(content: wire.Frame | wire.Birth | State | Departure | Letter, payload: bytes = b"as it came") -> Offer:
+def offer(
+    content: wire.Frame | wire.Birth | State | Departure | Letter | Notice, payload: bytes = b"as it came"
+) -> Offer:
     """Offer something as if it had just been received."""
     return Offer(message(payload), content)
 

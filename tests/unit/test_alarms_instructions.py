@@ -33,6 +33,11 @@ TYPES = [
     "integrity.detector_failed",
     "integrity.sensor_twice",
     "integrity.agent_twice",
+    "integrity.frame_forged",
+    "integrity.frame_replayed",
+    "integrity.sensor_claimed",
+    "integrity.agent_limited",
+    "integrity.unit_changed",
 ]
 
 

@@ -112,3 +112,9 @@ def test_check_config_lists_mistakes_and_exits_2(tmp_path: Path) -> None:
 
 def test_sample_config_prints_the_sample() -> None:
     assert CliRunner().invoke(app, ["sample-config"]).stdout == SAMPLE
+
+
+def test_mqtt_3_1_1_has_no_place_for_signatures(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[mqtt]\nprotocol = "3.1.1"\n[intake]\nsignatures = "require"\n')
+    with pytest.raises(ConfigError, match=r"mqtt\.protocol.*no place for the signatures"):
+        load(CollectorSettings, tmp_path / "c.toml", env={})

@@ -20,9 +20,17 @@ MAX_PAUSE_S = 60.0
 class BirthSender:
     """Sends births over one connection after another."""
 
-    def __init__(self, topic: str, state_topic: str, birth: Callable[[], bytes], health: Health) -> None:
-        """Prepare; `birth` makes the inventory as it is sent."""
+    def __init__(
+        self,
+        topic: str,
+        state_topic: str,
+        birth: Callable[[], bytes],
+        health: Health,
+        prove: Callable[[bytes], str | None] = lambda _: None,
+    ) -> None:
+        """Prepare; `birth` makes the inventory as it is sent, `prove` signs it."""
         self._topic, self._state_topic = topic, state_topic
+        self._prove = prove
         self._birth = birth
         self._again = asyncio.Event()
         self._traced: set[str] = set()
@@ -59,7 +67,7 @@ class BirthSender:
             self._condition.lost(f"cannot be made: {one_line(str(error)) or type(error).__name__}")
             return
         try:
-            await link.publish(self._topic, payload, retain=True)
+            await link.publish(self._topic, payload, retain=True, proof=self._prove(payload))
         except MqttRefused as refusal:
             self._condition.lost(one_line(str(refusal)))
             return

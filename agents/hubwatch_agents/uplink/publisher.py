@@ -12,14 +12,14 @@ from hubwatch_agents.settings import AgentSettings
 from hubwatch_agents.uplink.birth_sender import BirthSender
 from hubwatch_agents.uplink.client_id import client_id
 from hubwatch_agents.uplink.collectors import Collectors
+from hubwatch_agents.uplink.frame_signer import FrameSigner, Outgoing
 from hubwatch_agents.uplink.frame_store import FrameState, FrameStore, KeptFrame
-from hubwatch_agents.uplink.frames import late_copy
 from hubwatch_core import wire
-from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import drain, raise_first, wait_for_event
 from hubwatch_core.errors import Transient
 from hubwatch_core.health import Health
 from hubwatch_core.mqtt import MqttLink, MqttSession, Will
+from hubwatch_core.signing import PROOF_BYTES
 from hubwatch_core.topics import Leaf, Topic
 
 MOST_LIVE = 500
@@ -49,19 +49,30 @@ class Held(NamedTuple):
     kept: float
     place: int
     frame: KeptFrame
+    proof: str | None = None
 
 
 class Publisher:
     """The uplink."""
 
-    def __init__(self, settings: AgentSettings, store: FrameStore, birth: Callable[[], bytes], health: Health) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        store: FrameStore,
+        birth: Callable[[], bytes],
+        health: Health,
+        signer: FrameSigner | None = None,
+    ) -> None:
+        """Prepare; without `signer` one is made, which raises Permanent when its key cannot be used."""
         self._settings = settings
+        self._signer = signer or FrameSigner(settings)
         self._store = store
         self._spool = store.spool
         topic = Topic(settings.hub, settings.agent, Leaf.FRAME)
         self._frame_topic = str(topic)
         self._state_topic = str(Topic(topic.hub, topic.agent, Leaf.STATE))
-        self._births = BirthSender(str(Topic(topic.hub, topic.agent, Leaf.BIRTH)), self._state_topic, birth, health)
+        birth_topic = str(Topic(topic.hub, topic.agent, Leaf.BIRTH))
+        self._births = BirthSender(birth_topic, self._state_topic, birth, health, self._signer.birth)
         self._session = MqttSession(
             settings.mqtt,
             client_id=client_id(settings),
@@ -139,8 +150,11 @@ class Publisher:
 
     def _promote(self) -> None:
         """Make ready to send what is on the medium now."""
+        held: list[Held] = []
         while self._unsynced and self._unsynced[0].place <= self._spool.synced:
-            self._ready.append(self._unsynced.popleft())
+            held.append(self._unsynced.popleft())
+        signed = self._signer.live(each.frame for each in held)
+        self._ready += [one._replace(proof=out.proof) for one, out in zip(held, signed, strict=True)]
         self._more.set()
 
     def _leave_to_disk(self, now: float) -> None:
@@ -164,7 +178,7 @@ class Publisher:
 
     async def _send_on(self, link: MqttLink) -> None:
         longest = link.max_payload_bytes(self._frame_topic)
-        self._store.limit(wire.MAX_FRAME_BYTES if longest is None else longest - LATE_FLAG_BYTES)
+        self._store.limit(wire.MAX_FRAME_BYTES if longest is None else longest - LATE_FLAG_BYTES - PROOF_BYTES)
         await self._births.say_hello(link)
         await self._collectors.begin(link)
         self._leave_to_disk(asyncio.get_running_loop().time())
@@ -205,7 +219,7 @@ class Publisher:
             frame, payload = held.frame, held.frame.payload
             if frame.state is FrameState.QUEUED:  # else it is stored, or given up to make room
                 try:
-                    self.sent += await self._send(link, frame, payload)
+                    self.sent += await self._send(link, Outgoing(frame, payload, held.proof))
                 except BaseException:
                     # Nobody knows whether it arrived: sent again in the next seconds as live, else as backlog.
                     self._store.queue(frame)
@@ -213,18 +227,19 @@ class Publisher:
                     raise
             self.max_held_bytes -= len(payload)
 
-    async def _send(self, link: MqttLink, frame: KeptFrame, payload: bytes) -> bool:
+    async def _send(self, link: MqttLink, outgoing: Outgoing) -> bool:
         """Send a frame; one that no collector can have got goes (back) to the backlog.
 
         Return False for one that the broker can never take.
         """
+        frame, payload, proof = outgoing
         longest = link.max_payload_bytes(self._frame_topic)
-        if longest is not None and len(payload) > longest:
+        if longest is not None and len(payload) + (PROOF_BYTES if proof else 0) > longest:
             # It would be refused for ever, and hold up all that comes behind it.
             self._store.give_up(frame, f"frame of {len(payload)} bytes; the broker takes up to {longest}")
             return False
         self._store.sending(frame)
-        if not await link.publish(self._frame_topic, payload):
+        if not await link.publish(self._frame_topic, payload, proof=proof):
             self._collectors.nobody_took_it()
             self._store.put_back(frame)
         elif self._collectors.subscribed:
@@ -250,19 +265,22 @@ class Publisher:
     async def _send_waiting(self, link: MqttLink, most: int | None) -> None:
         """Send what waits on disk, `most` frames; without that number for as long as a collector answers."""
         pace = self._settings.spool.backlog_bytes_per_s
-        for frame in islice(self._store.backlog(), most):
+        for outgoing in self._signer.backlog(islice(self._store.backlog(), most)):
             answered = most is not None or self._collectors.storing.is_set()
             if not (answered and self._collectors.subscribed and self._store.has_room_for_sent):
                 break
             began = asyncio.get_running_loop().time()
-            size = len(frame.payload)
-            await self._send_late(link, frame)
+            size = len(outgoing.payload)
+            await self._send_late(link, outgoing)
             took = asyncio.get_running_loop().time() - began
             await asyncio.sleep(max(0.0, size / pace - took))
 
-    async def _send_late(self, link: MqttLink, frame: KeptFrame) -> None:
+    async def _send_late(self, link: MqttLink, outgoing: Outgoing) -> None:
+        frame = outgoing.frame
+        if frame.state in (FrameState.STORED, FrameState.LOST) or not self._spool.has(frame.segment):
+            return  # given up, or stored, since it was read ahead
         try:
-            self.sent_late += await self._send(link, frame, late_copy(frame.payload, now_us()))
+            self.sent_late += await self._send(link, outgoing)
         except BaseException:
             self._store.put_back(frame)
             raise

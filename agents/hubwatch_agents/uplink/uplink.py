@@ -9,6 +9,7 @@ from hubwatch_agents.devices import Device
 from hubwatch_agents.readings import Reading, SensorEvent
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_agents.supervision import Supervision
+from hubwatch_agents.uplink.frame_signer import FrameSigner
 from hubwatch_agents.uplink.frame_store import FrameStore
 from hubwatch_agents.uplink.frames import Batch, FrameBuilder
 from hubwatch_agents.uplink.publisher import Publisher
@@ -33,15 +34,17 @@ class Uplink:
     ) -> None:
         """Open the spool. `clock_step` is asked before each frame whether the clock was set.
 
-        Raises OSError when its folder cannot be used, Permanent when another agent uses it."""
+        Raises OSError when its folder cannot be used, Permanent when another agent uses it or frames cannot be signed.
+        """
         self._clock_step = clock_step
         self._publish_interval_s = settings.publish_interval_ms / 1000
         self._supervision = supervision
         self._event_came = asyncio.Event()
         self.builder = FrameBuilder()
+        signer = FrameSigner(settings)
         self.store = FrameStore(settings, health)
         self.reports = Reports({})
-        self.publisher = Publisher(settings, self.store, birth, health)
+        self.publisher = Publisher(settings, self.store, birth, health, signer)
 
     def configure(self, settings: AgentSettings, devices: Iterable[Device]) -> None:
         """Send as often, and what, a new configuration says."""

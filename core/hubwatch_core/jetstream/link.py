@@ -225,7 +225,8 @@ class JetStreamLink:
         self._heed_age(message.reply)
         self._taken += 1
         self._numbers[identity], self._held[self._taken] = self._taken, message.reply
-        taken = Message(topic_of(message.subject), message.data, 1, False, self._taken, now_us())
+        again = _deliveries(message.reply) > 1
+        taken = Message(topic_of(message.subject), message.data, 1, False, self._taken, now_us(), redelivered=again)
         self._waiting.append(taken)
         if self._budget is not None:
             self._budget.hold(taken)
@@ -267,6 +268,11 @@ def _place_and_time(reply: str) -> tuple[int, int]:
     """Return what tells one message of a stream from any other: its place there, and when it was stored (ns)."""
     parts = reply.split(".")  # $JS.ACK.STREAM.CONSUMER.DELIVERIES.PLACE.NUMBER.TIME.…
     return int(parts[5]), int(parts[7])
+
+
+def _deliveries(reply: str) -> int:
+    """Return how often a message was delivered, this time among them."""
+    return int(reply.split(".")[4])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from hubwatch_core.concurrency import backoff_s
 from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Transient
-from hubwatch_core.message import Message
+from hubwatch_core.message import PROOF_PROPERTY, Message
 from hubwatch_core.mqtt.client import MqttClient
+from hubwatch_core.signing import PROOF_BYTES, wrapped
 
 PACKET_OVERHEAD_BYTES = 16
 """What a PUBLISH holds besides topic and payload: at most 5 + 2 + 2 + 1 bytes (MQTT 5, 3.3), with some room."""
@@ -84,18 +85,28 @@ class MqttLink:
         client.lost.add_done_callback(lambda _: client.inbox.filled.set())
 
     async def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expires_s: int | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expires_s: int | None = None,
+        proof: str | None = None,
     ) -> bool:
         """Publish, and for QoS 1 return when the broker has taken it.
 
         Return False when it says that nobody has subscribed, now or in a session it keeps: then it has thrown the
-        message away. What nobody has fetched after `expires_s` seconds is thrown away, too. Raises Transient when the
-        link is lost, MqttRefused when the broker does not take it, also because it is too large. MQTT 3.1.1 tells
-        neither refusals nor that nobody hears, and knows no expiry.
+        message away. What nobody has fetched after `expires_s` seconds is thrown away, too. `proof` is the signature of
+        the payload; MQTT 3.1.1 has no place for it but before the payload. Raises Transient when the link is lost,
+        MqttRefused when the broker does not take it, also because it is too large. MQTT 3.1.1 tells neither refusals
+        nor that nobody hears, and knows no expiry.
         """
         self._still_there()
-        self._check_size(topic, payload)
-        info = self._client.paho.publish(topic, payload, qos, retain, self._expiry(expires_s))
+        if not self._client.is_five:
+            payload, proof = wrapped(payload, proof), None
+        self._check_size(topic, payload, proof)
+        info = self._client.paho.publish(topic, payload, qos, retain, self._properties(expires_s, proof))
         if info.rc != 0:
             raise Transient(f"publish to {topic} failed: {error_string(info.rc)}")
         if qos == 0:
@@ -240,17 +251,22 @@ class MqttLink:
         if not self.lost.done():
             self._client.acknowledge(mids)
 
-    def _check_size(self, topic: str, payload: bytes) -> None:
+    def _check_size(self, topic: str, payload: bytes, proof: str | None) -> None:
         longest = self.max_payload_bytes(topic)
+        if longest is not None and proof is not None:
+            longest -= PROOF_BYTES
         if longest is not None and len(payload) > longest:  # the broker would hang up, and again after every reconnect
             largest = self._client.max_packet_bytes
             raise MqttRefused(f"message of {len(payload)} bytes on {topic}: the broker takes packets up to {largest}")
 
-    def _expiry(self, seconds: int | None) -> Properties | None:
-        if seconds is None or not self._client.is_five:
+    def _properties(self, expires_s: int | None, proof: str | None) -> Properties | None:
+        if not self._client.is_five or (expires_s is None and proof is None):
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.MessageExpiryInterval = seconds
+        if expires_s is not None:
+            properties.MessageExpiryInterval = expires_s
+        if proof is not None:
+            properties.UserProperty = (PROOF_PROPERTY, proof)
         return properties
 
     def _identified(self, identifier: int | None) -> Properties | None:

@@ -19,7 +19,7 @@ from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 
 from hubwatch_core.clock import now_us
-from hubwatch_core.message import Message
+from hubwatch_core.message import PROOF_PROPERTY, Message
 from hubwatch_core.plain_text import one_line
 
 RECEIVE_BYTES = 1 << 18
@@ -32,11 +32,13 @@ MAX_PROPERTIES_BYTES = 64 << 10
 MAX_SUBSCRIPTIONS = 1000
 """Most subscription identifiers of one message."""
 
-_PUBLISH, _KIND, _QOS, _QOS_1, _RETAIN = 0x30, 0xF0, 0x06, 0x02, 0x01
+_PUBLISH, _KIND, _QOS, _QOS_1, _RETAIN, _DUP = 0x30, 0xF0, 0x06, 0x02, 0x01, 0x08
 _CONNACK = 2
 _MOST_LENGTH_BYTES = 4
 """Bytes a length may have (2.1.4, 1.5.5)."""
 _SUBSCRIPTION = 0x0B
+_USER = 0x26
+_PROOF = len(PROOF_PROPERTY).to_bytes(2, "big") + PROOF_PROPERTY.encode()
 _FIXED = {0x01: 1, 0x02: 4, 0x23: 2}
 """Bytes of the properties of a message that have a fixed size: payload format, expiry, topic alias (2.2.2.2)."""
 _STRINGS = {0x03: 1, 0x08: 1, 0x09: 1, 0x26: 2}
@@ -167,12 +169,12 @@ class PacketReader:
             if end - body > self._max_message_bytes:
                 raise UnusableMessage(f"{end - body} bytes are more than {self._max_message_bytes}")
             name = _topic(topic)
-            at, subscriptions = _properties(came, at, end) if self._five else (at, ())
+            at, subscriptions, proof = _properties(came, at, end) if self._five else (at, (), None)
         except UnusableMessage as error:
             self._read_past(topic, mid, str(error))
             return
-        retain = bool(came[start] & _RETAIN)
-        self._deliver(Message(name, bytes(came[at:end]), qos, retain, mid, received, subscriptions))
+        retain, again = bool(came[start] & _RETAIN), bool(came[start] & _DUP)
+        self._deliver(Message(name, bytes(came[at:end]), qos, retain, mid, received, subscriptions, proof, again))
         if qos and not self._manual_ack:
             self._acknowledge(mid)
 
@@ -249,8 +251,10 @@ def _topic(name: bytearray) -> str:
     return topic
 
 
-def _properties(data: bytearray, at: int, end: int) -> tuple[int, tuple[int, ...]]:
-    """Return where the properties of a message end, and the subscription identifiers among them (3.3.2.3)."""
+def _properties(data: bytearray, at: int, end: int) -> tuple[int, tuple[int, ...], str | None]:
+    """Return where the properties of a message end, and among them the subscription identifiers and the proof
+    (3.3.2.3).
+    """
     try:
         read = _length(data, at, end)
     except MalformedPacket:
@@ -259,14 +263,16 @@ def _properties(data: bytearray, at: int, end: int) -> tuple[int, tuple[int, ...
         raise UnusableMessage("its properties do not end")
     length, at = read
     if not length:
-        return at, ()
+        return at, (), None
     if length > min(end - at, MAX_PROPERTIES_BYTES):
         raise UnusableMessage(f"its properties have {length} bytes")
-    return at + length, tuple(_subscriptions(data, at, at + length))
+    found, proof = _walked(data, at, at + length)
+    return at + length, tuple(found), proof
 
 
-def _subscriptions(data: bytearray, at: int, end: int) -> list[int]:
+def _walked(data: bytearray, at: int, end: int) -> tuple[list[int], str | None]:
     found: list[int] = []
+    proof: str | None = None
     while at < end:
         kind, at = data[at], at + 1
         if kind == _SUBSCRIPTION:
@@ -281,17 +287,22 @@ def _subscriptions(data: bytearray, at: int, end: int) -> list[int]:
         elif kind in _FIXED:
             at += _FIXED[kind]
         elif kind in _STRINGS:
+            begin = at
             for _ in range(_STRINGS[kind]):
                 at += 2 + int.from_bytes(data[at : at + 2], "big")
+            if kind == _USER and proof is None and data.startswith(_PROOF, begin):
+                proof = data[begin + len(_PROOF) + 2 : min(at, end)].decode("ascii", "replace")
         else:
             raise UnusableMessage(f"it has a property {kind:#x}, which messages do not have")
     if at > end:
         raise UnusableMessage("its last property does not end")
-    return found
+    return found, proof
 
 
 def _converted(message: MQTTMessage) -> Message:
     subscriptions = tuple(getattr(message.properties, "SubscriptionIdentifier", ()))
+    pairs = dict(getattr(message.properties, "UserProperty", ()))
     return Message(
-        message.topic, bytes(message.payload), message.qos, message.retain, message.mid, now_us(), subscriptions
-    )
+        message.topic, bytes(message.payload), message.qos, message.retain, message.mid, now_us(), subscriptions,
+        pairs.get(PROOF_PROPERTY), message.dup,
+    )  # fmt: skip

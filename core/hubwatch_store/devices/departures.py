@@ -78,6 +78,7 @@ async def forget_sensor(connection: DatabaseConnection, hub: str, sensor: str, b
                 names = ", ".join(agents)
                 raise Permanent(f"{names} still lists sensor {sensor}: take it out of that agent's configuration first")
             await connection.execute(queries("devices")["take_sensor"], (id_,))
+            await connection.execute(queries("rights")["forget_sensor"], {"hub": hub, "sensor": sensor})
             await journal.write(connection, journal.SENSOR_FORGOTTEN, hub, by, reason, sensor=sensor)
             why = f"sensor {sensor} was taken away for good: {reason}"
             await closing.ask_closing(connection, hub=hub, sensor=sensor, by=by, reason=why, keep_unacknowledged=False)
@@ -105,6 +106,7 @@ async def _take(
     """Mark an agent as gone; return the sensors that no agent lists any more."""
     sql = queries("devices")
     await connection.execute(sql["take_agent"], (birth, hub, agent))
+    await connection.execute(queries("rights")["forget_agent"], {"hub": hub, "agent": agent})
     cursor = await connection.execute(sql["unlist"], (hub, agent))
     sensors = [str(row[0]) for row in await cursor.fetchall()]
     if await listings.settle(connection, hub, sensors, now_us()):

@@ -11,6 +11,7 @@ from hubwatch_store.database.sql_files import queries
 
 AGENT_FORGOTTEN, SENSOR_FORGOTTEN = "agent forgotten", "sensor forgotten"
 REPLACED, MOVED, RENAMED = "replaced", "moved", "renamed"
+GIVEN, SHARED = "given", "shared"
 
 
 class Act(NamedTuple):

@@ -34,16 +34,32 @@ async def take(connection: DatabaseConnection, birth: Birth, at: int) -> None:
     changed = await cursor.fetchone() is not None
     cursor = await connection.execute(sql["unlist"], (hub, agent, names))
     dropped = [str(row[0]) for row in await cursor.fetchall()]
+    changed |= await _listed(connection, hub, agent, sensors, [*names, *dropped], at)
+    if changed:
+        await connection.execute(sql["changed"])
+
+
+async def add(
+    connection: DatabaseConnection, hub: str, agent: str, sensors: Sequence[Sensor], names: Sequence[str], at: int
+) -> None:
+    """List sensors beside those that an agent lists, and say whose word about `names` counts; under the lock."""
+    await _listed(connection, hub, agent, sensors, names, at)
+    await connection.execute(queries("listings")["changed"])
+
+
+async def _listed(
+    connection: DatabaseConnection, hub: str, agent: str, sensors: Sequence[Sensor], names: Sequence[str], at: int
+) -> bool:
+    """Take what is said of sensors; return whether ids of names have changed by it."""
+    sql = queries("listings")
+    mine = [each.sensor for each in sensors]
     if sensors:
         zones = [each.zone for each in sensors]
         await connection.execute(sql["zones"], (hub, zones))
-        await connection.execute(sql["unplace"], (names, zones, hub, agent))
-        rows = [
-            (each.sensor, each.kind.value, each.zone, each.profile, each.max_age_s, _names(each)) for each in sensors
-        ]
-        await connection.execute(sql["list"], (hub, agent, at, *_columns(rows)))
-        await connection.execute(sql["make"], (hub, agent, names, hub))
-    changed |= await settle(connection, hub, [*names, *dropped], at)
+        await connection.execute(sql["unplace"], (mine, zones, hub, agent))
+        await connection.execute(sql["list"], (hub, agent, at, *_columns([_row(each) for each in sensors])))
+        await connection.execute(sql["make"], (hub, agent, mine, hub))
+    changed = await settle(connection, hub, names, at)
     channels = [
         (sensor.sensor, each.name, each.unit, each.kind.value, each.period_us, each.resolution)
         for sensor in sensors
@@ -51,9 +67,8 @@ async def take(connection: DatabaseConnection, birth: Birth, at: int) -> None:
     ]
     if channels:
         changed |= await _is(connection, "say", (at, *_columns(channels), hub, agent))
-    await connection.execute(sql["mark_channels"], (hub, [*names, *dropped]))
-    if changed:
-        await connection.execute(sql["changed"])
+    await connection.execute(sql["mark_channels"], (hub, list(names)))
+    return changed
 
 
 async def revive(connection: DatabaseConnection, birth: Birth, at: int) -> None:
@@ -80,6 +95,11 @@ async def _is(connection: DatabaseConnection, query: str, values: Sequence[objec
     cursor = await connection.execute(queries("listings")[query], values)
     row = await cursor.fetchone()
     return bool(row and row[0])
+
+
+def _row(sensor: Sensor) -> tuple[object, ...]:
+    """Return what is written of a sensor that is listed."""
+    return (sensor.sensor, sensor.kind.value, sensor.zone, sensor.profile, sensor.max_age_s, _names(sensor))
 
 
 def _names(sensor: Sensor) -> str:

@@ -70,6 +70,7 @@ async def rename(connection: DatabaseConnection, hub: str, sensor: str, name: st
                 await _join(connection, id_, there[0])
             await connection.execute(sql["drop_listing"], (hub, sensor, name))
             await connection.execute(sql["rename_listing"], (name, hub, sensor))
+            await connection.execute(queries("rights")["rename"], {"hub": hub, "old": sensor, "new": name})
             await connection.execute(sql["rename"], (name, id_))
             await connection.execute(sql["rename_channels"], (name, id_))
             await connection.execute(sql["remember_name"], (id_, hub, sensor))

@@ -1,8 +1,9 @@
 """Frames into rows, once each."""
 
 from hubwatch_store.ingest.dead_letters import DeadLetter, count_listed, listed, mark_replayed, shown, waiting
+from hubwatch_store.ingest.evidence import signed_lines
 from hubwatch_store.ingest.ledger import LOCK_BUCKETS
-from hubwatch_store.ingest.offer import Departure, Letter, Offer, State
+from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
 from hubwatch_store.ingest.writer import Writer, Written
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "DeadLetter",
     "Departure",
     "Letter",
+    "Mistrust",
+    "Notice",
     "Offer",
     "State",
     "Writer",
@@ -18,5 +21,6 @@ __all__ = [
     "listed",
     "mark_replayed",
     "shown",
+    "signed_lines",
     "waiting",
 ]

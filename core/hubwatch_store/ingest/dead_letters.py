@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from hubwatch_core.errors import Permanent
 from hubwatch_core.message import Message
+from hubwatch_core.signing import wrapped
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.offer import Letter, Offer
@@ -35,6 +36,7 @@ class DeadLetter:
     count: int
     octet_length: int
     replayed: datetime | None
+    kind: str | None
     payload: bytes = b""
 
 
@@ -53,8 +55,8 @@ async def record(connection: DatabaseConnection, offers: Iterable[tuple[Offer, L
     rows = [(digest(offer.message), offer.message, letter) for offer, letter in offers]
     # Sorted, so that two collectors that got the same poison cannot wait for each other.
     for key, message, letter in sorted(rows, key=lambda row: row[0]):
-        what = (_text(message.topic), message.payload, _text(letter.reason))
-        sender = (letter.hub, letter.agent, letter.epoch, letter.seq)
+        what = (_text(message.topic), wrapped(message.payload, message.proof), _text(letter.reason))
+        sender = (letter.hub, letter.agent, letter.epoch, letter.seq, letter.kind)
         await connection.execute(sql, (*what, *sender, key, message.received))
 
 
@@ -111,7 +113,9 @@ def trim(connection: Connection[Any]) -> int:
 
 def digest(message: Message) -> bytes:
     """Return what makes two dead letters the same: topic and payload (SHA-256)."""
-    return hashlib.sha256(message.topic.encode("utf-8", "surrogatepass") + b"\0" + message.payload).digest()
+    return hashlib.sha256(
+        message.topic.encode("utf-8", "surrogatepass") + b"\0" + wrapped(message.payload, message.proof)
+    ).digest()
 
 
 def _text(text: str) -> str:

@@ -52,6 +52,15 @@ class Identities:
         await self._learn_sensors(connection, frames)
         await self._learn_channels(connection, frames)
 
+    async def foreign(self, connection: DatabaseConnection, frames: Iterable[Frame]) -> dict[str, str]:
+        """Return the epochs in `frames` that are known as those of other agents, with whose they are."""
+        new = sorted({(frame.hub, frame.agent, frame.epoch) for frame in frames} - self.epochs.keys())
+        if not new:
+            return {}
+        hubs, agents, epochs = _columns(new)
+        found = await _execute(connection, "foreign", {"hubs": hubs, "agents": agents, "epochs": epochs})
+        return {str(epoch): str(agent) for epoch, agent in found}
+
     async def prepare_days(self, connection: DatabaseConnection, table: str, times_us: Iterable[int], now: int) -> None:
         """Make sure that `table` (reading or event) can take these moments; `now` is the database's time (µs UTC)."""
         # Retention may have taken an older day away since it was asked for, so these are asked for every time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hubwatch_core.message import Message
 from hubwatch_core.wire import Birth, Frame
@@ -25,15 +26,44 @@ class Departure:
     agent: str
 
 
+class Mistrust(StrEnum):
+    """Why a message that can be read is refused all the same."""
+
+    FORGED = "forged"
+    REPLAYED = "replayed"
+    CLAIMED = "claimed"
+    LIMIT = "limit"
+    UNANNOUNCED = "unannounced"
+    UNIT = "unit"
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message that can never be processed; who sent it and as which frame, where that could be read."""
+    """A message that is not processed; who sent it and as which frame, where that could be read and is believed.
+
+    An agent is told that a frame named here is kept, and keeps it no longer. `kind` says that it is not believed, or is
+    not that agent's to say; then `sensor` may say of what.
+    """
 
     reason: str
     hub: str | None = None
     agent: str | None = None
     epoch: str | None = None
     seq: int | None = None
+    kind: Mistrust | None = None
+    sensor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that is told and of which nothing is kept, with how often it happened."""
+
+    kind: Mistrust
+    reason: str
+    hub: str
+    agent: str
+    times: int = 1
+    sensor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +71,4 @@ class Offer:
     """A message as it came, with what it holds."""
 
     message: Message
-    content: Frame | Birth | State | Departure | Letter
+    content: Frame | Birth | State | Departure | Letter | Notice

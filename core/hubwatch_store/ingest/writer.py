@@ -7,25 +7,26 @@ found by halving the batch until one offer is left, which becomes a dead letter;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import numpy as np
 
 from hubwatch_core.errors import Transient
 from hubwatch_core.hub_clock import HubClock
+from hubwatch_core.message import Message
 from hubwatch_core.time_limits import said_at
 from hubwatch_core.wire import Birth, Frame
 from hubwatch_store import devices
 from hubwatch_store.database import DatabaseConnection, DatabaseRefused, DatabaseSection, connect, hang_up, translated
 from hubwatch_store.database.reading_clock import database_clock
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters, events, inventory, ledger
+from hubwatch_store.ingest import dead_letters, events, evidence, inventory, ledger, mistrust
 from hubwatch_store.ingest.copy import packed
 from hubwatch_store.ingest.identities import DAY_US, Identities
 from hubwatch_store.ingest.latest import Latest
-from hubwatch_store.ingest.offer import Departure, Letter, Offer, State
+from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
 from hubwatch_store.series import Columns, aggregates, columns_of
 
 
@@ -38,6 +39,9 @@ class Written:
     readings: int = 0
     events: int = 0
     dead: list[Letter] = field(default_factory=list)
+    repeated: list[Offer] = field(default_factory=list)
+    """Frames that were stored before."""
+    stored: set[int] = field(default_factory=set)
 
     def add(self, other: Written) -> None:
         """Count `other` in."""
@@ -46,8 +50,14 @@ class Written:
         self.readings += other.readings
         self.events += other.events
         self.dead += other.dead
+        self.repeated += other.repeated
 
 
+MOST_CLAIMS = 10
+"""Sensors of one message that are named where they are another agent's; each is a finding of its own."""
+
+Signed = dict[int, Message]
+"""The messages of signed frames, by the identity of the frame."""
 Store = Callable[[Sequence[Offer]], Awaitable[Written]]
 
 
@@ -55,11 +65,26 @@ class Writer:
     """One connection that writes, made anew after every failure."""
 
     def __init__(
-        self, settings: DatabaseSection, name: str = "hubwatch collector", clock: HubClock | None = None
+        self,
+        settings: DatabaseSection,
+        name: str = "hubwatch collector",
+        clock: HubClock | None = None,
+        *,
+        own_epochs: bool = False,
+        rules: devices.SayingRules | None = None,
+        keep_signed: bool = False,
     ) -> None:
+        """Prepare.
+
+        With `own_epochs` a frame under an epoch that is another agent's is refused, with `keep_signed` signed frames
+        are kept as they came.
+        """
         self.settings = settings
         self.clock = clock or HubClock()
         self._name = name
+        self._own_epochs = own_epochs
+        self._keep_signed = keep_signed
+        self._rights = devices.Rights(rules or devices.SayingRules())
         self._connection: DatabaseConnection | None = None
         self._identities = Identities()
         self._latest = Latest(monotonic())
@@ -113,8 +138,37 @@ class Writer:
         written = await self._by_halves(
             self._announce, [each for each in offers if not isinstance(each.content, Frame)]
         )
+        if self._own_epochs:
+            foreign = await self._foreign_epochs(frames)
+            written.add(await self._by_halves(self._announce, foreign))
+            frames = [each for each in frames if all(each.message is not other.message for other in foreign)]
+        frames, refused = await self._sifted(frames)
+        written.add(await self._by_halves(self._announce, refused))
         written.add(await self._by_halves(self._store_frames, frames))
         return written
+
+    async def _sifted(self, offers: list[Offer]) -> tuple[list[Offer], list[Offer]]:
+        """Return frames with what their agents may say, and letters about what they may not."""
+        if not offers or not any(self._rights.rules):
+            return offers, []
+        if not await self._identities.is_current(self._connected()):
+            self._rights.forget()
+        sifted = await self._rights.sift(
+            self._connected(), [each.content for each in offers if isinstance(each.content, Frame)]
+        )
+        rest = [replace(each, content=part.frame) for each, part in zip(offers, sifted, strict=True)]
+        return rest, [letter for each, part in zip(offers, sifted, strict=True) for letter in _letters(each, part)]
+
+    async def _foreign_epochs(self, offers: Sequence[Offer]) -> list[Offer]:
+        """Return a letter for each frame under an epoch that is another agent's."""
+        frames = [each.content for each in offers if isinstance(each.content, Frame)]
+        with translated():
+            known = await self._identities.foreign(self._connected(), frames)
+        return [
+            _mistrusted(each, f"epoch {each.content.epoch} is that of agent {known[each.content.epoch]}")
+            for each in offers
+            if isinstance(each.content, Frame) and each.content.epoch in known
+        ]
 
     async def _by_halves(self, store: Store, offers: Sequence[Offer]) -> Written:
         try:
@@ -134,12 +188,18 @@ class Writer:
     async def _store_frames(self, offers: Sequence[Offer]) -> Written:
         came = [(each.content, each.message.received) for each in offers if isinstance(each.content, Frame)]
         frames, received = [frame for frame, _ in came], [at for _, at in came]
+        signed: Signed = {}
+        if self._keep_signed:
+            signed = {id(each.content): each.message for each in offers if each.message.proof is not None}
         written = None
         while written is None:
-            written = await self._try(frames, received)
+            written = await self._try(frames, received, signed)
+        if written.duplicates:
+            written.repeated = [each for each in offers if id(each.content) not in written.stored]
+        written.stored = set()
         return written
 
-    async def _try(self, frames: Sequence[Frame], received: Sequence[int]) -> Written | None:
+    async def _try(self, frames: Sequence[Frame], received: Sequence[int], signed: Signed) -> Written | None:
         """Store frames in one transaction; None when what names mean has changed since it was asked."""
         connection = self._connected()
         columns = await self._prepare(connection, frames)
@@ -147,7 +207,7 @@ class Writer:
         async with connection.transaction():
             if frames and not await self._identities.is_current(connection):
                 return None
-            written = await self._store(connection, frames, columns)
+            written = await self._store(connection, frames, columns, signed)
             due = latest.due(monotonic())
             if due:
                 await latest.write(connection)
@@ -168,8 +228,11 @@ class Writer:
         connection = self._connected()
         letters = [(each, each.content) for each in offers if isinstance(each.content, Letter)]
         said = [each for each in offers if isinstance(each.content, Birth | State | Departure)]
+        notices = [each.content for each in offers if isinstance(each.content, Notice)]
         await dead_letters.know_epochs(connection, [letter for _, letter in letters])
-        if letters or said:
+        if said:
+            self._rights.forget()
+        if letters or said or notices:
             async with connection.transaction():
                 if said:
                     await devices.lock(connection)
@@ -177,11 +240,16 @@ class Writer:
                     received, retained = each.message.received, each.message.retain
                     if isinstance(each.content, Birth):
                         at = said_at(each.content, received, retained=retained)
-                        await inventory.record_birth(connection, each.content, at, retained=retained)
+                        birthed = await inventory.record_birth(
+                            connection, each.content, at, retained=retained, own=self._rights.rules.own
+                        )
+                        letters += _claims(each, birthed.claimed)
+                        notices += _units(each.content, birthed.units)
                     elif isinstance(each.content, State):
                         await inventory.record_state(connection, each.content, received, retained=retained)
                     elif isinstance(each.content, Departure):
                         await devices.heard_of_departure(connection, each.content.hub, each.content.agent)
+                await mistrust.tell(connection, [*notices, *(letter for _, letter in letters)])
                 await dead_letters.record(connection, letters)
         return Written(dead=[letter for _, letter in letters])
 
@@ -189,7 +257,9 @@ class Writer:
         assert self._connection is not None, "write() connects"
         return self._connection
 
-    async def _store(self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns) -> Written:
+    async def _store(
+        self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns, signed: Signed
+    ) -> Written:
         if not frames:
             return Written()
         claimed = await ledger.claim(connection, frames, self._identities.epochs)
@@ -202,14 +272,51 @@ class Writer:
             await aggregates.note_late(connection, fresh)
         await events.copy_events(connection, new, self._identities.sensors)
         await events.record_evictions(connection, new)
+        await evidence.keep(connection, [signed[id(each)] for each in new if id(each) in signed])
         self.clock.set(await ledger.stamp(connection, claimed))
         count = sum(len(frame.events) for frame in new)
-        return Written(len(new), len(frames) - len(new), len(fresh), count)
+        repeated = len(frames) - len(new)
+        return Written(len(new), repeated, len(fresh), count, stored={id(each) for each in new} if repeated else set())
 
 
 def _sender(offer: Offer) -> tuple[str, str]:
     content = offer.content
     return content.hub or "", content.agent or ""
+
+
+def _claims(offer: Offer, claimed: Mapping[str, str]) -> list[tuple[Offer, Letter]]:
+    content = offer.content
+    return [
+        (offer, Letter(f"sensor {sensor} is agent {owner}'s", content.hub, content.agent, kind=Mistrust.CLAIMED,
+                       sensor=sensor))
+        for sensor, owner in sorted(claimed.items())[:MOST_CLAIMS]
+    ]  # fmt: skip
+
+
+def _units(birth: Birth, changes: Mapping[str, str]) -> list[Notice]:
+    return [
+        Notice(Mistrust.UNIT, change, birth.hub, birth.agent, sensor=sensor)
+        for sensor, change in sorted(changes.items())[:MOST_CLAIMS]
+    ]
+
+
+def _letters(offer: Offer, part: devices.Sifted) -> list[Offer]:
+    """Return what is kept of a frame that says what its agent may not say."""
+    content, found = offer.content, list[Letter]()
+    for sensor in part.claimed[:MOST_CLAIMS]:
+        reason = f"sensor {sensor} is another agent's"
+        found.append(Letter(reason, content.hub, content.agent, kind=Mistrust.CLAIMED, sensor=sensor))
+    if part.unannounced:
+        names = ", ".join(part.unannounced[:MOST_CLAIMS])
+        found.append(
+            Letter(f"no birth announces this of {names}", content.hub, content.agent, kind=Mistrust.UNANNOUNCED)
+        )
+    return [Offer(offer.message, letter) for letter in found]
+
+
+def _mistrusted(offer: Offer, reason: str) -> Offer:
+    content = offer.content
+    return Offer(offer.message, Letter(reason, content.hub, content.agent, kind=Mistrust.FORGED))
 
 
 def _refused(offer: Offer, error: DatabaseRefused) -> Offer:

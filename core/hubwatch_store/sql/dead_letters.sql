@@ -1,9 +1,10 @@
 -- record: keeps a dead letter, or counts it when the same one is there
-INSERT INTO hubwatch.dead_letters AS d (topic, payload, reason, first_seen, last_seen, hub, agent, epoch, seq, digest)
-SELECT %s, %s, %s, seen, seen, %s, %s, %s, %s, %s
+INSERT INTO hubwatch.dead_letters AS d (topic, payload, reason, first_seen, last_seen, hub, agent, epoch, seq, kind,
+    digest)
+SELECT %s, %s, %s, seen, seen, %s, %s, %s, %s, %s, %s
 FROM (SELECT LEAST(TIMESTAMPTZ 'epoch' + %s * INTERVAL '1 microsecond', clock_timestamp()) AS seen) m
 ON CONFLICT (digest) DO UPDATE
-SET count = d.count + 1, reason = excluded.reason, replayed = NULL,
+SET count = d.count + 1, reason = excluded.reason, kind = excluded.kind, replayed = NULL,
     last_seen = CASE WHEN d.last_seen <= clock_timestamp() THEN greatest(d.last_seen, excluded.last_seen)
         ELSE excluded.last_seen END;
 
@@ -11,7 +12,7 @@ SET count = d.count + 1, reason = excluded.reason, replayed = NULL,
 SELECT hubwatch.know_refused_epoch(%s, %s, %s);
 
 -- list: dead letters, newest first, without their payloads
-SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed
+SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind
 FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
 ORDER BY last_seen DESC, id DESC LIMIT %(most)s;
@@ -21,7 +22,7 @@ SELECT count(*) FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0);
 
 -- show: one dead letter with its payload
-SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, payload
+SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind, payload
 FROM hubwatch.dead_letters WHERE id = %s;
 
 -- waiting: ids of dead letters that were not replayed, oldest first

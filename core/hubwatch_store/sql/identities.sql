@@ -58,3 +58,9 @@ ORDER BY 2, 3, 4 ON CONFLICT DO NOTHING;
 -- partitions: makes the partitions for moments (µs UTC) where the engine does not do so by itself
 SELECT hubwatch.ensure_partitions(%s, ARRAY(
     SELECT TIMESTAMPTZ 'epoch' + us * INTERVAL '1 microsecond' FROM unnest(%s::bigint[]) us));
+
+-- foreign: epochs that are known as those of other agents, with one of them
+SELECT epoch, min(agent) FROM hubwatch.epoch
+WHERE epoch = ANY (%(epochs)s::text[]) AND NOT refused
+    AND (hub, agent, epoch) NOT IN (SELECT * FROM unnest(%(hubs)s::text[], %(agents)s::text[], %(epochs)s::text[]))
+GROUP BY epoch;

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from hubwatch_core.logs import get_logger
 from hubwatch_store.database import DatabaseSection, connect_sync, translated
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters
+from hubwatch_store.ingest import dead_letters, evidence, mistrust
 from hubwatch_store.keeping import Deleted, compaction, privacy, retention
 from hubwatch_store.series import Bounds, Refreshed, aggregates
 from hubwatch_store.upkeep.refused_frames import report_refused_frames
@@ -89,11 +89,13 @@ def maintain_on(
             return None
         done = Done(unexplained=report_unexplained_gaps(connection))
         done.refused = report_refused_frames(connection, _one(connection, "now"))
+        mistrust.end_what_is_over(connection)
         done.refreshed = _refresh(connection, bounds, patient=when_due)
         done.folded = compaction.fold(connection, bounds)
         done.trimmed = _trim(connection)
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
+            evidence.trim(connection)
     return done
 
 

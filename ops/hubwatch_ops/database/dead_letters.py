@@ -118,7 +118,9 @@ async def _again(writer: Writer, limits: Limits, letter: DeadLetter) -> str | No
     from hubwatch_collector.decoding import offer_of
     from hubwatch_core.clock import to_us
     from hubwatch_core.message import Message
-    from hubwatch_store.ingest import Letter
+    from hubwatch_core.wire import Birth, Frame
+    from hubwatch_store.devices import AgentKeys
+    from hubwatch_store.ingest import Letter, Mistrust
 
     message = Message(letter.topic, letter.payload, 1, False, 0, to_us(letter.first_seen))
     offer = offer_of(message, limits)
@@ -126,6 +128,14 @@ async def _again(writer: Writer, limits: Limits, letter: DeadLetter) -> str | No
         return None
     if isinstance(offer.content, Letter):
         return offer.content.reason
+    if letter.kind in (Mistrust.FORGED, Mistrust.REPLAYED) and isinstance(offer.content, Frame | Birth):
+        keys = AgentKeys(writer.settings, "hubwatch dead-letters replay")
+        try:
+            (fault,) = await keys.faults([(offer.message, offer.content)])
+        finally:
+            await keys.close()
+        if fault is not None:
+            return fault.reason
     written = await writer.write([offer])
     return written.dead[0].reason if written.dead else None
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_core.clock import to_datetime
+from hubwatch_core.errors import Permanent
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
@@ -22,6 +26,7 @@ app = typer.Typer(name="ledger", help="Which frames arrived, and why others did 
 EXIT_UNEXPLAINED = 4
 EXIT_REFUSED = 5
 REASON_CHARS = 100
+MOST_SHOWN = 20
 COUNTS = ("published", "committed", "dead_lettered", "evicted", "missing", "unexplained")
 
 
@@ -109,3 +114,78 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         )
         for row in rows
     ]
+
+
+@app.command()
+@border
+def prove(
+    agent: Annotated[str, typer.Argument(metavar="HUB/AGENT", help="Whose frames.")],
+    file: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    begin: Annotated[datetime, typer.Option("--from", help="Received since (UTC).")],
+    end: Annotated[datetime, typer.Option("--to", help="Received before (UTC).")],
+    config: ConfigFile = None,
+    dsn: Dsn = None,
+) -> None:
+    """Write the signed frames of an agent as they came, for others to check (`intake.keep_signed`)."""
+    from hubwatch_ops.database.settings import load_database
+    from hubwatch_store.database import connect_sync
+    from hubwatch_store.ingest import signed_lines
+
+    hub, _, name = agent.partition("/")
+    lines = 0
+    with connect_sync(load_database(config, dsn), "hubwatch ledger prove") as connection, file.open("wb") as out:
+        for line in signed_lines(connection, hub, name, begin.replace(tzinfo=UTC), end.replace(tzinfo=UTC)):
+            out.write(line + b"\n")
+            lines += 1
+    typer.echo(f"{lines} frames; check them with: hubwatch ledger verify {file} --key CERTIFICATE")
+
+
+@app.command()
+@border
+def verify(
+    file: Annotated[Path, typer.Argument(help="What `prove` has written.")],
+    key: Annotated[list[Path], typer.Option("--key", help="Certificate or public key of the agent (PEM).")],
+) -> None:
+    """Check signed frames without database and network: who said it, and that nothing is left out in between.
+
+    Exit code 1 when a line does not hold or a frame is missing.
+    """
+    from hubwatch_core.evidence import account
+
+    with file.open("rb") as lines:
+        found = account((line.rstrip(b"\n") for line in lines), [_public_key(each) for each in key])
+    for each in found.epochs:
+        between = f"{to_datetime(each.first_sent):%F %T}Z and {to_datetime(each.last_sent):%F %T}Z"
+        typer.echo(
+            f"{each.hub}/{each.agent} epoch {each.epoch}: {len(each.seqs)} frames, {min(each.seqs)} to "
+            f"{max(each.seqs)}, sent between {between}, {len(each.missing)} missing"
+        )
+        if each.missing:
+            more = " …" if len(each.missing) > MOST_SHOWN else ""
+            typer.echo(f"  missing: {', '.join(map(str, each.missing[:MOST_SHOWN]))}{more}")
+    for number, reason in list(found.faults.items())[:MOST_SHOWN]:
+        typer.echo(f"line {number} does not hold: {one_line(reason)}")
+    if len(found.faults) > MOST_SHOWN:
+        typer.echo(f"{len(found.faults) - MOST_SHOWN} more lines do not hold")
+    typer.echo("everything holds" if found.holds else "it does not hold")
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+def _public_key(file: Path) -> bytes:
+    """Return the Ed25519 key in a certificate or public key; raises Permanent when there is none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        data = file.read_bytes()
+        is_certificate = b"BEGIN CERTIFICATE" in data
+        key = load_pem_x509_certificate(data).public_key() if is_certificate else load_pem_public_key(data)
+    except OSError as error:
+        raise Permanent(f"{file} cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise Permanent(f"{file} is neither a certificate nor a public key (PEM)") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise Permanent(f"the key in {file} is not of the kind Ed25519")
+    return key.public_bytes_raw()

@@ -99,21 +99,50 @@ def replace(
 @border
 def move(
     sensor: SensorArgument,
-    zone: Annotated[str, typer.Argument(help="The zone in which it stands now.")],
     by: By,
     reason: Reason,
+    zone: Annotated[str | None, typer.Argument(help="The zone in which it stands now.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="AGENT", help="The agent that has it now, and no other.")
+    ] = None,
     since: Since = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """Say that a sensor stands in another zone, until its agent says another one than before."""
+    """Say that a sensor stands in another zone, until its agent says another one than before, or is another agent's."""
     from hubwatch_store import devices
 
     hub, name = _named(sensor, "HUB/SENSOR")
     who, why, at = _text(by, "--by"), _text(reason, "--reason"), _moment(since)
-    _id(zone, "the zone")
-    _run(lambda connection: devices.move(connection, hub, name, zone, who, why, at), config, dsn)
-    say(f"sensor {name} stands in zone {zone} now; what it measured elsewhere stays, as CHANNEL#1, #2, …")
+    if (zone is None) == (to is None):
+        raise BadCall("say where it is now: a zone, or --to AGENT")
+    if to is not None:
+        agent = _id(to, "the agent")
+        _run(lambda connection: devices.give(connection, hub, name, agent, who, why), config, dsn)
+        say(f"sensor {name} is agent {agent}'s now, and no other's; what was measured stays")
+    if zone is not None:
+        place = _id(zone, "the zone")
+        _run(lambda connection: devices.move(connection, hub, name, place, who, why, at), config, dsn)
+        say(f"sensor {name} stands in zone {place} now; what it measured elsewhere stays, as CHANNEL#1, #2, …")
+
+
+@sensor_app.command()
+@border
+def share(
+    sensor: SensorArgument,
+    agent: Annotated[str, typer.Option("--with", metavar="AGENT", help="The agent that may list it, too.")],
+    by: By,
+    reason: Reason,
+    config: ConfigFile = None,
+    dsn: Dsn = None,
+) -> None:
+    """Say that several agents make up a sensor, each with channels of its own, as a door's contact and its reader."""
+    from hubwatch_store import devices
+
+    hub, name = _named(sensor, "HUB/SENSOR")
+    who, why, other = _text(by, "--by"), _text(reason, "--reason"), _id(agent, "the agent")
+    _run(lambda connection: devices.share(connection, hub, name, other, who, why), config, dsn)
+    say(f"agent {other} may list sensor {name}, too")
 
 
 @sensor_app.command()

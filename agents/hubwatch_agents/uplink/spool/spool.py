@@ -141,6 +141,10 @@ class Spool:
         if segment.waiting == 0 and segment is not self._active.get(segment.header.lane):
             self._remove(segment)
 
+    def has(self, segment: Segment) -> bool:
+        """Return whether a file is there: not given up, and with frames that are kept."""
+        return segment in self._segments
+
     def keeps(self, number: FrameNumber) -> bool:
         """Return whether a frame is there whole, or was released from a file that is there. Reads files: not often."""
         return any(

@@ -1,0 +1,244 @@
+"""Signatures of what agents say: who said it, provable to anybody who has the agent's public key and nothing else.
+
+Messages that an agent sends together are signed together: their digests are the leaves of a tree, the root is signed
+with Ed25519, and each message carries the signature with the few digests that lead from it to the root (its proof). So
+each is checked alone, in any order, and one signature check serves all that were signed together
+(docs/decisions/0073). A leaf covers topic, epoch, sequence number and payload; a birth has the number 0.
+
+A proof is detached: a user property where MQTT 5 is spoken, a line before the payload elsewhere and wherever a message
+is kept. What is sent twice under other bytes (`late`) is signed twice.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from hubwatch_core.errors import Permanent, Poison
+from hubwatch_core.message import PROOF_PROPERTY, Message
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+MOST_TOGETHER = 64
+"""Messages under one signature: with more, the way to the root costs what the signature saves."""
+_LEVELS = 6
+"""Digests that lead from one of so many messages to the root."""
+_HEAD = struct.Struct(">B8s64sBB3s")
+"""Version, name of the key, signature, place among the messages signed together, how many those are, nothing."""
+_NOTHING = bytes(3)
+_DIGEST = 32
+_VERSION = 1
+_STATEMENT = b"hubwatch frames 1\n"
+_LEAF, _NODE = b"\x00", b"\x01"
+_MARK = b"hubwatch-signed "
+_HEAD_CHARS = 4 * _HEAD.size // 3
+MAX_PROOF_CHARS = _HEAD_CHARS + 4 * (_LEVELS * _DIGEST + 2) // 3
+NOT_SIGNED = "its signature does not hold: it is not what the agent signed"
+PROOF_BYTES = len(_MARK) + MAX_PROOF_CHARS + len(PROOF_PROPERTY) + 8
+"""What a message grows by when it is signed, in either way, at the most."""
+
+
+class Signed(NamedTuple):
+    """What a signature covers; `epoch` and `seq` are those that the payload says."""
+
+    topic: str
+    epoch: str
+    seq: int
+    payload: bytes
+
+    @property
+    def leaf(self) -> bytes:
+        """Return its digest."""
+        head = b"%b%b\n%b\n%d\n" % (_LEAF, self.topic.encode(), self.epoch.encode(), self.seq)
+        return sha256(head + self.payload).digest()
+
+
+class Proof(NamedTuple):
+    """The signature of a message, and what leads from the message to it."""
+
+    key: bytes
+    """Name of the key; which key that is, the reader knows from elsewhere."""
+    signature: bytes
+    place: int
+    together: int
+    tail: str
+    """The way to the root, still in text: of messages that were signed together most need none of it."""
+
+    @classmethod
+    def parsed(cls, text: str) -> Proof:
+        """Take a proof from its text; raises Poison when it is none."""
+        if not _HEAD_CHARS <= len(text) <= MAX_PROOF_CHARS:
+            raise Poison("its signature cannot be read")
+        try:
+            head = _HEAD.unpack(a2b_base64(text[:_HEAD_CHARS], strict_mode=True))
+        except (ValueError, struct.error):
+            raise Poison("its signature cannot be read") from None
+        version, key, signature, place, together, nothing = head
+        if (version, nothing) != (_VERSION, _NOTHING) or not place < together <= MOST_TOGETHER:
+            raise Poison("its signature is none of this version")
+        return cls(key, signature, place, together, text[_HEAD_CHARS:])
+
+    @property
+    def text(self) -> str:
+        """Return it as it is sent."""
+        head = _HEAD.pack(_VERSION, self.key, self.signature, self.place, self.together, _NOTHING)
+        return b64encode(head).decode() + self.tail
+
+    @property
+    def path(self) -> tuple[bytes, ...]:
+        """Return the digests beside the way to the root, from below; raises Poison when they cannot be read."""
+        try:
+            data = a2b_base64(self.tail + "=" * (-len(self.tail) % 4), strict_mode=bool(self.tail))
+        except ValueError:
+            raise Poison("its signature cannot be read") from None
+        path = tuple(data[i : i + _DIGEST] for i in range(0, len(data), _DIGEST))
+        if len(data) % _DIGEST:
+            raise Poison("its signature cannot be read")
+        return path
+
+
+class Way(NamedTuple):
+    """The nodes from a message up to where something is known, and those beside them; by `node_number`."""
+
+    nodes: dict[int, bytes]
+    statement: bytes | None
+    """What must have been signed for them to hold; None where a node that is known says that they hold."""
+
+
+def way_of(proof: Proof, leaf: bytes, known: Mapping[int, bytes]) -> Way:
+    """Return what a proof says of the tree over a message with this digest.
+
+    `known` are nodes of that tree that hold. Raises Poison where the message is none of the tree's.
+    """
+    nodes: dict[int, bytes] = {}
+    beside: list[bytes] | None = None
+    node, place, width, level = leaf, proof.place, proof.together, 0
+    while (there := known.get(node_number(level, place))) is None:
+        nodes[node_number(level, place)] = node
+        if width == 1:
+            break
+        if place ^ 1 < width:
+            beside = list(reversed(proof.path)) if beside is None else beside
+            if not beside:
+                raise Poison("its signature lacks a part")
+            other = nodes[node_number(level, place ^ 1)] = beside.pop()
+            node = _parent(other, node) if place & 1 else _parent(node, other)
+        place, width, level = place >> 1, (width + 1) >> 1, level + 1
+    if there is not None:
+        if there != node:
+            raise Poison(NOT_SIGNED)
+        return Way(nodes, None)
+    if beside or (beside is None and proof.tail):
+        raise Poison("its signature has a part too many")
+    return Way(nodes, _statement(node, proof.together))
+
+
+def node_number(level: int, place: int) -> int:
+    """Return what names a node of a tree: its level, the leaves' is 0, and its place there."""
+    return level * MOST_TOGETHER + place
+
+
+class MessageSigner:
+    """Signs what one agent says."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = key.public_key().public_bytes_raw()
+        self._name = key_name(self.public)
+
+    @classmethod
+    def from_file(cls, file: Path) -> MessageSigner:
+        """Read a key that enrolment has made (PEM, PKCS 8). Raises Permanent when that cannot be, or others may."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        try:
+            if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise Permanent(f"signing key {file} may be read by others: chmod 600 {file}")
+            key = load_pem_private_key(file.read_bytes(), None)
+        except OSError as error:
+            raise Permanent(f"signing key {file} cannot be read: {error.strerror or error}") from None
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise Permanent(f"signing key {file} is no unencrypted PEM of a private key") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise Permanent(f"signing key {file} is not of the kind Ed25519")
+        return cls(key)
+
+    def sign(self, messages: Sequence[Signed]) -> list[str]:
+        """Return the proof of each message; those of `MOST_TOGETHER` at a time share one signature."""
+        proofs: list[str] = []
+        for i in range(0, len(messages), MOST_TOGETHER):
+            proofs += self._sign_together([each.leaf for each in messages[i : i + MOST_TOGETHER]])
+        return proofs
+
+    def _sign_together(self, leaves: list[bytes]) -> list[str]:
+        levels = [leaves]
+        while len(levels[-1]) > 1:
+            below = levels[-1]
+            pairs = [_parent(*below[i : i + 2]) for i in range(0, len(below) - 1, 2)]
+            levels.append(pairs + below[len(pairs) * 2 :])
+        signature = self._key.sign(_statement(levels[-1][0], len(leaves)))
+        return [
+            Proof(self._name, signature, place, len(leaves), _text(_path(levels, place))).text
+            for place in range(len(leaves))
+        ]
+
+
+def key_name(public: bytes) -> bytes:
+    """Return what a key is called in proofs: enough to tell an agent's keys apart, nothing to be trusted."""
+    return sha256(public).digest()[:8]
+
+
+def is_signed_by(public: bytes, signature: bytes, statement: bytes) -> bool:
+    """Return whether the owner of a public key has signed a statement. Lets go of the interpreter while it computes."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, statement)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def wrapped(payload: bytes, proof: str | None) -> bytes:
+    """Return a payload with its proof before it, as it is sent and kept where a message has no properties."""
+    return payload if proof is None else b"%b%b\n%b" % (_MARK, proof.encode(), payload)
+
+
+def opened(message: Message) -> Message:
+    """Return a message with its own payload, and its proof beside it, however that came."""
+    if not message.payload.startswith(_MARK):
+        return message
+    line, _, payload = message.payload.partition(b"\n")
+    return replace(message, payload=payload, proof=line.removeprefix(_MARK).decode("ascii", "replace"))
+
+
+def _parent(left: bytes, right: bytes) -> bytes:
+    return sha256(_NODE + left + right).digest()
+
+
+def _statement(root: bytes, count: int) -> bytes:
+    return b"%b%d\n%b" % (_STATEMENT, count, root)
+
+
+def _text(path: Sequence[bytes]) -> str:
+    return b64encode(b"".join(path)).rstrip(b"=").decode()
+
+
+def _path(levels: Sequence[Sequence[bytes]], place: int) -> list[bytes]:
+    path = []
+    for level in levels[:-1]:
+        if place ^ 1 < len(level):
+            path.append(level[place ^ 1])
+        place >>= 1
+    return path
