@@ -31,7 +31,7 @@ def person(role: Role, *hubs: str, name: str = "kim") -> Person:
     return Person(name, (Grant(role, frozenset(hubs)),))
 
 
-@pytest.mark.parametrize(("role", "act"), product(Role, Act))
+@pytest.mark.parametrize(("role", "act"), list(product(Role, Act)))
 def test_act_is_for_those_whose_role_includes_its_least_role_and_only_at_their_hubs(role: Role, act: Act) -> None:
     kim = person(role, HERE)
     assert may(kim, act, HERE) is (LEAST_ROLE[act] in INCLUDES[role])

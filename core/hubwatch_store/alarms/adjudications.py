@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hubwatch_core.alarm import Adjudication
-from hubwatch_store.alarms.alarms import fetch, write
-from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.database import DatabaseConnection, fetch, write
 
 
 @dataclass(frozen=True, slots=True)

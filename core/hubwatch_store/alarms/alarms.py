@@ -11,13 +11,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
-from hubwatch_store.database import DatabaseConnection, Pool, settle, translated
-from hubwatch_store.database.sql_files import queries
+from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.ownership import still_ours
 
 _ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
@@ -62,19 +59,6 @@ async def alone(connection: DatabaseConnection) -> AsyncIterator[None]:
         async with connection.transaction(), connection.pipeline():
             await write(connection, "alarms", "lock")
             yield
-
-
-async def fetch(connection: DatabaseConnection, topic: str, name: str, **values: object) -> list[dict[str, Any]]:
-    """Run a named query that has rows, and give them by column name."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(queries(topic)[name], values)
-        await settle(connection)
-        return await cursor.fetchall()
-
-
-async def write(connection: DatabaseConnection, topic: str, name: str, **values: object) -> None:
-    """Run a named query without rows; inside a pipeline its errors may come with a later query."""
-    await connection.execute(queries(topic)[name], values)
 
 
 async def take_arrivals(connection: DatabaseConnection, most: int) -> list[NewDetection]:
