@@ -10,7 +10,7 @@ from hubwatch_store.database.session import DatabaseConnection, settle
 from hubwatch_store.database.sql_files import queries
 
 
-async def fetch(connection: DatabaseConnection, topic: str, name: str, **values: object) -> list[dict[str, Any]]:
+async def fetch(connection: DatabaseConnection, topic: str, name: str, /, **values: object) -> list[dict[str, Any]]:
     """Run a named query that has rows, and give them by column name."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(queries(topic)[name], values)
@@ -18,6 +18,6 @@ async def fetch(connection: DatabaseConnection, topic: str, name: str, **values:
         return await cursor.fetchall()
 
 
-async def write(connection: DatabaseConnection, topic: str, name: str, **values: object) -> None:
+async def write(connection: DatabaseConnection, topic: str, name: str, /, **values: object) -> None:
     """Run a named query without rows; inside a pipeline its errors may come with a later query."""
     await connection.execute(queries(topic)[name], values)

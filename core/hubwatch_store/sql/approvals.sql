@@ -9,15 +9,18 @@ VALUES (%(act)s, %(hub)s, %(subject)s, %(details)s, %(reason)s, %(by)s,
 ON CONFLICT (act, hub, subject) WHERE decision IS NULL DO NOTHING RETURNING id;
 
 -- list_approvals: those that wait, or the last ones too
-SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decision, decided_by, decided, note, done
+SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decision, decided_by, decided, note, done,
+    decision IS NULL AND expires > clock_timestamp() AS waits
 FROM hubwatch.approvals WHERE %(decided)s OR decision IS NULL ORDER BY decision IS NOT NULL, id DESC LIMIT %(most)s;
 
 -- one: one of them, and nobody else decides it until the transaction ends
-SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decision, decided_by, decided, note, done
+SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decision, decided_by, decided, note, done,
+    decision IS NULL AND expires > clock_timestamp() AS waits
 FROM hubwatch.approvals WHERE id = %(id)s FOR UPDATE;
 
 -- decide: what the second person says
-UPDATE hubwatch.approvals SET decision = %(decision)s, decided_by = %(by)s, decided = clock_timestamp(), note = %(note)s
+UPDATE hubwatch.approvals SET decision = %(decision)s, decided_by = %(by)s, decided = clock_timestamp(), note = %(note)s,
+    done = CASE WHEN %(done)s THEN clock_timestamp() END
 WHERE id = %(id)s;
 
 -- take: an act that was agreed to is done, once

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import TWO_PERSONS, Act, Person, may, may_agree, refusal
 from hubwatch_store.database import DatabaseConnection, fetch, translated, write
+from hubwatch_store.users.directory import existing_user
 from hubwatch_store.users.journal import record
 
 MOST_SHOWN = 200
@@ -41,6 +42,7 @@ class Approval:
     decided: datetime | None
     note: str | None
     done: datetime | None
+    waits: bool
 
 
 async def ask(
@@ -73,33 +75,47 @@ async def ask(
     return number
 
 
-async def decide(
-    connection: DatabaseConnection, person: Person, number: int, *, agree: bool, note: str | None
-) -> Approval:
-    """Agree to an act or refuse it, in the caller's transaction, and return it as it stands then.
+async def to_decide(connection: DatabaseConnection, person: Person, number: int) -> Approval:
+    """Return an act that `person` may decide; nobody else decides it until the caller's transaction ends.
 
-    Raises NotAllowed, or Permanent when it does not wait.
+    What follows from it is done before `decide`. Raises NotAllowed, or Permanent when it does not wait.
     """
-    found = await waiting(connection, number)
+    found = await one(connection, number)
+    if not found.waits:
+        raise Permanent(f"approval {number} was {found.decision or 'expired'} already")
     if person.name == found.asked_by:
         raise NotAllowed("the second of two persons must be another one than the first")
     if not may_agree(person, found.act, found.hub, found.asked_by):
         where = "every hub" if found.hub is None else f"hub {found.hub}"
         raise NotAllowed(f"to decide {found.act} at {where} needs the role {TWO_PERSONS[found.act]} there")
-    word = "approved" if agree else "refused"
-    await write(connection, "approvals", "decide", id=number, decision=word, by=person.name, note=note)
-    await record(connection, person, f"approval.{word}", _said(found.act, found.subject), hub=found.hub,
-                 details={"approval": number, "asked_by": found.asked_by, "note": note or ""})  # fmt: skip
-    return await one(connection, number)
-
-
-async def waiting(connection: DatabaseConnection, number: int) -> Approval:
-    """Return an act that waits, and let nobody else decide it; raises Permanent when it does not wait (any more)."""
-    await end_due(connection)
-    found = await one(connection, number)
-    if found.decision is not None:
-        raise Permanent(f"approval {number} was {found.decision} already")
     return found
+
+
+async def first_person(connection: DatabaseConnection, found: Approval) -> Person:
+    """Return who asked, as they are now; raises NotAllowed when they may not do it any more."""
+    user = await existing_user(connection, found.asked_by)
+    first = user.person()
+    if user.disabled is not None or not may(first, found.act, found.hub):
+        raise NotAllowed(f"{found.asked_by}, who asked, may not do that any more")
+    return first
+
+
+async def decide(
+    connection: DatabaseConnection,
+    person: Person,
+    found: Approval,
+    *,
+    agree: bool,
+    note: str | None,
+    done: bool = False,
+) -> Approval:
+    """Write down what the second person says of an act from `to_decide`, last in that transaction."""
+    word = "approved" if agree else "refused"
+    await write(connection, "approvals", "decide", id=found.id, decision=word, by=person.name, note=note, done=done)
+    decided = await one(connection, found.id)
+    await record(connection, person, f"approval.{word}", _said(found.act, found.subject), hub=found.hub,
+                 details={"approval": found.id, "asked_by": found.asked_by, "note": note or ""})  # fmt: skip
+    return decided
 
 
 async def take(
@@ -146,4 +162,3 @@ def _said(act: Act, subject: str) -> str:
 
 def _approval(row: Mapping[str, Any]) -> Approval:
     return Approval(**{**row, "act": Act(row["act"])})
-

@@ -1,4 +1,4 @@
-"""The directory: who has a login, with which roles at which hubs. Every change is journalled and ends their sessions."""
+"""The directory: who has a login, with which roles at which hubs. Changes are journalled and end their sessions."""
 
 from __future__ import annotations
 
@@ -173,9 +173,7 @@ async def vouched(
     """
     rows = await fetch(connection, "users", "by_subject", issuer=issuer, subject=subject)
     if not rows:
-        return await add_user(
-            connection, name, grants, by=by, full_name=full_name, issuer=issuer, subject=subject
-        )
+        return await add_user(connection, name, grants, by=by, full_name=full_name, issuer=issuer, subject=subject)
     user = await existing_user(connection, rows[0]["name"])
     if user.disabled is not None:
         raise Permanent(f"{user.name} is disabled")

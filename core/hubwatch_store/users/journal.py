@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from psycopg.types.json import Jsonb
+from collections.abc import Mapping
 
 from hubwatch_core.permission import Person
-from hubwatch_store.database import DatabaseConnection, write
+from hubwatch_store.audit import journal
+from hubwatch_store.database import DatabaseConnection
 
 
 async def record(
@@ -15,17 +16,7 @@ async def record(
     subject: str,
     *,
     hub: str | None = None,
-    details: dict[str, object] | None = None,
+    details: Mapping[str, object] | None = None,
 ) -> None:
-    """Write down an act of a person, in the transaction of what it does. Errors may come with a later query."""
-    await write(
-        connection,
-        "journal",
-        "record",
-        who=by.name,
-        verified=by.verified,
-        hub=hub,
-        act=act,
-        subject=subject,
-        details=Jsonb(details or {}),
-    )
+    """Write down an act of a person, last in the transaction of what it does: others that write wait for its end."""
+    await journal(connection, act, who=by.name, verified=by.verified, hub=hub, subject=subject, details=details)

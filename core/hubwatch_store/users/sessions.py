@@ -100,9 +100,7 @@ async def end_sessions(
     connection: DatabaseConnection, user: int, why: str, *, keep: int | None = None, only_sessions: bool = False
 ) -> int:
     """End the sessions and tokens of a user, all but `keep`; return how many there were."""
-    rows = await fetch(
-        connection, "sessions", "end_all", user=user, why=why, keep=keep, only_sessions=only_sessions
-    )
+    rows = await fetch(connection, "sessions", "end_all", user=user, why=why, keep=keep, only_sessions=only_sessions)
     return len(rows)
 
 
