@@ -54,6 +54,7 @@ def facts_of_entry(entry: JournalEntry) -> dict[str, object]:
         "to_state": entry.to_state,
         "note": entry.note,
         "detection": entry.detection,
+        "verified": entry.verified,
     }
 
 

@@ -26,7 +26,9 @@ async def said_of(connection: DatabaseConnection, alarm: int) -> Adjudicated | N
 
 
 async def adjudicate(
-    connection: DatabaseConnection, alarm: int, verdict: Adjudication, *, by: str, note: str | None
+    connection: DatabaseConnection, alarm: int, verdict: Adjudication, *, by: str, note: str | None, verified: bool
 ) -> None:
     """Record what an alarm was, as `by` says, for each detection that it stands for now."""
-    await write(connection, "false_alarms", "adjudicate", alarm=alarm, verdict=str(verdict), by=by, note=note)
+    await write(
+        connection, "false_alarms", "adjudicate", alarm=alarm, verdict=str(verdict), by=by, note=note, verified=verified
+    )

@@ -132,16 +132,23 @@ async def quiet_us(connection: DatabaseConnection, alarm: int, now: int) -> int:
     return now - at if at <= now else now
 
 
-async def list_alarms(connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int) -> list[Alarm]:
-    """Return up to `most` alarms in the order in which they want attention; closed ones only when asked for."""
-    return [
-        alarm_of(row) for row in await fetch(connection, "alarms", "list_alarms", hub=hub, closed=closed, most=most)
-    ]
+async def list_alarms(
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int, seen: Sequence[str] | None = None
+) -> list[Alarm]:
+    """Return up to `most` alarms in the order in which they want attention; closed ones only when asked for.
+
+    Of one hub or of all, and of those only the hubs that are `seen`, where that is given.
+    """
+    values = {"hub": hub, "closed": closed, "most": most, "seen": None if seen is None else list(seen)}
+    return [alarm_of(row) for row in await fetch(connection, "alarms", "list_alarms", **values)]
 
 
-async def count_alarms(connection: DatabaseConnection, *, hub: str | None, closed: bool) -> int:
+async def count_alarms(
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, seen: Sequence[str] | None = None
+) -> int:
     """Count what `list_alarms` would list without an end."""
-    (row,) = await fetch(connection, "alarms", "count_alarms", hub=hub, closed=closed)
+    values = {"hub": hub, "closed": closed, "seen": None if seen is None else list(seen)}
+    (row,) = await fetch(connection, "alarms", "count_alarms", **values)
     return int(row["alarms"])
 
 
@@ -169,6 +176,7 @@ async def save(connection: DatabaseConnection, alarm: Alarm, entries: Sequence[J
             to_state=entry.to_state,
             note=entry.note,
             detection=entry.detection,
+            verified=entry.verified,
         )
 
 
@@ -188,6 +196,7 @@ def entry_of(row: Row) -> JournalEntry:
         by=row["by"],
         note=row["note"],
         detection=row["detection"],
+        verified=row.get("verified"),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Person
-from hubwatch_store.database import DatabaseConnection, fetch, translated, write
+from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.login.settings import FORGET_ADDRESS_S, FORGET_USER_S, LoginSection
 from hubwatch_store.users import record
 
@@ -72,11 +72,12 @@ async def succeeded(connection: DatabaseConnection, settings: LoginSection, name
     await write(connection, "login", "give_back", key=of_address.key)
 
 
-async def forget_old(connection: DatabaseConnection) -> None:
+async def forget_old(pool: Pool) -> None:
     """Delete what has no meaning any more. Raises Transient or Permanent."""
-    with translated():
-        await write(connection, "login", "forget_failures")
-        await write(connection, "login", "forget_oidc")
+    async with pool.connection() as connection:
+        with translated():
+            await write(connection, "login", "forget_failures")
+            await write(connection, "login", "forget_oidc")
 
 
 async def _wait_s(connection: DatabaseConnection, limit: Limit) -> float:
