@@ -28,9 +28,9 @@ def parse_id(text: str) -> int:
     return int(digits)
 
 
-def parse_name(text: str) -> str:
+def parse_name(text: str | None) -> str:
     """Read the name of a person who acts; raises BadCall when it names nobody."""
-    name = text.strip()
+    name = (text or "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadCall(f"--by must name a person, in at most {LONGEST_NAME} printable characters")
     if name.lower() == SYSTEM:

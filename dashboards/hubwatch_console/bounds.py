@@ -6,6 +6,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hubwatch_console.problems import of_fault, problem
@@ -20,8 +21,11 @@ _HEADERS = (
 )
 
 
-class TooLarge(Exception):
-    """A body is larger than is taken."""
+class TooLarge(HTTPException):
+    """A body is larger than is taken; as an answer of the web framework's, because that hides every other error."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413, f"a request may have at most {most} bytes", {"Connection": "close"})
 
 
 class Bounds:
@@ -44,8 +48,6 @@ class Bounds:
         body = _Body(receive, self._settings.max_body_bytes)
         try:
             await self._app(scope, body.receive, answering.send)
-        except TooLarge:
-            await self._end(self._too_large(), scope, receive, answering)
         except Exception as error:  # noqa: BLE001 - the border: the client gets no insides, the log gets them all
             await self._end(of_fault(error), scope, receive, answering)
 
@@ -58,12 +60,9 @@ class Bounds:
             return problem(429, "too many requests from this address", headers={"Retry-After": "1"})
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
         if lengths and lengths[0].isdigit() and int(lengths[0][:19]) > self._settings.max_body_bytes:
-            return self._too_large()
+            error = TooLarge(self._settings.max_body_bytes)
+            return problem(error.status_code, error.detail, headers=error.headers)
         return None
-
-    def _too_large(self) -> ASGIApp:
-        detail = f"a request may have at most {self._settings.max_body_bytes} bytes"
-        return problem(413, detail, headers={"Connection": "close"})
 
 
 def address_of(scope: MutableMapping[str, Any]) -> str:
@@ -76,13 +75,13 @@ class _Body:
     """Counts a body that says no length, or another than it has."""
 
     def __init__(self, receive: Receive, most: int) -> None:
-        self._receive, self._left = receive, most
+        self._receive, self._most, self._left = receive, most, most
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise TooLarge
+            raise TooLarge(self._most)
         return message
 
 

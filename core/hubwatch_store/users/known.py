@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
 
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Person
-from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.database import DatabaseConnection, queries, translated
 from hubwatch_store.users.directory import User, find_user, has_directory
 from hubwatch_store.users.sessions import Session, current
 
@@ -32,6 +35,14 @@ async def who(connection: DatabaseConnection, token: str) -> Caller | None:
     if session is None or user is None:
         return None
     return Caller(user.person(session.scope), user, session)
+
+
+def check_no_directory(connection: Connection[Any]) -> None:
+    """Raise Permanent where there is a directory: nobody acts there by a name alone."""
+    with translated():
+        row = connection.execute(queries("users")["any"]).fetchone()
+    if row is not None and row[0]:
+        raise Permanent(DIRECTORY_KNOWS)
 
 
 async def taken_at_their_word(connection: DatabaseConnection, name: str) -> Person:
