@@ -8,6 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, HTTPException, Request
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.permission import Act, hubs_where
 from hubwatch_store.database import Pool, translated
@@ -25,6 +26,7 @@ class Parts:
     settings: ConsoleSettings
     pool: Pool
     instructions: Instructions
+    provider: Provider | None = None
 
 
 def parts_of(request: Request) -> Parts:

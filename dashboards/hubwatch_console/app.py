@@ -8,7 +8,8 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_console import problems
 from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import Bounds
-from hubwatch_console.routes import alarms, approvals, people
+from hubwatch_console.oidc import Provider
+from hubwatch_console.routes import alarms, approvals, oidc, people
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core import __version__
 from hubwatch_store.database import Pool
@@ -22,8 +23,8 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
     app = FastAPI(
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.state.parts = Parts(settings, pool, instructions)
-    for router in (people.router, alarms.router, approvals.router, _about()):
+    app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
+    for router in (people.router, oidc.router, alarms.router, approvals.router, _about()):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     app.add_middleware(Bounds, settings=settings.api)

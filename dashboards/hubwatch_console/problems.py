@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from hubwatch_alarms.acts import NoSuchAlarm
+from hubwatch_console.oidc import ProviderAway
 from hubwatch_core.errors import BadCall, HubwatchError, Permanent, Transient
 from hubwatch_core.logs import get_logger
 from hubwatch_store.login import CodeWanted, LoginLocked, LoginRefused, OneTimeOver
@@ -50,7 +51,8 @@ def of_error(error: HubwatchError) -> Response:
     """Return an error of ours as a problem; what the database says of its insides stays in the log."""
     if isinstance(error, Transient):
         _log.warning("request not answered", reason=str(error))
-        return problem(503, "the database does not answer just now: try again", headers={"Retry-After": "5"})
+        who = "identity provider" if isinstance(error, ProviderAway) else "database"
+        return problem(503, f"the {who} does not answer just now: try again", headers={"Retry-After": "5"})
     for kind, status, word in _STATUS:
         if isinstance(error, kind):
             if kind is Permanent and error.__cause__ is not None:

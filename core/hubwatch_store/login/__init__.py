@@ -14,6 +14,7 @@ from hubwatch_store.login.login import (
     log_in,
     reset,
 )
+from hubwatch_store.login.oidc_logins import OidcLogin, begin_oidc, log_in_vouched, take_oidc
 from hubwatch_store.login.settings import LoginSection
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "LoginLocked",
     "LoginRefused",
     "LoginSection",
+    "OidcLogin",
     "OneTimeOver",
+    "begin_oidc",
     "begin_second_factor",
     "begin_vouched",
     "change_password",
@@ -30,5 +33,7 @@ __all__ = [
     "first_administrator",
     "forget_old",
     "log_in",
+    "log_in_vouched",
     "reset",
+    "take_oidc",
 ]

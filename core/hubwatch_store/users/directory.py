@@ -172,6 +172,8 @@ async def vouched(
     In the transaction of `changing`. Raises Permanent when the name is that of somebody else, or they are disabled.
     """
     rows = await fetch(connection, "users", "by_subject", issuer=issuer, subject=subject)
+    if not rows and not grants:
+        raise Permanent("your identity provider gives you no role here")
     if not rows:
         return await add_user(connection, name, grants, by=by, full_name=full_name, issuer=issuer, subject=subject)
     user = await existing_user(connection, rows[0]["name"])
