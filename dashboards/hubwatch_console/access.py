@@ -10,7 +10,7 @@ from fastapi import Depends, HTTPException, Request
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
-from hubwatch_core.permission import Act, hubs_where
+from hubwatch_core.permission import LEAST_ROLE, Act, hubs_where
 from hubwatch_store.database import Pool, translated
 from hubwatch_store.users import Caller, NotAllowed, who
 
@@ -70,7 +70,7 @@ class Allowed(SignedIn):
         if caller.person.needs:
             raise NotAllowed(f"set up first: {', '.join(caller.person.needs)}")
         if not hubs_where(caller.person, self.act):
-            raise NotAllowed(f"you may do {self.act} at no hub")
+            raise NotAllowed(f"{self.act} needs the role {LEAST_ROLE[self.act]}, which you have at no hub")
         return caller
 
 

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 from joserfc import jwt
@@ -78,8 +78,8 @@ class Provider:
             "code_verifier": login.verifier,
         }
         secret = read_secret(self.settings.client_secret, self.settings.client_secret_file)
-        auth = None if secret is None else aiohttp.BasicAuth(self.settings.client_id, secret)
-        status, answer = await self._ask("POST", about["token_endpoint"], form=form, auth=auth)
+        headers = {} if secret is None else {"Authorization": _basic(self.settings.client_id, secret)}
+        status, answer = await self._ask("POST", about["token_endpoint"], form=form, headers=headers)
         token = answer.get("id_token") if status == 200 else None
         if not isinstance(token, str):
             raise LoginRefused
@@ -142,14 +142,16 @@ class Provider:
         address: str,
         *,
         form: Mapping[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Mapping[str, Any]]:
         limit = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
         trust = True if self.settings.ca_file is None else ssl.create_default_context(cafile=self.settings.ca_file)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit) as session,
-                session.request(method, address, data=form, auth=auth, ssl=trust, allow_redirects=False) as response,
+                session.request(
+                    method, address, data=form, headers=headers, ssl=trust, allow_redirects=False
+                ) as response,
             ):
                 text = await response.content.read(MOST_BYTES)
                 found = json.loads(text)
@@ -173,6 +175,12 @@ def grants_of(settings: OidcSection, claims: Mapping[str, Any]) -> tuple[Grant, 
     if settings.second_factor_amr and needs_second_factor(grants) and not methods & set(settings.second_factor_amr):
         raise NotAllowed("your role needs a second factor, and the identity provider says of none")
     return grants
+
+
+def _basic(client: str, secret: str) -> str:
+    """Return how a client shows its secret (RFC 6749, 2.3.1): each part written as in a form."""
+    pair = f"{quote_plus(client)}:{quote_plus(secret)}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 def may_come_back_to(settings: OidcSection, redirect_uri: str) -> bool:

@@ -37,6 +37,7 @@ for each in (login, logout, whoami):
 @pytest.fixture
 def dsn(migrated_plain_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("HUBWATCH_DATABASE__DSN", migrated_plain_dsn)
     return migrated_plain_dsn

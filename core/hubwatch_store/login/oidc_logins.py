@@ -29,7 +29,7 @@ class OidcLogin:
 
 async def begin_oidc(pool: Pool, redirect_uri: str) -> OidcLogin:
     """Begin a login; what is secret of it is kept as its hash, or until it comes back."""
-    begun = OidcLogin(*(secrets.token_urlsafe(32) for _ in range(4)), redirect_uri)
+    begun = OidcLogin(*(secrets.token_urlsafe(32) for _ in range(4)), redirect_uri=redirect_uri)
     with translated():
         async with pool.connection() as connection:
             await write(
