@@ -72,22 +72,31 @@ def list_(
     most: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many; the rest is counted.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List alarms in the order in which they want attention."""
+    """List alarms in the order in which they want attention; without -c those that whoever is logged in sees."""
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_list
+    from hubwatch_alarms.logged_in import LoggedIn
     from hubwatch_core.clock import now_us
+    from hubwatch_core.credentials.kept_login import kept
     from hubwatch_core.cut_lists import more_text
 
     settings = _settings(config)
     instructions = views.instructions_of(settings)
-    found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
+    login = kept() if config is None else None
+    if login is not None:
+        answer = LoggedIn(login).listed(hub, closed=closed, most=most)
+        facts, more = answer["alarms"], answer["more"]
+        found = views.of_facts(facts, more)
+    else:
+        found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
+        facts, more = found.facts(instructions), found.more
     if as_json:
-        typer.echo(json.dumps(found.facts(instructions), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         show_list(views.console(), found.alarms, instructions, now_us(), found.telling)
-    if found.more:
+    if more:
         # Not in the JSON, which is a list; whoever reads it by program sees this line, too.
-        typer.echo(more_text(found.more, most, limit=MOST_LISTED), err=as_json)
+        typer.echo(more_text(more, most, limit=MOST_LISTED), err=as_json)
 
 
 @app.command()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
 
 from hubwatch_core.alarm import Adjudication
 from hubwatch_core.credentials.kept_login import KeptLogin, kept
 from hubwatch_core.errors import BadCall
 from hubwatch_core.http.api_client import ApiClient
 from hubwatch_core.plain_text import one_line
+
+MOST_LISTED = 1000
+"""As many as one answer of the API holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,15 @@ class LoggedIn:
         answer = self._ask(alarm, "adjudicate", {"verdict": str(verdict), "note": note})
         return f"alarm {alarm} was {verdict}, says {one_line(str(answer['by']))}"
 
+    def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
+        """Return the alarms that one sees, as JSON values, and how many more there are."""
+        query = {"closed": str(closed).lower(), "most": min(most, MOST_LISTED)} | ({} if hub is None else {"hub": hub})
+        answer: dict[str, Any] = asyncio.run(self._client().ask("GET", f"/alarms?{urlencode(query)}"))
+        return answer
+
+    def _client(self) -> ApiClient:
+        return ApiClient(self.login.address, self.login.token, self.login.ca_file)
+
     def _do(self, alarm: int, act: str, body: dict[str, object], nothing: str = "did not change") -> str:
         answer = self._ask(alarm, act, body)
         if "approval" in answer:
@@ -51,8 +65,7 @@ class LoggedIn:
         return f"alarm {alarm} is {one_line(str(answer['state']))}{with_whom}"
 
     def _ask(self, alarm: int, act: str, body: dict[str, object]) -> dict[str, object]:
-        client = ApiClient(self.login.address, self.login.token, self.login.ca_file)
-        answer: dict[str, object] = asyncio.run(client.ask("POST", f"/alarms/{alarm}/{act}", body))
+        answer: dict[str, object] = asyncio.run(self._client().ask("POST", f"/alarms/{alarm}/{act}", body))
         return answer
 
 

@@ -9,7 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from hubwatch_alarms.acts import existing
-from hubwatch_alarms.facts import facts_of, facts_of_adjudication, facts_of_entry, facts_of_telling
+from hubwatch_alarms.facts import (
+    alarm_of_facts,
+    facts_of,
+    facts_of_adjudication,
+    facts_of_entry,
+    facts_of_telling,
+    telling_of_facts,
+)
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Alarm, JournalEntry
@@ -64,6 +71,13 @@ class AlarmList:
             facts_of(alarm, instructions.of(alarm.type).title) | facts_of_telling(self.telling.get(alarm.id, Telling()))
             for alarm in self.alarms
         ]
+
+
+def of_facts(found: Sequence[Mapping[str, Any]], more: int) -> AlarmList:
+    """Return a list of its JSON values."""
+    return AlarmList(
+        [alarm_of_facts(each) for each in found], {each["id"]: telling_of_facts(each) for each in found}, more
+    )
 
 
 async def all_alarms(settings: CommandSettings, *, hub: str | None, closed: bool, most: int) -> AlarmList:

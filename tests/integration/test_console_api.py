@@ -183,6 +183,8 @@ async def test_level_is_raised_by_one_and_lowered_by_two(anybody: Client, dsn: s
     assert (await robin.post(f"/approvals/{lowered.body['approval']}/approve")).body["done"] is True
     assert hands.rows("SELECT security_level FROM hubs")[0]["security_level"] == 1
     assert hands.rows("SELECT by FROM level_journal ORDER BY id DESC LIMIT 1") == [{"by": "kim and robin"}]
+    told = [row["act"] for row in hands.rows("SELECT act FROM audit WHERE act NOT LIKE 'user%%' ORDER BY id")]
+    assert told == ["level.raise", "approval.ask", "level.lower", "approval.approved"]
     assert (await kim.post("/hubs/basel/level", level=2, note="x")).status == 403
 
 

@@ -86,6 +86,9 @@ async def test_guard_logs_in_the_first_time_acknowledges_and_logs_out(
     assert f"you are kim at {api.address}; the token is in {file}" in output
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     assert await said(people, "whoami") == f"kim at {api.address}: guard at every hub\n"
+    listed = await said(alarms_app, "list")
+    for part in (number, "unacknowledged", "Intrusion", "rotterdam / fence-1", "nobody told: no route carries it"):
+        assert part in listed
     assert await said(alarms_app, "ack", number, "--note", "on my way") == f"alarm {number} is acknowledged, with kim\n"
     assert await said(alarms_app, "ack", number) == f"alarm {number} was already yours\n"
     assert "needs the role supervisor" in await said(alarms_app, "close", number, "--reason", "x", code=1)

@@ -111,7 +111,8 @@ async def carry_out(connection: DatabaseConnection, first: Person, second: Perso
     both, why = f"{first.name} and {second.name}", found.reason
     if found.act is Act.ALARM_SHELVE_RADIATION:
         await acts.shelve_as_agreed(connection, first, second, found)
-    elif found.act is Act.LEVEL_LOWER and found.hub is not None:
+        return True
+    if found.act is Act.LEVEL_LOWER and found.hub is not None:
         until = found.details.get("until")
         end = None if until is None else datetime.fromisoformat(until)
         await site.set_level(connection, found.hub, int(found.details["level"]), by=both, note=why, until=end)
@@ -119,6 +120,8 @@ async def carry_out(connection: DatabaseConnection, first: Person, second: Perso
         await legal_hold.release_agreed(connection, int(found.details["hold"]), reason=why, by=both)
     else:
         return False
+    details = {"agreed_by": second.name, "reason": why}
+    await record(connection, first, str(found.act), found.subject, hub=found.hub, details=details)
     return True
 
 

@@ -158,6 +158,7 @@ def release_hold(
 
     Where there is a directory of users, it waits for a second person.
     """
+    from hubwatch_store.audit import journal_now
     from hubwatch_store.keeping import legal_hold
     from hubwatch_store.users import check_no_directory
 
@@ -166,7 +167,10 @@ def release_hold(
         return
     with _connection(config, dsn) as connection:
         check_no_directory(connection)
-        legal_hold.release(connection, number, reason=reason, by=by)
+        with connection.transaction():
+            legal_hold.release(connection, number, reason=reason, by=by)
+            details = {"reason": reason}
+            journal_now(connection, "hold.release", who=by, subject=f"hold {number}", details=details)
     typer.echo(f"hold {number} is released")
 
 
