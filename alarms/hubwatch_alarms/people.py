@@ -10,7 +10,7 @@ from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.settings import CommandSettings, ShelvingSection
 from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
 from hubwatch_core.errors import BadCall, Permanent
-from hubwatch_core.permission import Person
+from hubwatch_core.permission import Actor
 from hubwatch_core.plain_text import is_text
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, connect
@@ -111,7 +111,7 @@ def check_duration(limits: ShelvingSection, duration_s: float) -> None:
 
 
 @asynccontextmanager
-async def _acting(settings: CommandSettings, by: str, name: str) -> AsyncIterator[tuple[DatabaseConnection, Person]]:
+async def _acting(settings: CommandSettings, by: str, name: str) -> AsyncIterator[tuple[DatabaseConnection, Actor]]:
     """Make a transaction for somebody who only says who they are; raises Permanent where there is a directory."""
     async with await connect(settings.database, name) as connection:
         person = await taken_at_their_word(connection, by)

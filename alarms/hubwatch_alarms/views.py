@@ -20,7 +20,7 @@ from hubwatch_alarms.facts import (
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Alarm, JournalEntry
-from hubwatch_core.permission import Person
+from hubwatch_core.permission import Actor
 from hubwatch_store.alarms import Adjudicated, Telling, adjudications, alarms, notifications
 from hubwatch_store.database import DatabaseConnection, connect, translated
 
@@ -106,7 +106,7 @@ async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
             return await details(connection, alarm)
 
 
-async def details(connection: DatabaseConnection, alarm: int, person: Person | None = None) -> AlarmDetails:
+async def details(connection: DatabaseConnection, alarm: int, person: Actor | None = None) -> AlarmDetails:
     """Read everything about one alarm that a person sees, inside `translated()`; raises NoSuchAlarm."""
     return AlarmDetails(
         await existing(connection, alarm, person),

@@ -41,7 +41,7 @@ SECOND_FACTOR_ROLES = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 """Who must show a second factor: their acts blind a hub or let others in."""
 
 
-class Act(StrEnum):
+class UserAct(StrEnum):
     """What a person can do; the word stands in the journal."""
 
     ALARM_SEE = "alarm.see"
@@ -67,38 +67,38 @@ class Act(StrEnum):
     USER_CHANGE = "user.change"
 
 
-LEAST_ROLE: Mapping[Act, Role] = MappingProxyType(
+LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
     {
-        Act.ALARM_SEE: Role.VIEWER,
-        Act.ALARM_ACKNOWLEDGE: Role.GUARD,
-        Act.ALARM_ADJUDICATE: Role.RESPONDER,
-        Act.ALARM_SHELVE: Role.RESPONDER,
-        Act.ALARM_SHELVE_RADIATION: Role.RESPONDER,
-        Act.ALARM_UNSHELVE: Role.GUARD,
-        Act.ALARM_CLOSE: Role.SUPERVISOR,
-        Act.APPROVAL_SEE: Role.VIEWER,
-        Act.DEVICE_COMMAND: Role.TECHNICIAN,
-        Act.SENSOR_CHANGE: Role.TECHNICIAN,
-        Act.AGENT_ENROL: Role.TECHNICIAN,
-        Act.CERTIFICATE_REVOKE: Role.TECHNICIAN,
-        Act.SITE_APPLY: Role.SUPERVISOR,
-        Act.CARDHOLDER_NAMES_SEE: Role.SUPERVISOR,
-        Act.LEVEL_RAISE: Role.SUPERVISOR,
-        Act.LEVEL_LOWER: Role.SUPERVISOR,
-        Act.HOLD_MAKE: Role.SUPERVISOR,
-        Act.HOLD_RELEASE: Role.SUPERVISOR,
-        Act.JOURNAL_SEE: Role.SUPERVISOR,
-        Act.USER_SEE: Role.ADMINISTRATOR,
-        Act.USER_CHANGE: Role.ADMINISTRATOR,
+        UserAct.ALARM_SEE: Role.VIEWER,
+        UserAct.ALARM_ACKNOWLEDGE: Role.GUARD,
+        UserAct.ALARM_ADJUDICATE: Role.RESPONDER,
+        UserAct.ALARM_SHELVE: Role.RESPONDER,
+        UserAct.ALARM_SHELVE_RADIATION: Role.RESPONDER,
+        UserAct.ALARM_UNSHELVE: Role.GUARD,
+        UserAct.ALARM_CLOSE: Role.SUPERVISOR,
+        UserAct.APPROVAL_SEE: Role.VIEWER,
+        UserAct.DEVICE_COMMAND: Role.TECHNICIAN,
+        UserAct.SENSOR_CHANGE: Role.TECHNICIAN,
+        UserAct.AGENT_ENROL: Role.TECHNICIAN,
+        UserAct.CERTIFICATE_REVOKE: Role.TECHNICIAN,
+        UserAct.SITE_APPLY: Role.SUPERVISOR,
+        UserAct.CARDHOLDER_NAMES_SEE: Role.SUPERVISOR,
+        UserAct.LEVEL_RAISE: Role.SUPERVISOR,
+        UserAct.LEVEL_LOWER: Role.SUPERVISOR,
+        UserAct.HOLD_MAKE: Role.SUPERVISOR,
+        UserAct.HOLD_RELEASE: Role.SUPERVISOR,
+        UserAct.JOURNAL_SEE: Role.SUPERVISOR,
+        UserAct.USER_SEE: Role.ADMINISTRATOR,
+        UserAct.USER_CHANGE: Role.ADMINISTRATOR,
     }
 )
 
-TWO_PERSONS: Mapping[Act, Role] = MappingProxyType(
+TWO_PERSONS: Mapping[UserAct, Role] = MappingProxyType(
     {
-        Act.ALARM_SHELVE_RADIATION: Role.SUPERVISOR,
-        Act.LEVEL_LOWER: Role.SUPERVISOR,
-        Act.HOLD_RELEASE: Role.SUPERVISOR,
-        Act.CERTIFICATE_REVOKE: Role.SUPERVISOR,
+        UserAct.ALARM_SHELVE_RADIATION: Role.SUPERVISOR,
+        UserAct.LEVEL_LOWER: Role.SUPERVISOR,
+        UserAct.HOLD_RELEASE: Role.SUPERVISOR,
+        UserAct.CERTIFICATE_REVOKE: Role.SUPERVISOR,
     }
 )
 """Acts that wait for a second person, and the least role of that one. The first one needs `LEAST_ROLE`."""
@@ -118,7 +118,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Actor:
     """Who acts. `verified` tells that they have shown it; without a directory people are taken at their word."""
 
     name: str
@@ -135,17 +135,17 @@ class Person:
         return frozenset(grant.role for grant in self.grants)
 
 
-def may(person: Person, act: Act, hub: str | None) -> bool:
+def may(person: Actor, act: UserAct, hub: str | None) -> bool:
     """Return whether a person may do that at a hub; None for what concerns every hub."""
     return _reaches(person, LEAST_ROLE[act], hub)
 
 
-def may_agree(person: Person, act: Act, hub: str | None, asked_by: str) -> bool:
+def may_agree(person: Actor, act: UserAct, hub: str | None, asked_by: str) -> bool:
     """Return whether a person may be the second of two: another one than the first, with the right role."""
     return act in TWO_PERSONS and person.name != asked_by and _reaches(person, TWO_PERSONS[act], hub)
 
 
-def hubs_where(person: Person, act: Act) -> frozenset[str]:
+def hubs_where(person: Actor, act: UserAct) -> frozenset[str]:
     """Return the hubs where a person may do that; EVERY_HUB among them when it is all."""
     named = {hub for grant in person.grants for hub in grant.hubs}
     if person.scope is not None:
@@ -153,7 +153,7 @@ def hubs_where(person: Person, act: Act) -> frozenset[str]:
     return frozenset(hub for hub in named if may(person, act, None if hub == EVERY_HUB else hub))
 
 
-def refusal(person: Person, act: Act, hub: str | None) -> str | None:
+def refusal(person: Actor, act: UserAct, hub: str | None) -> str | None:
     """Return in words why a person may not do that, None when they may."""
     if may(person, act, hub):
         return None
@@ -164,15 +164,15 @@ def refusal(person: Person, act: Act, hub: str | None) -> str | None:
     return f"{act} at {where} needs the role {LEAST_ROLE[act]} there{limited}"
 
 
-def shelving(alarm_type: str) -> Act:
+def shelving(alarm_type: str) -> UserAct:
     """Return which act it is to shelve an alarm of that type."""
     radiation = alarm_type.split(".", 1)[0] == "radiation"
-    return Act.ALARM_SHELVE_RADIATION if radiation else Act.ALARM_SHELVE
+    return UserAct.ALARM_SHELVE_RADIATION if radiation else UserAct.ALARM_SHELVE
 
 
-def changing_level(former: int, level: int) -> Act:
+def changing_level(former: int, level: int) -> UserAct:
     """Return which act it is to set a security level."""
-    return Act.LEVEL_LOWER if level < former else Act.LEVEL_RAISE
+    return UserAct.LEVEL_LOWER if level < former else UserAct.LEVEL_RAISE
 
 
 def needs_second_factor(grants: tuple[Grant, ...]) -> bool:
@@ -180,7 +180,7 @@ def needs_second_factor(grants: tuple[Grant, ...]) -> bool:
     return any(grant.role in SECOND_FACTOR_ROLES for grant in grants)
 
 
-def _reaches(person: Person, least: Role, hub: str | None) -> bool:
+def _reaches(person: Actor, least: Role, hub: str | None) -> bool:
     if person.needs:
         return False
     granted = any(grant.reaches(least, hub) for grant in person.grants)

@@ -10,9 +10,9 @@ from fastapi import Depends, HTTPException, Request
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
-from hubwatch_core.permission import LEAST_ROLE, Act, hubs_where
+from hubwatch_core.permission import LEAST_ROLE, UserAct, hubs_where
 from hubwatch_store.database import Pool, translated
-from hubwatch_store.users import Caller, NotAllowed, who
+from hubwatch_store.users import KnownCaller, NotAllowed, who
 
 SCHEME = "bearer "
 MOST_TOKEN = 200
@@ -44,7 +44,7 @@ class Public:
 class SignedIn:
     """Whoever is logged in may use the route, also one who has something to set up first."""
 
-    async def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> KnownCaller:
         """Return who is logged in; raises HTTPException 401."""
         given = request.headers.get("authorization", "")
         token = given[len(SCHEME) :].strip()
@@ -61,10 +61,10 @@ class SignedIn:
 class Allowed(SignedIn):
     """Whoever may do that at some hub may use the route; at which hub they do it is judged where it is known."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: UserAct) -> None:
         self.act = act
 
-    async def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> KnownCaller:
         """Return who is logged in; raises NotAllowed where they may do it nowhere."""
         caller = await super().__call__(request)
         if caller.person.needs:
@@ -74,7 +74,7 @@ class Allowed(SignedIn):
         return caller
 
 
-SomebodyIn = Annotated[Caller, Depends(SignedIn())]
+SomebodyIn = Annotated[KnownCaller, Depends(SignedIn())]
 SharedParts = Annotated[Parts, Depends(parts_of)]
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_console import problems
 from hubwatch_console.access import Parts, SomebodyIn
-from hubwatch_console.bounds import Bounds
+from hubwatch_console.bounds import RequestBounds
 from hubwatch_console.oidc import Provider
 from hubwatch_console.routes import alarms, approvals, oidc, people
 from hubwatch_console.settings import ConsoleSettings
@@ -27,7 +27,7 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
     for router in (people.router, oidc.router, alarms.router, approvals.router, _about()):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
-    app.add_middleware(Bounds, settings=settings.api)
+    app.add_middleware(RequestBounds, settings=settings.api)
     return app
 
 

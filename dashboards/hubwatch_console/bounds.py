@@ -28,7 +28,7 @@ class TooLarge(HTTPException):
         super().__init__(413, f"a request may have at most {most} bytes", {"Connection": "close"})
 
 
-class Bounds:
+class RequestBounds:
     """An application inside its limits."""
 
     def __init__(self, app: ASGIApp, settings: ApiSection) -> None:

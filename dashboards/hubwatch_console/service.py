@@ -16,7 +16,7 @@ from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.config.addresses import with_port
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.logs import get_logger
-from hubwatch_core.permission import Person
+from hubwatch_core.permission import Actor
 from hubwatch_core.process import Context, Part
 from hubwatch_store import login
 from hubwatch_store.database import Pool, open_pool
@@ -25,7 +25,7 @@ from hubwatch_store.users import forget_old
 FORGET_EVERY_S = 3600.0
 HEADERS_WITHIN_S = 10
 MOST_HEADER_BYTES = 16_384
-FIRST_START = Person("first start", verified=False)
+FIRST_START = Actor("first start", verified=False)
 
 _log = get_logger("console")
 

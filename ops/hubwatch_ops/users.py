@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hubwatch_core.permission import EVERY_HUB, Grant, Person
+from hubwatch_core.permission import EVERY_HUB, Actor, Grant
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
 from hubwatch_ops.database.options import ConfigFile, Dsn
@@ -129,13 +129,13 @@ def reset(name: Name, config: ConfigFile = None, dsn: Dsn = None) -> None:
     typer.echo(f"user {name} is reset; the one-time password, good for a day: {_change(name, work, config, dsn)}")
 
 
-def operator() -> Person:
+def operator() -> Actor:
     """Return who gives a command at the machine: whoever the operating system says, which proves nothing here."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container whose user has no name
         name = "unknown"
-    return Person(f"os:{one_line(name) or 'unknown'}", verified=False)
+    return Actor(f"os:{one_line(name) or 'unknown'}", verified=False)
 
 
 def _grants(given: Sequence[str]) -> tuple[Grant, ...]:

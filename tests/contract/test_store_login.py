@@ -10,13 +10,13 @@ import pyotp
 import pytest
 
 from hubwatch_core.errors import BadCall, Permanent
-from hubwatch_core.permission import EVERY_HUB, Grant, Person, Role
+from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_store import login
 from hubwatch_store.database import DatabaseSection, Pool, open_pool
 from hubwatch_store.login import LoginSection
-from hubwatch_store.users import Begun, Caller, User, directory, existing_user, who
+from hubwatch_store.users import Begun, KnownCaller, User, directory, existing_user, who
 
-ROOT = Person("os:root", verified=False)
+ROOT = Actor("os:root", verified=False)
 HERE = "192.0.2.7"
 GOOD = "four tall quay cranes"
 
@@ -44,7 +44,7 @@ async def logged_in(
     return await login.log_in(pool, settings or LoginSection(), name, password, code, HERE)
 
 
-async def caller(pool: Pool, begun: Begun) -> Caller:
+async def caller(pool: Pool, begun: Begun) -> KnownCaller:
     async with pool.connection() as connection:
         found = await who(connection, begun.token)
     assert found is not None

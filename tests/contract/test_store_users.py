@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hubwatch_core.errors import BadCall, Permanent
-from hubwatch_core.permission import EVERY_HUB, Act, Grant, Person, Role
+from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role, UserAct
 from hubwatch_store.database import DatabaseConnection, DatabaseSection, connect
 from hubwatch_store.users import (
     NotAllowed,
@@ -28,7 +28,7 @@ from hubwatch_store.users import (
 )
 
 HUB = "rotterdam"
-ROOT = Person("os:root", verified=False)
+ROOT = Actor("os:root", verified=False)
 
 
 def grant(role: Role, *hubs: str) -> Grant:
@@ -173,24 +173,24 @@ async def test_token_of_a_limited_scope_is_listed_without_its_secret_and_ended(c
 
 
 async def test_people_are_taken_at_their_word_only_where_there_is_no_directory(connection: DatabaseConnection) -> None:
-    assert await taken_at_their_word(connection, "kim") == Person("kim", verified=False)
+    assert await taken_at_their_word(connection, "kim") == Actor("kim", verified=False)
     await administered(connection)
     with pytest.raises(Permanent, match="has a directory of users"):
         await taken_at_their_word(connection, "kim")
 
 
-KIM = Person("kim", (grant(Role.RESPONDER),))
-ROBIN = Person("robin", (grant(Role.SUPERVISOR),))
+KIM = Actor("kim", (grant(Role.RESPONDER),))
+ROBIN = Actor("robin", (grant(Role.SUPERVISOR),))
 
 
 async def asked(connection: DatabaseConnection, valid_s: float = 600) -> int:
     async with connection.transaction():
         return await approvals.ask(
-            connection, KIM, Act.ALARM_SHELVE_RADIATION, hub=HUB, subject="alarm 7", reason="works", valid_s=valid_s
+            connection, KIM, UserAct.ALARM_SHELVE_RADIATION, hub=HUB, subject="alarm 7", reason="works", valid_s=valid_s
         )
 
 
-async def decided(connection: DatabaseConnection, person: Person, number: int, *, agree: bool = True) -> str | None:
+async def decided(connection: DatabaseConnection, person: Actor, number: int, *, agree: bool = True) -> str | None:
     async with connection.transaction():
         found = await approvals.to_decide(connection, person, number)
         return (await approvals.decide(connection, person, found, agree=agree, note=None)).decision
@@ -201,10 +201,10 @@ async def test_second_person_agrees_and_the_act_is_taken_once(connection: Databa
     assert [each.id for each in await approvals.approvals(connection)] == [number]
     assert await decided(connection, ROBIN, number) == "approved"
     assert await approvals.approvals(connection) == []
-    for act, subject in ((Act.ALARM_SHELVE, "alarm 7"), (Act.ALARM_SHELVE_RADIATION, "alarm 8")):
+    for act, subject in ((UserAct.ALARM_SHELVE, "alarm 7"), (UserAct.ALARM_SHELVE_RADIATION, "alarm 8")):
         with pytest.raises(Permanent, match="does not allow"):
             await approvals.take(connection, number, act, hub=HUB, subject=subject)
-    wanted = {"act": Act.ALARM_SHELVE_RADIATION, "hub": HUB, "subject": "alarm 7"}
+    wanted = {"act": UserAct.ALARM_SHELVE_RADIATION, "hub": HUB, "subject": "alarm 7"}
     assert await approvals.take(connection, number, **wanted) == ("kim", "robin")  # type: ignore[arg-type]
     with pytest.raises(Permanent, match="does not allow"):
         await approvals.take(connection, number, **wanted)  # type: ignore[arg-type]
@@ -215,8 +215,8 @@ async def test_nobody_agrees_to_what_they_asked_for_nor_without_the_role_nor_twi
     connection: DatabaseConnection,
 ) -> None:
     number = await asked(connection)
-    boss_too = Person("kim", (grant(Role.ADMINISTRATOR, EVERY_HUB),))
-    guard, elsewhere = Person("alex", (grant(Role.GUARD),)), Person("alex", (grant(Role.SUPERVISOR, "basel"),))
+    boss_too = Actor("kim", (grant(Role.ADMINISTRATOR, EVERY_HUB),))
+    guard, elsewhere = Actor("alex", (grant(Role.GUARD),)), Actor("alex", (grant(Role.SUPERVISOR, "basel"),))
     for person in (boss_too, guard, elsewhere):
         with pytest.raises(NotAllowed):
             await decided(connection, person, number)
@@ -224,12 +224,12 @@ async def test_nobody_agrees_to_what_they_asked_for_nor_without_the_role_nor_twi
     with pytest.raises(Permanent, match="was refused already"):
         await decided(connection, ROBIN, number)
     with pytest.raises(Permanent, match="does not allow"):
-        await approvals.take(connection, number, Act.ALARM_SHELVE_RADIATION, hub=HUB, subject="alarm 7")
+        await approvals.take(connection, number, UserAct.ALARM_SHELVE_RADIATION, hub=HUB, subject="alarm 7")
 
 
 async def test_who_may_not_do_it_cannot_ask_and_the_same_is_not_asked_twice(connection: DatabaseConnection) -> None:
     with pytest.raises(NotAllowed):
-        await approvals.ask(connection, KIM, Act.LEVEL_LOWER, hub=HUB, subject="1", reason="x", valid_s=60)
+        await approvals.ask(connection, KIM, UserAct.LEVEL_LOWER, hub=HUB, subject="1", reason="x", valid_s=60)
     await asked(connection)
     with pytest.raises(Permanent, match="waits for a second person already"):
         await asked(connection)
@@ -251,7 +251,7 @@ async def test_two_who_decide_at_a_time_do_not_both(migrated_database: str, conn
     async def once(name: str) -> str | None:
         async with await connect(DatabaseSection(dsn=migrated_database)) as own:
             try:
-                return await decided(own, Person(name, (grant(Role.SUPERVISOR),)), number)
+                return await decided(own, Actor(name, (grant(Role.SUPERVISOR),)), number)
             except Permanent:
                 return None
 

@@ -12,14 +12,14 @@ import aiohttp
 
 from hubwatch_console.service import bound, serve_api
 from hubwatch_console.settings import ConsoleSettings
-from hubwatch_core.permission import EVERY_HUB, Grant, Person, Role
+from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_core.process import Context
 from hubwatch_store import login
 from hubwatch_store.database import DatabaseSection, connect
 from hubwatch_store.users import begin_session, directory
 from support.alarms_database import settings_of
 
-ROOT = Person("os:root", verified=False)
+ROOT = Actor("os:root", verified=False)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hubwatch_core.permission import INCLUDES, LEAST_ROLE, SECOND_FACTOR_ROLES, TWO_PERSONS, Act, Role
+from hubwatch_core.permission import INCLUDES, LEAST_ROLE, SECOND_FACTOR_ROLES, TWO_PERSONS, Role, UserAct
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "roles.md"
 BEGIN = "<!-- begin generated: tests/support/roles_page.py -->\n"
@@ -28,7 +28,7 @@ def _roles() -> Iterator[str]:
 def _acts() -> Iterator[str]:
     yield f"| act | {' | '.join(Role)} | second person |"
     yield "|---" * (len(Role) + 2) + "|"
-    for act in Act:
+    for act in UserAct:
         marks = ["yes" if LEAST_ROLE[act] in INCLUDES[role] else "" for role in Role]
         yield f"| `{act}` | {' | '.join(marks)} | {TWO_PERSONS.get(act, '')} |"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubwatch_core.permission import Act, Role
+from hubwatch_core.permission import Role, UserAct
 from support.roles_page import BEGIN, END, PAGE, markdown
 
 
@@ -12,4 +12,4 @@ def test_tables_on_the_page_are_what_the_code_says() -> None:
 
 def test_tables_name_every_role_and_every_act() -> None:
     assert all(f"| {role} |" in markdown() for role in Role)
-    assert all(f"`{act}`" in markdown() for act in Act)
+    assert all(f"`{act}`" in markdown() for act in UserAct)

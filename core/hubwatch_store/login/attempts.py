@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from hubwatch_core.errors import Permanent
-from hubwatch_core.permission import Person
+from hubwatch_core.permission import Actor
 from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.login.settings import FORGET_ADDRESS_S, FORGET_USER_S, LoginSection
 from hubwatch_store.users import record
 
-NOBODY = Person("nobody", verified=False)
+NOBODY = Actor("nobody", verified=False)
 """Who a login is by before it has succeeded."""
 
 

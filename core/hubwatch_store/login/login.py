@@ -10,13 +10,13 @@ from typing import Any
 
 from hubwatch_core.credentials import passwords, second_factor
 from hubwatch_core.errors import BadCall, Permanent
-from hubwatch_core.permission import EVERY_HUB, Grant, Person, Role
+from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.login.attempts import NOBODY, count_attempt, succeeded
 from hubwatch_store.login.settings import ONE_TIME_S, LoginSection
 from hubwatch_store.users import (
     Begun,
-    Caller,
+    KnownCaller,
     User,
     begin_session,
     directory,
@@ -97,7 +97,7 @@ async def _begin(
     await succeeded(connection, settings, name, address)
     begun = await begin_session(connection, user, valid_s=settings.absolute_s, idle_s=settings.idle_s)
     details = {"address": address, "how": how, "session": begun.id}
-    await record(connection, Person(name), "login", name, details=details)
+    await record(connection, Actor(name), "login", name, details=details)
     return begun
 
 
@@ -106,7 +106,7 @@ async def begin_vouched(connection: DatabaseConnection, settings: LoginSection, 
     return await _begin(connection, settings, user.id, user.name, address, user.issuer or "")
 
 
-async def change_password(pool: Pool, caller: Caller, former: str, password: str) -> None:
+async def change_password(pool: Pool, caller: KnownCaller, former: str, password: str) -> None:
     """Give whoever is logged in another password, and end their other sessions.
 
     Raises LoginRefused when `former` is not theirs, BadCall when the new one is too weak.
@@ -127,7 +127,7 @@ async def change_password(pool: Pool, caller: Caller, former: str, password: str
             await record(connection, caller.person, "user.password", caller.user.name)
 
 
-async def begin_second_factor(pool: Pool, caller: Caller) -> tuple[str, str]:
+async def begin_second_factor(pool: Pool, caller: KnownCaller) -> tuple[str, str]:
     """Return a new key and its address for an authenticator app; it counts once a code has confirmed it.
 
     Raises Permanent when there is one already.
@@ -140,7 +140,7 @@ async def begin_second_factor(pool: Pool, caller: Caller) -> tuple[str, str]:
     return key, second_factor.address_of(key, caller.user.name)
 
 
-async def confirm_second_factor(pool: Pool, caller: Caller, code: str) -> None:
+async def confirm_second_factor(pool: Pool, caller: KnownCaller, code: str) -> None:
     """Let the second factor count from now on, and end the sessions that were begun without; raises LoginRefused."""
     with translated():
         async with pool.connection() as connection, connection.transaction():
@@ -151,7 +151,7 @@ async def confirm_second_factor(pool: Pool, caller: Caller, code: str) -> None:
             await record(connection, caller.person, "user.second_factor", caller.user.name)
 
 
-async def reset(connection: DatabaseConnection, user: User, *, by: Person) -> str:
+async def reset(connection: DatabaseConnection, user: User, *, by: Actor) -> str:
     """Give a user a one-time password in place of password and second factor, end their sessions, and return it.
 
     In the transaction of `directory.changing`. Raises Permanent for somebody whom an identity provider vouches for.
@@ -167,7 +167,7 @@ async def reset(connection: DatabaseConnection, user: User, *, by: Person) -> st
     return password
 
 
-async def first_administrator(pool: Pool, by: Person) -> str | None:
+async def first_administrator(pool: Pool, by: Actor) -> str | None:
     """Make the first user, an administrator of every hub, and return their one-time password; None when there is one.
 
     Raises Transient or Permanent.

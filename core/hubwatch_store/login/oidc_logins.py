@@ -6,14 +6,14 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from hubwatch_core.permission import Grant, Person
+from hubwatch_core.permission import Actor, Grant
 from hubwatch_store.database import Pool, fetch, translated, write
 from hubwatch_store.login.login import LoginRefused, begin_vouched
 from hubwatch_store.login.settings import LoginSection
 from hubwatch_store.users import Begun, NotAllowed, User, directory
 from hubwatch_store.users.sessions import hash_of
 
-PROVIDER = Person("identity provider", verified=True)
+PROVIDER = Actor("identity provider", verified=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,13 @@ class OidcLogin:
 
 async def begin_oidc(pool: Pool, redirect_uri: str) -> OidcLogin:
     """Begin a login; what is secret of it is kept as its hash, or until it comes back."""
-    begun = OidcLogin(*(secrets.token_urlsafe(32) for _ in range(4)), redirect_uri=redirect_uri)
+    begun = OidcLogin(
+        state=secrets.token_urlsafe(32),
+        binding=secrets.token_urlsafe(32),
+        nonce=secrets.token_urlsafe(32),
+        verifier=secrets.token_urlsafe(32),
+        redirect_uri=redirect_uri,
+    )
     with translated():
         async with pool.connection() as connection:
             await write(

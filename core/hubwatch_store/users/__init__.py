@@ -4,7 +4,7 @@ from hubwatch_store.users import approvals, directory
 from hubwatch_store.users.approvals import Approval, NotAllowed
 from hubwatch_store.users.directory import User, existing_user, find_user, has_directory, parse_grants, parse_user_name
 from hubwatch_store.users.journal import record
-from hubwatch_store.users.known import Caller, check_no_directory, taken_at_their_word, who
+from hubwatch_store.users.known import KnownCaller, check_no_directory, taken_at_their_word, who
 from hubwatch_store.users.sessions import (
     ApiToken,
     Begun,
@@ -21,7 +21,7 @@ __all__ = [
     "ApiToken",
     "Approval",
     "Begun",
-    "Caller",
+    "KnownCaller",
     "NotAllowed",
     "Session",
     "User",

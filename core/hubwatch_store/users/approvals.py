@@ -10,13 +10,13 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from hubwatch_core.errors import Permanent
-from hubwatch_core.permission import TWO_PERSONS, Act, Person, may, may_agree, refusal
+from hubwatch_core.permission import TWO_PERSONS, Actor, UserAct, may, may_agree, refusal
 from hubwatch_store.database import DatabaseConnection, fetch, translated, write
 from hubwatch_store.users.directory import existing_user
 from hubwatch_store.users.journal import record
 
 MOST_SHOWN = 200
-BY_THE_CLOCK = Person("system")
+BY_THE_CLOCK = Actor("system")
 
 
 class NotAllowed(Permanent):
@@ -28,7 +28,7 @@ class Approval:
     """An act that waits for a second person, or what came of it."""
 
     id: int
-    act: Act
+    act: UserAct
     hub: str | None
     subject: str
     details: Mapping[str, Any]
@@ -47,8 +47,8 @@ class Approval:
 
 async def ask(
     connection: DatabaseConnection,
-    person: Person,
-    act: Act,
+    person: Actor,
+    act: UserAct,
     *,
     hub: str | None,
     subject: str,
@@ -75,7 +75,7 @@ async def ask(
     return number
 
 
-async def to_decide(connection: DatabaseConnection, person: Person, number: int) -> Approval:
+async def to_decide(connection: DatabaseConnection, person: Actor, number: int) -> Approval:
     """Return an act that `person` may decide; nobody else decides it until the caller's transaction ends.
 
     What follows from it is done before `decide`. Raises NotAllowed, or Permanent when it does not wait.
@@ -91,7 +91,7 @@ async def to_decide(connection: DatabaseConnection, person: Person, number: int)
     return found
 
 
-async def first_person(connection: DatabaseConnection, found: Approval) -> Person:
+async def first_person(connection: DatabaseConnection, found: Approval) -> Actor:
     """Return who asked, as they are now; raises NotAllowed when they may not do it any more."""
     user = await existing_user(connection, found.asked_by)
     first = user.person()
@@ -102,7 +102,7 @@ async def first_person(connection: DatabaseConnection, found: Approval) -> Perso
 
 async def decide(
     connection: DatabaseConnection,
-    person: Person,
+    person: Actor,
     found: Approval,
     *,
     agree: bool,
@@ -119,7 +119,7 @@ async def decide(
 
 
 async def take(
-    connection: DatabaseConnection, number: int, act: Act, *, hub: str | None, subject: str
+    connection: DatabaseConnection, number: int, act: UserAct, *, hub: str | None, subject: str
 ) -> tuple[str, str]:
     """Take an act that was agreed to, once, in the transaction that does it; return who asked and who agreed.
 
@@ -151,14 +151,14 @@ async def approvals(connection: DatabaseConnection, *, decided: bool = False, mo
 async def end_due(connection: DatabaseConnection) -> None:
     """End what nobody has decided in time, in the caller's transaction."""
     for row in await fetch(connection, "approvals", "expire"):
-        subject = _said(Act(row["act"]), row["subject"])
+        subject = _said(UserAct(row["act"]), row["subject"])
         await record(connection, BY_THE_CLOCK, "approval.expired", subject, hub=row["hub"],
                      details={"approval": row["id"], "asked_by": row["asked_by"]})  # fmt: skip
 
 
-def _said(act: Act, subject: str) -> str:
+def _said(act: UserAct, subject: str) -> str:
     return f"{act} {subject}"
 
 
 def _approval(row: Mapping[str, Any]) -> Approval:
-    return Approval(**{**row, "act": Act(row["act"])})
+    return Approval(**{**row, "act": UserAct(row["act"])})

@@ -11,7 +11,7 @@ from typing import Any
 
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.ids import is_id
-from hubwatch_core.permission import EVERY_HUB, Grant, Person, Role, needs_second_factor
+from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role, needs_second_factor
 from hubwatch_core.plain_text import one_line
 from hubwatch_store.database import DatabaseConnection, fetch, translated, write
 from hubwatch_store.users.journal import record
@@ -47,9 +47,9 @@ class User:
         second_factor = needs_second_factor(self.grants) and not self.has_second_factor
         return (*(["password"] if self.one_time else []), *(["second_factor"] if second_factor else []))
 
-    def person(self, scope: Grant | None = None) -> Person:
+    def person(self, scope: Grant | None = None) -> Actor:
         """Return who acts when this user does."""
-        return Person(self.name, self.grants, verified=True, scope=scope, needs=self.needs)
+        return Actor(self.name, self.grants, verified=True, scope=scope, needs=self.needs)
 
 
 def parse_user_name(text: str) -> str:
@@ -114,7 +114,7 @@ async def add_user(
     name: str,
     grants: Sequence[Grant],
     *,
-    by: Person,
+    by: Actor,
     full_name: str = "",
     issuer: str | None = None,
     subject: str | None = None,
@@ -130,7 +130,7 @@ async def add_user(
     return await existing_user(connection, name)
 
 
-async def set_grants(connection: DatabaseConnection, user: User, grants: Sequence[Grant], *, by: Person) -> None:
+async def set_grants(connection: DatabaseConnection, user: User, grants: Sequence[Grant], *, by: Actor) -> None:
     """Give a user these roles and no others, and end their sessions; in the transaction of `changing`.
 
     Raises Permanent when nobody would be left who may change users.
@@ -143,7 +143,7 @@ async def set_grants(connection: DatabaseConnection, user: User, grants: Sequenc
     await record(connection, by, "user.grant", user.name, details=details)
 
 
-async def disable(connection: DatabaseConnection, user: User, *, by: Person, note: str = "") -> None:
+async def disable(connection: DatabaseConnection, user: User, *, by: Actor, note: str = "") -> None:
     """Let a user in no more, and end their sessions; in the transaction of `changing`. Raises as `set_grants`."""
     await write(connection, "users", "disable", user=user.id)
     await _check_administered(connection)
@@ -151,7 +151,7 @@ async def disable(connection: DatabaseConnection, user: User, *, by: Person, not
     await record(connection, by, "user.disable", user.name, details={"note": note})
 
 
-async def enable(connection: DatabaseConnection, user: User, *, by: Person, note: str = "") -> None:
+async def enable(connection: DatabaseConnection, user: User, *, by: Actor, note: str = "") -> None:
     """Let a user in again; in the transaction of `changing`."""
     await write(connection, "users", "enable", user=user.id)
     await record(connection, by, "user.enable", user.name, details={"note": note})
@@ -165,7 +165,7 @@ async def vouched(
     name: str,
     full_name: str,
     grants: Sequence[Grant],
-    by: Person,
+    by: Actor,
 ) -> User:
     """Return the user for whom an identity provider vouches, with the roles it gives, made where there is none yet.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubwatch_core.permission import Person
+from hubwatch_core.permission import Actor
 from hubwatch_store.audit import journal
 from hubwatch_store.database import DatabaseConnection
 
 
 async def record(
     connection: DatabaseConnection,
-    by: Person,
+    by: Actor,
     act: str,
     subject: str,
     *,

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from hubwatch_core.errors import Permanent
-from hubwatch_core.permission import Person
+from hubwatch_core.permission import Actor
 from hubwatch_store.database import DatabaseConnection, queries, translated
 from hubwatch_store.users.directory import User, find_user, has_directory
 from hubwatch_store.users.sessions import Session, current
@@ -20,21 +20,21 @@ DIRECTORY_KNOWS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class KnownCaller:
     """Somebody who has shown who they are: the person, the user, and the session or token they use."""
 
-    person: Person
+    person: Actor
     user: User
     session: Session
 
 
-async def who(connection: DatabaseConnection, token: str) -> Caller | None:
+async def who(connection: DatabaseConnection, token: str) -> KnownCaller | None:
     """Return who holds a token, with the roles they have now; None when it is no good. Raises Transient, Permanent."""
     session = await current(connection, token)
     user = None if session is None else await find_user(connection, session.user)
     if session is None or user is None:
         return None
-    return Caller(user.person(session.scope), user, session)
+    return KnownCaller(user.person(session.scope), user, session)
 
 
 def check_no_directory(connection: Connection[Any]) -> None:
@@ -45,8 +45,8 @@ def check_no_directory(connection: Connection[Any]) -> None:
         raise Permanent(DIRECTORY_KNOWS)
 
 
-async def taken_at_their_word(connection: DatabaseConnection, name: str) -> Person:
+async def taken_at_their_word(connection: DatabaseConnection, name: str) -> Actor:
     """Return a person who only says who they are; raises Permanent where there is a directory."""
     if await has_directory(connection):
         raise Permanent(DIRECTORY_KNOWS)
-    return Person(name, verified=False)
+    return Actor(name, verified=False)

@@ -12,19 +12,19 @@ from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.people import check_duration, parse_adjudication, parse_note, parse_reason
 from hubwatch_console.access import Allowed, Parts, SharedParts
 from hubwatch_console.routes.bodies import AdjudicationBody, AlarmNumber, NoteBody, ReasonBody, ShelveBody
-from hubwatch_core.permission import EVERY_HUB, Act, Person, hubs_where
+from hubwatch_core.permission import EVERY_HUB, Actor, UserAct, hubs_where
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import translated
-from hubwatch_store.users import Caller
+from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/alarms", tags=["alarms"])
 
-Seeing = Annotated[Caller, Depends(Allowed(Act.ALARM_SEE))]
-Acknowledging = Annotated[Caller, Depends(Allowed(Act.ALARM_ACKNOWLEDGE))]
-Shelving = Annotated[Caller, Depends(Allowed(Act.ALARM_SHELVE))]
-Unshelving = Annotated[Caller, Depends(Allowed(Act.ALARM_UNSHELVE))]
-Closing = Annotated[Caller, Depends(Allowed(Act.ALARM_CLOSE))]
-Adjudicating = Annotated[Caller, Depends(Allowed(Act.ALARM_ADJUDICATE))]
+Seeing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SEE))]
+Acknowledging = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_ACKNOWLEDGE))]
+Shelving = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SHELVE))]
+Unshelving = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_UNSHELVE))]
+Closing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_CLOSE))]
+Adjudicating = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_ADJUDICATE))]
 
 
 @router.get("")
@@ -109,9 +109,9 @@ async def adjudicate(
     return {"alarm": found.id, "verdict": str(verdict), "by": caller.person.name}
 
 
-def seen_by(person: Person) -> list[str] | None:
+def seen_by(person: Actor) -> list[str] | None:
     """Return the hubs that a person sees, None for every one."""
-    hubs = hubs_where(person, Act.ALARM_SEE)
+    hubs = hubs_where(person, UserAct.ALARM_SEE)
     return None if EVERY_HUB in hubs else sorted(hubs)
 
 

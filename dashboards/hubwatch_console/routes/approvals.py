@@ -13,18 +13,18 @@ from hubwatch_console.access import Allowed, SharedParts
 from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall, Permanent
-from hubwatch_core.permission import Act, Person, changing_level, may, refusal
+from hubwatch_core.permission import Actor, UserAct, changing_level, may, refusal
 from hubwatch_store import site
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, database_clock, translated
 from hubwatch_store.keeping import legal_hold
-from hubwatch_store.users import Approval, Caller, NotAllowed, approvals, record
+from hubwatch_store.users import Approval, KnownCaller, NotAllowed, approvals, record
 
 router = APIRouter(tags=["approvals"])
 
-Looking = Annotated[Caller, Depends(Allowed(Act.APPROVAL_SEE))]
-Levelling = Annotated[Caller, Depends(Allowed(Act.LEVEL_RAISE))]
-Releasing = Annotated[Caller, Depends(Allowed(Act.HOLD_RELEASE))]
+Looking = Annotated[KnownCaller, Depends(Allowed(UserAct.APPROVAL_SEE))]
+Levelling = Annotated[KnownCaller, Depends(Allowed(UserAct.LEVEL_RAISE))]
+Releasing = Annotated[KnownCaller, Depends(Allowed(UserAct.HOLD_RELEASE))]
 
 
 @router.get("/approvals")
@@ -32,7 +32,7 @@ async def list_approvals(caller: Looking, parts: SharedParts, decided: bool = Fa
     """Return the acts that wait for a second person at the hubs that one sees; with `decided` the last others too."""
     async with parts.pool.connection() as connection:
         found = await approvals.approvals(connection, decided=decided)
-    return [facts_of_approval(each) for each in found if may(caller.person, Act.APPROVAL_SEE, each.hub)]
+    return [facts_of_approval(each) for each in found if may(caller.person, UserAct.APPROVAL_SEE, each.hub)]
 
 
 @router.post("/approvals/{number}/approve")
@@ -77,7 +77,7 @@ async def set_level(
                 raise Permanent(f"there is no hub {hub}")
             if body.until is not None and to_us(body.until) <= await database_clock(connection):
                 raise BadCall("until is over already")
-            if act is Act.LEVEL_LOWER:
+            if act is UserAct.LEVEL_LOWER:
                 response.status_code = 202
                 details = {"level": body.level, "until": None if body.until is None else body.until.isoformat()}
                 number = await approvals.ask(
@@ -100,23 +100,23 @@ async def release_hold(hold: AlarmNumber, body: ReasonBody, caller: Releasing, p
         async with parts.pool.connection() as connection, connection.transaction():
             hub = await legal_hold.hub_of(connection, hold)
             number = await approvals.ask(
-                connection, caller.person, Act.HOLD_RELEASE, hub=hub, subject=f"hold {hold}", reason=reason,
+                connection, caller.person, UserAct.HOLD_RELEASE, hub=hub, subject=f"hold {hold}", reason=reason,
                 valid_s=parts.settings.login.approval_s, details={"hold": hold},
             )  # fmt: skip
     return {"approval": number}
 
 
-async def carry_out(connection: DatabaseConnection, first: Person, second: Person, found: Approval) -> bool:
+async def carry_out(connection: DatabaseConnection, first: Actor, second: Actor, found: Approval) -> bool:
     """Do what two persons want; return whether it is done, else whoever does it takes the approval."""
     both, why = f"{first.name} and {second.name}", found.reason
-    if found.act is Act.ALARM_SHELVE_RADIATION:
+    if found.act is UserAct.ALARM_SHELVE_RADIATION:
         await acts.shelve_as_agreed(connection, first, second, found)
         return True
-    if found.act is Act.LEVEL_LOWER and found.hub is not None:
+    if found.act is UserAct.LEVEL_LOWER and found.hub is not None:
         until = found.details.get("until")
         end = None if until is None else datetime.fromisoformat(until)
         await site.set_level(connection, found.hub, int(found.details["level"]), by=both, note=why, until=end)
-    elif found.act is Act.HOLD_RELEASE:
+    elif found.act is UserAct.HOLD_RELEASE:
         await legal_hold.release_agreed(connection, int(found.details["hold"]), reason=why, by=both)
     else:
         return False

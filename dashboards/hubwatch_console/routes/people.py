@@ -18,7 +18,7 @@ from hubwatch_store.database import translated
 from hubwatch_store.users import (
     ApiToken,
     Begun,
-    Caller,
+    KnownCaller,
     NotAllowed,
     User,
     begin_session,
@@ -161,7 +161,7 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _check_session(caller: Caller) -> None:
+def _check_session(caller: KnownCaller) -> None:
     """A token that got into wrong hands must not make others, nor change what its owner logs in with."""
     if caller.session.kind != "session":
         raise NotAllowed("this needs a login, an API token is not enough")
