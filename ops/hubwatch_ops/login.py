@@ -56,12 +56,16 @@ def login(
 def logout() -> None:
     """End the session and forget its token."""
     from hubwatch_core.credentials.kept_login import forget, kept
+    from hubwatch_core.http.api_client import ApiRefused
 
     known = kept()
     if known is None:
         raise Permanent(NOBODY)
     try:
         asyncio.run(client_of(known).ask("POST", "/logout"))
+    except ApiRefused as refused:
+        if refused.status != 401:  # else its session was over already
+            raise
     finally:
         forget()
     typer.echo(f"{one_line(known.user)} is logged out")

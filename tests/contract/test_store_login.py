@@ -54,7 +54,7 @@ async def caller(pool: Pool, begun: Begun) -> KnownCaller:
 async def with_password(pool: Pool, name: str, role: Role = Role.GUARD) -> Begun:
     one_time = await added(pool, name, role)
     _, begun = await logged_in(pool, name, one_time)
-    await login.change_password(pool, await caller(pool, begun), one_time, GOOD)
+    await login.change_password(pool, LoginSection(), await caller(pool, begun), one_time, GOOD, HERE)
     return begun
 
 
@@ -66,8 +66,8 @@ async def test_first_administrator_is_made_once_and_chooses_a_password(pool: Poo
     assert user.needs == ("password", "second_factor")
     first = await caller(pool, begun)
     with pytest.raises(BadCall, match="at least 12"):
-        await login.change_password(pool, first, one_time, "short")
-    await login.change_password(pool, first, one_time, GOOD)
+        await login.change_password(pool, LoginSection(), first, one_time, "short", HERE)
+    await login.change_password(pool, LoginSection(), first, one_time, GOOD, HERE)
     assert (await caller(pool, begun)).person.needs == ("second_factor",)
     with pytest.raises(login.LoginRefused):
         await logged_in(pool, login.FIRST_ADMINISTRATOR, one_time)
@@ -189,3 +189,13 @@ async def test_address_that_guesses_is_locked_out_whatever_the_user_and_one_good
         await logged_in(pool, "user5", "wrong", settings=settings)
     with pytest.raises(login.LoginLocked):
         await logged_in(pool, "kim", GOOD, settings=settings)
+
+
+async def test_password_is_not_guessed_over_a_session_that_somebody_took(pool: Pool) -> None:
+    begun = await with_password(pool, "kim")
+    kim, settings = await caller(pool, begun), LoginSection(free_failures=1)
+    for _ in range(2):
+        with pytest.raises(login.LoginRefused):
+            await login.change_password(pool, settings, kim, "wrong", GOOD + "!", HERE)
+    with pytest.raises(login.LoginLocked):
+        await login.change_password(pool, settings, kim, GOOD, GOOD + "!", HERE)

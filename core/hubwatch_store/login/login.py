@@ -106,10 +106,13 @@ async def begin_vouched(connection: DatabaseConnection, settings: LoginSection, 
     return await _begin(connection, settings, user.id, user.name, address, user.issuer or "")
 
 
-async def change_password(pool: Pool, caller: KnownCaller, former: str, password: str) -> None:
+async def change_password(
+    pool: Pool, settings: LoginSection, caller: KnownCaller, former: str, password: str, address: str
+) -> None:
     """Give whoever is logged in another password, and end their other sessions.
 
-    Raises LoginRefused when `former` is not theirs, BadCall when the new one is too weak.
+    Raises LoginRefused when `former` is not theirs, which counts as a wrong login, LoginLocked, and BadCall when the
+    new one is too weak.
     """
     passwords.check_password(password, caller.user.name)
     if former == password:
@@ -117,11 +120,13 @@ async def change_password(pool: Pool, caller: KnownCaller, former: str, password
     with translated():
         async with pool.connection() as connection:
             row = await _secrets(connection, caller.user.name)
+            await count_attempt(connection, settings, caller.user.name, address, known=True)
     if row is None or not await _matches(former, row["password"]):
         raise LoginRefused
     kept = await _hashed(password)
     with translated():
         async with pool.connection() as connection, connection.transaction():
+            await succeeded(connection, settings, caller.user.name, address)
             await write(connection, "login", "set_password", user=caller.user.id, hash=kept, one_time_s=None)
             await end_sessions(connection, caller.user.id, "password changed", keep=caller.session.id)
             await record(connection, caller.person, "user.password", caller.user.name)

@@ -59,10 +59,11 @@ async def me(caller: SomebodyIn) -> dict[str, object]:
 
 
 @router.post("/password", status_code=204)
-async def change_password(body: PasswordBody, caller: SomebodyIn, parts: SharedParts) -> Response:
+async def change_password(body: PasswordBody, caller: SomebodyIn, request: Request, parts: SharedParts) -> Response:
     """Choose another password; other sessions end."""
     _check_session(caller)
-    await login.change_password(parts.pool, caller, body.former, body.password)
+    address = address_of(request.scope)
+    await login.change_password(parts.pool, parts.settings.login, caller, body.former, body.password, address)
     return Response(status_code=204)
 
 
