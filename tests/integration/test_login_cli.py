@@ -20,6 +20,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_core.permission import Role
 from hubwatch_ops.approvals import app as approvals_app
+from hubwatch_ops.database.retention import hold_app
 from hubwatch_ops.level import app as level_app
 from hubwatch_ops.login import login, logout, whoami
 from hubwatch_store.database import open_pool
@@ -119,6 +120,7 @@ async def test_name_given_with_by_is_refused_where_there_is_a_directory(api: Cli
     for app, words in (
         (alarms_app, ("ack", number, "--by", "kim")),
         (alarms_app, ("adjudicate", number, "real", "--by", "kim")),
+        (hold_app, ("release", "1", "--by", "kim", "--reason", "x", "--dsn", dsn)),
         (level_app, ("set", "rotterdam", "2", "--by", "kim", "--note", "x", "--dsn", dsn)),
     ):
         assert "has a directory of users" in await said(app, *words, code=1)
