@@ -23,7 +23,10 @@ ConfigFile = Annotated[
     typer.Option("-c", "--config", help="TOML file with a section `database`; HUBWATCH_DATABASE__* goes over it."),
 ]
 AlarmId = Annotated[str, typer.Argument(metavar="ID", help="The alarm's number, as `hubwatch alarms list` shows it.")]
-By = Annotated[str, typer.Option("--by", help="Who does this; stands in the journal.")]
+By = Annotated[
+    str | None,
+    typer.Option("--by", help="Who does this, where the hub has no directory of users; else it is who is logged in."),
+]
 Note = Annotated[str | None, typer.Option("--note", help="What you found or did; stands in the journal.")]
 MOST_LISTED = 10_000
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -70,22 +73,31 @@ def list_(
     most: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many; the rest is counted.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List alarms in the order in which they want attention."""
+    """List alarms in the order in which they want attention; without -c those that whoever is logged in sees."""
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_list
+    from hubwatch_alarms.logged_in import LoggedIn
     from hubwatch_core.clock import now_us
+    from hubwatch_core.credentials.kept_login import kept
     from hubwatch_core.cut_lists import more_text
 
     settings = _settings(config)
     instructions = views.instructions_of(settings)
-    found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
+    login = kept() if config is None else None
+    if login is not None:
+        answer = LoggedIn(login).listed(hub, closed=closed, most=most)
+        facts, more = answer["alarms"], answer["more"]
+        found = views.of_facts(facts, more)
+    else:
+        found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
+        facts, more = found.facts(instructions), found.more
     if as_json:
-        say_json(json.dumps(found.facts(instructions), ensure_ascii=False, indent=2))
+        say_json(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         show_list(views.console(), found.alarms, instructions, now_us(), found.telling)
-    if found.more:
+    if more:
         # Not in the JSON, which is a list; whoever reads it by program sees this line, too.
-        say(more_text(found.more, most, limit=MOST_LISTED), err=as_json)
+        say(more_text(more, most, limit=MOST_LISTED), err=as_json)
 
 
 @app.command()
@@ -107,11 +119,17 @@ def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> 
 
 @app.command()
 @border
-def ack(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = None) -> None:
+def ack(alarm: AlarmId, by: By = None, note: Note = None, config: ConfigFile = None) -> None:
     """Take an alarm: from now on everybody sees that you have it."""
     from hubwatch_alarms import people
+    from hubwatch_alarms.logged_in import logged_in
 
-    wish = people.acknowledge(_settings(config), people.parse_id(alarm), people.parse_name(by), people.parse_note(note))
+    number, said = people.parse_id(alarm), people.parse_note(note)
+    somebody = logged_in(by)
+    if somebody is not None:
+        typer.echo(somebody.acknowledge(number, said))
+        return
+    wish = people.acknowledge(_settings(config), number, people.parse_name(by), said)
     _say(asyncio.run(wish), nothing="was already yours")
 
 
@@ -119,27 +137,38 @@ def ack(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = None) ->
 @border
 def shelve(
     alarm: AlarmId,
-    by: By,
     note: Annotated[str, typer.Option("--note", help="Why; stands in the journal.")],
     duration: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h.")],
+    by: By = None,
     config: ConfigFile = None,
 ) -> None:
     """Set an alarm aside for a time; it comes back by itself, and at once when something more urgent is detected."""
     from hubwatch_alarms import people
+    from hubwatch_alarms.logged_in import logged_in
 
-    reason = people.parse_reason(note)
+    number, reason = people.parse_id(alarm), people.parse_reason(note)
     duration_s = people.parse_duration_s(duration)
-    wish = people.shelve(_settings(config), people.parse_id(alarm), people.parse_name(by), duration_s, reason)
+    somebody = logged_in(by)
+    if somebody is not None:
+        typer.echo(somebody.shelve(number, duration_s, reason))
+        return
+    wish = people.shelve(_settings(config), number, people.parse_name(by), duration_s, reason)
     _say(asyncio.run(wish))
 
 
 @app.command()
 @border
-def unshelve(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = None) -> None:
+def unshelve(alarm: AlarmId, by: By = None, note: Note = None, config: ConfigFile = None) -> None:
     """Take an alarm off the shelf; you have it then, unless somebody had acknowledged it before."""
     from hubwatch_alarms import people
+    from hubwatch_alarms.logged_in import logged_in
 
-    wish = people.unshelve(_settings(config), people.parse_id(alarm), people.parse_name(by), people.parse_note(note))
+    number, said = people.parse_id(alarm), people.parse_note(note)
+    somebody = logged_in(by)
+    if somebody is not None:
+        typer.echo(somebody.unshelve(number, said))
+        return
+    wish = people.unshelve(_settings(config), number, people.parse_name(by), said)
     _say(asyncio.run(wish))
 
 
@@ -147,15 +176,20 @@ def unshelve(alarm: AlarmId, by: By, note: Note = None, config: ConfigFile = Non
 @border
 def close(
     alarm: AlarmId,
-    by: By,
     reason: Annotated[str, typer.Option("--reason", help="Why it ends although its condition did not.")],
+    by: By = None,
     config: ConfigFile = None,
 ) -> None:
     """End an alarm that nothing else can end, because what reported it is gone; a new detection opens a new alarm."""
     from hubwatch_alarms import people
+    from hubwatch_alarms.logged_in import logged_in
 
-    why = people.parse_reason(reason, "--reason")
-    wish = people.close(_settings(config), people.parse_id(alarm), people.parse_name(by), why)
+    number, why = people.parse_id(alarm), people.parse_reason(reason, "--reason")
+    somebody = logged_in(by)
+    if somebody is not None:
+        typer.echo(somebody.close(number, why))
+        return
+    wish = people.close(_settings(config), number, people.parse_name(by), why)
     _say(asyncio.run(wish))
 
 
@@ -164,7 +198,7 @@ def close(
 def adjudicate(
     alarm: AlarmId,
     verdict: Annotated[str, typer.Argument(metavar="WHAT", help="real, innocent, false, test, tamper or other.")],
-    by: By,
+    by: By = None,
     note: Note = None,
     config: ConfigFile = None,
 ) -> None:
@@ -173,10 +207,15 @@ def adjudicate(
     From these words follow the false alarms that detectors have made: `hubwatch detectors budget` shows them.
     """
     from hubwatch_alarms import people
+    from hubwatch_alarms.logged_in import logged_in
 
-    said = people.parse_note(note)
+    number, said = people.parse_id(alarm), people.parse_note(note)
     word = people.parse_adjudication(verdict, said)
-    wish = people.adjudicate(_settings(config), people.parse_id(alarm), word, people.parse_name(by), said)
+    somebody = logged_in(by)
+    if somebody is not None:
+        say(somebody.adjudicate(number, word, said))
+        return
+    wish = people.adjudicate(_settings(config), number, word, people.parse_name(by), said)
     say(f"alarm {asyncio.run(wish).id} was {word}, says {people.parse_name(by)}")
 
 

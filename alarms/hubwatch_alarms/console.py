@@ -155,7 +155,8 @@ def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
 def _journal(journal: Sequence[JournalEntry]) -> RenderableType:
     table = Table("journal", "what", "by", "became", "note", box=box.SIMPLE_HEAD, pad_edge=False)
     for entry in journal:
-        cells = (clock_text(entry.at), str(entry.action), entry.by, str(entry.to_state), entry.note or "")
+        by = f"{entry.by} (unverified)" if entry.verified is False else entry.by
+        cells = (clock_text(entry.at), str(entry.action), by, str(entry.to_state), entry.note or "")
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     return table
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from hubwatch_core.alarm import Alarm, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
+from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import Adjudicated, Telling
 
 
@@ -41,6 +46,7 @@ def facts_of_telling(telling: Telling) -> dict[str, object]:
         "untold_since": iso(telling.untold_since),
         "undelivered_by": list(telling.routes),
         "given_up": telling.given_up,
+        "tries": telling.tries,
     }
 
 
@@ -54,12 +60,52 @@ def facts_of_entry(entry: JournalEntry) -> dict[str, object]:
         "to_state": entry.to_state,
         "note": entry.note,
         "detection": entry.detection,
+        "verified": entry.verified,
     }
 
 
 def facts_of_adjudication(was: Adjudicated) -> dict[str, object]:
     """Return what people found an alarm to be."""
     return {"at": iso(to_us(was.at)), "verdict": was.verdict, "by": was.by, "note": was.note}
+
+
+def alarm_of_facts(facts: Mapping[str, Any]) -> Alarm:
+    """Return an alarm of its JSON; what that does not say is left as it is at the beginning."""
+    returned, closed = us(facts["returned"]), us(facts["closed"])
+    return Alarm(
+        id=facts["id"],
+        hub=facts["hub"],
+        zone=facts["zone"],
+        sensor=facts["sensor"],
+        type=facts["type"],
+        subject=facts["subject"],
+        priority=facts["priority"],
+        state=AlarmState(facts["state"]),
+        opened=us(facts["since"]) or 0,
+        last_active=us(facts["last_active"]) or 0,
+        detections=facts["detections"],
+        active=int(returned is None and closed is None),
+        why=facts["why"],
+        score=facts["score"],
+        late=facts["late"],
+        returned=returned,
+        acknowledged=us(facts["acknowledged"]),
+        acknowledged_by=facts["acknowledged_by"],
+        closed=closed,
+        shelved_until=us(facts["shelved_until"]),
+        incident=facts["incident"],
+    )
+
+
+def telling_of_facts(facts: Mapping[str, Any]) -> Telling:
+    """Return whether people were told of an alarm, of its JSON."""
+    told, untold_since = us(facts["told"]), us(facts["untold_since"])
+    return Telling(told, untold_since, facts["tries"], facts["given_up"], tuple(facts["undelivered_by"]))
+
+
+def us(text: str | None) -> int | None:
+    """Return a moment of ISO 8601 in microseconds."""
+    return None if text is None else to_us(datetime.fromisoformat(text))
 
 
 def iso(t_us: int | None) -> str | None:

@@ -151,9 +151,16 @@ def not_after(found: DetectedCondition, now: int) -> DetectedCondition:
     return replace(found, start=min(found.start, now), end=end, detected=min(found.detected, now))
 
 
-async def apply(connection: DatabaseConnection, alarm: Alarm, trigger: Trigger) -> AlarmChange:
-    """Move an alarm that exists and write what came of it; raises MoveRefused with nothing written."""
+async def apply(
+    connection: DatabaseConnection, alarm: Alarm, trigger: Trigger, *, verified: bool | None = None
+) -> AlarmChange:
+    """Move an alarm that exists and write what came of it; raises MoveRefused with nothing written.
+
+    `verified` tells of a person who acts whether they have shown who they are.
+    """
     moved, entries = move(alarm, trigger)
+    if verified is not None:
+        entries = tuple(replace(entry, verified=verified) for entry in entries)
     if moved != alarm:
         await alarms.save(connection, moved, entries)
         if isinstance(trigger, Close | Unwatched):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from hubwatch_alarms.mover import AlarmChange, apply
-from hubwatch_alarms.settings import CommandSettings
-from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Unshelve
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hubwatch_alarms import acts
+from hubwatch_alarms.mover import AlarmChange
+from hubwatch_alarms.settings import CommandSettings, ShelvingSection
 from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
-from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.permission import Actor
 from hubwatch_core.plain_text import is_text
-from hubwatch_store.alarms import adjudications, alarms
-from hubwatch_store.database import DatabaseConnection, connect, database_clock
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import DatabaseConnection, connect
+from hubwatch_store.users import taken_at_their_word
 
 LONGEST_NAME = 100
 LONGEST_NOTE = 1000
@@ -24,9 +28,9 @@ def parse_id(text: str) -> int:
     return int(digits)
 
 
-def parse_name(text: str) -> str:
+def parse_name(text: str | None) -> str:
     """Read the name of a person who acts; raises BadCall when it names nobody."""
-    name = text.strip()
+    name = (text or "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadCall(f"--by must name a person, in at most {LONGEST_NAME} printable characters")
     if name.lower() == SYSTEM:
@@ -69,47 +73,47 @@ def parse_duration_s(text: str) -> float:
 
 async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str | None) -> AlarmChange:
     """Take an alarm; raises MoveRefused when it is closed, shelved or with somebody else, Transient, Permanent."""
-    async with await connect(settings.database, "hubwatch alarms ack") as connection, alarms.alone(connection):
-        found = await existing(connection, alarm)
-        return await apply(connection, found, Acknowledge(await database_clock(connection), by, note))
+    async with _acting(settings, by, "hubwatch alarms ack") as (connection, person):
+        return await acts.acknowledge(connection, person, alarm, note)
 
 
 async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> AlarmChange:
     """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
-    max_s = settings.shelving.max_s
-    if duration_s > max_s:
-        raise Permanent(f"an alarm may be shelved for at most {max_s / 3600:g} h (shelving.max_s)")
-    async with await connect(settings.database, "hubwatch alarms shelve") as connection, alarms.alone(connection):
-        found = await existing(connection, alarm)
-        now = await database_clock(connection)
-        return await apply(connection, found, Shelve(now, by, now + int(duration_s * SECOND_US), note))
+    check_duration(settings.shelving, duration_s)
+    async with _acting(settings, by, "hubwatch alarms shelve") as (connection, person):
+        change = await acts.shelve(connection, person, alarm, duration_s, note)
+        assert isinstance(change, AlarmChange), "without a directory there is no second person"
+        return change
 
 
 async def unshelve(settings: CommandSettings, alarm: int, by: str, note: str | None) -> AlarmChange:
     """Take an alarm off the shelf; whoever does so has it."""
-    async with await connect(settings.database, "hubwatch alarms unshelve") as connection, alarms.alone(connection):
-        found = await existing(connection, alarm)
-        return await apply(connection, found, Unshelve(await database_clock(connection), by, note))
+    async with _acting(settings, by, "hubwatch alarms unshelve") as (connection, person):
+        return await acts.unshelve(connection, person, alarm, note)
 
 
 async def close(settings: CommandSettings, alarm: int, by: str, reason: str) -> AlarmChange:
     """End an alarm whatever its condition does; raises MoveRefused when it is closed already."""
-    async with await connect(settings.database, "hubwatch alarms close") as connection, alarms.alone(connection):
-        found = await existing(connection, alarm)
-        return await apply(connection, found, Close(await database_clock(connection), by, reason))
+    async with _acting(settings, by, "hubwatch alarms close") as (connection, person):
+        return await acts.close(connection, person, alarm, reason)
 
 
 async def adjudicate(settings: CommandSettings, alarm: int, verdict: Adjudication, by: str, note: str | None) -> Alarm:
     """Record what an alarm was, open or closed, and return it; raises Permanent when there is none."""
-    async with await connect(settings.database, "hubwatch alarms adjudicate") as connection, alarms.alone(connection):
-        found = await existing(connection, alarm)
-        await adjudications.adjudicate(connection, alarm, verdict, by=by, note=note)
-        return found
+    async with _acting(settings, by, "hubwatch alarms adjudicate") as (connection, person):
+        return await acts.adjudicate(connection, person, alarm, verdict, note)
 
 
-async def existing(connection: DatabaseConnection, alarm: int) -> Alarm:
-    """Return an alarm; raises Permanent when there is none of that number."""
-    found = await alarms.alarm_by_id(connection, alarm)
-    if found is None:
-        raise Permanent(f"there is no alarm {alarm}; `hubwatch alarms list` shows those that are open")
-    return found
+def check_duration(limits: ShelvingSection, duration_s: float) -> None:
+    """Raise Permanent when an alarm may not be shelved for so long."""
+    if not 0 < duration_s <= limits.max_s:
+        raise Permanent(f"an alarm may be shelved for at most {limits.max_s / 3600:g} h (shelving.max_s)")
+
+
+@asynccontextmanager
+async def _acting(settings: CommandSettings, by: str, name: str) -> AsyncIterator[tuple[DatabaseConnection, Actor]]:
+    """Make a transaction for somebody who only says who they are; raises Permanent where there is a directory."""
+    async with await connect(settings.database, name) as connection:
+        person = await taken_at_their_word(connection, by)
+        async with alarms.alone(connection):
+            yield connection, person

@@ -8,14 +8,22 @@ from typing import Any
 
 from rich.console import Console
 
-from hubwatch_alarms.facts import facts_of, facts_of_adjudication, facts_of_entry, facts_of_telling
+from hubwatch_alarms.acts import existing
+from hubwatch_alarms.facts import (
+    alarm_of_facts,
+    facts_of,
+    facts_of_adjudication,
+    facts_of_entry,
+    facts_of_telling,
+    telling_of_facts,
+)
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.people import existing
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core import tables
 from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_core.permission import Actor
 from hubwatch_store.alarms import Adjudicated, Telling, adjudications, alarms, notifications
-from hubwatch_store.database import connect, translated
+from hubwatch_store.database import DatabaseConnection, connect, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +74,44 @@ class AlarmList:
         ]
 
 
+def of_facts(found: Sequence[Mapping[str, Any]], more: int) -> AlarmList:
+    """Return a list of its JSON values."""
+    return AlarmList(
+        [alarm_of_facts(each) for each in found], {each["id"]: telling_of_facts(each) for each in found}, more
+    )
+
+
 async def all_alarms(settings: CommandSettings, *, hub: str | None, closed: bool, most: int) -> AlarmList:
     """Read alarms in the order in which they want attention; raises Transient, Permanent."""
     with translated():
         async with await connect(settings.database, "hubwatch alarms list") as connection:
-            found = await alarms.list_alarms(connection, hub=hub, closed=closed, most=most)
-            every = len(found) if len(found) < most else await alarms.count_alarms(connection, hub=hub, closed=closed)
-            telling = await notifications.telling(connection, [alarm.id for alarm in found])
-            return AlarmList(found, telling, max(0, every - len(found)))
+            return await listed(connection, hub=hub, closed=closed, most=most)
+
+
+async def listed(
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int, seen: Sequence[str] | None = None
+) -> AlarmList:
+    """Read alarms over a connection, of the hubs that are `seen` where that is given; inside `translated()`."""
+    found = await alarms.list_alarms(connection, hub=hub, closed=closed, most=most, seen=seen)
+    every = len(found)
+    if every >= most:
+        every = await alarms.count_alarms(connection, hub=hub, closed=closed, seen=seen)
+    telling = await notifications.telling(connection, [alarm.id for alarm in found])
+    return AlarmList(found, telling, max(0, every - len(found)))
 
 
 async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
     """Read everything about one alarm; raises Permanent when there is none of that number."""
     with translated():
         async with await connect(settings.database, "hubwatch alarms show") as connection:
-            found = await existing(connection, alarm)
-            return AlarmDetails(
-                found,
-                await alarms.journal(connection, alarm),
-                await notifications.attempts_of(connection, alarm),
-                await adjudications.said_of(connection, alarm),
-            )
+            return await details(connection, alarm)
+
+
+async def details(connection: DatabaseConnection, alarm: int, person: Actor | None = None) -> AlarmDetails:
+    """Read everything about one alarm that a person sees, inside `translated()`; raises NoSuchAlarm."""
+    return AlarmDetails(
+        await existing(connection, alarm, person),
+        await alarms.journal(connection, alarm),
+        await notifications.attempts_of(connection, alarm),
+        await adjudications.said_of(connection, alarm),
+    )

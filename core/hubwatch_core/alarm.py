@@ -125,3 +125,5 @@ class JournalEntry:
     """The person who did it, or SYSTEM."""
     note: str | None = None
     detection: str | None = None
+    verified: bool | None = None
+    """Whether that person had shown who they are; None where no person acted."""

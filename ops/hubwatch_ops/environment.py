@@ -14,7 +14,14 @@ from importlib import resources
 
 from hubwatch_core.config import ENV_PREFIX, ENV_SEPARATOR
 
-_SAMPLES = ("hubwatch_agents", "hubwatch_collector", "hubwatch_detectors", "hubwatch_alarms", "hubwatch_ops")
+_SAMPLES = (
+    "hubwatch_agents",
+    "hubwatch_collector",
+    "hubwatch_detectors",
+    "hubwatch_alarms",
+    "hubwatch_console",
+    "hubwatch_ops",
+)
 _TABLE = re.compile(r"^(?:# )?\[+([a-z_]+)[.\]]", re.MULTILINE)
 _ARRAY = re.compile(r"^(?:# )?\[\[([a-z_]+)\]\]", re.MULTILINE)
 

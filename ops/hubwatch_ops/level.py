@@ -34,26 +34,61 @@ WORDS = {1: "normal", 2: "heightened", 3: "exceptional"}
 def set_(
     hub: Annotated[str, typer.Argument(metavar="HUB", help="The hub.")],
     level: Annotated[int, typer.Argument(min=1, max=3, help="1 normal, 2 heightened, 3 exceptional.")],
-    by: Annotated[str, typer.Option("--by", help="Who says so; stands in the journal.")],
     note: Annotated[str, typer.Option("--note", help="Why; stands in the journal.")],
     until: Annotated[
         str | None,
         typer.Option("--until", help="When the level before is in force again, as 2026-11-21T20:15 in the hub's time."),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Who says so, where the hub has no directory of users; else it is who is logged in."),
+    ] = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """Set the level of a hub. Without --until it holds until it is set again."""
+    """Set the level of a hub. Without --until it holds until it is set again; lowering it needs a second person."""
     from hubwatch_ops.site_database import connection_to
     from hubwatch_store import site
+
+    if by is None:
+        _set_over_api(hub, level, note, until)
+        return
 
     end: datetime | None = None
     if until is not None:
         with connection_to(config, dsn, "hubwatch level") as connection:
             end = _moment(until, ZoneInfo(site.time_zone(connection, hub)))
-    former = _run(lambda link: site.set_level(link, hub, level, by=by, note=note, until=end), config, dsn)
+    former = _run(lambda link: _set_unverified(link, hub, level, by, note, end), config, dsn)
     ends = "" if end is None else f" until {end:%Y-%m-%d %H:%M %Z}, then at the one before again"
     say(f"hub {hub} is at level {level} ({WORDS[level]}){ends}; before it was {former}")
+
+
+def _set_over_api(hub: str, level: int, note: str, until: str | None) -> None:
+    from hubwatch_ops.login import client_of, somebody
+
+    end = None
+    if until is not None:
+        end = _moment(until, None).isoformat()
+    client = client_of(somebody())
+    answer = asyncio.run(client.ask("POST", f"/hubs/{hub}/level", {"level": level, "note": note, "until": end}))
+    if "approval" in answer:
+        typer.echo(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
+        return
+    typer.echo(f"hub {hub} is at level {level} ({WORDS[level]}); before it was {answer['former']}")
+
+
+async def _set_unverified(
+    link: DatabaseConnection, hub: str, level: int, by: str, note: str, until: datetime | None
+) -> int:
+    from hubwatch_core.permission import changing_level
+    from hubwatch_store import site
+    from hubwatch_store.users import record, taken_at_their_word
+
+    person = await taken_at_their_word(link, by)
+    async with link.transaction():
+        former = await site.set_level(link, hub, level, by=by, note=note, until=until)
+        await record(link, person, changing_level(former, level), f"level {level}", hub=hub, details={"note": note})
+    return former
 
 
 @app.command()
@@ -111,11 +146,14 @@ def _text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime:
+def _moment(text: str, zone: ZoneInfo | None) -> datetime:
+    """Return a moment to come, in the hub's zone where it names none; raises BadCall."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadCall(f"--until {escaped(text)} is no moment such as 2026-11-21T20:15") from None
+    if moment.tzinfo is None and zone is None:
+        raise BadCall(f"--until {escaped(text)} needs its offset from UTC, such as 2026-11-21T20:15+01:00")
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
     if moment <= datetime.now(UTC):
         raise BadCall(f"--until {escaped(text)} is over already")

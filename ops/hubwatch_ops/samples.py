@@ -10,6 +10,7 @@ from pathlib import Path
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_collector.settings import CollectorSettings
+from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.config import Section
 from hubwatch_core.config.sample import sample
 from hubwatch_detectors.settings import DetectorsSettings
@@ -24,6 +25,7 @@ HEADS = {
     "collector": "A collector. `hubwatch collector check-config FILE` checks it without connecting.",
     "detectors": "The detectors. `hubwatch detectors check-config FILE` checks it without connecting.",
     "alarms": "Alarms. `hubwatch alarms check-config FILE` checks it without connecting.",
+    "console": "The console's API. `hubwatch console check-config FILE` checks it without connecting.",
     "ops": "`hubwatch up`: collector, detectors and alarms in one process.",
 }
 
@@ -35,6 +37,7 @@ def samples() -> Iterator[tuple[Path, str]]:
         "collector": CollectorSettings,
         "detectors": DetectorsSettings,
         "alarms": AlarmsSettings,
+        "console": ConsoleSettings,
         "ops": hub_model(),
     }
     for name, model in models.items():

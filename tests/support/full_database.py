@@ -43,6 +43,7 @@ def fill(kept: Kept, readings: int = 500) -> None:
     kept.do("INSERT INTO detector_state VALUES (%s, 'radiation_portal', 'rpm-2', '', 1, '\\x0001ff')", HUB)
     _detections(kept)
     _alarm(kept)
+    _people(kept)
     kept.do("SELECT journal(%s, true, %s, 'tested', %s, '{\"a\": 1e300}')", NASTY, HUB, NASTY)
     hold: dict[str, Any] = {"held_from": NOW - DAY, "held_to": None, "reason": NASTY, "by": "counsel"}
     add(kept.connection, hub=HUB, sensor=None, **hold)
@@ -125,6 +126,26 @@ def _alarm(kept: Kept) -> None:
     kept.do("INSERT INTO notification_outbox (id, journal, alarm, route) VALUES ('m', %s, %s, 'r')", journal, alarm)
     kept.do(
         "INSERT INTO notifications (alarm, route, attempt, outcome, message) VALUES (%s, 'r', 1, 'sending', 'm')", alarm
+    )
+
+
+def _people(kept: Kept) -> None:
+    user = kept.one("INSERT INTO users (name, full_name, created_by) VALUES ('kim', %s, 'os:root') RETURNING id", NASTY)
+    kept.do("INSERT INTO user_secrets (\"user\", password, second_factor) VALUES (%s, %s, 'KEY')", user, NASTY)
+    kept.do("INSERT INTO user_grants VALUES (%s, 'guard', %s)", user, [HUB, "*"])
+    kept.do(
+        'INSERT INTO user_sessions ("user", kind, hash, label, idle, expires)'
+        " VALUES (%s, 'session', sha256('x'), %s, INTERVAL '30 min', now())",
+        user,
+        NASTY,
+    )
+    kept.do("INSERT INTO login_failures VALUES (%s, 3, now(), now())", NASTY)
+    kept.do("INSERT INTO oidc_logins VALUES (sha256('s'), sha256('b'), 'n', 'v', %s, now())", NASTY)
+    kept.do(
+        "INSERT INTO approvals (act, hub, subject, details, reason, asked_by, expires)"
+        " VALUES ('level.lower', %s, '1', '{\"to\": 1}', %s, 'kim', now())",
+        HUB,
+        NASTY,
     )
 
 

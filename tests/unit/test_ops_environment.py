@@ -7,6 +7,7 @@ import pytest
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_collector.settings import CollectorSettings
+from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.config import Section
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_ops.environment import sections, unread
@@ -24,7 +25,7 @@ def _sections_of(model: type[Section]) -> set[str]:
 
 
 def test_sections_are_those_of_all_components_and_of_the_hubs_file() -> None:
-    models: list[type[Section]] = [AgentSettings, CollectorSettings, DetectorsSettings, AlarmsSettings]
+    models: list[type[Section]] = [AgentSettings, CollectorSettings, DetectorsSettings, AlarmsSettings, ConsoleSettings]
     assert set().union(*map(_sections_of, models)) | {"collector", "detectors", "alarms", "enrolment"} == sections()
 
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_collector.settings import CollectorSettings
+from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.config import Section
 from hubwatch_core.config.load import load
 from hubwatch_core.config.section import types_in
@@ -28,6 +29,7 @@ MODELS: dict[str, type[Section]] = {
     "hubwatch_collector": CollectorSettings,
     "hubwatch_detectors": DetectorsSettings,
     "hubwatch_alarms": AlarmsSettings,
+    "hubwatch_console": ConsoleSettings,
     "hubwatch_ops": hub_model(),
 }
 FILES = {file.parent.name: file for file, _ in samples()}

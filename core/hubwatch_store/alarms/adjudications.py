@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hubwatch_core.alarm import Adjudication
-from hubwatch_store.alarms.alarms import fetch, write
-from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.database import DatabaseConnection, fetch, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,9 @@ async def said_of(connection: DatabaseConnection, alarm: int) -> Adjudicated | N
 
 
 async def adjudicate(
-    connection: DatabaseConnection, alarm: int, verdict: Adjudication, *, by: str, note: str | None
+    connection: DatabaseConnection, alarm: int, verdict: Adjudication, *, by: str, note: str | None, verified: bool
 ) -> None:
     """Record what an alarm was, as `by` says, for each detection that it stands for now."""
-    await write(connection, "false_alarms", "adjudicate", alarm=alarm, verdict=str(verdict), by=by, note=note)
+    await write(
+        connection, "false_alarms", "adjudicate", alarm=alarm, verdict=str(verdict), by=by, note=note, verified=verified
+    )

@@ -11,13 +11,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
-from hubwatch_store.database import DatabaseConnection, Pool, settle, translated
-from hubwatch_store.database.sql_files import queries
+from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.ownership import still_ours
 
 _ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
@@ -62,19 +59,6 @@ async def alone(connection: DatabaseConnection) -> AsyncIterator[None]:
         async with connection.transaction(), connection.pipeline():
             await write(connection, "alarms", "lock")
             yield
-
-
-async def fetch(connection: DatabaseConnection, topic: str, name: str, **values: object) -> list[dict[str, Any]]:
-    """Run a named query that has rows, and give them by column name."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(queries(topic)[name], values)
-        await settle(connection)
-        return await cursor.fetchall()
-
-
-async def write(connection: DatabaseConnection, topic: str, name: str, **values: object) -> None:
-    """Run a named query without rows; inside a pipeline its errors may come with a later query."""
-    await connection.execute(queries(topic)[name], values)
 
 
 async def take_arrivals(connection: DatabaseConnection, most: int) -> list[NewDetection]:
@@ -148,16 +132,23 @@ async def quiet_us(connection: DatabaseConnection, alarm: int, now: int) -> int:
     return now - at if at <= now else now
 
 
-async def list_alarms(connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int) -> list[Alarm]:
-    """Return up to `most` alarms in the order in which they want attention; closed ones only when asked for."""
-    return [
-        alarm_of(row) for row in await fetch(connection, "alarms", "list_alarms", hub=hub, closed=closed, most=most)
-    ]
+async def list_alarms(
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int, seen: Sequence[str] | None = None
+) -> list[Alarm]:
+    """Return up to `most` alarms in the order in which they want attention; closed ones only when asked for.
+
+    Of one hub or of all, and of those only the hubs that are `seen`, where that is given.
+    """
+    values = {"hub": hub, "closed": closed, "most": most, "seen": None if seen is None else list(seen)}
+    return [alarm_of(row) for row in await fetch(connection, "alarms", "list_alarms", **values)]
 
 
-async def count_alarms(connection: DatabaseConnection, *, hub: str | None, closed: bool) -> int:
+async def count_alarms(
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, seen: Sequence[str] | None = None
+) -> int:
     """Count what `list_alarms` would list without an end."""
-    (row,) = await fetch(connection, "alarms", "count_alarms", hub=hub, closed=closed)
+    values = {"hub": hub, "closed": closed, "seen": None if seen is None else list(seen)}
+    (row,) = await fetch(connection, "alarms", "count_alarms", **values)
     return int(row["alarms"])
 
 
@@ -185,6 +176,7 @@ async def save(connection: DatabaseConnection, alarm: Alarm, entries: Sequence[J
             to_state=entry.to_state,
             note=entry.note,
             detection=entry.detection,
+            verified=entry.verified,
         )
 
 
@@ -204,6 +196,7 @@ def entry_of(row: Row) -> JournalEntry:
         by=row["by"],
         note=row["note"],
         detection=row["detection"],
+        verified=row.get("verified"),
     )
 
 

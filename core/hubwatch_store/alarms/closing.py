@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubwatch_core.alarm import SYSTEM, Alarm
-from hubwatch_store.alarms.alarms import alarm_of, fetch, write
-from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.alarms.alarms import alarm_of
+from hubwatch_store.database import DatabaseConnection, fetch, write
 
 
 @dataclass(frozen=True, slots=True)

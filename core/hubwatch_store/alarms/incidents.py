@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubwatch_core.clock import to_datetime, to_us
-from hubwatch_store.alarms.alarms import fetch, write
-from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.database import DatabaseConnection, fetch, write
 
 
 @dataclass(frozen=True, slots=True)

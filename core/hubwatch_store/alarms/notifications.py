@@ -13,8 +13,8 @@ from hubwatch_core.alarm import Action, Alarm, JournalEntry
 from hubwatch_core.clock import to_us
 from hubwatch_core.delivery import DeliveryOutcome
 from hubwatch_core.ids import new_ulid
-from hubwatch_store.alarms.alarms import alarm_by_id, entry_of, fetch, write
-from hubwatch_store.database import DatabaseConnection, Pool, translated
+from hubwatch_store.alarms.alarms import alarm_by_id, entry_of
+from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.ownership import still_ours
 
 MOST_REROUTED = 200

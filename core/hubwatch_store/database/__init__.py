@@ -5,6 +5,7 @@ from hubwatch_store.database.features import Features, detect
 from hubwatch_store.database.listening import listen
 from hubwatch_store.database.pool import Pool, open_pool
 from hubwatch_store.database.reading_clock import clock_of, database_clock
+from hubwatch_store.database.rows import fetch, write
 from hubwatch_store.database.schema import Migration, Phase, Standing, check_schema, migrate, migrations, standing
 from hubwatch_store.database.session import DatabaseConnection, connect, connect_sync, hang_up, settle
 from hubwatch_store.database.settings import DatabaseSection
@@ -26,6 +27,7 @@ __all__ = [
     "connect_sync",
     "database_clock",
     "detect",
+    "fetch",
     "hang_up",
     "listen",
     "migrate",
@@ -35,4 +37,5 @@ __all__ = [
     "settle",
     "standing",
     "translated",
+    "write",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import Connection
 
 from hubwatch_core.errors import Permanent
-from hubwatch_store.database import translated
+from hubwatch_store.database import DatabaseConnection, fetch, translated, write
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.series import ENDLESS_YEAR, Span
 
@@ -77,6 +77,21 @@ def release(connection: Connection[Any], hold: int, *, reason: str, by: str) -> 
         connection.execute(sql["lock"])
         row = connection.execute(sql["release"], {"hold": hold, "reason": reason, "by": by}).fetchone()
     if row is None:
+        raise Permanent(f"hold {hold} does not exist or is released already")
+
+
+async def hub_of(connection: DatabaseConnection, hold: int) -> str:
+    """Return the hub of a hold that is in force; raises Permanent when there is none of that number."""
+    rows = await fetch(connection, "legal_hold", "hub_of", hold=hold)
+    if not rows:
+        raise Permanent(f"hold {hold} does not exist or is released already")
+    return str(rows[0]["hub"])
+
+
+async def release_agreed(connection: DatabaseConnection, hold: int, *, reason: str, by: str) -> None:
+    """Release a hold, as two persons want it, in the caller's transaction; raises as `release`."""
+    await write(connection, "legal_hold", "lock")
+    if not await fetch(connection, "legal_hold", "release", hold=hold, reason=reason, by=by):
         raise Permanent(f"hold {hold} does not exist or is released already")
 
 

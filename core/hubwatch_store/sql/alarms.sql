@@ -90,19 +90,21 @@ ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, state = excluded.st
 
 -- write_entry: add a line to an alarm's journal; the routes have to be asked about it
 WITH written AS (
-    INSERT INTO hubwatch.alarm_journal (alarm, at, action, by, from_state, to_state, note, detection)
-    VALUES (%(alarm)s, %(at)s, %(action)s, %(by)s, %(from_state)s, %(to_state)s, %(note)s, %(detection)s)
+    INSERT INTO hubwatch.alarm_journal (alarm, at, action, by, from_state, to_state, note, detection, verified)
+    VALUES (%(alarm)s, %(at)s, %(action)s, %(by)s, %(from_state)s, %(to_state)s, %(note)s, %(detection)s,
+        %(verified)s)
     RETURNING id
 )
 INSERT INTO hubwatch.alarm_unrouted (journal) SELECT id FROM written;
 
 -- journal: the journal of one alarm
-SELECT at, action, by, from_state, to_state, note, detection FROM hubwatch.alarm_journal
+SELECT at, action, by, from_state, to_state, note, detection, verified FROM hubwatch.alarm_journal
 WHERE alarm = %(alarm)s ORDER BY id;
 
 -- list_alarms: alarms in the order in which they want attention
 SELECT * FROM hubwatch.alarms
 WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
 ORDER BY closed IS NOT NULL,
     CASE state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
     priority, opened DESC, id
@@ -110,7 +112,8 @@ LIMIT %(most)s;
 
 -- count_alarms: how many there are of them
 SELECT count(*) AS alarms FROM hubwatch.alarms
-WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s);
+WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s));
 
 -- count_open: open alarms by state and priority
 SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL GROUP BY state, priority;

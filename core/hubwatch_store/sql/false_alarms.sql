@@ -1,6 +1,7 @@
 -- adjudicate: what a person found an alarm to be, for each of its detections
-INSERT INTO hubwatch.adjudications (at, alarm, detection, verdict, by, note)
-SELECT statement_timestamp(), %(alarm)s, detection, %(verdict)s, %(by)s, %(note)s FROM hubwatch.alarm_detection WHERE alarm = %(alarm)s
+INSERT INTO hubwatch.adjudications (at, alarm, detection, verdict, by, note, verified)
+SELECT statement_timestamp(), %(alarm)s, detection, %(verdict)s, %(by)s, %(note)s, %(verified)s
+FROM hubwatch.alarm_detection WHERE alarm = %(alarm)s
 ORDER BY detection;
 
 -- said_of: what people found an alarm to be

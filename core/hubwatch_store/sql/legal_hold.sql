@@ -14,6 +14,9 @@ RETURNING id;
 INSERT INTO hubwatch.legal_hold_release (hold, reason, by)
 SELECT id, %(reason)s, %(by)s FROM hubwatch.legal_hold WHERE id = %(hold)s ON CONFLICT DO NOTHING RETURNING hold;
 
+-- hub_of: the hub of a hold that is in force
+SELECT hub FROM hubwatch.legal_holds WHERE id = %(hold)s AND released IS NULL;
+
 -- all: every hold there ever was
 SELECT id, hub, sensor, held_from, held_to, reason, by, at, released, released_by, release_reason
 FROM hubwatch.legal_holds ORDER BY id;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -147,16 +148,39 @@ def list_holds(
 def release_hold(
     number: Annotated[int, typer.Argument(help="The hold's number.")],
     reason: Reason,
-    by: By,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Who orders it, where there is no directory of users; else it is who is logged in."),
+    ] = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """Release a hold; the rules apply again. The hold and its release stay in the journal."""
-    from hubwatch_store.keeping import legal_hold
+    """Release a hold; the rules apply again. The hold and its release stay in the journal.
 
+    Where there is a directory of users, it waits for a second person.
+    """
+    from hubwatch_store.audit import journal_now
+    from hubwatch_store.keeping import legal_hold
+    from hubwatch_store.users import check_no_directory
+
+    if by is None:
+        _ask_release(number, reason)
+        return
     with _connection(config, dsn) as connection:
-        legal_hold.release(connection, number, reason=reason, by=by)
+        check_no_directory(connection)
+        with connection.transaction():
+            legal_hold.release(connection, number, reason=reason, by=by)
+            details = {"reason": reason}
+            journal_now(connection, "hold.release", who=by, subject=f"hold {number}", details=details)
     say(f"hold {number} is released")
+
+
+def _ask_release(number: int, reason: str) -> None:
+    from hubwatch_ops.login import client_of, somebody
+
+    client = client_of(somebody())
+    answer = asyncio.run(client.ask("POST", f"/holds/{number}/release", {"reason": reason}))
+    typer.echo(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
 
 
 @border

@@ -1,0 +1,81 @@
+"""What people do with alarms over the hub's API, as whoever is logged in; the database's password is not needed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from hubwatch_core.alarm import Adjudication
+from hubwatch_core.credentials.kept_login import KeptLogin, kept
+from hubwatch_core.errors import BadCall
+from hubwatch_core.http.api_client import ApiClient
+from hubwatch_core.plain_text import one_line
+
+MOST_LISTED = 1000
+"""As many as one answer of the API holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """Somebody who is logged in, and the API they act over. Each act returns a line that says what came of it."""
+
+    login: KeptLogin
+
+    def acknowledge(self, alarm: int, note: str | None) -> str:
+        """Take an alarm."""
+        return self._do(alarm, "acknowledge", {"note": note}, nothing="was already yours")
+
+    def shelve(self, alarm: int, duration_s: float, note: str) -> str:
+        """Set an alarm aside for a time, or ask a second person whether to."""
+        return self._do(alarm, "shelve", {"duration_s": duration_s, "note": note})
+
+    def unshelve(self, alarm: int, note: str | None) -> str:
+        """Take an alarm off the shelf."""
+        return self._do(alarm, "unshelve", {"note": note})
+
+    def close(self, alarm: int, reason: str) -> str:
+        """End an alarm."""
+        return self._do(alarm, "close", {"reason": reason})
+
+    def adjudicate(self, alarm: int, verdict: Adjudication, note: str | None) -> str:
+        """Say what an alarm was."""
+        answer = self._ask(alarm, "adjudicate", {"verdict": str(verdict), "note": note})
+        return f"alarm {alarm} was {verdict}, says {one_line(str(answer['by']))}"
+
+    def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
+        """Return the alarms that one sees, as JSON values, and how many more there are."""
+        query = {"closed": str(closed).lower(), "most": min(most, MOST_LISTED)} | ({} if hub is None else {"hub": hub})
+        answer: dict[str, Any] = asyncio.run(self._client().ask("GET", f"/alarms?{urlencode(query)}"))
+        return answer
+
+    def _client(self) -> ApiClient:
+        return ApiClient(self.login.address, self.login.token, self.login.ca_file)
+
+    def _do(self, alarm: int, act: str, body: dict[str, object], nothing: str = "did not change") -> str:
+        answer = self._ask(alarm, act, body)
+        if "approval" in answer:
+            number = answer["approval"]
+            return f"alarm {alarm} waits for a second person: `hubwatch approvals approve {number}`, by somebody else"
+        if not answer["changed"]:
+            return f"alarm {alarm} {nothing}"
+        holder = answer["acknowledged_by"]
+        with_whom = f", with {one_line(str(holder))}" if holder else ""
+        return f"alarm {alarm} is {one_line(str(answer['state']))}{with_whom}"
+
+    def _ask(self, alarm: int, act: str, body: dict[str, object]) -> dict[str, object]:
+        answer: dict[str, object] = asyncio.run(self._client().ask("POST", f"/alarms/{alarm}/{act}", body))
+        return answer
+
+
+def logged_in(by: str | None) -> LoggedIn | None:
+    """Return who is logged in, None where somebody says with --by who they are; raises BadCall for neither."""
+    if by is not None:
+        return None
+    login = kept()
+    if login is None:
+        raise BadCall(
+            "who are you? Log in with `hubwatch login URL`, or where the hub has no directory of users say it with --by"
+        )
+    return LoggedIn(login)

@@ -1,0 +1,82 @@
+"""Who may use a route. Each route has one of these as a dependency; a test fails for a route without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, HTTPException, Request
+
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_console.oidc import Provider
+from hubwatch_console.settings import ConsoleSettings
+from hubwatch_core.permission import LEAST_ROLE, UserAct, hubs_where
+from hubwatch_store.database import Pool, translated
+from hubwatch_store.users import KnownCaller, NotAllowed, who
+
+SCHEME = "bearer "
+MOST_TOKEN = 200
+"""Characters; ours have 46."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes of one application share."""
+
+    settings: ConsoleSettings
+    pool: Pool
+    instructions: Instructions
+    provider: Provider | None = None
+
+
+def parts_of(request: Request) -> Parts:
+    """Return what the application was made with."""
+    return cast("Parts", request.app.state.parts)
+
+
+class Public:
+    """Anybody may use the route: what it does shows who they are."""
+
+    async def __call__(self) -> None:
+        """Let everybody pass."""
+
+
+class SignedIn:
+    """Whoever is logged in may use the route, also one who has something to set up first."""
+
+    async def __call__(self, request: Request) -> KnownCaller:
+        """Return who is logged in; raises HTTPException 401."""
+        given = request.headers.get("authorization", "")
+        token = given[len(SCHEME) :].strip()
+        if not given.lower().startswith(SCHEME) or not 0 < len(token) <= MOST_TOKEN:
+            raise _unknown("send `Authorization: Bearer` and the token of a login")
+        with translated():
+            async with parts_of(request).pool.connection() as connection:
+                caller = await who(connection, token)
+        if caller is None:
+            raise _unknown("this token is no good, or its session is over: log in again")
+        return caller
+
+
+class Allowed(SignedIn):
+    """Whoever may do that at some hub may use the route; at which hub they do it is judged where it is known."""
+
+    def __init__(self, act: UserAct) -> None:
+        self.act = act
+
+    async def __call__(self, request: Request) -> KnownCaller:
+        """Return who is logged in; raises NotAllowed where they may do it nowhere."""
+        caller = await super().__call__(request)
+        if caller.person.needs:
+            raise NotAllowed(f"set up first: {', '.join(caller.person.needs)}")
+        if not hubs_where(caller.person, self.act):
+            raise NotAllowed(f"{self.act} needs the role {LEAST_ROLE[self.act]}, which you have at no hub")
+        return caller
+
+
+SomebodyIn = Annotated[KnownCaller, Depends(SignedIn())]
+SharedParts = Annotated[Parts, Depends(parts_of)]
+
+
+def _unknown(detail: str) -> HTTPException:
+    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})

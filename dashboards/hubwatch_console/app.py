@@ -1,0 +1,43 @@
+"""The application: its routes, and what every request passes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, Request
+
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_console import problems
+from hubwatch_console.access import Parts, SomebodyIn
+from hubwatch_console.bounds import RequestBounds
+from hubwatch_console.oidc import Provider
+from hubwatch_console.routes import alarms, approvals, oidc, people
+from hubwatch_console.settings import ConsoleSettings
+from hubwatch_core import __version__
+from hubwatch_store.database import Pool
+
+PREFIX = "/api/v1"
+
+
+def application(settings: ConsoleSettings, pool: Pool, instructions: Instructions) -> FastAPI:
+    """Return the API over a pool of connections."""
+    # Its own pages of documentation load scripts from elsewhere, and its description is for those who are logged in.
+    app = FastAPI(
+        title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
+    for router in (people.router, oidc.router, alarms.router, approvals.router, _about()):
+        app.include_router(router, prefix=PREFIX)
+    problems.install(app)
+    app.add_middleware(RequestBounds, settings=settings.api)
+    return app
+
+
+def _about() -> APIRouter:
+    router = APIRouter(tags=["about"])
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def description(_: SomebodyIn, request: Request) -> dict[str, object]:
+        """Return the description of the API (OpenAPI 3.1)."""
+        described: dict[str, object] = request.app.openapi()
+        return described
+
+    return router

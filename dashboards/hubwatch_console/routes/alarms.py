@@ -1,0 +1,120 @@
+"""Alarms: look at them, and what people do with them, by the same functions as the commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from hubwatch_alarms import acts, views
+from hubwatch_alarms.facts import facts_of
+from hubwatch_alarms.mover import AlarmChange
+from hubwatch_alarms.people import check_duration, parse_adjudication, parse_note, parse_reason
+from hubwatch_console.access import Allowed, Parts, SharedParts
+from hubwatch_console.routes.bodies import AdjudicationBody, AlarmNumber, NoteBody, ReasonBody, ShelveBody
+from hubwatch_core.permission import EVERY_HUB, Actor, UserAct, hubs_where
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import translated
+from hubwatch_store.users import KnownCaller
+
+router = APIRouter(prefix="/alarms", tags=["alarms"])
+
+Seeing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SEE))]
+Acknowledging = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_ACKNOWLEDGE))]
+Shelving = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SHELVE))]
+Unshelving = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_UNSHELVE))]
+Closing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_CLOSE))]
+Adjudicating = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_ADJUDICATE))]
+
+
+@router.get("")
+async def list_alarms(
+    caller: Seeing,
+    parts: SharedParts,
+    hub: Annotated[str | None, Query(max_length=63)] = None,
+    closed: bool = False,
+    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, object]:
+    """Return the alarms of the hubs that one sees, in the order in which they want attention."""
+    with translated():
+        async with parts.pool.connection() as connection:
+            found = await views.listed(connection, hub=hub, closed=closed, most=most, seen=seen_by(caller.person))
+    return {"alarms": found.facts(parts.instructions), "more": found.more}
+
+
+@router.get("/{alarm}")
+async def show_alarm(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> dict[str, object]:
+    """Return everything about one alarm."""
+    with translated():
+        async with parts.pool.connection() as connection:
+            whole = await views.details(connection, alarm, caller.person)
+    return whole.facts(parts.instructions)
+
+
+@router.post("/{alarm}/acknowledge")
+async def acknowledge(
+    alarm: AlarmNumber, body: NoteBody, caller: Acknowledging, parts: SharedParts
+) -> dict[str, object]:
+    """Take an alarm."""
+    note = parse_note(body.note, "note")
+    async with alarms.moving(parts.pool) as connection:
+        change = await acts.acknowledge(connection, caller.person, alarm, note)
+    return _facts(parts, change)
+
+
+@router.post("/{alarm}/shelve", responses={202: {"description": "It waits for a second person."}})
+async def shelve(
+    alarm: AlarmNumber, body: ShelveBody, caller: Shelving, parts: SharedParts, response: Response
+) -> dict[str, object]:
+    """Set an alarm aside for a time; radiation waits for a second person."""
+    check_duration(parts.settings.shelving, body.duration_s)
+    note = parse_reason(body.note, "note")
+    async with alarms.moving(parts.pool) as connection:
+        change = await acts.shelve(
+            connection, caller.person, alarm, body.duration_s, note, parts.settings.login.approval_s
+        )
+    if isinstance(change, int):
+        response.status_code = 202
+        return {"approval": change}
+    return _facts(parts, change)
+
+
+@router.post("/{alarm}/unshelve")
+async def unshelve(alarm: AlarmNumber, body: NoteBody, caller: Unshelving, parts: SharedParts) -> dict[str, object]:
+    """Take an alarm off the shelf."""
+    note = parse_note(body.note, "note")
+    async with alarms.moving(parts.pool) as connection:
+        change = await acts.unshelve(connection, caller.person, alarm, note)
+    return _facts(parts, change)
+
+
+@router.post("/{alarm}/close")
+async def close(alarm: AlarmNumber, body: ReasonBody, caller: Closing, parts: SharedParts) -> dict[str, object]:
+    """End an alarm whatever its condition does."""
+    reason = parse_reason(body.reason, "reason")
+    async with alarms.moving(parts.pool) as connection:
+        change = await acts.close(connection, caller.person, alarm, reason)
+    return _facts(parts, change)
+
+
+@router.post("/{alarm}/adjudicate")
+async def adjudicate(
+    alarm: AlarmNumber, body: AdjudicationBody, caller: Adjudicating, parts: SharedParts
+) -> dict[str, object]:
+    """Say what an alarm was."""
+    note = parse_note(body.note, "note")
+    verdict = parse_adjudication(body.verdict, note)
+    async with alarms.moving(parts.pool) as connection:
+        found = await acts.adjudicate(connection, caller.person, alarm, verdict, note)
+    return {"alarm": found.id, "verdict": str(verdict), "by": caller.person.name}
+
+
+def seen_by(person: Actor) -> list[str] | None:
+    """Return the hubs that a person sees, None for every one."""
+    hubs = hubs_where(person, UserAct.ALARM_SEE)
+    return None if EVERY_HUB in hubs else sorted(hubs)
+
+
+def _facts(parts: Parts, change: AlarmChange) -> dict[str, object]:
+    title = parts.instructions.of(change.alarm.type).title
+    return facts_of(change.alarm, title) | {"changed": bool(change.entries)}

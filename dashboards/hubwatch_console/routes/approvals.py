@@ -1,0 +1,144 @@
+"""Acts that wait for a second person, and the acts besides alarms' that always or sometimes do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from hubwatch_alarms import acts
+from hubwatch_alarms.people import parse_note, parse_reason
+from hubwatch_console.access import Allowed, SharedParts
+from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
+from hubwatch_core.clock import to_us
+from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.permission import Actor, UserAct, changing_level, may, refusal
+from hubwatch_store import site
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import DatabaseConnection, database_clock, translated
+from hubwatch_store.keeping import legal_hold
+from hubwatch_store.users import Approval, KnownCaller, NotAllowed, approvals, record
+
+router = APIRouter(tags=["approvals"])
+
+Looking = Annotated[KnownCaller, Depends(Allowed(UserAct.APPROVAL_SEE))]
+Levelling = Annotated[KnownCaller, Depends(Allowed(UserAct.LEVEL_RAISE))]
+Releasing = Annotated[KnownCaller, Depends(Allowed(UserAct.HOLD_RELEASE))]
+
+
+@router.get("/approvals")
+async def list_approvals(caller: Looking, parts: SharedParts, decided: bool = False) -> list[dict[str, object]]:
+    """Return the acts that wait for a second person at the hubs that one sees; with `decided` the last others too."""
+    async with parts.pool.connection() as connection:
+        found = await approvals.approvals(connection, decided=decided)
+    return [facts_of_approval(each) for each in found if may(caller.person, UserAct.APPROVAL_SEE, each.hub)]
+
+
+@router.post("/approvals/{number}/approve")
+async def approve(number: AlarmNumber, body: NoteBody, caller: Looking, parts: SharedParts) -> dict[str, object]:
+    """Agree to an act, which is done at once where hubwatch does it itself."""
+    note = parse_note(body.note, "note")
+    # Alarms are locked first, whatever it is about: a lock is never asked for by somebody who holds a later one.
+    async with alarms.moving(parts.pool) as connection:
+        found = await approvals.to_decide(connection, caller.person, number)
+        first = await approvals.first_person(connection, found)
+        done = await carry_out(connection, first, caller.person, found)
+        decided = await approvals.decide(connection, caller.person, found, agree=True, note=note, done=done)
+    return facts_of_approval(decided)
+
+
+@router.post("/approvals/{number}/refuse")
+async def refuse(number: AlarmNumber, body: NoteBody, caller: Looking, parts: SharedParts) -> dict[str, object]:
+    """Refuse an act."""
+    note = parse_note(body.note, "note")
+    with translated():
+        async with parts.pool.connection() as connection, connection.transaction():
+            found = await approvals.to_decide(connection, caller.person, number)
+            decided = await approvals.decide(connection, caller.person, found, agree=False, note=note)
+    return facts_of_approval(decided)
+
+
+@router.post("/hubs/{hub}/level", responses={202: {"description": "It waits for a second person."}})
+async def set_level(
+    hub: str, body: LevelBody, caller: Levelling, parts: SharedParts, response: Response
+) -> dict[str, object]:
+    """Set the security level of a hub; lowering it waits for a second person."""
+    note = parse_reason(body.note, "note")
+    if body.until is not None and body.until.tzinfo is None:
+        raise BadCall("until needs a time zone")
+    with translated():
+        async with parts.pool.connection() as connection, connection.transaction():
+            standing = await site.levels(connection, hub)
+            act = changing_level(standing[0].level if standing else 1, body.level)
+            if not may(caller.person, act, hub):
+                raise NotAllowed(refusal(caller.person, act, hub))
+            if not standing:
+                raise Permanent(f"there is no hub {hub}")
+            if body.until is not None and to_us(body.until) <= await database_clock(connection):
+                raise BadCall("until is over already")
+            if act is UserAct.LEVEL_LOWER:
+                response.status_code = 202
+                details = {"level": body.level, "until": None if body.until is None else body.until.isoformat()}
+                number = await approvals.ask(
+                    connection, caller.person, act, hub=hub, subject=f"level {body.level}", reason=note,
+                    valid_s=parts.settings.login.approval_s, details=details,
+                )  # fmt: skip
+                return {"approval": number}
+            former = await site.set_level(
+                connection, hub, body.level, by=caller.person.name, note=note, until=body.until
+            )
+            await record(connection, caller.person, str(act), f"level {body.level}", hub=hub, details={"note": note})
+    return {"hub": hub, "level": body.level, "former": former}
+
+
+@router.post("/holds/{hold}/release", status_code=202)
+async def release_hold(hold: AlarmNumber, body: ReasonBody, caller: Releasing, parts: SharedParts) -> dict[str, object]:
+    """Ask that a legal hold be released; it waits for a second person."""
+    reason = parse_reason(body.reason, "reason")
+    with translated():
+        async with parts.pool.connection() as connection, connection.transaction():
+            hub = await legal_hold.hub_of(connection, hold)
+            number = await approvals.ask(
+                connection, caller.person, UserAct.HOLD_RELEASE, hub=hub, subject=f"hold {hold}", reason=reason,
+                valid_s=parts.settings.login.approval_s, details={"hold": hold},
+            )  # fmt: skip
+    return {"approval": number}
+
+
+async def carry_out(connection: DatabaseConnection, first: Actor, second: Actor, found: Approval) -> bool:
+    """Do what two persons want; return whether it is done, else whoever does it takes the approval."""
+    both, why = f"{first.name} and {second.name}", found.reason
+    if found.act is UserAct.ALARM_SHELVE_RADIATION:
+        await acts.shelve_as_agreed(connection, first, second, found)
+        return True
+    if found.act is UserAct.LEVEL_LOWER and found.hub is not None:
+        until = found.details.get("until")
+        end = None if until is None else datetime.fromisoformat(until)
+        await site.set_level(connection, found.hub, int(found.details["level"]), by=both, note=why, until=end)
+    elif found.act is UserAct.HOLD_RELEASE:
+        await legal_hold.release_agreed(connection, int(found.details["hold"]), reason=why, by=both)
+    else:
+        return False
+    details = {"agreed_by": second.name, "reason": why}
+    await record(connection, first, str(found.act), found.subject, hub=found.hub, details=details)
+    return True
+
+
+def facts_of_approval(found: Approval) -> dict[str, object]:
+    """Return an act that waits, or what came of it."""
+    return {
+        "id": found.id,
+        "act": str(found.act),
+        "hub": found.hub,
+        "subject": found.subject,
+        "details": dict(found.details),
+        "reason": found.reason,
+        "asked_by": found.asked_by,
+        "asked": found.asked.isoformat(),
+        "expires": found.expires.isoformat(),
+        "decision": found.decision,
+        "decided_by": found.decided_by,
+        "note": found.note,
+        "done": found.done is not None,
+    }

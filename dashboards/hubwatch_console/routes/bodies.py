@@ -1,0 +1,98 @@
+"""What requests hold. Unknown keys are refused; texts are bounded before anything is done with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hubwatch_core.permission import Role
+
+ShortText = Annotated[str, Field(max_length=256)]
+LongText = Annotated[str, Field(max_length=1000)]
+AlarmNumber = Annotated[int, Field(ge=1, lt=10**18)]
+
+
+class Body(BaseModel):
+    """A request's body."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class LoginBody(Body):
+    """Who logs in and how they show it."""
+
+    user: ShortText
+    password: ShortText
+    code: ShortText | None = None
+
+
+class PasswordBody(Body):
+    """A new password, and the one before it."""
+
+    former: ShortText
+    password: ShortText
+
+
+class CodeBody(Body):
+    """A code of the second factor."""
+
+    code: ShortText
+
+
+class TokenBody(Body):
+    """An API token: what it is for, how long it is good, and what it is limited to."""
+
+    label: Annotated[str, Field(min_length=1, max_length=100)]
+    valid_s: Annotated[float, Field(gt=0)]
+    role: Role | None = None
+    hubs: Annotated[list[ShortText], Field(min_length=1, max_length=100)] | None = None
+
+
+class OidcStartBody(Body):
+    """Where the identity provider sends the person back to."""
+
+    redirect_uri: Annotated[str, Field(max_length=1000)]
+
+
+class OidcFinishBody(Body):
+    """What the identity provider sent back, and what `start` gave to nobody but the caller."""
+
+    state: ShortText
+    code: Annotated[str, Field(max_length=4000)]
+    binding: ShortText
+
+
+class NoteBody(Body):
+    """What a person found or did."""
+
+    note: LongText | None = None
+
+
+class ReasonBody(Body):
+    """Why a person does something that needs a reason."""
+
+    reason: LongText
+
+
+class ShelveBody(Body):
+    """For how long an alarm is set aside, and why."""
+
+    duration_s: Annotated[float, Field(gt=0, le=7 * 86_400)]
+    note: LongText
+
+
+class AdjudicationBody(Body):
+    """What an alarm was."""
+
+    verdict: ShortText
+    note: LongText | None = None
+
+
+class LevelBody(Body):
+    """A security level, why, and when the one before is in force again."""
+
+    level: Annotated[int, Field(ge=1, le=3)]
+    note: LongText
+    until: datetime | None = None

@@ -1,0 +1,56 @@
+"""Logins at the hub's identity provider: authorisation code with PKCE, begun and finished by the same caller."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+
+from hubwatch_console.access import Parts, Public, SharedParts
+from hubwatch_console.bounds import address_of
+from hubwatch_console.oidc import Provider, grants_of, may_come_back_to
+from hubwatch_console.routes.bodies import OidcFinishBody, OidcStartBody
+from hubwatch_console.routes.people import facts_of_login
+from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.plain_text import one_line
+from hubwatch_store import login
+from hubwatch_store.users import parse_user_name
+
+router = APIRouter(prefix="/oidc", tags=["people"], dependencies=[Depends(Public())])
+
+
+@router.post("/start")
+async def start(body: OidcStartBody, parts: SharedParts) -> dict[str, object]:
+    """Return where to send the person, and what the caller keeps to itself until they come back."""
+    provider = _provider(parts)
+    if not may_come_back_to(provider.settings, body.redirect_uri):
+        raise BadCall("redirect_uri must be http://127.0.0.1:PORT/callback, or one of oidc.redirect_uris")
+    await provider.about()
+    begun = await login.begin_oidc(parts.pool, body.redirect_uri)
+    return {"url": await provider.address(begun), "state": begun.state, "binding": begun.binding}
+
+
+@router.post("/finish")
+async def finish(body: OidcFinishBody, request: Request, parts: SharedParts) -> dict[str, object]:
+    """Begin a session for whoever the identity provider says came back; their roles are those it gives them."""
+    provider = _provider(parts)
+    begun = await login.take_oidc(parts.pool, body.state, body.binding)
+    claims = await provider.claims(begun, body.code)
+    name = claims.get(provider.settings.name_claim)
+    if not isinstance(name, str):
+        raise Permanent(f"the identity provider says no {provider.settings.name_claim} (oidc.name_claim)")
+    user, session = await login.log_in_vouched(
+        parts.pool,
+        parts.settings.login,
+        issuer=provider.settings.issuer,
+        subject=str(claims["sub"]),
+        name=parse_user_name(name.lower()),
+        full_name=one_line(str(claims.get("name", "")))[:200],
+        grants=grants_of(provider.settings, claims),
+        address=address_of(request.scope),
+    )
+    return facts_of_login(user, session, parts.settings.login.idle_s)
+
+
+def _provider(parts: Parts) -> Provider:
+    if parts.provider is None:
+        raise Permanent("this hub has no identity provider: log in with user and password")
+    return parts.provider

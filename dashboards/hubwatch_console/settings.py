@@ -1,0 +1,119 @@
+"""Settings of the console and its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from hubwatch_alarms.settings import ShelvingSection
+from hubwatch_core.config import Conflict, LogSection, Section, TelemetrySection
+from hubwatch_core.config.addresses import ListenAddress, is_loopback
+from hubwatch_core.config.sections import Port, Secret
+from hubwatch_core.permission import EVERY_HUB, Role
+from hubwatch_store.database import DatabaseSection
+from hubwatch_store.login import LoginSection
+
+
+class ApiSection(Section):
+    """Where the API listens, and how much it takes."""
+
+    host: ListenAddress = Field("127.0.0.1", description="Address to listen on; anything but loopback needs TLS.")
+    port: Port = Field(8443, description="Port; 0 takes a free one.")
+    cert_file: Path | None = Field(None, description="Our certificate with its chain (PEM); with key_file it is TLS.")
+    key_file: Path | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
+    allow_plain: bool = Field(
+        False,
+        description="Listen without TLS on an address that others reach. Passwords and tokens can then be read on the "
+        "way: only where a reverse proxy on the same machine speaks TLS.",
+    )
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 24)] = Field(
+        65_536, description="Largest request; more is refused before it is read."
+    )
+    requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = Field(
+        20.0, description="Requests a second that one address may make on average."
+    )
+    requests_burst: Annotated[float, Field(ge=1, le=100_000)] = Field(
+        100.0, description="Requests that one address may make at once."
+    )
+    max_connections: Annotated[int, Field(ge=10, le=100_000)] = Field(1000, description="Connections at a time.")
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Credentials do not cross a network in the clear."""
+        if (self.cert_file is None) != (self.key_file is None):
+            missing = "cert_file" if self.cert_file is None else "key_file"
+            yield (missing,), "cert_file and key_file go together: give both or none"
+        if self.cert_file is None and not is_loopback(self.host) and not self.allow_plain:
+            yield ("cert_file",), f"listening on {self.host} needs cert_file and key_file (or allow_plain = true)"
+
+
+class RoleClaimSection(Section):
+    """A role for those of whom the identity provider says something."""
+
+    claim: str = Field(examples=["groups"], description="Name of the claim; its value is a text or a list of texts.")
+    value: str = Field(examples=["port-guards"], description="The value that gives the role.")
+    role: Role = Field(examples=["guard"], description="The role.")
+    hubs: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        (EVERY_HUB,), description="Where they have it; * is every hub."
+    )
+
+
+class OidcSection(Section):
+    """Logins by an identity provider (OpenID Connect: authorisation code with PKCE)."""
+
+    issuer: str = Field(
+        examples=["https://login.example.org/realms/port"], description="The provider, as its tokens call it."
+    )
+    client_id: str = Field(examples=["hubwatch"], description="How the provider knows us.")
+    client_secret: Secret | None = Field(
+        None, description="Only from HUBWATCH_OIDC__CLIENT_SECRET; in TOML use client_secret_file."
+    )
+    client_secret_file: Path | None = Field(None, description="File with the secret, where the provider wants one.")
+    ca_file: Path | None = Field(None, description="CA certificates for the provider (PEM); unset: the system's.")
+    scopes: tuple[str, ...] = Field(("openid", "profile"), description="What we ask for.")
+    name_claim: str = Field("preferred_username", description="Claim that holds the name of the user.")
+    second_factor_amr: tuple[str, ...] = Field(
+        ("mfa", "otp", "hwk", "swk"),
+        description="Supervisors and administrators need one of these in the claim `amr`, which says how they logged "
+        "in (RFC 8176). Empty: the provider asks everybody for a second factor, whatever it says.",
+    )
+    redirect_uris: tuple[str, ...] = Field(
+        (), description="Addresses the provider may send people back to, besides those on their own machine."
+    )
+    roles: tuple[RoleClaimSection, ...] = Field(
+        (),
+        examples=[{"claim": "groups", "value": "port-guards", "role": "guard", "hubs": ["rotterdam"]}],
+        description="One table for each value that gives a role. Who has none of them is not let in.",
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_secure(cls, issuer: str) -> str:
+        parts = urlsplit(issuer)
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user and no password")
+        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            return issuer.rstrip("/")
+        raise ValueError("must be an address with https://")
+
+
+class ConsoleSettings(Section):
+    """Everything `hubwatch console` needs to know."""
+
+    database: DatabaseSection = Field(default_factory=DatabaseSection)
+    telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
+    log: LogSection = Field(default_factory=LogSection)
+    api: ApiSection = Field(default_factory=ApiSection)
+    login: LoginSection = Field(default_factory=LoginSection)
+    shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    oidc: OidcSection | None = Field(
+        None, description="Logins by an identity provider (OpenID Connect: authorisation code with PKCE)."
+    )
+    instructions_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/instructions.toml"],
+        description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml.",
+    )

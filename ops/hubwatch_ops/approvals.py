@@ -1,0 +1,60 @@
+"""`hubwatch approvals`: acts that wait for a second person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import typer
+
+from hubwatch_core.plain_text import one_line
+from hubwatch_core.process import border
+from hubwatch_ops.login import client_of, somebody
+
+app = typer.Typer(name="approvals", help="Acts that wait for a second person.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(min=1, help="The number, as `hubwatch approvals list` shows it.")]
+Note = Annotated[str | None, typer.Option("--note", help="Why; stands in the journal.")]
+
+
+@app.command("list")
+@border
+def list_(
+    decided: Annotated[bool, typer.Option("--all", help="Those that were decided or are over, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """List what waits for a second person at the hubs that you see."""
+    found = asyncio.run(client_of(somebody()).ask("GET", f"/approvals?decided={str(decided).lower()}"))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        typer.echo(_line(each))
+    if not found:
+        typer.echo("nothing waits for a second person")
+
+
+@app.command()
+@border
+def approve(number: Number, note: Note = None) -> None:
+    """Agree to an act that somebody else asked for; it is done at once, where hubwatch does it itself."""
+    decided = asyncio.run(client_of(somebody()).ask("POST", f"/approvals/{number}/approve", {"note": note}))
+    done = "and done" if decided["done"] else f"; {one_line(decided['asked_by'])} can do it now"
+    typer.echo(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is approved {done}".replace(" ;", ";"))
+
+
+@app.command()
+@border
+def refuse(number: Number, note: Note = None) -> None:
+    """Refuse an act that somebody else asked for."""
+    decided = asyncio.run(client_of(somebody()).ask("POST", f"/approvals/{number}/refuse", {"note": note}))
+    typer.echo(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is refused")
+
+
+def _line(each: dict[str, Any]) -> str:
+    where = f" at {each['hub']}" if each["hub"] else ""
+    stands = f"waits until {each['expires']}" if each["decision"] is None else str(each["decision"])
+    by = f" by {each['decided_by']}" if each["decided_by"] else ""
+    text = f"{each['id']}  {each['act']}{where}: {each['subject']}, asked by {each['asked_by']}: {each['reason']}"
+    return one_line(f"{text} ({stands}{by})")

@@ -1,0 +1,154 @@
+"""`hubwatch login`, `logout`, `whoami`: who gives commands, by a session of the hub's API."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.plain_text import one_line
+from hubwatch_core.process import border
+
+if TYPE_CHECKING:
+    from hubwatch_core.credentials.kept_login import KeptLogin
+    from hubwatch_core.http.api_client import ApiClient
+
+PLACES = ("auto", "keyring", "file")
+NOBODY = "nobody is logged in here: `hubwatch login URL`"
+
+
+@border
+def login(
+    address: Annotated[str, typer.Argument(metavar="URL", help="The hub's API, as https://hub.example:8443.")],
+    user: Annotated[str | None, typer.Option("--user", help="Who logs in; asked for when left out.")] = None,
+    store: Annotated[
+        str, typer.Option("--store", help="Where the token is kept: auto, keyring or file (0600).")
+    ] = "auto",
+    ca_file: Annotated[
+        str | None, typer.Option("--ca-file", help="CA certificates of the hub (PEM), where the system has them not.")
+    ] = None,
+    oidc: Annotated[
+        bool, typer.Option("--oidc", help="Log in at the hub's identity provider, in the browser.")
+    ] = False,
+) -> None:
+    """Log in; from now on commands act as this person. Sets up password and second factor where that is wanted."""
+    from hubwatch_core.credentials.kept_login import KeptLogin, keep
+    from hubwatch_core.http.api_client import ApiClient, checked_address
+
+    if store not in PLACES:
+        raise BadCall(f"--store is one of {', '.join(PLACES)}")
+    client = ApiClient(checked_address(address), ca_file=ca_file)
+    if oidc:
+        from hubwatch_ops.oidc_login import log_in_by_browser
+
+        begun = asyncio.run(log_in_by_browser(client))
+    else:
+        begun = _by_password(client, user or _asked("user"))
+    name = str(begun["user"]["name"])
+    place = keep(KeptLogin(client.address, name, begun["token"], ca_file), store)  # type: ignore[arg-type]
+    typer.echo(f"you are {one_line(name)} at {client.address}; the token is in {place}")
+
+
+@border
+def logout() -> None:
+    """End the session and forget its token."""
+    from hubwatch_core.credentials.kept_login import forget, kept
+    from hubwatch_core.http.api_client import ApiRefused
+
+    known = kept()
+    if known is None:
+        raise Permanent(NOBODY)
+    try:
+        asyncio.run(client_of(known).ask("POST", "/logout"))
+    except ApiRefused as refused:
+        if refused.status != 401:  # else its session was over already
+            raise
+    finally:
+        forget()
+    typer.echo(f"{one_line(known.user)} is logged out")
+
+
+@border
+def whoami() -> None:
+    """Show who is logged in, and what they may do where."""
+    from hubwatch_core.credentials.kept_login import kept
+
+    known = kept()
+    if known is None:
+        raise Permanent(NOBODY)
+    me = asyncio.run(client_of(known).ask("GET", "/me"))
+    grants = ", ".join(f"{each['role']} at {' and '.join(each['hubs'])}" for each in me["grants"]) or "without a role"
+    typer.echo(one_line(f"{me['name']} at {known.address}: {grants}").replace("at *", "at every hub"))
+    for need in me["needs"]:
+        typer.echo(f"to be set up first: {one_line(need).replace('_', ' ')}; `hubwatch login` does it")
+
+
+def somebody() -> KeptLogin:
+    """Return who is logged in; raises BadCall when nobody is."""
+    from hubwatch_core.credentials.kept_login import kept
+
+    known = kept()
+    if known is None:
+        raise BadCall(f"{NOBODY}; where the hub has no directory of users, say who you are with --by")
+    return known
+
+
+def client_of(known: KeptLogin) -> ApiClient:
+    """Return the API as somebody who is logged in."""
+    from hubwatch_core.http.api_client import ApiClient
+
+    return ApiClient(known.address, known.token, known.ca_file)
+
+
+def _by_password(client: ApiClient, user: str) -> dict[str, Any]:
+    from hubwatch_core.http.api_client import ApiClient, ApiRefused
+
+    password = _secret("password")
+    body = {"user": user, "password": password}
+    try:
+        begun = asyncio.run(client.ask("POST", "/login", body))
+    except ApiRefused as refused:
+        if refused.kind != "code-wanted":
+            raise
+        begun = asyncio.run(client.ask("POST", "/login", body | {"code": _asked("code of the second factor")}))
+    mine = ApiClient(client.address, begun["token"], client.ca_file)
+    if "password" in begun["user"]["needs"]:
+        asyncio.run(mine.ask("POST", "/password", {"former": password, "password": _new_password()}))
+    if "second_factor" in begun["user"]["needs"]:
+        _set_up_second_factor(mine)
+    found: dict[str, Any] = begun
+    return found
+
+
+def _new_password() -> str:
+    typer.echo("this password was good once; choose your own, of at least 12 characters", err=True)
+    first = _secret("new password")
+    if _secret("new password again") != first:
+        raise BadCall("the two are not the same; log in again")
+    return first
+
+
+def _set_up_second_factor(mine: ApiClient) -> None:
+    made = asyncio.run(mine.ask("POST", "/second-factor"))
+    typer.echo("your role needs a second factor: put this key into an authenticator app", err=True)
+    typer.echo(f"  {made['key']}\n  {made['address']}", err=True)
+    asyncio.run(mine.ask("PUT", "/second-factor", {"code": _asked("code that the app shows")}))
+
+
+def _secret(what: str) -> str:
+    """Ask for a secret; where there is no terminal it is the next line of the input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, err=True))
+    return _asked(what)
+
+
+def _asked(what: str) -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, err=True))
+    line = sys.stdin.readline()
+    if not line:
+        raise BadCall(f"{what} is missing: the input has ended")
+    return line.rstrip("\n")
