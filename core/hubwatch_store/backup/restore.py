@@ -18,6 +18,7 @@ from hubwatch_store.database.sql_files import queries
 
 SETTINGS = frozenset(
     {
+        "audit_head",
         "dead_letter_bounds",
         "deletion_state",
         "ledger_grace",
