@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from hubwatch_core.config import LogSection, MqttSection, NatsSection, Section, TelemetrySection
+from hubwatch_store.audit import AuditSection
 from hubwatch_store.database import DatabaseSection
 
 
@@ -59,5 +60,6 @@ class CollectorSettings(Section):
     nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")
     database: DatabaseSection = DatabaseSection()
     intake: IntakeSection = Field(default_factory=IntakeSection)
+    audit: AuditSection = AuditSection()
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()

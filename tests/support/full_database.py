@@ -43,6 +43,10 @@ def fill(kept: Kept, readings: int = 500) -> None:
     kept.do("INSERT INTO detector_state VALUES (%s, 'radiation_portal', 'rpm-2', '', 1, '\\x0001ff')", HUB)
     _detections(kept)
     _alarm(kept)
+    kept.do(
+        "INSERT INTO audit_signatures SELECT id, hash, at, decode(repeat('00', 32), 'hex'),"
+        " decode(repeat('11', 64), 'hex') FROM audit"
+    )
     kept.do("SELECT journal(%s, true, %s, 'tested', %s, '{\"a\": 1e300}')", NASTY, HUB, NASTY)
     hold: dict[str, Any] = {"held_from": NOW - DAY, "held_to": None, "reason": NASTY, "by": "counsel"}
     add(kept.connection, hub=HUB, sensor=None, **hold)
