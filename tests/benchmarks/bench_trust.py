@@ -1,4 +1,4 @@
-"""What nobody can change without being found out, and what the protections cost.
+"""What nobody can change or read without right, and what the protections cost.
 
 `make bench ONLY=trust`.
 """
@@ -9,7 +9,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from benchmarks.result import Progress, Result, at_most
+from benchmarks.result import Progress, Result, at_least, at_most
+from benchmarks.trust_isolation import foreign_reads, isolation
 from hubwatch_store.database import DatabaseSection, migrate
 from support import services
 from support.chain_changes import changes, kept_chain
@@ -17,9 +18,16 @@ from support.databases import fresh_database
 
 
 async def run(progress: Progress) -> Result:
-    """Change the journal of acts in every way we know, and look whether it is found."""
-    figures = await asyncio.to_thread(_journal, progress)
-    targets = {"journal_changes_undetected": at_most(0)}
+    """Change the journal of acts in every way we know, read foreign hubs, and measure with roles and without."""
+    figures: dict[str, float] = {}
+    for measure in (_journal, foreign_reads, isolation):
+        figures |= await asyncio.to_thread(measure, progress)
+    targets = {
+        "journal_changes_undetected": at_most(0),
+        "foreign_hub_reads": at_most(0),
+        "rls_ingest_ratio": at_least(0.95),
+        "rls_panel_ratio": at_least(0.95),
+    }
     return Result(figures, targets)
 
 

@@ -42,6 +42,7 @@ PUBLIC = {
     "cardholder_imports": "hub version imported imported_by note cardholders written removed with_names",
     "level_journal": "id hub at level former by note until ends",
     "audit": "id at who verified hub act subject details role salt sealed previous hash",
+    "role_hubs": "role hub",
     "adjudications": "id at alarm detection verdict by note",
     "judged_alarms": "alarm hub sensor type detector opened peak verdict judged by note",
     "watched_days": "hub day watched_s",

@@ -53,6 +53,7 @@ def fill(kept: Kept, readings: int = 500) -> None:
     release(kept.connection, add(kept.connection, hub=HUB, sensor="rpm-2", **hold), reason="closed", by="counsel")
     kept.do("UPDATE retention_rule SET raw_days = 800, why = 'ours' WHERE kind = 'radiation_portal'")
     kept.maintain()
+    kept.do("INSERT INTO role_hubs VALUES ('nobody_has_this_role', %s)", HUB)
     kept.do("INSERT INTO rollup_late VALUES (%s, date_trunc('hour', now()))", portal)
 
 

@@ -25,6 +25,7 @@ SETTINGS = frozenset(
         "level_scales",
         "retention_evidence",
         "retention_rule",
+        "role_hubs",
         "rollup_state",
     }
 )

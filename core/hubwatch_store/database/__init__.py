@@ -5,7 +5,7 @@ from hubwatch_store.database.features import Features, detect
 from hubwatch_store.database.listening import listen
 from hubwatch_store.database.pool import Pool, open_pool
 from hubwatch_store.database.reading_clock import clock_of, database_clock
-from hubwatch_store.database.roles import EVERY_HUB, PREFIX, add_reader, apply_roles
+from hubwatch_store.database.roles import EVERY_HUB, LOGINS, PREFIX, add_reader, apply_roles
 from hubwatch_store.database.schema import Migration, Phase, Standing, check_schema, migrate, migrations, standing
 from hubwatch_store.database.session import DatabaseConnection, connect, connect_sync, hang_up, settle
 from hubwatch_store.database.settings import DatabaseSection
@@ -13,6 +13,7 @@ from hubwatch_store.database.sql_files import queries
 
 __all__ = [
     "EVERY_HUB",
+    "LOGINS",
     "PREFIX",
     "DatabaseConnection",
     "DatabaseLoginRefused",

@@ -6,9 +6,10 @@ What each may do stands in `sql/roles.sql`. A database where this was never appl
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from psycopg import sql
+from psycopg import Connection, sql
 
 from hubwatch_core.errors import Permanent
 from hubwatch_store.database.errors import translated
@@ -27,8 +28,12 @@ _ROLE = re.compile(r"@([a-z_]+)")
 _STEPS = ("roles", "owner", "shut", "granted", "isolated")
 
 
-def apply_roles(settings: DatabaseSection, prefix: str = PREFIX) -> list[str]:
+def apply_roles(
+    settings: DatabaseSection, prefix: str = PREFIX, passwords: Mapping[str, str] | None = None
+) -> list[str]:
     """Make the roles, give the schema to its owner and each role what it needs; return the logins. Can be run again.
+
+    `passwords` are of some of the `LOGINS`; the others keep theirs, or have none.
 
     Needs a login that may make roles and owns the schema's objects, such as a superuser; nothing else of hubwatch does.
     Raises Permanent when it may not, or the schema is behind, Transient when the database is away.
@@ -39,10 +44,14 @@ def apply_roles(settings: DatabaseSection, prefix: str = PREFIX) -> list[str]:
         with translated(), connection.transaction():
             for step in _STEPS:
                 connection.execute(_named(step, prefix))
+            for login, password in (passwords or {}).items():
+                _set_password(connection, f"{prefix}_{login}", password)
     return [f"{prefix}_{login}" for login in LOGINS]
 
 
-def add_reader(settings: DatabaseSection, name: str, hubs: Sequence[str], prefix: str = PREFIX) -> None:
+def add_reader(
+    settings: DatabaseSection, name: str, hubs: Sequence[str], prefix: str = PREFIX, password: str | None = None
+) -> None:
     """Make or change a login that reads the public names, of these hubs only or of `EVERY_HUB`; errors as above."""
     with (
         connect_sync(settings, "hubwatch db roles") as connection,
@@ -52,6 +61,15 @@ def add_reader(settings: DatabaseSection, name: str, hubs: Sequence[str], prefix
         connection.execute(_named("reader", prefix, name))
         connection.execute(queries("roles")["blind"], [name])
         connection.execute(queries("roles")["see"], [name, list(hubs)])
+        if password is not None:
+            _set_password(connection, name, password)
+
+
+def _set_password(connection: Connection[Any], role: str, password: str) -> None:
+    """Set a password so that the server, its log and its statistics see what it is checked with only."""
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+    connection.execute(statement)
 
 
 def _named(step: str, prefix: str, reader: str = "") -> sql.SQL:

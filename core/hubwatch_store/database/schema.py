@@ -106,6 +106,9 @@ def migrate(
         with translated():
             connection.execute("SET statement_timeout = 0")
             connection.execute(queries("migrate")["lock"])
+        if not _due(standing(connection, known).pending, phase):
+            return ()  # which needs no right to make anything
+        with translated():
             connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
             _prepare(connection)
         applied = []

@@ -141,8 +141,10 @@ GRANT SELECT ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms, @conso
 GRANT UPDATE ON hubwatch.alarms, hubwatch.incidents TO @alarms, @console, @operator;
 GRANT INSERT ON hubwatch.alarm_closing TO @collector, @alarms, @console, @operator;
 GRANT INSERT ON hubwatch.adjudications TO @console, @operator;
-GRANT INSERT ON hubwatch.alarms, hubwatch.incidents TO @alarms;
-GRANT INSERT, UPDATE ON hubwatch.alarm_detection, hubwatch.notification_outbox, hubwatch.notifications TO @alarms;
+-- An alarm that is there is changed by the statement that makes one.
+GRANT INSERT ON hubwatch.alarms, hubwatch.incidents TO @alarms, @console, @operator;
+GRANT INSERT, UPDATE ON hubwatch.alarm_detection TO @alarms, @console, @operator;
+GRANT INSERT, UPDATE ON hubwatch.notification_outbox, hubwatch.notifications TO @alarms;
 -- A row that is taken FOR UPDATE asks for that right.
 GRANT UPDATE ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms;
 GRANT DELETE ON hubwatch.alarm_inbox, hubwatch.alarm_unrouted, hubwatch.alarm_closing TO @alarms;
