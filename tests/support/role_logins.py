@@ -36,10 +36,17 @@ class RoleLogins:
 @contextmanager
 def roles_in(dsn: str) -> Iterator[RoleLogins]:
     """Apply roles to a migrated database, and take them away from the server afterwards."""
-    prefix = f"t{token_hex(5)}"
-    try:
+    with own_prefix(dsn) as prefix:
         apply_roles(DatabaseSection(dsn=dsn), prefix)
         yield RoleLogins(dsn, prefix)
+
+
+@contextmanager
+def own_prefix(dsn: str) -> Iterator[str]:
+    """Give a prefix that no other test has; roles with it are gone afterwards."""
+    prefix = f"t{token_hex(5)}"
+    try:
+        yield prefix
     finally:
         with psycopg.connect(dsn, autocommit=True) as connection:
             ours = "SELECT rolname FROM pg_roles WHERE rolname LIKE %s"

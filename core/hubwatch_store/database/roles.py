@@ -78,4 +78,4 @@ def _named(step: str, prefix: str, reader: str = "") -> sql.SQL:
         if not _NAME.fullmatch(name):
             raise Permanent(f"{name!r} is no name for a role: small letters, digits and _, at most 40")
     text = queries("roles")[step]
-    return sql.SQL(_ROLE.sub(lambda found: reader if found[1] == "reader_name" else f"{prefix}_{found[1]}", text))  # type: ignore[arg-type]
+    return sql.SQL(_ROLE.sub(lambda found: reader if found[1] == "reader_name" else f"{prefix}_{found[1]}", text))
