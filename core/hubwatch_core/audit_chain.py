@@ -48,7 +48,7 @@ class AuditRow(msgspec.Struct, frozen=True):
         return digest_of(self.previous, str(self.id), str(self.at), flag, self.hub, self.act, self.role, self.sealed)
 
 
-class Fault(NamedTuple):
+class ChainFault(NamedTuple):
     """Something that is not as it was written; `row` is where in the chain, None when it is elsewhere."""
 
     row: int | None
@@ -86,37 +86,37 @@ class ChainCheck:
         self._emptied: set[int] = set()
         self._erased: set[int] = set()
 
-    def take(self, row: AuditRow) -> Iterator[Fault]:
+    def take(self, row: AuditRow) -> Iterator[ChainFault]:
         """Check the next row."""
         expected = self.end.id + 1
         if row.id != expected:
             gone = f"row {expected}" if row.id == expected + 1 else f"rows {expected} to {row.id - 1}"
-            yield Fault(row.id, f"{gone} missing" if row.id > expected else "out of order")
+            yield ChainFault(row.id, f"{gone} missing" if row.id > expected else "out of order")
         if row.previous != self.end.hash:
-            yield Fault(row.id, "does not follow from the row before")
+            yield ChainFault(row.id, "does not follow from the row before")
         if row.hash != row.chained:
-            yield Fault(row.id, "altered")
+            yield ChainFault(row.id, "altered")
         if row.salt is None and row.who is None and row.subject is None and row.details is None:
             self._emptied.add(row.id)
         elif row.sealed != row.seal:
-            yield Fault(row.id, "who, subject or details altered")
+            yield ChainFault(row.id, "who, subject or details altered")
         if self._known.pop(row.id, {row.hash}) != {row.hash}:
-            yield Fault(row.id, "is not the row that was signed")
+            yield ChainFault(row.id, "is not the row that was signed")
         if row.act == ERASED:
             self._erased |= _rows_named(row.details)
         self.end = ChainEnd(row.id, row.hash)
 
-    def finish(self, head: ChainEnd | None = None) -> Iterator[Fault]:
+    def finish(self, head: ChainEnd | None = None) -> Iterator[ChainFault]:
         """Check what can be said at the end only; `head` is where the database says that the chain ends."""
         if head is not None and head != self.end:
-            yield Fault(None, f"the chain ends with row {self.end.id}, and its head says {head.id}")
+            yield ChainFault(None, f"the chain ends with row {self.end.id}, and its head says {head.id}")
         for number in sorted(self._known):
-            yield Fault(number, "was signed and is missing")
+            yield ChainFault(number, "was signed and is missing")
         for number in sorted(self._emptied - self._erased):
-            yield Fault(number, "was emptied, and no row says so")
+            yield ChainFault(number, "was emptied, and no row says so")
 
 
-def check(rows: Iterable[AuditRow], known: Iterable[ChainEnd] = ()) -> Iterator[Fault]:
+def check(rows: Iterable[AuditRow], known: Iterable[ChainEnd] = ()) -> Iterator[ChainFault]:
     """Check a whole chain, from its first row."""
     chain = ChainCheck(known)
     for row in rows:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from hubwatch_core.audit_chain import AuditRow, Fault, check
+from hubwatch_core.audit_chain import AuditRow, ChainFault, check
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
@@ -121,7 +121,7 @@ def sign(
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """Sign the end of the chain. A collector with `[audit] key_file` does it once a day."""
+    """Sign the end of the chain. A collector that has a key (`audit.key_file`) does it once a day."""
     from hubwatch_core.audit_signature import SigningKey
     from hubwatch_ops.site_database import connection_to
     from hubwatch_store import audit
@@ -157,7 +157,7 @@ def _trusted(file: Path, keys: list[str]) -> list[SignedEnd]:
     return found
 
 
-def _in_file(file: Path, known: Iterable[SignedEnd]) -> Iterator[Fault]:
+def _in_file(file: Path, known: Iterable[SignedEnd]) -> Iterator[ChainFault]:
     return check(_rows_in(file), [each.end for each in known])
 
 
@@ -173,7 +173,7 @@ def _rows_in(file: Path) -> Iterator[AuditRow]:
         raise Permanent(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _in_database(config: Path | None, dsn: str | None, known: list[SignedEnd], keys: list[str]) -> Iterator[Fault]:
+def _in_database(config: Path | None, dsn: str | None, known: list[SignedEnd], keys: list[str]) -> Iterator[ChainFault]:
     from hubwatch_ops.site_database import connection_to
     from hubwatch_store import audit
 

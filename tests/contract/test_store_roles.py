@@ -17,7 +17,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_site import Cardholder
 from hubwatch_site.cardholder_list import ListedPerson
 from hubwatch_store.audit import journal_now
-from hubwatch_store.backup import create_backup
+from hubwatch_store.backup import create_backup, restore_backup
 from hubwatch_store.database import (
     EVERY_HUB,
     DatabaseSection,
@@ -50,6 +50,7 @@ from hubwatch_store.ownership.machine import this_process
 from hubwatch_store.site import apply, end_due, import_list, set_level
 from hubwatch_store.upkeep import maintain
 from support.alarms_examples import detection
+from support.databases import fresh_database
 from support.full_database import fill, relations
 from support.kept_database import HUB, kept_in
 from support.role_logins import RoleLogins, roles_in
@@ -292,3 +293,19 @@ def test_without_roles_everything_is_as_before(migrated_database: str) -> None:
         fill(kept, readings=20)
         assert kept.one("SELECT sees_all()") is True
         assert kept.one("SELECT count(*) FROM readings") > 0
+
+
+def test_a_backup_is_restored_where_roles_are_in_force(
+    migrated_plain_dsn: str, timescale_server: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "b"
+    with fresh_database(timescale_server) as source:
+        migrate(DatabaseSection(dsn=source))
+        with kept_in(source) as kept:
+            fill(kept, readings=20)
+        create_backup(DatabaseSection(dsn=source), file, lambda *_: None)
+    with roles_in(migrated_plain_dsn) as logins:
+        restore_backup(DatabaseSection(dsn=migrated_plain_dsn), file, lambda *_: None)
+        apply_roles(DatabaseSection(dsn=migrated_plain_dsn), logins.prefix)
+        assert counts(logins.of("backup"), ["audit", "role_hubs"])["audit"] > 0
+        assert one(migrated_plain_dsn, "SELECT count(*) FROM role_hubs WHERE hub = '*'") == 9

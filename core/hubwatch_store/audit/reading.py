@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from hubwatch_core.audit_chain import AuditRow, ChainCheck, ChainEnd, Fault, digest_of
+from hubwatch_core.audit_chain import AuditRow, ChainCheck, ChainEnd, ChainFault, digest_of
 from hubwatch_store.database import translated
 from hubwatch_store.database.sql_files import queries
 
@@ -41,7 +41,9 @@ def signed_ends(connection: Connection[Any]) -> list[SignedEnd]:
         return [SignedEnd(*row) for row in connection.execute(queries("audit")["signatures"]).fetchall()]
 
 
-def verify(connection: Connection[Any], heads: Sequence[SignedEnd] = (), keys: Collection[str] = ()) -> Iterator[Fault]:
+def verify(
+    connection: Connection[Any], heads: Sequence[SignedEnd] = (), keys: Collection[str] = ()
+) -> Iterator[ChainFault]:
     """Yield everything that is not as it was written, as of one moment. Memory stays bounded.
 
     `heads` were signed and kept elsewhere, `keys` are the public ones that may sign (none: any). Raises Transient or
@@ -56,45 +58,45 @@ def verify(connection: Connection[Any], heads: Sequence[SignedEnd] = (), keys: C
             yield from chain.take(AuditRow(*row))
         head = connection.execute(queries("audit")["head"]).fetchall()
         if len(head) != 1:
-            yield Fault(None, "the chain has no head")
+            yield ChainFault(None, "the chain has no head")
         yield from chain.finish(ChainEnd(*head[0]) if len(head) == 1 else None)
         yield from _alarms(connection)
 
 
 def _check_signatures(
     beside: Iterable[SignedEnd], heads: Iterable[SignedEnd], keys: Collection[str]
-) -> Iterator[Fault]:
+) -> Iterator[ChainFault]:
     kept = set()
     for each in beside:
         kept.add(each)
         if not each.holds or (keys and each.key not in keys):
-            yield Fault(each.id, "its signature in the database is not right")
+            yield ChainFault(each.id, "its signature in the database is not right")
     for each in heads:
         if each not in kept:
-            yield Fault(each.id, "its signature is gone from the database")
+            yield ChainFault(each.id, "its signature is gone from the database")
 
 
-def _alarms(connection: Connection[Any]) -> Iterator[Fault]:
+def _alarms(connection: Connection[Any]) -> Iterator[ChainFault]:
     before = connection.execute(queries("audit")["alarms_before"]).fetchall()
     yield from _check_alarms(_stream(connection, "alarms", {}), before)
 
 
-def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[Fault]:
+def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[ChainFault]:
     until = max((row[0] for row in before), default=0)
     former: list[str] = []
     for *fields, number, digest in rows:
         if fields[0] is None:
-            yield Fault(None, f"row {number} of the alarms' journal missing")
+            yield ChainFault(None, f"row {number} of the alarms' journal missing")
             continue
         own = digest_of(*(None if each is None else str(each) for each in fields))
         if fields[0] <= until:
             former.append(own)
         elif digest is None:
-            yield Fault(None, f"row {fields[0]} of the alarms' journal was added past the chain")
+            yield ChainFault(None, f"row {fields[0]} of the alarms' journal was added past the chain")
         elif digest != own:
-            yield Fault(None, f"row {fields[0]} of the alarms' journal altered")
+            yield ChainFault(None, f"row {fields[0]} of the alarms' journal altered")
     if before and digest_of(*former) != before[0][1]:
-        yield Fault(None, f"the alarms' journal up to row {until} altered")
+        yield ChainFault(None, f"the alarms' journal up to row {until} altered")
 
 
 def _stream(connection: Connection[Any], name: str, values: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
