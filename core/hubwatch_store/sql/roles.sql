@@ -40,17 +40,18 @@ BEGIN
     EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO @owner', current_database());
     ALTER SCHEMA hubwatch OWNER TO @owner;
     GRANT CREATE, USAGE ON SCHEMA hubwatch TO @views;
-    FOR each IN SELECT c.relname, c.relkind, c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_class t
-            WHERE t.relname LIKE '\_materialized\_hypertable%' AND c.relname IN ('reading_1m', 'reading_1h')) AS of_rows
+    -- A continuous aggregate is a view to PostgreSQL, and TimescaleDB changes all of it by this name only.
+    FOR each IN SELECT c.relname, CASE WHEN c.relkind = 'v' AND c.relname IN ('reading_1m', 'reading_1h')
+            THEN 'MATERIALIZED VIEW' WHEN c.relkind = 'v' THEN 'VIEW' WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE'
+            END AS kind
         FROM pg_class c
         WHERE c.relnamespace = 'hubwatch'::regnamespace AND c.relkind IN ('r', 'p', 'v')
             OR c.relnamespace = 'hubwatch'::regnamespace AND c.relkind = 'S'
             AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i'))
         ORDER BY c.relkind
     LOOP
-        EXECUTE format('ALTER %s hubwatch.%I OWNER TO %I',
-            CASE each.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, each.relname,
-            CASE WHEN each.of_rows THEN '@views' ELSE '@owner' END);
+        EXECUTE format('ALTER %s hubwatch.%I OWNER TO %I', each.kind, each.relname,
+            CASE WHEN each.kind = 'VIEW' THEN '@views' ELSE '@owner' END);
     END LOOP;
     FOR each IN SELECT p.oid::regprocedure AS name FROM pg_proc p WHERE p.pronamespace = 'hubwatch'::regnamespace LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO @owner', each.name);
