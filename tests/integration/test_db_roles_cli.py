@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner, Result
 
+from hubwatch_ops.cli import build
 from hubwatch_ops.database.app import app
 from hubwatch_store.database import LOGINS
 from support.role_logins import own_prefix
@@ -82,3 +83,30 @@ def test_what_cannot_be_meant_is_refused(
     result = run(migrated_timescale_dsn, *arguments)
     assert result.exit_code != 0
     assert why in result.output
+
+
+COMMANDS = [
+    ["db", "status"],
+    ["db", "retention", "show"],
+    ["db", "hold", "list"],
+    ["db", "maintain", "--dry-run"],
+    ["ledger", "report"],
+    ["dead-letters", "list"],
+    ["site", "history"],
+    ["level", "show"],
+    ["audit", "list"],
+    ["audit", "verify"],
+]
+
+
+def test_an_operator_may_ask_what_commands_show(migrated_timescale_dsn: str, prefix: str) -> None:
+    said(migrated_timescale_dsn, "roles", "--prefix", prefix)
+    with psycopg.connect(migrated_timescale_dsn, autocommit=True) as owner:
+        owner.execute("INSERT INTO hubwatch.hubs (hub) VALUES ('port')")
+    operator = make_conninfo(migrated_timescale_dsn, user=f"{prefix}_operator")
+    refused = {}
+    for words in COMMANDS:
+        result = CliRunner().invoke(build(words), [*words, "--dsn", operator])
+        if "permission" in result.output:
+            refused[" ".join(words)] = result.output
+    assert refused == {}

@@ -167,7 +167,8 @@ GRANT INSERT, UPDATE ON hubwatch.agents, hubwatch.channels, hubwatch.sensor_form
 GRANT SELECT, UPDATE ON hubwatch.event TO @operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.dead_letters TO @operator;
 GRANT SELECT ON hubwatch.reading, hubwatch.audit, hubwatch.audit_head, hubwatch.audit_signatures, hubwatch.retention_rule,
-    hubwatch.retention_evidence, hubwatch.maintenance_journal, hubwatch.deletion_state, hubwatch.rollup_late
+    hubwatch.retention_evidence, hubwatch.maintenance_journal, hubwatch.deletion_state, hubwatch.rollup_late,
+    hubwatch.rollup_redo, hubwatch.kept_ranges, hubwatch.reading_1m, hubwatch.reading_1h
 TO @operator, @console;
 GRANT INSERT, UPDATE ON hubwatch.retention_rule, hubwatch.retention_evidence TO @operator;
 GRANT INSERT ON hubwatch.audit_signatures TO @operator;
