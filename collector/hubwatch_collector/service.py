@@ -42,7 +42,7 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
         else:
             await owner.run_with(work, stop, has_state=False)
 
-    return [Part("collector", run), upkeep.part(settings.database, context)]
+    return [Part("collector", run), upkeep.part(settings.database, context, settings.audit)]
 
 
 def owner_of(settings: CollectorSettings, context: Context) -> Owner:

@@ -17,6 +17,7 @@ from hubwatch_core.config import (
     Section,
     TelemetrySection,
 )
+from hubwatch_store.audit import AuditSection
 from hubwatch_store.database import DatabaseSection
 
 
@@ -104,6 +105,7 @@ class CollectorSettings(Section):
     nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")
     database: DatabaseSection = DatabaseSection()
     intake: IntakeSection = Field(default_factory=IntakeSection)
+    audit: AuditSection = AuditSection()
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()
 

@@ -1,3 +1,4 @@
+-- Where `hubwatch db roles` is used, `hubwatch db reader` takes the place of this file: its readers see their hubs only.
 -- Lets Grafana read the public tables and views, and nothing else. Run it after `hubwatch db migrate`, in hubwatch's
 -- database, as a superuser (the owner of the schema cannot create roles). It can be run again. Then create the login
 -- with a password of your own:

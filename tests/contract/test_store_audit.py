@@ -97,7 +97,7 @@ def test_a_row_without_act_or_person_is_refused(migrated_plain_dsn: str, act: st
 CHANGES = [
     "UPDATE audit SET who = 'lee'",
     "DELETE FROM audit",
-    "TRUNCATE audit",
+    "TRUNCATE audit CASCADE",
     "DELETE FROM audit_head",
     "TRUNCATE audit_head",
 ]

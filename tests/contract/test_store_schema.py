@@ -42,6 +42,7 @@ PUBLIC = {
     "cardholder_imports": "hub version imported imported_by note cardholders written removed with_names",
     "level_journal": "id hub at level former by note until ends",
     "audit": "id at who verified hub act subject details role salt sealed previous hash",
+    "role_hubs": "role hub",
     "users": "id name full_name created created_by disabled issuer subject",
     "user_grants": "user role hubs",
     "approvals": "id act hub subject details reason asked_by asked expires decision decided_by decided note done",

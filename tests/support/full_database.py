@@ -44,12 +44,17 @@ def fill(kept: Kept, readings: int = 500) -> None:
     _detections(kept)
     _alarm(kept)
     _people(kept)
+    kept.do(
+        "INSERT INTO audit_signatures SELECT id, hash, at, decode(repeat('00', 32), 'hex'),"
+        " decode(repeat('11', 64), 'hex') FROM audit"
+    )
     kept.do("SELECT journal(%s, true, %s, 'tested', %s, '{\"a\": 1e300}')", NASTY, HUB, NASTY)
     hold: dict[str, Any] = {"held_from": NOW - DAY, "held_to": None, "reason": NASTY, "by": "counsel"}
     add(kept.connection, hub=HUB, sensor=None, **hold)
     release(kept.connection, add(kept.connection, hub=HUB, sensor="rpm-2", **hold), reason="closed", by="counsel")
     kept.do("UPDATE retention_rule SET raw_days = 800, why = 'ours' WHERE kind = 'radiation_portal'")
     kept.maintain()
+    kept.do("INSERT INTO role_hubs VALUES ('nobody_has_this_role', %s)", HUB)
     kept.do("INSERT INTO rollup_late VALUES (%s, date_trunc('hour', now()))", portal)
 
 

@@ -30,6 +30,8 @@ SETTINGS = frozenset(
     }
 )
 """Tables that have rows as soon as they are migrated; everywhere else a row means that the database is in use."""
+_REPLACED = SETTINGS | {"role_hubs"}
+"""Also what `hubwatch db roles` has put there; the backup's rows take the place of them."""
 
 
 def restore_backup(settings: DatabaseSection, path: Path, progress: Progress, trusted: Path | None = None) -> Manifest:
@@ -79,7 +81,7 @@ def _check_target(connection: Connection[Any], known: Sequence[Migration]) -> No
 
 def _check_empty(connection: Connection[Any]) -> None:
     for name, _ in connection.execute(queries("backup")["tables"]).fetchall():
-        if name not in SETTINGS:
+        if name not in _REPLACED:
             query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(_table(name))
             if connection.execute(query).fetchall()[0][0]:
                 raise Permanent(f"the database is not empty: {name} has rows; restore into a new database")
@@ -92,7 +94,7 @@ def _load(connection: Connection[Any], file: zipfile.ZipFile, manifest: Manifest
     _check_empty(connection)  # once more: now nobody can write any more
     triggers = connection.execute(queries("backup")["triggers"]).fetchall()
     _triggers(connection, "DISABLE", triggers)
-    for name in SETTINGS & kinds.keys():
+    for name in _REPLACED & kinds.keys():
         connection.execute(sql.SQL("DELETE FROM {}").format(_table(name)))
     for table in manifest.tables:
         if kinds[table.name] == "p" and table.spans:

@@ -5,6 +5,7 @@ from hubwatch_store.database.features import Features, detect
 from hubwatch_store.database.listening import listen
 from hubwatch_store.database.pool import Pool, open_pool
 from hubwatch_store.database.reading_clock import clock_of, database_clock
+from hubwatch_store.database.roles import EVERY_HUB, LOGINS, PREFIX, add_reader, apply_roles
 from hubwatch_store.database.rows import fetch, write
 from hubwatch_store.database.schema import Migration, Phase, Standing, check_schema, migrate, migrations, standing
 from hubwatch_store.database.session import DatabaseConnection, connect, connect_sync, hang_up, settle
@@ -12,6 +13,9 @@ from hubwatch_store.database.settings import DatabaseSection
 from hubwatch_store.database.sql_files import queries
 
 __all__ = [
+    "EVERY_HUB",
+    "LOGINS",
+    "PREFIX",
     "DatabaseConnection",
     "DatabaseLoginRefused",
     "DatabaseRefused",
@@ -21,6 +25,8 @@ __all__ = [
     "Phase",
     "Pool",
     "Standing",
+    "add_reader",
+    "apply_roles",
     "check_schema",
     "clock_of",
     "connect",

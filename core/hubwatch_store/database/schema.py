@@ -24,6 +24,9 @@ from hubwatch_store.database.sql_files import queries
 
 Phase = Literal["pre", "post"]
 
+LOCK_WAIT = "30s"
+"""How long a migration waits for what programs hold; meanwhile others queue behind it."""
+
 _FILE = re.compile(r"(\d{4})_(pre|post)_([a-z0-9_]+)\.sql")
 
 
@@ -103,6 +106,10 @@ def migrate(
         with translated():
             connection.execute("SET statement_timeout = 0")
             connection.execute(queries("migrate")["lock"])
+        if not _due(standing(connection, known).pending, phase):
+            return ()  # which needs no right to make anything
+        with translated():
+            connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
             _prepare(connection)
         applied = []
         for migration in _due(standing(connection, known).pending, phase):
@@ -121,6 +128,10 @@ def _prepare(connection: Connection[Any]) -> None:
     offered = connection.execute(queries("features")["timescaledb_offered"]).fetchone()
     if offered and offered[0]:
         connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    owner = connection.execute(queries("migrate")["owner"]).fetchone()
+    if owner is not None:
+        # What is made belongs to whoever owns the rest, not to the login that migrates.
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.SQL(owner[0])))
     connection.execute(queries("migrate")["prepare"])
 
 

@@ -1,2 +1,43 @@
 -- journal: adds a row to the chain of what was done
 SELECT hubwatch.journal(%(who)s::text, %(verified)s::boolean, %(hub)s::text, %(act)s::text, %(subject)s::text, %(details)s::jsonb);
+
+-- steady: lets a transaction see one moment
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+
+-- rows: the chain after a row, in order; after 0 everything, also what somebody has put before the first row
+SELECT id, (extract(epoch FROM at) * 1000000)::bigint, who, verified, hub, act, subject, details::text, role,
+    encode(salt, 'hex'), encode(sealed, 'hex'), encode(previous, 'hex'), encode(hash, 'hex')
+FROM hubwatch.audit WHERE id > %(after)s OR %(after)s = 0 ORDER BY id;
+
+-- last: the newest rows, the newest first; of one hub, or of all
+SELECT id, (extract(epoch FROM at) * 1000000)::bigint, who, verified, hub, act, subject, details::text, role,
+    encode(salt, 'hex'), encode(sealed, 'hex'), encode(previous, 'hex'), encode(hash, 'hex')
+FROM hubwatch.audit WHERE %(hub)s::text IS NULL OR hub = %(hub)s::text ORDER BY id DESC LIMIT %(most)s;
+
+-- head: the end of the chain
+SELECT id, encode(hash, 'hex') FROM hubwatch.audit_head;
+
+-- signatures: what was signed
+SELECT id, encode(hash, 'hex'), (extract(epoch FROM at) * 1000000)::bigint, encode(key, 'hex'), encode(signature, 'hex')
+FROM hubwatch.audit_signatures ORDER BY id, at;
+
+-- sign: keeps a signature
+INSERT INTO hubwatch.audit_signatures (id, hash, at, key, signature)
+VALUES (%s, decode(%s, 'hex'), to_timestamp(0) + %s * INTERVAL '1 microsecond', decode(%s, 'hex'), decode(%s, 'hex'))
+ON CONFLICT DO NOTHING;
+
+-- signed: whether a key has signed since a moment, or everything that is there
+SELECT EXISTS (SELECT FROM hubwatch.audit_signatures s WHERE s.key = decode(%(key)s, 'hex')
+        AND (s.at > clock_timestamp() - %(age)s::interval OR s.id = h.id)) OR h.id = 0, h.id, encode(h.hash, 'hex'),
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+FROM hubwatch.audit_head h;
+
+-- alarms: the alarms' journal beside what the chain says of it
+SELECT j.id, j.alarm, (extract(epoch FROM j.at) * 1000000)::bigint, j.action, j.by, j.from_state, j.to_state, j.note, j.detection,
+    a.row, a.digest
+FROM hubwatch.alarm_journal j FULL JOIN (
+    SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest FROM hubwatch.audit WHERE act = 'alarm_journal'
+) a ON a.row = j.id ORDER BY coalesce(j.id, a.row);
+
+-- alarms_before: what the chain says of the alarms' journal before it was chained row by row
+SELECT (details ->> 'until')::bigint, details ->> 'digest' FROM hubwatch.audit WHERE act = 'alarm_journal so far';

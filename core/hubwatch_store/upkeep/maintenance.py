@@ -16,6 +16,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from hubwatch_core.logs import get_logger
+from hubwatch_store.audit import AuditSection, sign_daily
 from hubwatch_store.database import DatabaseSection, connect_sync, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest import dead_letters, evidence, mistrust
@@ -78,9 +79,12 @@ def maintain(
 
 
 def maintain_on(
-    connection: Connection[Any], bounds: Bounds, *, dry_run: bool = False, when_due: bool = False
-) -> Done | None:
-    """Do the same on a connection of the caller's, who closes it afterwards: that gives the turn to others."""
+    connection: Connection[Any], bounds: Bounds, *, dry_run: bool = False, when_due: bool = False,
+    heads: AuditSection | None = None,
+) -> Done | None:  # fmt: skip
+    """Do the same on a connection of the caller's, who closes it afterwards: that gives the turn to others. With
+    `heads` the end of the journal of acts is signed once a day.
+    """
     with translated():
         connection.execute("SET statement_timeout = 0")
         if dry_run:
@@ -96,6 +100,8 @@ def maintain_on(
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
             evidence.trim(connection)
+    if heads is not None and heads.key_file is not None:
+        sign_daily(connection, heads.key_file, heads.heads)  # last: a bad key keeps nothing else from being done
     return done
 
 

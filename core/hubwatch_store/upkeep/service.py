@@ -14,6 +14,7 @@ from hubwatch_core.condition import Condition
 from hubwatch_core.errors import HubwatchError
 from hubwatch_core.logs import get_logger
 from hubwatch_core.process import Context, Part
+from hubwatch_store.audit import AuditSection
 from hubwatch_store.database import DatabaseSection, connect, connect_sync, hang_up
 from hubwatch_store.series import Bounds
 from hubwatch_store.upkeep.maintenance import NAME, Done, maintain_on
@@ -28,14 +29,14 @@ CANCEL_S = 1.0
 _log = get_logger("maintenance")
 
 
-def part(settings: DatabaseSection, context: Context) -> Part:
+def part(settings: DatabaseSection, context: Context, heads: AuditSection | None = None) -> Part:
     """Return the part that maintains while its process runs; of several processes one does it, the others stand by."""
-    return Part("maintenance", _MaintenanceService(settings, context).run)
+    return Part("maintenance", _MaintenanceService(settings, context, heads).run)
 
 
 class _MaintenanceService:
-    def __init__(self, settings: DatabaseSection, context: Context) -> None:
-        self._settings = settings
+    def __init__(self, settings: DatabaseSection, context: Context, heads: AuditSection | None) -> None:
+        self._settings, self._heads = settings, heads
         self._health = context.health
         self._runs = Condition(
             "maintenance", context.health, _log, lost="maintenance postponed", back="maintenance resumed"
@@ -80,7 +81,9 @@ class _MaintenanceService:
             return None
         connection = await asyncio.to_thread(connect_sync, self._settings, NAME)
         bounds = Bounds(RUN_S, stop.is_set)
-        working = asyncio.create_task(asyncio.to_thread(maintain_on, connection, bounds, when_due=True))
+        working = asyncio.create_task(
+            asyncio.to_thread(maintain_on, connection, bounds, when_due=True, heads=self._heads)
+        )
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -150,13 +150,18 @@ WHERE NOT EXISTS (SELECT FROM chosen)
 ORDER BY 1
 
 -- portal_gamma: Gamma counts a sample of each panel, highest in each interval. The line breaks where nothing was read.
-SELECT $__timeGroup(time, $__interval, NULL) AS "time", concat_ws(' ', hub, sensor, channel) AS metric,
-    max(value) AS value
-FROM hubwatch.readings JOIN hubwatch.sensors s USING (hub, sensor)
-WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
-    AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
-    AND s.kind = 'radiation_portal' AND channel LIKE 'gamma.%' AND quality < 2
-GROUP BY 1, 2
+SELECT "time", concat_ws(' ', hub, sensor, channel) AS metric, value
+FROM (
+    -- Names are listed first and sensors joined last: the view of readings lets no other condition near its rows.
+    SELECT $__timeGroup(time, $__interval, NULL) AS "time", hub, sensor, channel, max(value) AS value
+    FROM hubwatch.readings
+    WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
+        AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND quality < 2
+        AND channel = ANY(ARRAY(
+            SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'gamma.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
+    GROUP BY 1, 2, 3, 4
+) AS read JOIN hubwatch.sensors s USING (hub, sensor)
+WHERE s.kind = 'radiation_portal'
 UNION ALL
 SELECT $__timeGroup(step, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM (
@@ -165,7 +170,9 @@ FROM (
         generate_series(bucket, bucket + INTERVAL '59999 ms', $__interval_ms * INTERVAL '1 ms') AS step
     FROM hubwatch.readings_1m
     WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz > INTERVAL '1 hour' AND $__interval_ms < 3600000
-        AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND channel LIKE 'gamma.%'
+        AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
+        AND channel = ANY(ARRAY(
+            SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'gamma.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
 ) AS minutes JOIN hubwatch.sensors s USING (hub, sensor)
 WHERE s.kind = 'radiation_portal'
 GROUP BY 1, 2
@@ -173,7 +180,9 @@ UNION ALL
 SELECT $__timeGroup(bucket, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM hubwatch.readings_1h JOIN hubwatch.sensors s USING (hub, sensor)
 WHERE $__interval_ms >= 3600000 AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
-    AND s.kind = 'radiation_portal' AND channel LIKE 'gamma.%'
+    AND s.kind = 'radiation_portal'
+    AND channel = ANY(ARRAY(
+        SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'gamma.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
 GROUP BY 1, 2
 UNION ALL
 SELECT $__timeGroup(until, $__interval, NULL), CASE
@@ -186,13 +195,18 @@ WHERE NOT EXISTS (
 ORDER BY 1
 
 -- portal_neutron: Neutron counts a sample of each panel, highest in each interval. The line breaks where nothing was read.
-SELECT $__timeGroup(time, $__interval, NULL) AS "time", concat_ws(' ', hub, sensor, channel) AS metric,
-    max(value) AS value
-FROM hubwatch.readings JOIN hubwatch.sensors s USING (hub, sensor)
-WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
-    AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
-    AND s.kind = 'radiation_portal' AND channel LIKE 'neutron.%' AND quality < 2
-GROUP BY 1, 2
+SELECT "time", concat_ws(' ', hub, sensor, channel) AS metric, value
+FROM (
+    -- Names are listed first and sensors joined last: the view of readings lets no other condition near its rows.
+    SELECT $__timeGroup(time, $__interval, NULL) AS "time", hub, sensor, channel, max(value) AS value
+    FROM hubwatch.readings
+    WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
+        AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND quality < 2
+        AND channel = ANY(ARRAY(
+            SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'neutron.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
+    GROUP BY 1, 2, 3, 4
+) AS read JOIN hubwatch.sensors s USING (hub, sensor)
+WHERE s.kind = 'radiation_portal'
 UNION ALL
 SELECT $__timeGroup(step, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM (
@@ -201,7 +215,9 @@ FROM (
         generate_series(bucket, bucket + INTERVAL '59999 ms', $__interval_ms * INTERVAL '1 ms') AS step
     FROM hubwatch.readings_1m
     WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz > INTERVAL '1 hour' AND $__interval_ms < 3600000
-        AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND channel LIKE 'neutron.%'
+        AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
+        AND channel = ANY(ARRAY(
+            SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'neutron.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
 ) AS minutes JOIN hubwatch.sensors s USING (hub, sensor)
 WHERE s.kind = 'radiation_portal'
 GROUP BY 1, 2
@@ -209,7 +225,9 @@ UNION ALL
 SELECT $__timeGroup(bucket, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM hubwatch.readings_1h JOIN hubwatch.sensors s USING (hub, sensor)
 WHERE $__interval_ms >= 3600000 AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
-    AND s.kind = 'radiation_portal' AND channel LIKE 'neutron.%'
+    AND s.kind = 'radiation_portal'
+    AND channel = ANY(ARRAY(
+        SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'neutron.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
 GROUP BY 1, 2
 UNION ALL
 SELECT $__timeGroup(until, $__interval, NULL), CASE
@@ -222,13 +240,17 @@ WHERE NOT EXISTS (
 ORDER BY 1
 
 -- portal_occupied: Whether something stood in the portal.
-SELECT $__timeGroup(time, $__interval, NULL) AS "time", concat_ws(' ', hub, sensor, channel) AS metric,
-    max(value) AS value
-FROM hubwatch.readings JOIN hubwatch.sensors s USING (hub, sensor)
-WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
-    AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
-    AND s.kind = 'radiation_portal' AND split_part(channel, '#', 1) = 'occupied' AND quality < 2
-GROUP BY 1, 2
+SELECT "time", concat_ws(' ', hub, sensor, channel) AS metric, value
+FROM (
+    SELECT $__timeGroup(time, $__interval, NULL) AS "time", hub, sensor, channel, max(value) AS value
+    FROM hubwatch.readings
+    WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
+        AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND quality < 2
+        AND channel = ANY(ARRAY(
+            SELECT DISTINCT channel FROM hubwatch.channels WHERE split_part(channel, '#', 1) = 'occupied' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
+    GROUP BY 1, 2, 3, 4
+) AS read JOIN hubwatch.sensors s USING (hub, sensor)
+WHERE s.kind = 'radiation_portal'
 UNION ALL
 SELECT $__timeGroup(step, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM (
@@ -237,7 +259,9 @@ FROM (
         generate_series(bucket, bucket + INTERVAL '59999 ms', $__interval_ms * INTERVAL '1 ms') AS step
     FROM hubwatch.readings_1m
     WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz > INTERVAL '1 hour' AND $__interval_ms < 3600000
-        AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND split_part(channel, '#', 1) = 'occupied'
+        AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
+        AND channel = ANY(ARRAY(
+            SELECT DISTINCT channel FROM hubwatch.channels WHERE split_part(channel, '#', 1) = 'occupied' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
 ) AS minutes JOIN hubwatch.sensors s USING (hub, sensor)
 WHERE s.kind = 'radiation_portal'
 GROUP BY 1, 2
@@ -245,7 +269,9 @@ UNION ALL
 SELECT $__timeGroup(bucket, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM hubwatch.readings_1h JOIN hubwatch.sensors s USING (hub, sensor)
 WHERE $__interval_ms >= 3600000 AND $__timeFilter(bucket) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
-    AND s.kind = 'radiation_portal' AND split_part(channel, '#', 1) = 'occupied'
+    AND s.kind = 'radiation_portal'
+    AND channel = ANY(ARRAY(
+        SELECT DISTINCT channel FROM hubwatch.channels WHERE split_part(channel, '#', 1) = 'occupied' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
 GROUP BY 1, 2
 ORDER BY 1
 

@@ -9,7 +9,7 @@ import typer
 
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
-from hubwatch_ops.database import backup, retention
+from hubwatch_ops.database import backup, retention, roles
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="db", help="The database: migrate, see its state.", no_args_is_help=True)
 retention.register(app)
 backup.register(app)
+roles.register(app)
 
 EXIT_PENDING = 3
 

@@ -1,0 +1,105 @@
+"""Read the chain, and check it against its end, its signatures and the journals that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from hubwatch_core.audit_chain import AuditRow, ChainCheck, ChainEnd, ChainFault, digest_of
+from hubwatch_store.database import translated
+from hubwatch_store.database.sql_files import queries
+
+if TYPE_CHECKING:
+    from hubwatch_core.audit_signature import SignedEnd
+
+_AT_A_TIME = 2000
+
+
+def audit_rows(connection: Connection[Any], after: int = 0) -> Iterator[AuditRow]:
+    """Yield the rows after one, in order, as they were at one moment. Raises Transient or Permanent."""
+    with translated(), connection.transaction():
+        connection.execute(queries("audit")["steady"])
+        yield from (AuditRow(*row) for row in _stream(connection, "rows", {"after": after}))
+
+
+def last_rows(connection: Connection[Any], most: int, hub: str | None = None) -> list[AuditRow]:
+    """Return the newest rows, the newest first; of one hub, or of all. Raises Transient or Permanent."""
+    with translated():
+        return [
+            AuditRow(*row)
+            for row in connection.execute(queries("audit")["last"], {"hub": hub, "most": most}).fetchall()
+        ]
+
+
+def signed_ends(connection: Connection[Any]) -> list[SignedEnd]:
+    """Return what was signed. Raises Transient or Permanent."""
+    from hubwatch_core.audit_signature import SignedEnd
+
+    with translated():
+        return [SignedEnd(*row) for row in connection.execute(queries("audit")["signatures"]).fetchall()]
+
+
+def verify(
+    connection: Connection[Any], heads: Sequence[SignedEnd] = (), keys: Collection[str] = ()
+) -> Iterator[ChainFault]:
+    """Yield everything that is not as it was written, as of one moment. Memory stays bounded.
+
+    `heads` were signed and kept elsewhere, `keys` are the public ones that may sign (none: any). Raises Transient or
+    Permanent.
+    """
+    beside = signed_ends(connection)
+    yield from _check_signatures(beside, heads, keys)
+    with translated(), connection.transaction():
+        connection.execute(queries("audit")["steady"])
+        chain = ChainCheck(each.end for each in (*heads, *beside))
+        for row in _stream(connection, "rows", {"after": 0}):
+            yield from chain.take(AuditRow(*row))
+        head = connection.execute(queries("audit")["head"]).fetchall()
+        if len(head) != 1:
+            yield ChainFault(None, "the chain has no head")
+        yield from chain.finish(ChainEnd(*head[0]) if len(head) == 1 else None)
+        yield from _alarms(connection)
+
+
+def _check_signatures(
+    beside: Iterable[SignedEnd], heads: Iterable[SignedEnd], keys: Collection[str]
+) -> Iterator[ChainFault]:
+    kept = set()
+    for each in beside:
+        kept.add(each)
+        if not each.holds or (keys and each.key not in keys):
+            yield ChainFault(each.id, "its signature in the database is not right")
+    for each in heads:
+        if each not in kept:
+            yield ChainFault(each.id, "its signature is gone from the database")
+
+
+def _alarms(connection: Connection[Any]) -> Iterator[ChainFault]:
+    before = connection.execute(queries("audit")["alarms_before"]).fetchall()
+    yield from _check_alarms(_stream(connection, "alarms", {}), before)
+
+
+def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[ChainFault]:
+    until = max((row[0] for row in before), default=0)
+    former: list[str] = []
+    for *fields, number, digest in rows:
+        if fields[0] is None:
+            yield ChainFault(None, f"row {number} of the alarms' journal missing")
+            continue
+        own = digest_of(*(None if each is None else str(each) for each in fields))
+        if fields[0] <= until:
+            former.append(own)
+        elif digest is None:
+            yield ChainFault(None, f"row {fields[0]} of the alarms' journal was added past the chain")
+        elif digest != own:
+            yield ChainFault(None, f"row {fields[0]} of the alarms' journal altered")
+    if before and digest_of(*former) != before[0][1]:
+        yield ChainFault(None, f"the alarms' journal up to row {until} altered")
+
+
+def _stream(connection: Connection[Any], name: str, values: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    with connection.cursor(name=f"audit_{name}") as cursor:
+        cursor.itersize = _AT_A_TIME
+        yield from cursor.execute(queries("audit")[name], values)
