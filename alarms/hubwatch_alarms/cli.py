@@ -127,7 +127,7 @@ def ack(alarm: AlarmId, by: By = None, note: Note = None, config: ConfigFile = N
     number, said = people.parse_id(alarm), people.parse_note(note)
     somebody = logged_in(by)
     if somebody is not None:
-        typer.echo(somebody.acknowledge(number, said))
+        say(somebody.acknowledge(number, said))
         return
     wish = people.acknowledge(_settings(config), number, people.parse_name(by), said)
     _say(asyncio.run(wish), nothing="was already yours")
@@ -150,7 +150,7 @@ def shelve(
     duration_s = people.parse_duration_s(duration)
     somebody = logged_in(by)
     if somebody is not None:
-        typer.echo(somebody.shelve(number, duration_s, reason))
+        say(somebody.shelve(number, duration_s, reason))
         return
     wish = people.shelve(_settings(config), number, people.parse_name(by), duration_s, reason)
     _say(asyncio.run(wish))
@@ -166,7 +166,7 @@ def unshelve(alarm: AlarmId, by: By = None, note: Note = None, config: ConfigFil
     number, said = people.parse_id(alarm), people.parse_note(note)
     somebody = logged_in(by)
     if somebody is not None:
-        typer.echo(somebody.unshelve(number, said))
+        say(somebody.unshelve(number, said))
         return
     wish = people.unshelve(_settings(config), number, people.parse_name(by), said)
     _say(asyncio.run(wish))
@@ -187,7 +187,7 @@ def close(
     number, why = people.parse_id(alarm), people.parse_reason(reason, "--reason")
     somebody = logged_in(by)
     if somebody is not None:
-        typer.echo(somebody.close(number, why))
+        say(somebody.close(number, why))
         return
     wish = people.close(_settings(config), number, people.parse_name(by), why)
     _say(asyncio.run(wish))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say
 
 if TYPE_CHECKING:
     from hubwatch_console.settings import ConsoleSettings
@@ -39,7 +40,7 @@ def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to che
     settings = _checked(file)
     ways = "passwords" if settings.oidc is None else f"passwords and {settings.oidc.issuer}"
     secure = "with TLS" if settings.api.cert_file is not None else "without TLS"
-    typer.echo(f"{file} is valid; listens on {settings.api.host}:{settings.api.port} {secure}; logins by {ways}")
+    say(f"{file} is valid; listens on {settings.api.host}:{settings.api.port} {secure}; logins by {ways}")
 
 
 @app.command("sample-config")
@@ -47,7 +48,7 @@ def sample_config() -> None:
     """Print a commented configuration to begin with."""
     from importlib import resources
 
-    typer.echo(resources.files("hubwatch_console").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+    hand_over(resources.files("hubwatch_console").joinpath("sample.toml").read_text(encoding="utf-8"))
 
 
 def _checked(file: Path) -> ConsoleSettings:

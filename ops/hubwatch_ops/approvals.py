@@ -10,6 +10,7 @@ import typer
 
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say, say_json
 from hubwatch_ops.login import client_of, somebody
 
 app = typer.Typer(name="approvals", help="Acts that wait for a second person.", no_args_is_help=True)
@@ -27,12 +28,12 @@ def list_(
     """List what waits for a second person at the hubs that you see."""
     found = asyncio.run(client_of(somebody()).ask("GET", f"/approvals?decided={str(decided).lower()}"))
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        say_json(json.dumps(found, ensure_ascii=False, indent=2))
         return
     for each in found:
-        typer.echo(_line(each))
+        say(_line(each))
     if not found:
-        typer.echo("nothing waits for a second person")
+        say("nothing waits for a second person")
 
 
 @app.command()
@@ -41,7 +42,7 @@ def approve(number: Number, note: Note = None) -> None:
     """Agree to an act that somebody else asked for; it is done at once, where hubwatch does it itself."""
     decided = asyncio.run(client_of(somebody()).ask("POST", f"/approvals/{number}/approve", {"note": note}))
     done = "and done" if decided["done"] else f"; {one_line(decided['asked_by'])} can do it now"
-    typer.echo(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is approved {done}".replace(" ;", ";"))
+    say(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is approved {done}".replace(" ;", ";"))
 
 
 @app.command()
@@ -49,7 +50,7 @@ def approve(number: Number, note: Note = None) -> None:
 def refuse(number: Number, note: Note = None) -> None:
     """Refuse an act that somebody else asked for."""
     decided = asyncio.run(client_of(somebody()).ask("POST", f"/approvals/{number}/refuse", {"note": note}))
-    typer.echo(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is refused")
+    say(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is refused")
 
 
 def _line(each: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from hubwatch_core.audit_chain import AuditRow, ChainFault, check
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def list_(
     with connection_to(config, dsn, "hubwatch audit") as connection:
         rows = audit.last_rows(connection, most, hub)
     for row in reversed(rows):
-        typer.echo(_said(row))
+        say(_said(row))
     if not rows:
-        typer.echo("nothing was done yet")
+        say("nothing was done yet")
 
 
 @app.command()
@@ -74,12 +75,12 @@ def verify(
         found += 1
         if found <= MOST_FAULTS:
             where = "" if fault.row is None else f"row {fault.row}: "
-            typer.echo(f"{where}{fault.what}")
+            say(f"{where}{fault.what}")
     if found:
         more = f" ({found - MOST_FAULTS} more not shown)" if found > MOST_FAULTS else ""
-        typer.echo(f"{found} faults{more}", err=True)
+        say(f"{found} faults{more}", err=True)
         raise typer.Exit(EXIT_CHANGED)
-    typer.echo(f"the chain holds; {len(known)} signed heads agree" if known else "the chain holds; no heads were given")
+    say(f"the chain holds; {len(known)} signed heads agree" if known else "the chain holds; no heads were given")
 
 
 @app.command()
@@ -99,7 +100,7 @@ def export(
         raise BadCall(f"--format {escaped(form)}: there are {', '.join(FORMATS)}")
     with connection_to(config, dsn, "hubwatch audit") as connection:
         for row in audit.audit_rows(connection, after):
-            typer.echo(FORMATS[form](row))
+            hand_over(FORMATS[form](row) + "\n")
 
 
 @app.command("new-key")
@@ -110,7 +111,7 @@ def new_key(
     """Make a key that signs heads, and print its public part, which whoever verifies needs."""
     from hubwatch_core.audit_signature import SigningKey
 
-    typer.echo(SigningKey.make(file).public)
+    say(SigningKey.make(file).public)
 
 
 @app.command()
@@ -129,7 +130,7 @@ def sign(
     signing = SigningKey.load(key)
     with connection_to(config, dsn, "hubwatch audit") as connection:
         signed = audit.sign(connection, signing, heads)
-    typer.echo("nothing is new since the last signature" if signed is None else f"row {signed.id} is signed")
+    say("nothing is new since the last signature" if signed is None else f"row {signed.id} is signed")
 
 
 def _said(row: AuditRow) -> str:

@@ -72,9 +72,9 @@ def _set_over_api(hub: str, level: int, note: str, until: str | None) -> None:
     client = client_of(somebody())
     answer = asyncio.run(client.ask("POST", f"/hubs/{hub}/level", {"level": level, "note": note, "until": end}))
     if "approval" in answer:
-        typer.echo(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
+        say(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
         return
-    typer.echo(f"hub {hub} is at level {level} ({WORDS[level]}); before it was {answer['former']}")
+    say(f"hub {hub} is at level {level} ({WORDS[level]}); before it was {answer['former']}")
 
 
 async def _set_unverified(

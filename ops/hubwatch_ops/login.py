@@ -11,6 +11,7 @@ import typer
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 
 if TYPE_CHECKING:
     from hubwatch_core.credentials.kept_login import KeptLogin
@@ -49,7 +50,7 @@ def login(
         begun = _by_password(client, user or _asked("user"))
     name = str(begun["user"]["name"])
     place = keep(KeptLogin(client.address, name, begun["token"], ca_file), store)  # type: ignore[arg-type]
-    typer.echo(f"you are {one_line(name)} at {client.address}; the token is in {place}")
+    say(f"you are {one_line(name)} at {client.address}; the token is in {place}")
 
 
 @border
@@ -68,7 +69,7 @@ def logout() -> None:
             raise
     finally:
         forget()
-    typer.echo(f"{one_line(known.user)} is logged out")
+    say(f"{one_line(known.user)} is logged out")
 
 
 @border
@@ -81,9 +82,9 @@ def whoami() -> None:
         raise Permanent(NOBODY)
     me = asyncio.run(client_of(known).ask("GET", "/me"))
     grants = ", ".join(f"{each['role']} at {' and '.join(each['hubs'])}" for each in me["grants"]) or "without a role"
-    typer.echo(one_line(f"{me['name']} at {known.address}: {grants}").replace("at *", "at every hub"))
+    say(one_line(f"{me['name']} at {known.address}: {grants}").replace("at *", "at every hub"))
     for need in me["needs"]:
-        typer.echo(f"to be set up first: {one_line(need).replace('_', ' ')}; `hubwatch login` does it")
+        say(f"to be set up first: {one_line(need).replace('_', ' ')}; `hubwatch login` does it")
 
 
 def somebody() -> KeptLogin:
@@ -124,7 +125,7 @@ def _by_password(client: ApiClient, user: str) -> dict[str, Any]:
 
 
 def _new_password() -> str:
-    typer.echo("this password was good once; choose your own, of at least 12 characters", err=True)
+    say("this password was good once; choose your own, of at least 12 characters", err=True)
     first = _secret("new password")
     if _secret("new password again") != first:
         raise BadCall("the two are not the same; log in again")
@@ -133,8 +134,8 @@ def _new_password() -> str:
 
 def _set_up_second_factor(mine: ApiClient) -> None:
     made = asyncio.run(mine.ask("POST", "/second-factor"))
-    typer.echo("your role needs a second factor: put this key into an authenticator app", err=True)
-    typer.echo(f"  {made['key']}\n  {made['address']}", err=True)
+    say("your role needs a second factor: put this key into an authenticator app", err=True)
+    say(f"  {made['key']}\n  {made['address']}", err=True)
     asyncio.run(mine.ask("PUT", "/second-factor", {"code": _asked("code that the app shows")}))
 
 

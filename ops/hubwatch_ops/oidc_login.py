@@ -7,11 +7,11 @@ import hmac
 import webbrowser
 from typing import Any
 
-import typer
 from aiohttp import web
 
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.http.api_client import ApiClient
+from hubwatch_core.terminal import say
 
 COME_BACK_WITHIN_S = 300.0
 
@@ -28,7 +28,7 @@ async def log_in_by_browser(client: ApiClient) -> dict[str, Any]:
         port = runner.addresses[0][1]
         begun = await client.ask("POST", "/oidc/start", {"redirect_uri": f"http://127.0.0.1:{port}/callback"})
         wanted["state"] = begun["state"]
-        typer.echo(f"log in here, if the browser does not open by itself:\n  {begun['url']}", err=True)
+        say(f"log in here, if the browser does not open by itself:\n  {begun['url']}", err=True)
         await asyncio.to_thread(webbrowser.open, begun["url"])
         async with asyncio.timeout(COME_BACK_WITHIN_S):
             code = await back

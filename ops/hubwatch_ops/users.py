@@ -16,6 +16,7 @@ import typer
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say, say_json
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def add(
             user = await directory.add_user(connection, login_name, grants, by=operator(), full_name=shown)
             return await login.reset(connection, user, by=operator())
 
-    typer.echo(f"user {login_name} is added; the one-time password, good for a day: {_run(work, config, dsn)}")
+    say(f"user {login_name} is added; the one-time password, good for a day: {_run(work, config, dsn)}")
 
 
 @app.command("list")
@@ -68,12 +69,12 @@ def list_(
 
     found = _run(directory.users, config, dsn)
     if as_json:
-        typer.echo(json.dumps([_facts(user) for user in found], ensure_ascii=False, indent=2))
+        say_json(json.dumps([_facts(user) for user in found], ensure_ascii=False, indent=2))
         return
     for user in found:
-        typer.echo(_line(user))
+        say(_line(user))
     if not found:
-        typer.echo("there are no users: `hubwatch users add`, or `hubwatch console run`, makes the first")
+        say("there are no users: `hubwatch users add`, or `hubwatch console run`, makes the first")
 
 
 @app.command()
@@ -88,7 +89,7 @@ def grant(name: Name, role: Roles, config: ConfigFile = None, dsn: Dsn = None) -
         await directory.set_grants(connection, user, grants, by=operator())
 
     _change(name, work, config, dsn)
-    typer.echo(f"user {name} is {_grants_text(grants)}; their sessions have ended")
+    say(f"user {name} is {_grants_text(grants)}; their sessions have ended")
 
 
 @app.command()
@@ -101,7 +102,7 @@ def disable(name: Name, note: Note = "", config: ConfigFile = None, dsn: Dsn = N
         await directory.disable(connection, user, by=operator(), note=note)
 
     _change(name, work, config, dsn)
-    typer.echo(f"user {name} is disabled; their sessions have ended")
+    say(f"user {name} is disabled; their sessions have ended")
 
 
 @app.command()
@@ -114,7 +115,7 @@ def enable(name: Name, note: Note = "", config: ConfigFile = None, dsn: Dsn = No
         await directory.enable(connection, user, by=operator(), note=note)
 
     _change(name, work, config, dsn)
-    typer.echo(f"user {name} may log in")
+    say(f"user {name} may log in")
 
 
 @app.command()
@@ -126,7 +127,7 @@ def reset(name: Name, config: ConfigFile = None, dsn: Dsn = None) -> None:
     async def work(connection: DatabaseConnection, user: User) -> str:
         return await login.reset(connection, user, by=operator())
 
-    typer.echo(f"user {name} is reset; the one-time password, good for a day: {_change(name, work, config, dsn)}")
+    say(f"user {name} is reset; the one-time password, good for a day: {_change(name, work, config, dsn)}")
 
 
 def operator() -> Actor:

@@ -11,6 +11,7 @@ import typer
 
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 
 if TYPE_CHECKING:
     from hubwatch_agents.identity.folder import IdentityFolder
@@ -44,16 +45,16 @@ def enrol(
     token, home = _token(token_file), IdentityFolder((folder or config.parent / "identity").absolute())
     if request is not None:
         _write_request(request, home, token, hub, agent)
-        typer.echo(f"take {request} to the hub: hubwatch enrol answer {request.name} --out answer.json")
+        say(f"take {request} to the hub: hubwatch enrol answer {request.name} --out answer.json")
         return
     address = "" if url is None else asking.checked(url)
     got = _read_answer(answer, token) if answer else asyncio.run(asking.enrol(address, home, token, hub, agent))
     if (got.hub, got.agent) != (hub, agent):
         raise Permanent(f"the answer is for {got.hub}/{got.agent}, and {config} is of {hub}/{agent}")
     home.install(got, address)
-    typer.echo(f"{hub}/{agent} is enrolled; key and certificate are in {home.folder / 'current'}")
+    say(f"{hub}/{agent} is enrolled; key and certificate are in {home.folder / 'current'}")
     _configure(config, home, got)
-    typer.echo(f"pseudonyms are made with key version {got.pseudonym_key_version}")
+    say(f"pseudonyms are made with key version {got.pseudonym_key_version}")
 
 
 def _named_in(config: Path) -> tuple[str, str]:
@@ -112,6 +113,7 @@ def _configure(config: Path, home: IdentityFolder, got: EnrolmentAnswer) -> None
 
     host, port = host_and_port(got.broker)
     tables: dict[str, dict[str, str | int]] = {
+        "": {"signing_key_file": str(home.key_file)},
         "mqtt": {"host": host, "port": port, "protocol": got.mqtt},
         "mqtt.tls": {
             "ca_file": str(home.ca_file),
@@ -124,6 +126,6 @@ def _configure(config: Path, home: IdentityFolder, got: EnrolmentAnswer) -> None
         text = with_keys(config.read_text(encoding="utf-8"), tables)
         whole_files.write(config, text.encode(), config.stat().st_mode & 0o777)
     except Permanent as error:
-        typer.echo(f"{config}: {error}; put this into it:\n{with_keys('', tables)}")
+        say(f"{config}: {error}; put this into it:\n{with_keys('', tables)}")
     else:
-        typer.echo(f"{config} now sends to {got.broker} with this certificate")
+        say(f"{config} now sends to {got.broker} with this certificate")

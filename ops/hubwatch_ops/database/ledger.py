@@ -137,7 +137,7 @@ def prove(
         for line in signed_lines(connection, hub, name, begin.replace(tzinfo=UTC), end.replace(tzinfo=UTC)):
             out.write(line + b"\n")
             lines += 1
-    typer.echo(f"{lines} frames; check them with: hubwatch ledger verify {file} --key CERTIFICATE")
+    say(f"{lines} frames; check them with: hubwatch ledger verify {file} --key CERTIFICATE")
 
 
 @app.command()
@@ -156,18 +156,18 @@ def verify(
         found = account((line.rstrip(b"\n") for line in lines), [_public_key(each) for each in key])
     for each in found.epochs:
         between = f"{to_datetime(each.first_sent):%F %T}Z and {to_datetime(each.last_sent):%F %T}Z"
-        typer.echo(
+        say(
             f"{each.hub}/{each.agent} epoch {each.epoch}: {len(each.seqs)} frames, {min(each.seqs)} to "
             f"{max(each.seqs)}, sent between {between}, {len(each.missing)} missing"
         )
         if each.missing:
             more = " …" if len(each.missing) > MOST_SHOWN else ""
-            typer.echo(f"  missing: {', '.join(map(str, each.missing[:MOST_SHOWN]))}{more}")
+            say(f"  missing: {', '.join(map(str, each.missing[:MOST_SHOWN]))}{more}")
     for number, reason in list(found.faults.items())[:MOST_SHOWN]:
-        typer.echo(f"line {number} does not hold: {one_line(reason)}")
+        say(f"line {number} does not hold: {one_line(reason)}")
     if len(found.faults) > MOST_SHOWN:
-        typer.echo(f"{len(found.faults) - MOST_SHOWN} more lines do not hold")
-    typer.echo("everything holds" if found.holds else "it does not hold")
+        say(f"{len(found.faults) - MOST_SHOWN} more lines do not hold")
+    say("everything holds" if found.holds else "it does not hold")
     if not found.holds:
         raise typer.Exit(1)
 

@@ -180,7 +180,7 @@ def _ask_release(number: int, reason: str) -> None:
 
     client = client_of(somebody())
     answer = asyncio.run(client.ask("POST", f"/holds/{number}/release", {"reason": reason}))
-    typer.echo(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
+    say(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
 
 
 @border

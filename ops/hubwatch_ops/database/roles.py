@@ -9,6 +9,7 @@ import typer
 
 from hubwatch_core.errors import BadCall
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def roles(
             raise BadCall(f"--password {each}: write ROLE=FILE; roles are {', '.join(LOGINS)}")
         given[role] = secret_in(Path(file))
     made = apply_roles(_settings(config, dsn), prefix, given)
-    typer.echo(f"roles are in force: {', '.join(made)}")
+    say(f"roles are in force: {', '.join(made)}")
 
 
 @border
@@ -68,7 +69,7 @@ def reader(
         raise BadCall("name the hubs that it sees with --hub, or --every-hub")
     seen = [EVERY_HUB] if every else list(hubs or [])
     add_reader(_settings(config, dsn), name, seen, prefix, None if password is None else secret_in(password))
-    typer.echo(f"{name} sees {'every hub' if every else ', '.join(seen)}")
+    say(f"{name} sees {'every hub' if every else ', '.join(seen)}")
 
 
 def _settings(config: Path | None, dsn: str | None) -> DatabaseSection:

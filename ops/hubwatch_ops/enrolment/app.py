@@ -14,6 +14,7 @@ from hubwatch_core.errors import BadCall
 from hubwatch_core.ids import is_id
 from hubwatch_core.plain_text import escaped, is_text
 from hubwatch_core.process import border
+from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ def token(
     secret, ends = with_database(made, config, dsn)
     text = str(EnrolmentToken(secret, fingerprint))
     if out is None:
-        typer.echo(text)
+        say(text)
     else:
         files.write(out, f"{text}\n".encode(), files.SECRET)
-    typer.echo(f"good once, for {hub}/{agent}, until {ends.isoformat(timespec='minutes')}", err=True)
+    say(f"good once, for {hub}/{agent}, until {ends.isoformat(timespec='minutes')}", err=True)
 
 
 @app.command("list")
@@ -84,11 +85,11 @@ def list_(
 
     keys, tokens = with_database(found, config, dsn)
     for each in keys:
-        typer.echo(f"{each.hub}/{each.agent:24} {each.serial:40} until {each.not_after.date()}  {_state(each)}")
+        say(f"{each.hub}/{each.agent:24} {each.serial:40} until {each.not_after.date()}  {_state(each)}")
     for waiting in tokens:
         if hub in (None, waiting.hub):
             ends = waiting.expires_at.isoformat(timespec="minutes")
-            typer.echo(f"{waiting.hub}/{waiting.agent:24} token of {waiting.made_by}, until {ends}")
+            say(f"{waiting.hub}/{waiting.agent:24} token of {waiting.made_by}, until {ends}")
 
 
 @app.command()
@@ -109,7 +110,7 @@ def revoke(
     async def done(connection: DatabaseConnection) -> list[str]:
         return await revoke_keys(connection, *named, by=who, reason=why)
 
-    typer.echo(f"{agent}: revoked {', '.join(with_database(done, config, dsn))}")
+    say(f"{agent}: revoked {', '.join(with_database(done, config, dsn))}")
 
 
 @app.command()
@@ -125,7 +126,7 @@ def renew(agent: AgentArgument, by: By, config: ConfigFile = None, dsn: Dsn = No
         await ask_renewal(connection, *named, by=who)
 
     with_database(done, config, dsn)
-    typer.echo(f"{agent} will take a new key when it next asks")
+    say(f"{agent} will take a new key when it next asks")
 
 
 @app.command()
@@ -153,7 +154,7 @@ def answer(
 
     made = with_database(done, config, dsn)
     files.write(out, msgspec.json.encode(made))
-    typer.echo(f"{made.hub}/{made.agent} is enrolled: take {out} back to the gateway")
+    say(f"{made.hub}/{made.agent} is enrolled: take {out} back to the gateway")
 
 
 @app.command()

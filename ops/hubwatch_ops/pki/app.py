@@ -10,6 +10,7 @@ import typer
 
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.process import border
+from hubwatch_core.terminal import hand_over, say
 from hubwatch_ops.database.options import ConfigFile, Dsn
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def init(
     authority = Authority(folder)
     issuing = passphrase(passphrase_file, "issuing key", new=True)
     authority.make(name, issuing, passphrase(root_passphrase_file, "root key", new=True))
-    typer.echo(f"authority made in {folder}; fingerprint {authority.fingerprint()}")
-    typer.echo(f"move {folder / 'root'} to a medium that is kept in a safe: it is not needed here")
+    say(f"authority made in {folder}; fingerprint {authority.fingerprint()}")
+    say(f"move {folder / 'root'} to a medium that is kept in a safe: it is not needed here")
 
 
 @app.command()
@@ -72,7 +73,7 @@ def issue(
     opened = authority.open(passphrase(passphrase_file, "issuing key"))
     made = authority.issue(opened, subject, out, subject.common_name, timedelta(days=days))
     until = made.not_valid_after_utc.date()
-    typer.echo(f"{out / subject.common_name}.pem and .key made, good until {until}")
+    say(f"{out / subject.common_name}.pem and .key made, good until {until}")
 
 
 @app.command()
@@ -84,12 +85,12 @@ def show(folder: Folder) -> None:
 
     authority = Authority(folder)
     revoked = {each.serial for each in authority.revoked()}
-    typer.echo(f"root {issuer.name_in(authority.root())}, good until {authority.root().not_valid_after_utc.date()}")
-    typer.echo(f"fingerprint {authority.fingerprint()}")
+    say(f"root {issuer.name_in(authority.root())}, good until {authority.root().not_valid_after_utc.date()}")
+    say(f"fingerprint {authority.fingerprint()}")
     for each in authority.issued():
         serial = issuer.serial_of(each)
         note = "  revoked" if serial in revoked else ""
-        typer.echo(f"{serial:40} {issuer.name_in(each):24} {each.not_valid_after_utc.date()}{note}")
+        say(f"{serial:40} {issuer.name_in(each):24} {each.not_valid_after_utc.date()}{note}")
 
 
 @app.command()
@@ -99,7 +100,7 @@ def revoke(folder: Folder, serial: Annotated[str, typer.Argument(help="Serial, a
     from hubwatch_ops.pki.authority import Authority
 
     Authority(folder).revoke(serial.upper())
-    typer.echo(f"{serial.upper()} is revoked; run `hubwatch pki crl {folder}` and have the brokers read the list")
+    say(f"{serial.upper()} is revoked; run `hubwatch pki crl {folder}` and have the brokers read the list")
 
 
 @app.command()
@@ -120,9 +121,9 @@ def crl(
     opened = authority.open(passphrase(passphrase_file, "issuing key"))
     agents = _revoked_agents(config, dsn)
     if agents is None:
-        typer.echo("without a database: agents that were revoked are not on this list", err=True)
+        say("without a database: agents that were revoked are not on this list", err=True)
     authority.write_crl(opened, agents or ())
-    typer.echo(f"{authority.crl_file} written")
+    say(f"{authority.crl_file} written")
 
 
 @app.command()
@@ -151,9 +152,9 @@ def acl(
             raise BadCall(f"{each} is neither the name of a service nor HUB/AGENT")
     if kind == "mosquitto":
         own = files.read(more).decode("utf-8", "replace") if more else ""
-        typer.echo(mosquitto_acl(name or (), own), nl=False)
+        hand_over(mosquitto_acl(name or (), own))
     else:
-        typer.echo(nats_users(name or (), agent or (), hub or ()), nl=False)
+        hand_over(nats_users(name or (), agent or (), hub or ()))
 
 
 def passphrase(file: Path | None, what: str, *, new: bool = False) -> str:
