@@ -240,7 +240,7 @@ class AgentSettings(Section):
         200, description="How often readings are cut into a frame; events go at once."
     )
     heartbeat_s: Annotated[float, Field(gt=0, le=10)] = Field(10.0, description="How often the agent tells of itself.")
-    signing_key_file: Path | None = Field(
+    signing_key_file: SecretFile | None = Field(
         None,
         examples=["agent.key"],
         description="Key that enrolment has made (PEM, Ed25519, mode 0600): births and frames are signed with it. "

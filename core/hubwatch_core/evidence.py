@@ -16,7 +16,7 @@ import msgspec
 from hubwatch_core import incoming, topics
 from hubwatch_core.errors import Poison
 from hubwatch_core.message import Message
-from hubwatch_core.signature_check import AgentKey, SignatureCheck
+from hubwatch_core.signature_check import SignatureCheck, VerifyingKey
 from hubwatch_core.wire import Event, Frame
 
 _EVICTED = "agent.evicted"
@@ -102,7 +102,7 @@ def _checked(line: bytes, check: SignatureCheck, public_keys: Sequence[bytes]) -
     content = incoming.read(topics.parse(said.topic), message.payload)
     if not isinstance(content, Frame):
         raise Poison("it is no frame")
-    check.ring = {(content.hub, content.agent): [AgentKey(key, *_ALWAYS) for key in public_keys]}
+    check.ring = {(content.hub, content.agent): [VerifyingKey(key, *_ALWAYS) for key in public_keys]}
     fault = check.fault(message, content)
     if fault is not None:
         raise Poison(fault.reason)

@@ -30,7 +30,7 @@ LATEST_US = 30 * 86_400_000_000
 _name = lru_cache(maxsize=10_000)(key_name)
 
 
-class AgentKey(NamedTuple):
+class VerifyingKey(NamedTuple):
     """A key of an agent, and when it is good (µs UTC)."""
 
     public: bytes
@@ -39,7 +39,7 @@ class AgentKey(NamedTuple):
     revoked: int | None = None
 
 
-KeyRing = Mapping[tuple[str, str], Sequence[AgentKey]]
+KeyRing = Mapping[tuple[str, str], Sequence[VerifyingKey]]
 """The keys of each agent, by hub and agent."""
 
 
@@ -98,7 +98,7 @@ def leaf_of(message: Message, content: Frame | Birth) -> bytes:
     return Signed(message.topic, content.epoch, seq, message.payload).leaf
 
 
-def _unusable(key: AgentKey, sent: int, message: Message) -> str | None:
+def _unusable(key: VerifyingKey, sent: int, message: Message) -> str | None:
     """Return why a key counts for nothing that was sent then; what it signed itself tells when that was."""
     if key.revoked is not None:
         return "its key is revoked"

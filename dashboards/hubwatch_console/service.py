@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 
 import uvicorn
@@ -18,6 +17,7 @@ from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.logs import get_logger
 from hubwatch_core.permission import Actor
 from hubwatch_core.process import Context, Part
+from hubwatch_core.terminal import say
 from hubwatch_store import login
 from hubwatch_store.database import Pool, open_pool
 from hubwatch_store.users import forget_old
@@ -111,9 +111,10 @@ async def _welcome(pool: Pool, settings: ConsoleSettings, stop: asyncio.Event) -
             continue
         if password is not None:
             # Printed once, and to the terminal: a log is read by more people than the one who starts a hub.
-            sys.stderr.write(
+            say(
                 f"hubwatch console: there was no user. {login.FIRST_ADMINISTRATOR!r} is made; log in within a day with "
-                f"the one-time password {password}\n"
+                f"the one-time password {password}",
+                err=True,
             )
         return
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from hubwatch_alarms.settings import ShelvingSection
-from hubwatch_core.config import Conflict, LogSection, Section, TelemetrySection
+from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, TelemetrySection
 from hubwatch_core.config.addresses import ListenAddress, is_loopback
 from hubwatch_core.config.sections import Port, Secret
 from hubwatch_core.permission import EVERY_HUB, Role
@@ -24,7 +24,7 @@ class ApiSection(Section):
     host: ListenAddress = Field("127.0.0.1", description="Address to listen on; anything but loopback needs TLS.")
     port: Port = Field(8443, description="Port; 0 takes a free one.")
     cert_file: Path | None = Field(None, description="Our certificate with its chain (PEM); with key_file it is TLS.")
-    key_file: Path | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
+    key_file: SecretFile | None = Field(None, description="The key of cert_file (PEM), without a passphrase.")
     allow_plain: bool = Field(
         False,
         description="Listen without TLS on an address that others reach. Passwords and tokens can then be read on the "

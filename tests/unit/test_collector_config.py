@@ -16,6 +16,7 @@ from hubwatch_core.errors import ConfigError
 
 SAMPLE = (resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8")
 NOT_PLAIN_DEFAULTS = {
+    "heads",
     "username",
     "password_file",
     "ca_file",

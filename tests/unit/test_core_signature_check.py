@@ -9,7 +9,7 @@ import pytest
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.message import Message
-from hubwatch_core.signature_check import LATEST_US, AgentKey, SignatureCheck, Unproven
+from hubwatch_core.signature_check import LATEST_US, SignatureCheck, Unproven, VerifyingKey
 from support.signed_agent import SignedAgent
 from support.store_examples import birth, frame
 
@@ -24,7 +24,7 @@ def agent() -> SignedAgent:
 
 def check(agent: SignedAgent, not_before: int | None = None, not_after: int | None = None) -> SignatureCheck:
     begin = now_us() - HOUR_US if not_before is None else not_before
-    key = AgentKey(agent.signer.public, begin, now_us() + HOUR_US if not_after is None else not_after)
+    key = VerifyingKey(agent.signer.public, begin, now_us() + HOUR_US if not_after is None else not_after)
     made = SignatureCheck()
     made.ring = {WHO: [key]}
     return made
@@ -90,7 +90,7 @@ def test_without_a_key_it_is_said_that_newer_ones_may_tell(agent: SignedAgent) -
 def test_two_keys_are_good_during_a_renewal(agent: SignedAgent) -> None:
     renewed = SignedAgent()
     made = check(agent)
-    made.ring = {WHO: [*made.ring[WHO], AgentKey(renewed.signer.public, 0, 2**62)]}
+    made.ring = {WHO: [*made.ring[WHO], VerifyingKey(renewed.signer.public, 0, 2**62)]}
     assert reasons(made, [*sent(agent, frame(1)), *sent(renewed, frame(2))]) == [None, None]
 
 

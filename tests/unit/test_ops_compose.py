@@ -103,6 +103,7 @@ ZONES = {
     "broker": {"field", "hub"},
     "database": {"store"},
     "migrate": {"store"},
+    "roles": {"store"},
     "hub": {"hub", "store"},
     "grafana": {"store", "people"},
 }

@@ -10,7 +10,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from hubwatch_core.audit_chain import ChainEnd
-from hubwatch_core.config import Section
+from hubwatch_core.config import SecretFile, Section
 from hubwatch_store.database import translated
 from hubwatch_store.database.sql_files import queries
 
@@ -23,7 +23,7 @@ EVERY = timedelta(days=1)
 class AuditSection(Section):
     """The journal of acts, whose end is signed once a day where a key is given."""
 
-    key_file: Path | None = Field(None, description="Ed25519 key that signs; `hubwatch audit new-key` makes one.")
+    key_file: SecretFile | None = Field(None, description="Ed25519 key that signs; `hubwatch audit new-key` makes one.")
     heads: Path | None = Field(
         None, description="File that signed heads are added to; keep a copy where the database's owner cannot write."
     )

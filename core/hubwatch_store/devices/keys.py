@@ -9,7 +9,7 @@ from typing import Any
 
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.message import Message
-from hubwatch_core.signature_check import AgentKey, KeyRing, SignatureCheck, Unproven
+from hubwatch_core.signature_check import KeyRing, SignatureCheck, Unproven, VerifyingKey
 from hubwatch_core.wire import Birth, Frame
 from hubwatch_store.database import DatabaseConnection, DatabaseSection, connect, translated
 from hubwatch_store.database.sql_files import queries
@@ -78,7 +78,7 @@ class AgentKeys:
         except BaseException:
             await self.close()
             raise
-        ring: dict[tuple[str, str], list[AgentKey]] = {}
+        ring: dict[tuple[str, str], list[VerifyingKey]] = {}
         for hub, agent, *key in rows:
-            ring.setdefault((hub, agent), []).append(AgentKey(*key))
+            ring.setdefault((hub, agent), []).append(VerifyingKey(*key))
         return ring

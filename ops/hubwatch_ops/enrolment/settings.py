@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from hubwatch_core.config import LogSection, MqttSection, Section, TelemetrySection
+from hubwatch_core.config import LogSection, MqttSection, SecretFile, Section, TelemetrySection
 from hubwatch_core.config.addresses import HostAndPort, ListenAddress
 from hubwatch_core.config.load import load
 from hubwatch_core.errors import BadCall
@@ -23,7 +23,7 @@ class EnrolmentSection(Section):
         examples=["/etc/hubwatch/enrolment.pem"],
         description="Certificate of this service with its chain, as `hubwatch pki issue DIR enrolment` makes it.",
     )
-    key_file: Path = Field(examples=["/etc/hubwatch/enrolment.key"], description="Its key.")
+    key_file: SecretFile = Field(examples=["/etc/hubwatch/enrolment.key"], description="Its key.")
     pki_folder: Path = Field(examples=["/etc/hubwatch/pki"], description="Folder that `hubwatch pki init` made.")
     passphrase_file: Path = Field(
         examples=["/etc/hubwatch/pki.passphrase"], description="File with the passphrase of the issuing key."
