@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import Permanent
-from hubwatch_store.audit import journal, journal_now
-from hubwatch_store.database import DatabaseSection, connect, connect_sync, open_pool
+from hubwatch_store.audit import journal, journal_now, verify
+from hubwatch_store.database import DatabaseSection, connect, connect_sync, migrate, migrations, open_pool
 from support.store_examples import one, rows
 
 NOTHING = bytes(32)
@@ -121,3 +121,33 @@ def test_a_login_needs_the_right_to_add(migrated_plain_dsn: str) -> None:
         connection.execute("SET LOCAL ROLE t_audit_stranger")
         with pytest.raises(Permanent, match="permission denied"):
             journal_now(connection, "done", who="kim")
+
+
+ALARM = (
+    "INSERT INTO hubwatch.alarms (hub, sensor, type, priority, state, opened, last_active, why)"
+    " VALUES ('port', 'rpm-2', 'radiation.gamma', 1, 'unacknowledged', now(), now(), '')"
+)
+ENTRIES = (
+    "INSERT INTO hubwatch.alarm_journal (alarm, action, by, to_state, verified)"
+    " SELECT id, 'acknowledged', 'kim', 'acknowledged', v FROM hubwatch.alarms, unnest(ARRAY[true, false, NULL]) v"
+)
+
+
+def test_chain_holds_who_was_verified_also_in_rows_from_before_it_did(database: str) -> None:
+    settings = DatabaseSection(dsn=database)
+    steps = (110, 112, migrations()[-1].number)
+    for last in steps:
+        migrate(settings, known=[each for each in migrations() if each.number <= last])
+        with connect_sync(settings) as connection:
+            if last == steps[0]:
+                connection.execute(ALARM.encode())
+            connection.execute(ENTRIES.encode())
+    with connect_sync(settings) as connection:
+        connection.execute("ALTER TABLE hubwatch.alarm_journal DISABLE TRIGGER USER")
+        assert list(verify(connection)) == []
+        change = "UPDATE hubwatch.alarm_journal SET verified = %s WHERE id = %s"
+        for number, verified in connection.execute("SELECT id, verified FROM hubwatch.alarm_journal").fetchall():
+            connection.execute(change, [not verified, number])
+            assert list(verify(connection)) != [], number
+            connection.execute(change, [verified, number])
+        assert list(verify(connection)) == []

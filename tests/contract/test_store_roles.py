@@ -58,7 +58,8 @@ from support.store_examples import birth, event, frame, offer, one
 
 PROGRAMS = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "up")
 JOURNALS = ("audit", "alarm_journal", "adjudications", "level_journal", "device_journal", "site_versions", "detection",
-            "detection_ends", "audit_signatures", "cardholder_imports", "legal_hold", "legal_hold_release")  # fmt: skip
+            "detection_ends", "audit_signatures", "cardholder_imports", "legal_hold", "legal_hold_release",
+            "privacy_erasures", "signed_frame_bounds")  # fmt: skip
 SITE = '[hub]\nid = "harbour"\nname = "H"\nmode = "sea"\ntime_zone = "Europe/Amsterdam"\n'
 NOT_ALL_OWN = ("hubs", "zones", "zone_travel", "dead_letters")
 """What holds rows of another hub too, or of none."""

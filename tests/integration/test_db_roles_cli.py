@@ -96,6 +96,9 @@ COMMANDS = [
     ["level", "show"],
     ["audit", "list"],
     ["audit", "verify"],
+    ["enrol", "list"],
+    ["privacy", "records"],
+    ["privacy", "keep", "400"],
 ]
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from hubwatch_core.audit_signature import SignedEnd, SigningKey
 from hubwatch_store.audit import journal_now, sign, verify
 from hubwatch_store.database import DatabaseSection, connect_sync
 
 TABLES = ("audit", "audit_head", "audit_signatures", "alarm_journal")
-ACTS = 12
+ACTS = 15
 
 _NEW = {
     "at": "at + INTERVAL '1 us'",
@@ -40,6 +41,7 @@ _OF_ALARMS = {
     "to_state": "'normal'",
     "note": "coalesce(note, '') || 'x'",
     "detection": "'d9'",
+    "verified": "verified IS DISTINCT FROM true",
 }
 _ROWS = {
     "first": "id = (SELECT min(id) FROM audit)",
@@ -48,7 +50,8 @@ _ROWS = {
 }
 _OTHER_ROWS = {
     "former": "id = 1",
-    "middle": "id = 4",
+    "early": "id = 3",
+    "middle": "id = 6",
     "last": "id = (SELECT max(id) FROM alarm_journal)",
 }
 _RECHAIN = """
@@ -74,6 +77,10 @@ _COPY = (
 _ADD_ALARM = "INSERT INTO alarm_journal (alarm, action, by, to_state) SELECT min(id), 'seen', 'x', 'normal' FROM alarms"
 _EMPTY = "UPDATE audit SET who = NULL, subject = NULL, details = NULL, salt = NULL WHERE id = 6"
 
+
+_FIRST_DIGEST = """encode(digest_of(j.id::text, j.alarm::text, (extract(epoch FROM j.at) * 1000000)::bigint::text,
+    j.action, j.by, j.from_state, j.to_state, j.note, j.detection), 'hex')"""
+"""Of a row of alarms as it was before the chain held `verified`."""
 
 _OTHERS = {
     "a row renumbered": "UPDATE audit SET id = 1000 WHERE id = 6",
@@ -114,10 +121,12 @@ _OTHERS = {
     "two rows of alarms swapped": "UPDATE alarm_journal SET id = -id WHERE id IN (4, 5); "
     "UPDATE alarm_journal SET id = 9 + id WHERE id < 0",
     "every row of alarms removed": "DELETE FROM alarm_journal",
-    "what the chain says of a row of alarms removed": "DELETE FROM audit WHERE details @> '{\"row\": 4}'",
-    "a row of alarms altered in both, the chain made anew": "UPDATE alarm_journal SET by = 'x' WHERE id = 4; "
+    "what the chain says of a row of alarms removed": "DELETE FROM audit WHERE details @> '{\"row\": 6}'",
+    "a row of alarms altered in both, the chain made anew": "UPDATE alarm_journal SET by = 'x' WHERE id = 6; "
     "UPDATE audit SET details = details || jsonb_build_object('digest', (SELECT alarm_journal_digest(j) FROM"
-    " alarm_journal j WHERE id = 4)) WHERE details @> '{\"row\": 4}'; " + _RECHAIN,
+    " alarm_journal j WHERE id = 6)) WHERE details @> '{\"row\": 6}'; " + _RECHAIN,
+    "the form of a row of alarms altered in the chain": "UPDATE audit SET details = details - 'form' WHERE"
+    " details @> '{\"row\": 6}'",
 }
 """What is not a changed or a removed row."""
 
@@ -167,11 +176,16 @@ class KeptChain:
         )
         do("ALTER TABLE alarm_journal DISABLE TRIGGER alarm_journal_chained")
         self._alarm_rows(2)
+        self._so_far({}, _FIRST_DIGEST)
+        self._alarm_rows(2)
+        do(
+            f"""SELECT add_to_chain('kim', false, 'port', 'alarm_journal', 'alarm ' || alarm, jsonb_build_object(
+                'row', id, 'action', action, 'digest', {_FIRST_DIGEST}))
+                FROM alarm_journal j WHERE id > 2 ORDER BY id""".encode()
+        )
+        self._so_far({"form": 2}, "alarm_journal_digest(j)")
         do("ALTER TABLE alarm_journal ENABLE TRIGGER alarm_journal_chained")
-        do("""SELECT add_to_chain('system', false, NULL, 'alarm_journal so far', NULL,
-                jsonb_build_object('rows', 2, 'until', 2, 'digest', encode(digest_of(VARIADIC array_agg(
-                    alarm_journal_digest(j) ORDER BY j.id)), 'hex'))) FROM alarm_journal j""")
-        for i in range(ACTS - 6):
+        for i in range(ACTS - 9):
             journal_now(self._connection, "tested", who="kim", hub="port", subject=f"s{i}", details={"i": i})
         self._sign()
         self._alarm_rows(4)
@@ -211,9 +225,17 @@ class KeptChain:
         assert signed is not None
         self.heads.append(signed)
 
+    def _so_far(self, form: dict[str, int], digest: str) -> None:
+        """Put all rows of alarms into the chain by one digest, as migrations do."""
+        statement = f"""SELECT add_to_chain('system', false, NULL, 'alarm_journal so far', NULL, jsonb_build_object(
+                'rows', count(*), 'until', max(id), 'digest',
+                encode(digest_of(VARIADIC array_agg({digest} ORDER BY j.id)), 'hex')) || %s) FROM alarm_journal j"""
+        self._connection.execute(statement.encode(), [Jsonb(form)])
+
     def _alarm_rows(self, count: int) -> None:
         self._connection.execute(
-            "INSERT INTO alarm_journal (alarm, action, by, from_state, to_state, note) SELECT 1, 'acknowledged', 'kim',"
-            " 'unacknowledged', 'acknowledged', 'note ' || i FROM generate_series(1, %s) i",
+            "INSERT INTO alarm_journal (alarm, action, by, from_state, to_state, note, verified) SELECT 1,"
+            " 'acknowledged', 'kim', 'unacknowledged', 'acknowledged', 'note ' || i, nullif(i, 1) <> 2"
+            " FROM generate_series(1, %s) i",
             [count],
         )

@@ -44,6 +44,7 @@ def fill(kept: Kept, readings: int = 500) -> None:
     _detections(kept)
     _alarm(kept)
     _people(kept)
+    _trust(kept)
     kept.do(
         "INSERT INTO audit_signatures SELECT id, hash, at, decode(repeat('00', 32), 'hex'),"
         " decode(repeat('11', 64), 'hex') FROM audit"
@@ -152,6 +153,30 @@ def _people(kept: Kept) -> None:
         HUB,
         NASTY,
     )
+
+
+def _trust(kept: Kept) -> None:
+    kept.do(
+        "INSERT INTO agent_keys (hub, agent, not_before, not_after, public_key, serial, certificate, revoked_at,"
+        " revoked_by) VALUES (%s, 'gate-7', now(), now() + INTERVAL '1 d', sha256('k'), 'A0', '\\x00ff', now(), %s)",
+        HUB,
+        NASTY,
+    )
+    kept.do(
+        "INSERT INTO enrolment_tokens (hub, agent, hash, made_by, expires_at, serial)"
+        " VALUES (%s, 'gate-7', sha256('t'), %s, now(), 'A0')",
+        HUB,
+        NASTY,
+    )
+    kept.do("INSERT INTO intake_finding VALUES ('forged', %s, 'gate-7', '', 'd0', now(), now(), 3)", HUB)
+    kept.do("INSERT INTO sensor_grant VALUES (%s, 'rpm-2', 'gate-7', now(), %s)", HUB, NASTY)
+    kept.do("INSERT INTO sensor_claim VALUES (%s, 'rpm-2', 'gate-8', now(), %s)", HUB, NASTY)
+    kept.do("INSERT INTO signed_frame (hub, agents, frames, lines) VALUES (%s, '{gate-7}', 1, '\\x0001ff')", HUB)
+    kept.do("UPDATE signed_frame_bounds SET keep = INTERVAL '7 days'")
+    kept.do(
+        "INSERT INTO privacy_erasures (by, reason, digest, counts) VALUES (%s, %s, sha256('s'), '{}')", NASTY, NASTY
+    )
+    kept.do("UPDATE retention_person SET days = 7300")
 
 
 def relations(connection: psycopg.Connection[Any]) -> list[str]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hubwatch_core.audit_signature import SignedEnd
 
 _AT_A_TIME = 2000
+_FIRST_FORM, _SECOND_FORM = 1, 2
+_FORMS = (_FIRST_FORM, _SECOND_FORM)
+"""How rows of the alarms' journal were digested: without `verified`, and with it."""
 
 
 def audit_rows(connection: Connection[Any], after: int = 0) -> Iterator[AuditRow]:
@@ -82,21 +85,30 @@ def _alarms(connection: Connection[Any]) -> Iterator[ChainFault]:
 
 
 def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[ChainFault]:
-    until = max((row[0] for row in before), default=0)
-    former: list[str] = []
-    for *fields, number, digest in rows:
+    # A later form holds the rows before it once more; only the first is all that the chain has of them.
+    alone = max((until for until, _, form in before if form == _FIRST_FORM), default=0)
+    former: list[list[str]] = [[] for _ in before]
+    for *fields, number, digest, form in rows:
         if fields[0] is None:
             yield ChainFault(None, f"row {number} of the alarms' journal missing")
             continue
-        own = digest_of(*(None if each is None else str(each) for each in fields))
-        if fields[0] <= until:
-            former.append(own)
-        elif digest is None:
+        own = {each: _alarm_digest(fields, each) for each in _FORMS}
+        for held, (until, _, its_form) in zip(former, before, strict=True):
+            if fields[0] <= until:
+                held.append(own.get(its_form, ""))
+        if digest is None and fields[0] > alone:
             yield ChainFault(None, f"row {fields[0]} of the alarms' journal was added past the chain")
-        elif digest != own:
+        elif digest is not None and digest != own.get(form):
             yield ChainFault(None, f"row {fields[0]} of the alarms' journal altered")
-    if before and digest_of(*former) != before[0][1]:
-        yield ChainFault(None, f"the alarms' journal up to row {until} altered")
+    for held, (until, digest, _) in zip(former, before, strict=True):
+        if digest_of(*held) != digest:
+            yield ChainFault(None, f"the alarms' journal up to row {until} altered")
+
+
+def _alarm_digest(fields: Sequence[Any], form: int) -> str:
+    """Return the digest of a row of the alarms' journal; the first form leaves out the last field, `verified`."""
+    held = fields[:-1] if form == _FIRST_FORM else fields
+    return digest_of(*(None if each is None else str(each) for each in held))
 
 
 def _stream(connection: Connection[Any], name: str, values: dict[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -34,10 +34,11 @@ FROM hubwatch.audit_head h;
 
 -- alarms: the alarms' journal beside what the chain says of it
 SELECT j.id, j.alarm, (extract(epoch FROM j.at) * 1000000)::bigint, j.action, j.by, j.from_state, j.to_state, j.note, j.detection,
-    a.row, a.digest
+    j.verified::int, a.row, a.digest, a.form
 FROM hubwatch.alarm_journal j FULL JOIN (
-    SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest FROM hubwatch.audit WHERE act = 'alarm_journal'
+    SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest, coalesce((details ->> 'form')::int, 1) AS form
+    FROM hubwatch.audit WHERE act = 'alarm_journal'
 ) a ON a.row = j.id ORDER BY coalesce(j.id, a.row);
 
--- alarms_before: what the chain says of the alarms' journal before it was chained row by row
-SELECT (details ->> 'until')::bigint, details ->> 'digest' FROM hubwatch.audit WHERE act = 'alarm_journal so far';
+-- alarms_before: what the chain says of the alarms' journal before it was chained row by row, in each form
+SELECT (details ->> 'until')::bigint, details ->> 'digest', coalesce((details ->> 'form')::int, 1) FROM hubwatch.audit WHERE act = 'alarm_journal so far';

@@ -81,6 +81,9 @@ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO @operator', current_database());
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA hubwatch FROM PUBLIC;
+    REVOKE EXECUTE ON FUNCTION hubwatch.may_say_until(text, text, text),
+        hubwatch.tell_intake(text, text, text, text, bigint, text, text, smallint, text, jsonb)
+    FROM PUBLIC;
 END $$;
 
 -- granted: what each role may do, table by table; what is not said here, nobody may
@@ -132,6 +135,18 @@ GRANT DELETE ON hubwatch.dead_letters TO @collector;
 GRANT USAGE, SELECT ON SEQUENCE hubwatch.identity_generation TO @collector, @operator;
 GRANT EXECUTE ON FUNCTION hubwatch.ensure_partitions(text, timestamptz[]) TO @collector, @maintenance;
 
+-- What is believed of what agents say, and what was refused. The checks of a collector and of detectors are the same.
+GRANT SELECT ON hubwatch.agent_keys TO @collector, @detectors;
+GRANT SELECT ON hubwatch.sensor_grant TO @collector, @detectors;
+GRANT EXECUTE ON FUNCTION hubwatch.may_say_until(text, text, text) TO @collector, @detectors;
+GRANT SELECT, INSERT, UPDATE ON hubwatch.intake_finding TO @collector;
+GRANT INSERT ON hubwatch.detection TO @collector;
+GRANT EXECUTE ON FUNCTION hubwatch.tell_intake(text, text, text, text, bigint, text, text, smallint, text, jsonb) TO @collector;
+GRANT SELECT, INSERT, DELETE ON hubwatch.sensor_claim TO @collector;
+-- An agent that is gone for good has no sensors.
+GRANT DELETE ON hubwatch.sensor_grant TO @collector;
+GRANT INSERT ON hubwatch.signed_frame TO @collector;
+
 -- Detectors: what they find, and what they remember.
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.detector_state, hubwatch.detector_journal TO @detectors;
 GRANT INSERT ON hubwatch.detection, hubwatch.detection_ends TO @detectors;
@@ -153,6 +168,19 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA hubwatch TO @alarms;
 GRANT INSERT ON hubwatch.level_journal TO @alarms, @console, @operator;
 GRANT UPDATE (security_level) ON hubwatch.hubs TO @alarms, @console, @operator;
 
+-- Console: who people are and what they may do. No other program reads what shows who somebody is. Nobody is deleted.
+GRANT SELECT, INSERT, UPDATE ON hubwatch.users, hubwatch.user_secrets, hubwatch.approvals TO @console;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.user_grants, hubwatch.user_sessions, hubwatch.login_failures,
+    hubwatch.oidc_logins
+TO @console;
+GRANT INSERT ON hubwatch.legal_hold_release TO @console;
+-- Commands ask whether there is a directory: then nobody acts by a name alone.
+GRANT SELECT ON hubwatch.users TO @operator;
+GRANT SELECT (id) ON hubwatch.users TO @alarms;
+
+-- Enrolment: served by `hubwatch up`, or as an operator, whose commands it has too.
+GRANT SELECT, INSERT, UPDATE ON hubwatch.agent_keys, hubwatch.enrolment_tokens TO @up, @operator;
+
 -- Operators at a terminal: the site, who has a badge, devices, holds, rules, and what could not be decoded.
 GRANT INSERT, UPDATE, DELETE ON hubwatch.zones, hubwatch.zone_paths, hubwatch.doors, hubwatch.fence_sections,
     hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras,
@@ -172,6 +200,16 @@ GRANT SELECT ON hubwatch.reading, hubwatch.audit, hubwatch.audit_head, hubwatch.
 TO @operator, @console;
 GRANT INSERT, UPDATE ON hubwatch.retention_rule, hubwatch.retention_evidence TO @operator;
 GRANT INSERT ON hubwatch.audit_signatures TO @operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.sensor_grant TO @operator;
+GRANT SELECT, DELETE ON hubwatch.sensor_claim TO @operator;
+GRANT SELECT ON hubwatch.intake_finding, hubwatch.signed_frame, hubwatch.signed_frame_bounds TO @operator;
+
+-- Taking persons out of what was found, each time with a record: by an operator's order, or when it is old.
+GRANT SELECT, INSERT, UPDATE (counts) ON hubwatch.privacy_erasures TO @operator, @maintenance;
+GRANT SELECT ON hubwatch.retention_person TO @operator, @maintenance;
+GRANT UPDATE (days) ON hubwatch.retention_person TO @operator;
+GRANT UPDATE (subject, why, evidence) ON hubwatch.detection TO @operator, @maintenance;
+GRANT UPDATE (subject, why) ON hubwatch.alarms TO @maintenance;
 
 -- Maintenance: aggregates, folding, deleting by the rules, and what it finds on the way.
 GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
@@ -189,6 +227,8 @@ GRANT UPDATE ON hubwatch.rollup_state, hubwatch.deletion_state TO @maintenance;
 GRANT INSERT ON hubwatch.maintenance_journal, hubwatch.dead_frame, hubwatch.detection, hubwatch.detection_ends, hubwatch.audit_signatures
 TO @maintenance;
 GRANT EXECUTE ON FUNCTION hubwatch.drop_piece(text, text, timestamptz, timestamptz) TO @maintenance;
+GRANT SELECT, DELETE ON hubwatch.intake_finding, hubwatch.signed_frame TO @maintenance;
+GRANT SELECT ON hubwatch.signed_frame_bounds TO @maintenance;
 
 -- Backup: everything is read, nothing is written.
 GRANT SELECT ON ALL TABLES IN SCHEMA hubwatch TO @backup;
