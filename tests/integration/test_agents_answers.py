@@ -44,7 +44,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 class Broker:
     """A Mosquitto with users and an ACL that can be mended while it runs."""
 
-    def __init__(self, make: MakeMosquitto, folder: Path, acl: str, users: Sequence[str] = ("hub",)) -> None:
+    def __init__(self, make: MakeMosquitto, folder: Path, acl: str, users: Sequence[str] = ("collector",)) -> None:
         self._acl = folder / "acl"
         self._acl.write_text(acl, encoding="utf-8")
         self.secret = folder / "secret"
@@ -73,7 +73,7 @@ class Broker:
         return sender_settings(folder / "spool", self.reach(f"{HUB}/{AGENT}"), **spool)
 
 
-def collector(broker: Broker, dsn: str, user: str = "hub") -> CollectorSettings:
+def collector(broker: Broker, dsn: str, user: str = "collector") -> CollectorSettings:
     return CollectorSettings(
         mqtt=MqttSection.model_validate(broker.reach(user)),
         database=DatabaseSection(dsn=dsn, max_retry_s=0.3, connect_timeout_s=5),
@@ -133,9 +133,10 @@ def refused(context: Context) -> bool:
     return "must be allowed to write" in str(context.health.report())
 
 
+FROM_AGENTS = [f"topic read hubwatch/1/+/+/{leaf}" for leaf in ("frame", "birth", "state")]
 WITHHELD = {
-    "everything from the collector": (without("topic read hubwatch/1/#", "topic read hubwatch/rollcall/+/+"), deaf),
-    "frames from the collector": (without("topic read hubwatch/1/#"), None),
+    "everything from the collector": (without(*FROM_AGENTS, "topic read hubwatch/rollcall/+/+"), deaf),
+    "frames from the collector": (without(*FROM_AGENTS), None),
     "the collector's answers": (without("topic write hubwatch/rollcall/+/+/answer"), refused),
     "answers from the agent": (without("pattern read hubwatch/rollcall/%u/answer"), None),
 }
@@ -168,7 +169,7 @@ async def test_where_answers_are_never_allowed_frames_reach_the_database_and_sta
     tmp_path: Path, make_mosquitto: MakeMosquitto, migrated_plain_dsn: str
 ) -> None:
     """An ACL of an older version, first for another user than the collector's."""
-    broker = Broker(make_mosquitto, tmp_path, OLD_ACL.replace("user hub", "user another"))
+    broker = Broker(make_mosquitto, tmp_path, OLD_ACL.replace("user collector", "user another"))
     async with (
         running_collector(collector(broker, migrated_plain_dsn)) as context,
         sending(broker.agent(tmp_path)) as agent,  # type: ignore[arg-type]
@@ -186,7 +187,7 @@ async def test_of_two_collectors_one_is_deaf_and_the_other_gets_everything(
     tmp_path: Path, make_mosquitto: MakeMosquitto, migrated_plain_dsn: str
 ) -> None:
     """The broker gives the deaf one its share of the frames and of the roll calls, and says that it was delivered."""
-    broker = Broker(make_mosquitto, tmp_path, SAMPLE.read_text(encoding="utf-8"), users=("hub", "stranger"))
+    broker = Broker(make_mosquitto, tmp_path, SAMPLE.read_text(encoding="utf-8"), users=("collector", "stranger"))
     async with AsyncExitStack() as stack:
         good = await stack.enter_async_context(running_collector(collector(broker, migrated_plain_dsn)))
         bad = await stack.enter_async_context(running_collector(collector(broker, migrated_plain_dsn, "stranger")))

@@ -66,7 +66,7 @@ async def test_births_that_the_broker_had_kept_are_never_good(mosquitto: Address
         await node.born(0, retain=True)
         try:
             async with driving(*reading(node, mosquitto)) as (heard, _):
-                await heard.until(lambda it: bad(it, "no NBIRTH since it was asked"), 10)
+                await heard.until(lambda it: bad(it, "no NBIRTH since it was asked"))
                 first = heard.of("s", "temperature")[0]
                 assert (first.x, first.quality) == (20.0, Quality.UNCERTAIN)
                 assert "retained" in str(first.reason)
@@ -83,7 +83,7 @@ async def test_death_of_another_session_is_a_death_where_no_birth_follows(mosqui
         await node.say("NDEATH", None, sparkplug_metric(name="bdSeq", datatype=8, whole=0))
         async with asyncio.timeout(15):
             await node.voice.heard.get()
-        await heard.until(lambda it: bad(it, "NDEATH of session 0, and no birth since"), 10)
+        await heard.until(lambda it: bad(it, "NDEATH of session 0, and no birth since"))
 
 
 async def test_message_without_a_number_is_number_0(mosquitto: Address) -> None:
@@ -93,6 +93,6 @@ async def test_message_without_a_number_is_number_0(mosquitto: Address) -> None:
         for seq in range(2, 300):
             value = sparkplug_metric(name="Temperature", double=float(seq))
             await node.say("DDATA", seq % 256 or None, value, device="d")
-        await heard.until(lambda it: len(it.of("s", "temperature")) == 299, 10)
+        await heard.until(lambda it: len(it.of("s", "temperature")) == 299)
         assert [each.x for each in heard.of("s", "temperature")] == [20.0, *map(float, range(2, 300))]
         assert node.voice.heard.empty(), "nobody has asked for a rebirth"

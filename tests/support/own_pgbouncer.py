@@ -55,6 +55,8 @@ pool_mode = {mode}
 """,
         encoding="utf-8",
     )
+    for each in folder.iterdir():
+        each.chmod(0o644)
     as_nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups") if os.geteuid() == 0 else ()
     with (folder / "pgbouncer.log").open("wb") as log:
         process = subprocess.Popen([*as_nobody, program, str(folder / "pgbouncer.ini")], stdout=log, stderr=log)

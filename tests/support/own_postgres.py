@@ -38,6 +38,7 @@ class OwnPostgres:
         self._disk = disk
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
+        folder.chmod(0o755)  # the server's user passes through, whatever the umask is
         self._make()
 
     @classmethod

@@ -96,6 +96,8 @@ def _copied(programs: Path, to: Path) -> Path:
     libraries = package.with_name(package.name + ".libs")  # where auditwheel puts them on Linux
     if libraries.exists():
         shutil.copytree(libraries, to / libraries.name)
+    for made in (to, to / package.name):  # by copytree, as the umask lets it: that user passes through
+        made.chmod(0o755)
     return to / programs.relative_to(package.parent)
 
 
