@@ -17,6 +17,8 @@ from support.alarms_examples import detection
 from support.console_running import Client, add_person, one_time, running_api
 from support.eventually import eventually
 
+ASKED_OF_TWO = "SELECT act FROM audit WHERE act NOT LIKE 'user%%' AND act <> 'alarm_journal' ORDER BY id"
+
 HUB = "rotterdam"
 GOOD = "four tall quay cranes"
 
@@ -149,7 +151,7 @@ async def test_radiation_is_shelved_once_a_second_person_agrees(anybody: Client,
     acts = [
         row["act"]
         for row in hands.rows(
-            "SELECT act FROM audit WHERE act NOT LIKE 'user%%' AND act <> 'alarm_journal' ORDER BY id"
+            ASKED_OF_TWO
         )
     ]
     assert acts == ["approval.ask", "alarm.shelve_radiation", "approval.approved"]
@@ -191,7 +193,7 @@ async def test_level_is_raised_by_one_and_lowered_by_two(anybody: Client, dsn: s
     told = [
         row["act"]
         for row in hands.rows(
-            "SELECT act FROM audit WHERE act NOT LIKE 'user%%' AND act <> 'alarm_journal' ORDER BY id"
+            ASKED_OF_TWO
         )
     ]
     assert told == ["level.raise", "approval.ask", "level.lower", "approval.approved"]

@@ -28,7 +28,6 @@ SETTINGS = frozenset(
         "retention_rule",
         "rollup_state",
         "signed_frame_bounds",
-        "signed_frame_bounds",
     }
 )
 """Tables that have rows as soon as they are migrated; everywhere else a row means that the database is in use."""
