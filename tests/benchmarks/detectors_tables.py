@@ -169,7 +169,7 @@ EXPECTED = """\
 | {lane_false_30:.1f} ({lane_false_30_low:.1f}–{lane_false_30_high:.1f}) / \
 {lane_false_60:.1f} ({lane_false_60_low:.1f}–{lane_false_60_high:.1f}) / \
 {lane_false_120:.1f} ({lane_false_120_low:.1f}–{lane_false_120_high:.1f}) |
-| the same where all come, but queue for up to 15 min before the step (45 vehicles an hour, 60 s each) \
+| the same where all come, but queue before the step (45 vehicles an hour, 60 s each, 15 min given) \
 | {queue_false:.1f} ({queue_false_low:.1f}–{queue_false_high:.1f}) |
 | grants until a dead contact is told, where people leave 1 / 5 / 20 % unused, mean \
 | {grants_needed_1:.1f} / {grants_needed_5:.1f} / {grants_needed_20:.1f} |
@@ -178,7 +178,7 @@ EXPECTED = """\
 | {shadow_found_300:.2f} ({shadow_found_300_low:.2f}–{shadow_found_300_high:.2f}) / \
 {shadow_found_1000:.2f} ({shadow_found_1000_low:.2f}–{shadow_found_1000_high:.2f}) / \
 {shadow_found_2000:.2f} ({shadow_found_2000_low:.2f}–{shadow_found_2000_high:.2f}) |
-| the same where one occupancy in twenty is without a vehicle, so that missed ones are learned from \
+| the same where one occupancy in twenty is such, so that those that are missed are learned from \
 | {shadow_among_300:.2f} ({shadow_among_300_low:.2f}–{shadow_among_300_high:.2f}) / \
 {shadow_among_1000:.2f} ({shadow_among_1000_low:.2f}–{shadow_among_1000_high:.2f}) / \
 {shadow_among_2000:.2f} ({shadow_among_2000_low:.2f}–{shadow_among_2000_high:.2f}) |
