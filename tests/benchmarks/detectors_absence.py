@@ -13,7 +13,9 @@ Keys that end in `_low` and `_high` are the 95 % interval of the key. The models
   have a dead contact, and what is told in vain of 20 000 grants at such a door;
 - `shadow_found_1000`, `shadow_false_1000` and alike: share of occupancies without a vehicle that are told, at so many
   gamma counts a second and after vehicles of which each keeps 5 to 25 % of the background away; and what is told in
-  vain for each 1 000 vehicles.
+  vain for each 1 000 vehicles; `shadow_among_2000` and alike: the share told where one occupancy in twenty is without
+  a vehicle, so that some are missed and learned from;
+- `queue_false`: told in vain for each 1 000 vehicles where all come, and stand in a queue before the step.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from hubwatch_detectors.integrity.expected import SPEC as EXPECTED
 from hubwatch_detectors.integrity.presence import SPEC as PRESENCE
 from hubwatch_detectors.integrity.presence import Presence, PresenceConfig
 from support.detectors_hub import AGENT, BEGIN, HUB, at
-from support.equipment_model import DAY_S, lane, read, state, told, vehicles
+from support.equipment_model import DAY_S, Vehicle, lane, read, state, told, vehicles
 
 BARRIER = Sensor("barrier-1", SensorKind.ACCESS, "gate", channels=[Channel("position", "1", ChannelKind.STATE)])
 EXIT = Sensor("exit-1", SensorKind.ACCESS, "gate", channels=[Channel("position", "1", ChannelKind.STATE)])
@@ -55,6 +57,8 @@ UNUSED_PERCENT = (1, 5, 10, 20)
 DOORS, GRANTS = 40, 20_000
 COUNTS_PER_S = (300, 1000, 2000, 4000, 8000)
 PASSAGES, PASSAGE_S, BETWEEN_S = 400, 10.0, 20.0
+AMONG, EMPTY_EVERY = 2000, 20
+QUEUE_PER_H, QUEUE_SERVED_S, QUEUE_WITHIN_S = 45, 60.0, 900.0
 SHADOW = (0.05, 0.25)
 
 
@@ -66,7 +70,7 @@ async def measure(progress: Progress) -> dict[str, float]:
     progress("bounds: channels that are left out, and values that cannot be")
     figures |= gaps(random) | ranges(random)
     progress(f"expected: {VEHICLES} vehicles at each density of traffic, doors and portals")
-    return figures | lanes(random) | grants(random) | shadows(random)
+    return figures | lanes(random) | grants(random) | shadows(random) | among(random) | queue(random)
 
 
 def silence(random: np.random.Generator) -> dict[str, float]:
@@ -149,21 +153,25 @@ def lanes(random: np.random.Generator) -> dict[str, float]:
     """Return what is told of vehicles that never come to the next step of their lane."""
     figures: dict[str, float] = {}
     for per_h in PER_H:
-        passing, found = vehicles(random, VEHICLES, per_h, MISSING), list[float]()
-        detector = _built(EXPECTED, lane("barrier-1", "exit-1"))
-        steps = [(BARRIER, each.first) for each in passing]
-        steps += [(EXIT, each.second) for each in passing if each.second is not None]
-        said = [(BARRIER, 0.0, False), (EXIT, 0.0, False)]
-        said += [(sensor, t + later, on) for sensor, t in steps for later, on in ((0, True), (3, False))]
-        for sensor, t, on in sorted(said, key=lambda each: each[1]):
-            told_now = [*detector.advance(at(t) - 1), *detector.update(state(sensor, "position", t, on=on))]
-            found += [_seconds(each) for each in told_now if isinstance(each, Detection)]
+        passing = vehicles(random, VEHICLES, per_h, MISSING)
+        found = _passed(_built(EXPECTED, lane("barrier-1", "exit-1")), passing)
         missed = [each.first for each in passing if each.second is None]
         hits = sum(any(0 < t - first <= TOLD_WITHIN_S for t in found) for first in missed)
         false = sum(not any(0 < t - first <= TOLD_WITHIN_S for first in missed) for t in found)
         figures |= share(f"lane_found_{per_h}", hits, len(missed))
         figures |= rate_of(f"lane_false_{per_h}", false, VEHICLES / 1000)
     return figures
+
+
+def queue(random: np.random.Generator) -> dict[str, float]:
+    """Return what is told in vain of vehicles that all come, and stand in a queue before the step."""
+    passing, free = list[Vehicle](), 0.0
+    for each in vehicles(random, VEHICLES, QUEUE_PER_H, 0.0):
+        assert each.second is not None
+        passing.append(Vehicle(each.first, max(each.second, free)))
+        free = max(each.second, free) + QUEUE_SERVED_S * float(np.exp(0.3 * random.normal()))
+    detector = _built(EXPECTED, lane("barrier-1", "exit-1", within_s=QUEUE_WITHIN_S))
+    return rate_of("queue_false", len(_passed(detector, passing)), VEHICLES / 1000)
 
 
 def grants(random: np.random.Generator) -> dict[str, float]:
@@ -194,6 +202,33 @@ def shadows(random: np.random.Generator) -> dict[str, float]:
         figures |= share(f"shadow_found_{rate}", hits, PASSAGES - MOST_SHADOWS)
         figures |= rate_of(f"shadow_false_{rate}", false, PASSAGES / 1000)
     return figures
+
+
+def among(random: np.random.Generator) -> dict[str, float]:
+    """Return the share of occupancies without a vehicle that are told among vehicles, by a portal that goes on."""
+    figures: dict[str, float] = {}
+    for rate in COUNTS_PER_S:
+        detector, hits, empties = _built(EXPECTED, Site()), 0, 0
+        for passage in range(AMONG):
+            empty = passage >= MOST_SHADOWS and passage % EMPTY_EVERY == 0
+            depth = 0.0 if empty else float(random.uniform(*SHADOW))
+            hits += _passage(detector, random, passage, rate, depth) and empty
+            empties += empty
+        figures |= share(f"shadow_among_{rate}", hits, empties)
+    return figures
+
+
+def _passed(detector: Detector[Any], passing: list[Vehicle]) -> list[float]:
+    """Let vehicles pass a lane of two steps; return when something is told."""
+    steps = [(BARRIER, each.first) for each in passing]
+    steps += [(EXIT, each.second) for each in passing if each.second is not None]
+    said = [(BARRIER, 0.0, False), (EXIT, 0.0, False)]
+    said += [(sensor, t + later, on) for sensor, t in steps for later, on in ((0, True), (3, False))]
+    found: list[float] = []
+    for sensor, t, on in sorted(said, key=lambda each: each[1]):
+        told_now = [*detector.advance(at(t) - 1), *detector.update(state(sensor, "position", t, on=on))]
+        found += [_seconds(each) for each in told_now if isinstance(each, Detection)]
+    return found
 
 
 def _passage(detector: Detector[Any], random: np.random.Generator, passage: int, rate: float, shadow: float) -> bool:

@@ -169,6 +169,8 @@ EXPECTED = """\
 | {lane_false_30:.1f} ({lane_false_30_low:.1f}–{lane_false_30_high:.1f}) / \
 {lane_false_60:.1f} ({lane_false_60_low:.1f}–{lane_false_60_high:.1f}) / \
 {lane_false_120:.1f} ({lane_false_120_low:.1f}–{lane_false_120_high:.1f}) |
+| the same where all come, but queue before the step (45 vehicles an hour, 60 s each, 15 min given) \
+| {queue_false:.1f} ({queue_false_low:.1f}–{queue_false_high:.1f}) |
 | grants until a dead contact is told, where people leave 1 / 5 / 20 % unused, mean \
 | {grants_needed_1:.1f} / {grants_needed_5:.1f} / {grants_needed_20:.1f} |
 | the same told in vain in 20 000 grants, 5 % of them unused | {grants_false:.0f} |
@@ -176,8 +178,13 @@ EXPECTED = """\
 | {shadow_found_300:.2f} ({shadow_found_300_low:.2f}–{shadow_found_300_high:.2f}) / \
 {shadow_found_1000:.2f} ({shadow_found_1000_low:.2f}–{shadow_found_1000_high:.2f}) / \
 {shadow_found_2000:.2f} ({shadow_found_2000_low:.2f}–{shadow_found_2000_high:.2f}) |
-| the same told in vain for each 1 000 vehicles, at 2 000 counts/s \
-| {shadow_false_2000:.0f}, at most {shadow_false_2000_high:.0f} |
+| the same where one occupancy in twenty is such, so that those that are missed are learned from \
+| {shadow_among_300:.2f} ({shadow_among_300_low:.2f}–{shadow_among_300_high:.2f}) / \
+{shadow_among_1000:.2f} ({shadow_among_1000_low:.2f}–{shadow_among_1000_high:.2f}) / \
+{shadow_among_2000:.2f} ({shadow_among_2000_low:.2f}–{shadow_among_2000_high:.2f}) |
+| vehicles told to be none for each 1 000, at 300 / 2 000 counts/s \
+| {shadow_false_300:.1f} ({shadow_false_300_low:.1f}–{shadow_false_300_high:.1f}) / \
+{shadow_false_2000:.0f}, at most {shadow_false_2000_high:.0f} |
 """
 
 POWER = """\

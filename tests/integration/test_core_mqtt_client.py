@@ -196,6 +196,31 @@ async def test_cancelled_while_the_broker_is_silent_leaves_nothing(nothing_left:
             await asyncio.sleep(after_s)
 
 
+async def test_cancelled_in_the_moment_a_connect_fails_it_tries_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asyncio.wait_for` loses a cancellation that comes when its work has just failed (CPython issue 81839)."""
+    ended = MqttClient._ended
+
+    def ended_and_cancelled(client: MqttClient) -> None:
+        ended(client)
+        running.cancel()
+
+    monkeypatch.setattr(MqttClient, "_ended", ended_and_cancelled)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        session = MqttSession(reaching(server.sockets[0].getsockname()), client_id=unique())
+        running = asyncio.create_task(session.run(_never))
+        done, _ = await asyncio.wait([running], timeout=20)
+        monkeypatch.undo()
+        running.cancel()  # where it was lost, this one is not
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert done, "it went on trying"
+
+
+async def _never(_: MqttLink) -> None:
+    raise AssertionError("nobody speaks MQTT there")
+
+
 async def test_cancelled_while_the_connect_hangs_returns_at_once_and_leaves_nothing(nothing_left: None) -> None:
     with _deaf() as address:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from hubwatch_core.wire import Channel, Detection, Event, Sensor
 from hubwatch_core.words import ChannelKind, SensorKind
@@ -35,7 +36,7 @@ LANE = HubSite.model_validate(
 
 def detector(site: HubSite | None = LANE) -> NotHappened:
     known = Site() if site is None else Site(hubs={HUB: site})
-    return NotHappened(ExpectedConfig(), Origin("expected", 1, HUB), known)
+    return NotHappened(ExpectedConfig(), Origin("expected", 2, HUB), known)
 
 
 def passes(one: NotHappened, sensor: Sensor, t: float, kind: str = "vehicle.seen") -> list[Finding]:
@@ -67,6 +68,21 @@ def test_two_lorries_in_a_row_are_expected_one_after_the_other() -> None:
 def test_report_of_the_portal_that_came_before_that_of_the_barrier_counts() -> None:
     one = detector()
     assert passes(one, PORTAL, 10) + passes(one, BARRIER, 9.5) + one.advance(at(500)) == []
+
+
+def test_step_that_is_missing_in_close_traffic_is_told_of_the_vehicle_it_is_of() -> None:
+    one = detector()
+    for i in range(30):
+        assert passes(one, BARRIER, 100 * i) + passes(one, PORTAL, 100 * i + 20) == []
+    going_on = detector()
+    going_on.restore(one.state())
+    found: list[Finding] = []
+    signs = [(BARRIER, 4000 + 25 * i) for i in range(40)] + [(PORTAL, 4020 + 25 * i) for i in range(40) if i != 5]
+    for sensor, t in sorted(signs, key=lambda each: each[1]):
+        found += going_on.advance(at(t)) + passes(going_on, sensor, t)
+    (missing,) = found + going_on.advance(at(9000))
+    assert isinstance(missing, Detection)
+    assert (missing.start, missing.detected) == (at(4125), at(4195))
 
 
 def test_without_a_site_nothing_is_expected_of_a_lane() -> None:
@@ -110,6 +126,19 @@ def test_occupancy_without_a_shadow_is_found_where_every_vehicle_had_one() -> No
     for i in range(30):
         assert occupancy(one, random, 100 * i, random.uniform(0.08, 0.25)) == []
     (found,) = occupancy(one, random, 4000, 0.0)
+    assert isinstance(found, Detection)
+    assert found.subject == "shadow"
+
+
+@pytest.mark.parametrize(
+    "learned", [0.025, -0.02, -0.3], ids=["empty, too low", "empty, too high", "load that radiates"]
+)
+def test_one_occupancy_that_is_learned_does_not_hide_the_next_without_a_shadow(learned: float) -> None:
+    one, random = detector(None), np.random.default_rng(1)
+    for i in range(30):
+        assert occupancy(one, random, 100 * i, random.uniform(0.08, 0.25)) == []
+    assert occupancy(one, random, 4000, learned) == []
+    (found,) = occupancy(one, random, 5000, 0.0)
     assert isinstance(found, Detection)
     assert found.subject == "shadow"
 

@@ -82,6 +82,7 @@ def test_crossing_names_both_sections_and_is_of_priority_one() -> None:
     assert (crossing.sensor, crossing.subject, crossing.priority) == ("fence-2", "fence-1>fence-2", 1)
     assert (crossing.start, crossing.detected) == (at(10), at(14))
     assert crossing.evidence["speed_m_s"] == 1.5
+    assert "animals" in crossing.evidence["not_kept_below"]
 
 
 def test_way_out_and_a_gust_over_both_sections_are_no_crossing() -> None:

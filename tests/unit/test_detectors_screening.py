@@ -34,7 +34,7 @@ class Gate:
     """A lane with a portal, and a scanner after it."""
 
     def __init__(self, where: Site | None = None, **config: Any) -> None:
-        self.detector = Screening(ScreeningConfig(**config), Origin("screening", 1, HUB), where or site())
+        self.detector = Screening(ScreeningConfig(**config), Origin("screening", 2, HUB), where or site())
         self.found: list[Finding] = []
 
     def state(self, t: float, channel: str, value: float, entry: Sensor = XRAY) -> None:
@@ -105,6 +105,31 @@ def test_two_vehicles_on_their_way_are_told_apart() -> None:
     gate.scan(60)
     gate.state(200, "ready", 1)
     assert [each.start for each in gate.of("screening.skipped")] == [at(20.2)]
+
+
+def test_scan_in_close_traffic_is_of_the_vehicle_whose_delay_is_usual() -> None:
+    gate = Gate()
+    for i in range(30):
+        gate.vehicle(100 * i)
+        gate.scan(100 * i + 20)
+    for i in range(40):
+        gate.vehicle(4000 + 25 * i)
+        if i != 5:
+            gate.scan(4020 + 25 * i)
+    (skipped,) = gate.of("screening.skipped")
+    assert skipped.start == at(4125.2)
+
+
+def test_scan_of_a_vehicle_that_was_told_to_be_missing_is_no_scan_of_nothing() -> None:
+    gate = Gate()
+    gate.vehicle(10)
+    gate.scan(30)
+    gate.vehicle(100)
+    gate.state(170, "ready", 1)
+    assert len(gate.of("screening.skipped")) == 1
+    gate.scan(180)
+    assert gate.subjects() == []
+    assert gate.ends() == [at(180)]
 
 
 def test_barrier_counts_by_its_grants() -> None:

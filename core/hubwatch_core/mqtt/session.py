@@ -187,6 +187,7 @@ class MqttSession:
                 except Transient as error:
                     self._lost(error)
                 access = None
+                heed_cancellation()
                 await asyncio.sleep(backoff_s(self._failures, FIRST_PAUSE_S, self._settings.max_reconnect_s))
         finally:
             self._health.expect_no_more(self._name)

@@ -46,6 +46,8 @@ CHANCE_SHARE = 0.3
 reference simulation: 0.1 of 0.47 a km and day."""
 STORM = 30.0
 """Times the average at which chance may make crossings for a while; storms are rare. Our choice."""
+NOT_KEPT_BELOW = "crossings of animals, which walk in like people"
+"""What the allowed rate does not bound: a gate that keeps more of them out keeps people out too."""
 MAX_SCORE = 12.0
 MAX_METRES = 1e6
 MIN_HISTORY = 8
@@ -349,6 +351,7 @@ class Perimeter(Detector[PerimeterMemory]):
                 "weather": self.memory.weather.kind(),
                 "series": self._alarms(way, first),
                 "false_crossings_per_km_day": self.config.false_crossings_per_km_day,
+                "not_kept_below": NOT_KEPT_BELOW,
             },
         )
 

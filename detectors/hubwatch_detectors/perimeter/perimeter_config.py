@@ -27,7 +27,11 @@ class PerimeterConfig(DetectorConfig):
         0.6, ge=0, le=10, description="Seconds by which sensors, and clocks of agents, may be early or late."
     )
     false_crossings_per_km_day: float = Field(
-        0.5, gt=0, le=1000, description="False crossings allowed for each km of the line in a day."
+        0.5,
+        gt=0,
+        le=1000,
+        description="False crossings allowed for each km of the line in a day. Only those that chance makes are held "
+        "to it; what animals make that walk in like people comes on top, and is not kept below it.",
     )
     hold_s: float = Field(
         30.0, gt=0, description="Seconds without a further alarm that end an intrusion or a crossing."

@@ -1,8 +1,9 @@
 """What should come to a scanner: vehicles that have passed the step before it in their lane.
 
 Each vehicle that passes the step before is expected at the scanner within the step's time. Where all must come, each
-that does not is told. Where only a share must, a CUSUM over "came" and "did not come" compares the share of the site
-with a quarter of it; until it reaches h by chance at least e^h vehicles pass on average (Lorden 1971).
+that does not is told, and its usual delay says which one a scan is of (`step_delay.py`). Where only a share must, a
+CUSUM over "came" and "did not come" compares the share of the site with a quarter of it; until it reaches h by chance
+at least e^h vehicles pass on average (Lorden 1971).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from hubwatch_core.clock import SECOND_US
+from hubwatch_detectors.step_delay import StepDelay
 from hubwatch_site import HubSite
 
 MAX_EXPECTED = 64
@@ -34,6 +36,7 @@ class ExpectedVehicles(msgspec.Struct):
     """Vehicles on their way to one scanner, and how many came of those before."""
 
     waiting: list[int] = []
+    delay: StepDelay = msgspec.field(default_factory=StepDelay)
     """When they passed the step before (µs)."""
     due: int = 0
     came: int = 0
@@ -48,14 +51,17 @@ class ExpectedVehicles(msgspec.Struct):
             self.waiting = sorted([*self.waiting, t])[-MAX_EXPECTED:]
 
     def arrive(self, t: int, step: ScannerStep) -> bool:
-        """Take one that comes at `t`; False where none was on its way."""
+        """Take one that comes at `t`; False where none was on its way, nor told to be missing shortly before."""
         reach = round(step.within_s * SECOND_US)
-        for i, passed in enumerate(self.waiting):
-            if passed <= t <= passed + reach:
-                del self.waiting[i]
-                self._count(passed, step, came=True)
-                return True
-        return False
+        near = [passed for passed in self.waiting if passed <= t <= passed + reach]
+        if not near:
+            late = step.share >= 1 and self.delay.surplus(t)
+            self.came += late
+            return late
+        passed = near[self.delay.take(near, t) if step.share >= 1 else 0]
+        self.waiting.remove(passed)
+        self._count(passed, step, came=True)
+        return True
 
     def overdue(self, now: int, step: ScannerStep, grace_s: float) -> list[int]:
         """Return, and count, the vehicles that have not come up to `now`."""
@@ -64,6 +70,7 @@ class ExpectedVehicles(msgspec.Struct):
         self.waiting = [t for t in self.waiting if t >= until]
         for t in late:
             self._count(t, step, came=False)
+            self.delay.miss(t, t + round((step.within_s + grace_s) * SECOND_US))
         return late
 
     def _count(self, t: int, step: ScannerStep, *, came: bool) -> None:

@@ -148,10 +148,16 @@ class Screening(Detector[ScreeningMemory]):
         return due
 
     def rewind(self) -> None:
-        """Keep how often each scanner alarms."""
+        """Keep how often each scanner alarms, and how long vehicles need to it."""
         self.memory = ScreeningMemory(
             {
-                name: Scanner(scans=each.scans, alarms=each.alarms, quiet=each.quiet, first=each.first)
+                name: Scanner(
+                    scans=each.scans,
+                    alarms=each.alarms,
+                    quiet=each.quiet,
+                    first=each.first,
+                    expected=ExpectedVehicles(delay=msgspec.structs.replace(each.expected.delay, doubted_until=0)),
+                )
                 for name, each in self.memory.scanners.items()
             }
         )
@@ -365,7 +371,7 @@ def _vehicles_by_share(traffic: Traffic) -> float | None:
 
 SPEC = Spec(
     name="screening",
-    version=1,
+    version=2,
     scope=Scope.HUB,
     types=("screening.alarm", "screening.skipped", "screening.degraded"),
     config=ScreeningConfig,
@@ -390,6 +396,6 @@ SPEC = Spec(
         ),
     ),
     no_share={"screening.alarm": DEVICES_OWN},
-    source="CUSUM with the bound of Lorden 1971 where a share is scanned; otherwise rules",
+    source="CUSUM with the bound of Lorden 1971 where a share is scanned; otherwise rules, by usual delays",
     warm_up="none; the quiet of a scanner after eight of its alarms",
 )
