@@ -17,7 +17,7 @@ lock() {
 }
 
 mkdir -p locks
-for extra in agent collector detectors alarms history dashboards embedded all dev; do
+for extra in agent collector detectors alarms console keyring history dashboards embedded all dev; do
   lock "$extra" "$extra"
 done
 # What the container image of a hub installs, and what builds hubwatch itself.

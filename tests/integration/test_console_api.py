@@ -148,12 +148,7 @@ async def test_radiation_is_shelved_once_a_second_person_agrees(anybody: Client,
     assert entry == {"by": "kim", "note": entry["note"], "verified": True}
     assert entry["note"].endswith("source test (agreed by robin)")
     assert (await robin.post(f"/approvals/{number}/approve")).status == 409
-    acts = [
-        row["act"]
-        for row in hands.rows(
-            ASKED_OF_TWO
-        )
-    ]
+    acts = [row["act"] for row in hands.rows(ASKED_OF_TWO)]
     assert acts == ["approval.ask", "alarm.shelve_radiation", "approval.approved"]
 
 
@@ -190,12 +185,7 @@ async def test_level_is_raised_by_one_and_lowered_by_two(anybody: Client, dsn: s
     assert (await robin.post(f"/approvals/{lowered.body['approval']}/approve")).body["done"] is True
     assert hands.rows("SELECT security_level FROM hubs")[0]["security_level"] == 1
     assert hands.rows("SELECT by FROM level_journal ORDER BY id DESC LIMIT 1") == [{"by": "kim and robin"}]
-    told = [
-        row["act"]
-        for row in hands.rows(
-            ASKED_OF_TWO
-        )
-    ]
+    told = [row["act"] for row in hands.rows(ASKED_OF_TWO)]
     assert told == ["level.raise", "approval.ask", "level.lower", "approval.approved"]
     assert (await kim.post("/hubs/basel/level", level=2, note="x")).status == 403
 
