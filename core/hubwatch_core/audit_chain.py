@@ -62,16 +62,30 @@ class ChainEnd(NamedTuple):
     hash: str
 
 
-def digest_of(*fields: str | None) -> str:
-    """Return the SHA-256 of fields in hexadecimal, each as `LENGTH:TEXT,`, or `-,` for None."""
-    digest = hashlib.sha256()
-    for field in fields:
+class RunningDigest:
+    """The SHA-256 of fields that come one after the other, each as `LENGTH:TEXT,`, or `-,` for None."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, field: str | None) -> None:
+        """Take the next field."""
         if field is None:
-            digest.update(b"-,")
+            self._digest.update(b"-,")
         else:
             text = field.encode()
-            digest.update(b"%d:%s," % (len(text), text))
-    return digest.hexdigest()
+            self._digest.update(b"%d:%s," % (len(text), text))
+
+    def __str__(self) -> str:
+        return self._digest.hexdigest()
+
+
+def digest_of(*fields: str | None) -> str:
+    """Return the digest of fields in hexadecimal."""
+    digest = RunningDigest()
+    for field in fields:
+        digest.add(field)
+    return str(digest)
 
 
 class ChainCheck:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from hubwatch_core.audit_chain import AuditRow, ChainCheck, ChainEnd, ChainFault, digest_of
+from hubwatch_core.audit_chain import AuditRow, ChainCheck, ChainEnd, ChainFault, RunningDigest, digest_of
 from hubwatch_store.database import translated
 from hubwatch_store.database.sql_files import queries
 
@@ -87,7 +87,7 @@ def _alarms(connection: Connection[Any]) -> Iterator[ChainFault]:
 def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[ChainFault]:
     # A later form holds the rows before it once more; only the first is all that the chain has of them.
     alone = max((until for until, _, form in before if form == _FIRST_FORM), default=0)
-    former: list[list[str]] = [[] for _ in before]
+    former = [RunningDigest() for _ in before]
     for *fields, number, digest, form in rows:
         if fields[0] is None:
             yield ChainFault(None, f"row {number} of the alarms' journal missing")
@@ -95,13 +95,13 @@ def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, .
         own = {each: _alarm_digest(fields, each) for each in _FORMS}
         for held, (until, _, its_form) in zip(former, before, strict=True):
             if fields[0] <= until:
-                held.append(own.get(its_form, ""))
+                held.add(own.get(its_form))
         if digest is None and fields[0] > alone:
             yield ChainFault(None, f"row {fields[0]} of the alarms' journal was added past the chain")
         elif digest is not None and digest != own.get(form):
             yield ChainFault(None, f"row {fields[0]} of the alarms' journal altered")
     for held, (until, digest, _) in zip(former, before, strict=True):
-        if digest_of(*held) != digest:
+        if str(held) != digest:
             yield ChainFault(None, f"the alarms' journal up to row {until} altered")
 
 
