@@ -9,6 +9,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from benchmarks import trust_frames
 from benchmarks.result import Progress, Result, at_least, at_most
 from benchmarks.trust_isolation import foreign_reads, isolation
 from hubwatch_store.database import DatabaseSection, migrate
@@ -18,11 +19,15 @@ from support.databases import fresh_database
 
 
 async def run(progress: Progress) -> Result:
-    """Change the journal of acts in every way we know, read foreign hubs, and measure with roles and without."""
+    """Change the journal of acts in every way we know, read foreign hubs, forge frames, and measure what it costs."""
     figures: dict[str, float] = {}
     for measure in (_journal, foreign_reads, isolation):
         figures |= await asyncio.to_thread(measure, progress)
+    figures |= await trust_frames.measured(progress)
     targets = {
+        "signed_ingest_ratio": at_least(0.85),
+        "forged_refused": at_least(1),
+        "replayed_refused": at_least(1),
         "journal_changes_undetected": at_most(0),
         "foreign_hub_reads": at_most(0),
         "rls_ingest_ratio": at_least(0.95),
