@@ -122,8 +122,8 @@ class MqttSession:
         a function, it is asked for the will of each connection anew. `refusal_ends` is for commands before which a
         person waits: what the broker refuses is then Permanent, instead of an outage. Messages longer than
         `max_message_bytes` are left out; `on_drop` gets topic and reason of each that cannot be used, `on_away`
-        why there is no connection, at every try that brings none. With a
-        `budget`, whoever receives releases each message once it is processed; without one, at most 32 MiB wait.
+        why there is no connection, at every try that brings none. With a `budget`, whoever receives releases each
+        message once it is processed; without one, at most 32 MiB wait.
         """
         self._settings = settings
         self._client_id = client_id
