@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,7 @@ OUTPUT = HERE.parents[1] / "build" / "bench"
 
 def main(arguments: list[str], folder: Path = HERE, output: Path = OUTPUT) -> int:
     """Run the benchmarks named, or all."""
+    os.umask(0o077)  # as in the tests: what a scene writes as a secret is one, and is refused if others could read it
     console = Console()
     found = discover(folder)
     unknown = [name for name in arguments if name not in found]

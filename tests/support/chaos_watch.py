@@ -117,7 +117,8 @@ async def watching(scene: Scene) -> AsyncIterator[Watch]:
 
 
 async def assert_well(scene: Scene) -> None:
-    """Fail with what is wrong unless every part says that all is well."""
+    """Fail with what is wrong unless every part says that all is well; asked too often health does not answer."""
+    await asyncio.sleep(0.5)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S)) as session:
         for part in PARTS:
             async with session.get(f"http://127.0.0.1:{scene.ports[part]}/healthz") as answer:
