@@ -71,7 +71,9 @@ class OidcSection(Section):
     client_secret: Secret | None = Field(
         None, description="Only from HUBWATCH_OIDC__CLIENT_SECRET; in TOML use client_secret_file."
     )
-    client_secret_file: Path | None = Field(None, description="File with the secret, where the provider wants one.")
+    client_secret_file: SecretFile | None = Field(
+        None, description="File with the secret, where the provider wants one."
+    )
     ca_file: Path | None = Field(None, description="CA certificates for the provider (PEM); unset: the system's.")
     scopes: tuple[str, ...] = Field(("openid", "profile"), description="What we ask for.")
     name_claim: str = Field("preferred_username", description="Claim that holds the name of the user.")

@@ -28,8 +28,8 @@ from hubwatch_ops.up import hub_model
 from hubwatch_store.database import DatabaseSection
 
 PACKAGES = ("core", "site", "store", "agents", "collector", "detectors", "alarms", "dashboards", "ops")
-SECRETS = ("password", "secret", "token", "key", "nkey", "credentials", "url", "identity", "signing_key", "next_key")
-"""What stands before `_file` in the name of a key whose file holds a secret."""
+SECRETS = {"password", "passphrase", "secret", "token", "key", "nkey", "credentials", "url", "identity"}
+"""The last word before `_file` in the name of a key whose file holds a secret."""
 
 PASSWORD = "hunter2-hunter2"
 
@@ -65,7 +65,9 @@ def test_every_key_that_names_a_file_with_a_secret_is_marked_as_such() -> None:
         if name.endswith("_file") and Path in types_in(field.annotation)
     ]
     assert len(files) >= 8
-    wanted = {(section.__name__, name) for section, name in files if name.removesuffix("_file") in SECRETS}
+    wanted = {
+        (section.__name__, name) for section, name in files if name.removesuffix("_file").rpartition("_")[2] in SECRETS
+    }
     marked = {(section.__name__, name) for section, name in files if is_marked(section.model_fields[name])}
     assert marked == wanted
 

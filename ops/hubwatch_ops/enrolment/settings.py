@@ -25,7 +25,7 @@ class EnrolmentSection(Section):
     )
     key_file: SecretFile = Field(examples=["/etc/hubwatch/enrolment.key"], description="Its key.")
     pki_folder: Path = Field(examples=["/etc/hubwatch/pki"], description="Folder that `hubwatch pki init` made.")
-    passphrase_file: Path = Field(
+    passphrase_file: SecretFile = Field(
         examples=["/etc/hubwatch/pki.passphrase"], description="File with the passphrase of the issuing key."
     )
     broker: HostAndPort = Field(examples=["hub.example:8883"], description="Broker that agents are told to send to.")
