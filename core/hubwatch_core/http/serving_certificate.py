@@ -10,8 +10,6 @@ from hubwatch_core.config import ServerTlsSection, server_context
 from hubwatch_core.errors import Permanent
 from hubwatch_core.logs import get_logger
 
-_log = get_logger("telemetry")
-
 
 class ServingCertificate:
     """A TLS context for a server. Certificates live for weeks and processes for months: it follows its files.
@@ -19,12 +17,16 @@ class ServingCertificate:
     Raises Permanent when the files cannot be used at the start; later the former certificate stays in force.
     """
 
-    def __init__(self, settings: ServerTlsSection) -> None:
+    def __init__(self, settings: ServerTlsSection, what: str = "telemetry") -> None:
         self._settings = settings
         self.context: ssl.SSLContext = server_context(settings)
         self._state = self._seen()
         self._unread = Condition(
-            "telemetry-certificate", None, _log, lost="certificate cannot be renewed", back="certificate renewed"
+            f"{what}-certificate",
+            None,
+            get_logger(what),
+            lost="certificate cannot be renewed",
+            back="certificate renewed",
         )
 
     def refresh(self) -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -24,18 +22,15 @@ from hubwatch_core.config import TelemetrySection
 from hubwatch_core.config.addresses import is_loopback
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.http.connections import LIFE_S, Connections, MakeProtocol
+from hubwatch_core.http.connections import LIFE_S
 from hubwatch_core.http.problem_details import Handler, as_problems, problem
 from hubwatch_core.http.rate_limit import RateLimit
+from hubwatch_core.http.serving import bounded_runner, serve
 from hubwatch_core.http.serving_certificate import ServingCertificate
 from hubwatch_core.logs import get_logger
 
 REQUESTS_PER_SECOND = 20.0
 REQUESTS_BURST = 40.0
-MAX_LINE = 2048
-MAX_HEADER = 4096
-"""Bytes of a request's first line, and of one header."""
-HANDSHAKE_S = 5.0
 
 _log = get_logger("telemetry")
 
@@ -53,19 +48,10 @@ async def listening(
         return
     settings.given_token()
     certificate = None if settings.tls is None else ServingCertificate(settings.tls)
-    runner = web.AppRunner(
-        application(registry, health, settings),
-        access_log=None,
-        logger=_unheard(),
-        shutdown_timeout=1,
-        lingering_time=0,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_HEADER,
-    )
+    runner = bounded_runner(application(registry, health, settings))
     await runner.setup()
     try:
-        bounded = Connections(_made_by(runner), life_s=life_s)
-        server = await _server(bounded, settings.host, settings.port, certificate)
+        server = await serve(runner, "telemetry", settings.host, settings.port, certificate, life_s)
         try:
             port: int = server.sockets[0].getsockname()[1]
             _log.info("telemetry listening", host=settings.host, port=port, tls=certificate is not None)
@@ -76,37 +62,6 @@ async def listening(
             server.close()  # not waited for: connections that are kept open end with the runner
     finally:
         await runner.cleanup()
-
-
-async def _server(bounded: Connections, host: str, port: int, certificate: ServingCertificate | None) -> asyncio.Server:
-    """Listen with a bound on connections: what a crowd of them takes is missing to the broker and the database."""
-
-    def following() -> asyncio.Protocol:
-        if certificate is not None:
-            certificate.refresh()
-        return bounded()
-
-    tls: dict[str, Any] = {}
-    if certificate is not None:
-        tls = {"ssl": certificate.context, "ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": 1.0}
-    try:
-        return await asyncio.get_running_loop().create_server(following, host, port, reuse_address=True, **tls)
-    except OSError as error:
-        reason = f"telemetry cannot listen on {host}:{port}: {error.strerror}"
-        raise Permanent(f"{reason}; change telemetry.port") from None
-
-
-def _made_by(runner: web.AppRunner) -> MakeProtocol:
-    assert runner.server is not None, "the runner is set up"
-    return runner.server
-
-
-def _unheard() -> logging.Logger:
-    """Return a logger for what aiohttp says of requests that are no HTTP: a traceback each, at a stranger's will."""
-    logger = logging.getLogger("hubwatch.telemetry.unheard")
-    logger.propagate = False
-    logger.handlers = [logging.NullHandler()]
-    return logger
 
 
 def application(registry: CollectorRegistry, health: Health, settings: TelemetrySection) -> web.Application:

@@ -17,7 +17,7 @@ from hubwatch_store.database import DatabaseSection, check_schema, open_pool
 def parts(settings: EnrolmentSection, mqtt: MqttSection, database: DatabaseSection, context: Context) -> list[Part]:
     """Make the part that serves enrolment. Raises Permanent when the issuing key does not open."""
     register = Register(settings)
-    web.server_context(settings)
+    web.certificate_of(settings)
 
     async def serve(stop: asyncio.Event) -> None:
         await asyncio.to_thread(check_schema, database)

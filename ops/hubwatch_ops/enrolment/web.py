@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from hubwatch_core.config import ServerTlsSection
 from hubwatch_core.enrolment import (
     MAX_BYTES,
     PATH,
@@ -21,9 +21,11 @@ from hubwatch_core.enrolment import (
     RenewalQuestion,
     RenewalRequest,
 )
-from hubwatch_core.errors import HubwatchError, Permanent, Transient
+from hubwatch_core.errors import HubwatchError, Transient
 from hubwatch_core.http.problem_details import Handler, as_problems, problem
 from hubwatch_core.http.rate_limit import RateLimit
+from hubwatch_core.http.serving import bounded_runner, serve
+from hubwatch_core.http.serving_certificate import ServingCertificate
 from hubwatch_core.logs import get_logger
 from hubwatch_ops.enrolment.register import Register
 from hubwatch_ops.enrolment.settings import EnrolmentSection
@@ -33,8 +35,7 @@ from hubwatch_store.enrolment import KeyRefused, TokenRefused, is_due
 PEER_PER_S, PEER_BURST = 0.5, 20.0
 ALL_PER_S, ALL_BURST = 10.0, 100.0
 """A token has 256 random bits: limits keep guessing and noise away from the database, not from success."""
-MOST_CONNECTIONS = 100
-HEADERS_WITHIN_S = 10.0
+BODY_WITHIN_S = 10.0
 
 _log = get_logger("enrolment")
 R = TypeVar("R", bound=msgspec.Struct)
@@ -49,23 +50,11 @@ async def listening(
 
     Raises Permanent when the address cannot be listened on or the certificate cannot be used.
     """
-    runner = web.AppRunner(application(register, pool, changed), access_log=None, shutdown_timeout=1)
+    certificate = certificate_of(settings)
+    runner = bounded_runner(application(register, pool, changed))
     await runner.setup()
     try:
-        make = runner.server
-        assert make is not None, "the runner is set up"
-
-        def bounded() -> asyncio.BaseProtocol:
-            return make() if len(make.connections) < MOST_CONNECTIONS else _HungUp()
-
-        try:
-            server = await asyncio.get_running_loop().create_server(
-                bounded, settings.host or None, settings.port, reuse_address=True, ssl=server_context(settings),
-                ssl_handshake_timeout=HEADERS_WITHIN_S,
-            )  # fmt: skip
-        except OSError as error:
-            where = f"{settings.host or '*'}:{settings.port}"
-            raise Permanent(f"enrolment cannot listen on {where}: {error.strerror}; change enrolment.port") from None
+        server = await serve(runner, "enrolment", settings.host, settings.port, certificate)
         try:
             port: int = server.sockets[0].getsockname()[1]
             _log.info("enrolment listening", host=settings.host, port=port)
@@ -76,21 +65,9 @@ async def listening(
         await runner.cleanup()
 
 
-class _HungUp(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
-
-
-def server_context(settings: EnrolmentSection) -> ssl.SSLContext:
-    """Return the context of the server. Raises Permanent when certificate or key cannot be used."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
-    except OSError as error:
-        raise Permanent(f"enrolment.cert_file and key_file cannot be used: {error.strerror or error}") from None
-    return context
+def certificate_of(settings: EnrolmentSection) -> ServingCertificate:
+    """Return what we serve with. Raises Permanent when certificate or key cannot be used."""
+    return ServingCertificate(ServerTlsSection(cert_file=settings.cert_file, key_file=settings.key_file), "enrolment")
 
 
 def application(register: Register, pool: Pool, changed: asyncio.Event) -> web.Application:
@@ -125,7 +102,7 @@ def application(register: Register, pool: Pool, changed: asyncio.Event) -> web.A
 def _answering(pool: Pool, kind: type[R], work: Work[R]) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(HEADERS_WITHIN_S):
+            async with asyncio.timeout(BODY_WITHIN_S):
                 body = await request.read()
             asked = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, TimeoutError):
