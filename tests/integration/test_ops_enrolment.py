@@ -27,6 +27,7 @@ from hubwatch_core.config import MqttSection
 from hubwatch_core.enrolment import PATH, EnrolmentToken
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
+from hubwatch_core.http.connections import MOST_PER_PEER
 from hubwatch_ops.enrolment import web
 from hubwatch_ops.enrolment.publishing import BrokerNews
 from hubwatch_ops.enrolment.register import Register
@@ -49,6 +50,10 @@ class Served:
     settings: EnrolmentSection
     register: Register
     changed: asyncio.Event
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     async def token(self, agent: str = AGENT) -> EnrolmentToken:
         async with self.pool.connection() as connection:
@@ -135,6 +140,54 @@ async def test_guessing_is_slowed_down(served: Served) -> None:
     statuses = [(await served.post("enrol", request(token)))[0] for _ in range(int(web.PEER_BURST) + 10)]
     assert statuses[0] == 403
     assert statuses[-1] == 429
+
+
+def unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def connected(served: Served, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(
+        "127.0.0.1", served.port, ssl=unverified(), local_addr=(source, 0), ssl_handshake_timeout=20
+    )
+
+
+async def answered(served: Served, source: str) -> bytes:
+    """Return what is answered to one request from an address; nothing where it is let in no more."""
+    try:
+        reader, writer = await connected(served, source)
+    except OSError:
+        return b""
+    try:
+        writer.write(f"GET {PATH}/ca HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except OSError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_crowd_from_one_address_leaves_room_for_others(served: Served) -> None:
+    crowd = [await connected(served, "127.0.0.1") for _ in range(MOST_PER_PEER)]
+    try:
+        assert await answered(served, "127.0.0.1") == b""
+        assert (await answered(served, "127.0.0.2")).startswith(b"HTTP/1.1 200")
+    finally:
+        for _, writer in crowd:
+            writer.close()
+
+
+async def test_what_is_no_http_leaves_no_trace_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    reader, writer = await connected(served, "127.0.0.1")
+    writer.write(b"\x00\xff no HTTP \x1b[2J\r\n\r\n")
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    assert b"Traceback" not in answer
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_gateway_sends_no_token_to_a_hub_that_the_token_does_not_name(served: Served, tmp_path: Path) -> None:
