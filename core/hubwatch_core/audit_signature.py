@@ -14,14 +14,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 
 from hubwatch_core.audit_chain import ChainEnd
 from hubwatch_core.errors import Permanent
+from hubwatch_core.signing_key import key_in, make_key
 
 _PURPOSE = "hubwatch audit head 1"
 """Stands before what is signed, so that a signature counts for nothing else."""
@@ -62,29 +60,12 @@ class SigningKey:
     @classmethod
     def make(cls, file: Path) -> SigningKey:
         """Make a key and its file; raises Permanent when the file is there or cannot be made."""
-        key = Ed25519PrivateKey.generate()
-        text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-                made.write(text)
-        except OSError as error:
-            raise Permanent(f"key file {file} cannot be made: {error.strerror}") from None
-        return cls(key)
+        return cls(make_key(file))
 
     @classmethod
     def load(cls, file: Path) -> SigningKey:
         """Read a key; raises Permanent when it is none, or when others may read it."""
-        try:
-            if file.stat().st_mode & 0o077:
-                raise Permanent(f"key file {file} can be read by others; chmod 600 it")
-            key = load_pem_private_key(file.read_bytes(), None)
-        except OSError as error:
-            raise Permanent(f"key file {file} cannot be read: {error.strerror}") from None
-        except (ValueError, TypeError):
-            raise Permanent(f"key file {file} holds no private key in PEM without a passphrase") from None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise Permanent(f"key file {file} holds no Ed25519 key")
-        return cls(key)
+        return cls(key_in(file))
 
     def sign(self, end: ChainEnd, at: int) -> SignedEnd:
         """Sign the end of the chain."""

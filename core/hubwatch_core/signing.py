@@ -11,7 +11,6 @@ is kept. What is sent twice under other bytes (`late`) is signed twice.
 
 from __future__ import annotations
 
-import stat
 import struct
 from base64 import b64encode
 from binascii import a2b_base64
@@ -21,8 +20,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hubwatch_core.errors import Permanent, Poison
+from hubwatch_core.errors import Poison
 from hubwatch_core.message import PROOF_PROPERTY, Message
+from hubwatch_core.signing_key import key_in
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -157,21 +157,7 @@ class MessageSigner:
     @classmethod
     def from_file(cls, file: Path) -> MessageSigner:
         """Read a key that enrolment has made (PEM, PKCS 8). Raises Permanent when that cannot be, or others may."""
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-        try:
-            if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise Permanent(f"signing key {file} may be read by others: chmod 600 {file}")
-            key = load_pem_private_key(file.read_bytes(), None)
-        except OSError as error:
-            raise Permanent(f"signing key {file} cannot be read: {error.strerror or error}") from None
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise Permanent(f"signing key {file} is no unencrypted PEM of a private key") from None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise Permanent(f"signing key {file} is not of the kind Ed25519")
-        return cls(key)
+        return cls(key_in(file))
 
     def sign(self, messages: Sequence[Signed]) -> list[str]:
         """Return the proof of each message; those of `MOST_TOGETHER` at a time share one signature."""

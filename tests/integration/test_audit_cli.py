@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from hubwatch_core.audit_chain import ERASED
 from hubwatch_core.audit_signature import SigningKey, read_ends
+from hubwatch_core.errors import Permanent
 from hubwatch_ops.audit import app
 from hubwatch_store.audit import AuditSection, journal_now, sign_daily
 from hubwatch_store.database import DatabaseSection, connect_sync
@@ -107,8 +108,8 @@ def test_key_that_others_can_read_or_that_is_none_is_refused(
     SigningKey.make(open_to_all)
     open_to_all.chmod(0o644)
     none.touch(0o600)
-    for file in (open_to_all, none, tmp_path / "missing"):
-        with pytest.raises(Exception, match="key file"):
+    for file, says in ((open_to_all, "chmod 600"), (none, "is empty"), (tmp_path / "missing", "cannot be read")):
+        with pytest.raises(Permanent, match=says):
             sign_daily(connection, file, None)
 
 

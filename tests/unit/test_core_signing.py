@@ -149,7 +149,7 @@ def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
 
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="chmod 600"):
-        MessageSigner.from_file(written(tmp_path / "agent.key", Ed25519PrivateKey.generate(), 0o640))
+        MessageSigner.from_file(written(tmp_path / "agent.key", Ed25519PrivateKey.generate(), 0o644))
 
 
 def test_what_is_no_such_key_is_refused(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_what_is_no_such_key_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "agent.key"
     file.write_text("no key")
     file.chmod(0o600)
-    with pytest.raises(Permanent, match="no unencrypted PEM"):
+    with pytest.raises(Permanent, match=r"holds no Ed25519 key \(PEM without a passphrase\)"):
         MessageSigner.from_file(file)
     other = generate_private_key(SECP256R1())
     file.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.errors import Permanent
+from hubwatch_core.signing_key import key_in
 
 CONTEXT = b"hubwatch backup 1\x00"
 """Before what is signed, so that the signature is worth nothing anywhere else."""
@@ -28,15 +28,7 @@ class BackupSignature(msgspec.Struct, frozen=True):
 
 def sign(manifest: bytes, key_file: Path) -> bytes:
     """Return the signature of a manifest; raises Permanent when the key cannot be used."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        key = load_pem_private_key(secret_in(key_file).encode(), None)
-    except (ValueError, TypeError):  # TypeError: it has a passphrase
-        raise Permanent(f"{key_file} holds no Ed25519 key without a passphrase (PEM)") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Permanent(f"{key_file} holds another kind of key than Ed25519")
+    key = key_in(key_file)
     signed = base64.b64encode(key.sign(CONTEXT + manifest)).decode()
     return msgspec.json.encode(BackupSignature(_name(key.public_key().public_bytes_raw()), signed))
 
