@@ -66,6 +66,7 @@ class Controller:
         listening = asyncio.create_task(self._voice.run(f"{self.root}/requests/#"))
         answering = asyncio.create_task(self._answer_for_ever())
         try:
+            await self._voice.listens()
             yield self
         finally:
             await drain([listening, answering])
@@ -249,7 +250,7 @@ async def test_instruments_of_one_server_are_asked_one_at_a_time(mosquitto: Addr
     ]  # fmt: skip
     tasks = [asyncio.create_task(voice.run(f"{group}/+/+/control")), asyncio.create_task(serve())]
     try:
-        await asyncio.sleep(0.2)
+        await voice.listens()
         async with agent(mosquitto, devices, name, Checkpoints()) as heard:
             await heard.until(lambda h: all(len(h.of(f"radon-{i}")) >= 3 for i in range(3)))
     finally:

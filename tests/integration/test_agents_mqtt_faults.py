@@ -107,6 +107,7 @@ async def device_of(case: dict[str, Any], broker: tuple[str, int], mark: str, ro
     if "answer" in case:
         tasks.append(asyncio.create_task(answer_for_ever(voice, case["answer"], f"{root}/reply")))
     try:
+        await voice.listens()
         yield voice
     finally:
         for each in case.get("say", []):

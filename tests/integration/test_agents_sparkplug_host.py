@@ -42,6 +42,7 @@ class Watcher:
     async def watching(self) -> AsyncIterator[Watcher]:
         tasks = [asyncio.create_task(self.voice.run(self.topic)), asyncio.create_task(self._collect())]
         try:
+            await self.voice.listens()
             yield self
             await self.voice.say(self.topic, b"", retain=True)
         finally:

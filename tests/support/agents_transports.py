@@ -104,6 +104,11 @@ class Voice:
 
         await self._session.run(use)
 
+    async def listens(self) -> None:
+        """Wait until it is subscribed: what a driver asks before that is lost, and asked again seconds later."""
+        async with asyncio.timeout(20):
+            await asyncio.shield(self._link)
+
     async def say(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:
         """Publish."""
         await (await self._link).publish(topic, payload, retain=retain, qos=qos)
@@ -225,6 +230,7 @@ async def broker_rig(transport: str, address: Address, mark: str) -> AsyncIterat
             rig = SparkplugRig(voice, connection, mark, proxy)
         tasks = [asyncio.create_task(voice.run(*filters)), asyncio.create_task(rig.publish_for_ever())]
         try:
+            await voice.listens()
             yield rig
         finally:
             await drain(tasks)
