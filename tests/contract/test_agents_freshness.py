@@ -15,7 +15,9 @@ from support.agents_modbus_device import HEALTHY, Line, Unit
 from support.agents_rig import Heard, driving
 
 PERIOD_S = 0.2
-ALLOWED_S = 2 * PERIOD_S + 1.0
+BUSY_S = 1.0
+"""What a busy machine may add; the shortest of the long timeouts is still longer."""
+ALLOWED_S = 2 * PERIOD_S + 1.0 + BUSY_S
 SLOW_MS = 10_000
 """SARAD instruments may take so long (devices.md 2.2); Rielta's radio gateway 3 s (4.1)."""
 
@@ -80,7 +82,7 @@ async def test_device_behind_a_dead_slow_one_is_bad_in_time_and_says_why(transpo
         await heard.until(lambda h: good(h, "slow", "two"))
         line.units[1].fault = line.units[2].fault = "silent"
         assert await heard.until(lambda h: bad(h, "two")) <= ALLOWED_S
-        assert bad(heard, "slow") or await heard.until(lambda h: bad(h, "slow")) <= 0.1
+        assert bad(heard, "slow") or await heard.until(lambda h: bad(h, "slow")) <= BUSY_S
         line.units[2].fault = HEALTHY
         await heard.until(lambda h: good(h, "two"), 9)
     reasons = {r.reason for r in heard.of("two") if r.quality is Quality.BAD}
@@ -95,7 +97,7 @@ async def test_device_that_is_never_asked_since_the_connection_hangs_is_bad_in_t
     began = time.monotonic()  # 192.0.2.0/24 is for documentation (RFC 5737): nobody answers, or the kernel refuses
     async with driving(silent, devices(one=300)) as (heard, _):
         await heard.until(lambda h: bad(h, "one"))
-        assert time.monotonic() - began <= ALLOWED_S + 0.2
+        assert time.monotonic() - began <= ALLOWED_S
 
 
 async def test_silent_device_is_said_to_be_bad_again_and_again() -> None:
@@ -117,4 +119,4 @@ async def test_driver_stops_at_once_while_a_slow_device_is_waited_for(transport:
     ):
         await heard.until(lambda h: bad(h, "one"))
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5

@@ -21,11 +21,13 @@ from typing import Any
 import pytest
 
 from hubwatch_agents.drivers.drops import Cause
+from hubwatch_agents.drivers.mqtt.driver import MqttDriver
 from hubwatch_core.clock import to_us
 from hubwatch_core.concurrency import drain
 from hubwatch_core.words import Quality
 from support.agents_rig import Heard, driving
 from support.agents_transports import Voice
+from support.eventually import eventually
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "agents_faults" / "mqtt").glob("*.toml"))
 SENSOR = "talker-1"
@@ -89,8 +91,9 @@ async def test_pitfall_is_seen_for_what_it_is(path: Path, mosquitto: tuple[str, 
     async with device_of(case, mosquitto, mark, root) as voice:
         for each in (each for each in says if each.get("before")):
             await say(voice, each, root)
-        async with driving(connection, devices, f"driver-{mark}") as (heard, _):
-            await asyncio.sleep(0.3)  # subscribed: what is retained has come, the rest is live
+        async with driving(connection, devices, f"driver-{mark}") as (heard, driver):
+            assert isinstance(driver, MqttDriver)
+            await eventually(lambda: driver.listens)  # the rest is live
             for each in (each for each in says if not each.get("before")):
                 await say(voice, each, root)
             for expected in case["expect"]:

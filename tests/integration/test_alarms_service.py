@@ -83,7 +83,7 @@ async def test_detection_becomes_a_delivered_message_promptly(
         began = asyncio.get_running_loop().time()
         hands.detect(detection(why="fence section moved twice"))
         (request,) = await receiver.wait_for(1)
-        assert asyncio.get_running_loop().time() - began < 3.0
+        assert asyncio.get_running_loop().time() - began < 8
         await until(lambda: [row["outcome"] for row in hands.attempts()] == ["delivered"])
     (alarm,) = hands.alarms()
     assert request.message["event"] == "opened"

@@ -116,7 +116,7 @@ async def test_endless_body_of_the_answer_is_not_read(key_file: Path) -> None:
     began = time.monotonic()
     outcome = await answered(key_file, endless_body(), timeout_s=5)
     assert outcome.result is DeliveryResult.DELIVERED
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # an answer read to its end would last until the timeout
 
 
 async def test_what_the_receiver_says_is_not_kept(key_file: Path) -> None:

@@ -176,9 +176,9 @@ async def test_connects_nobody_answers_leave_nothing_open(nothing_left: None) ->
         session = MqttSession(reaching(address, connect_timeout_s=0.2), client_id=unique(), health=health)
         async with kept(session):
             before = len(_sockets())
-            await asyncio.sleep(2)
+            await eventually(lambda: "took the connection but did not answer within 0.2 s" in str(health.report()))
+            await asyncio.sleep(1)  # some more tries
             assert len(_sockets()) <= before + 1  # the try under way
-        assert "took the connection but did not answer within 0.2 s" in str(health.report())
 
 
 async def test_connects_that_hang_up_at_once_leave_nothing_open(nothing_left: None) -> None:
@@ -225,10 +225,10 @@ async def test_cancelled_while_the_connect_hangs_returns_at_once_and_leaves_noth
     with _deaf() as address:
         loop = asyncio.get_running_loop()
         sockets = _sockets()
-        async with kept(MqttSession(reaching(address, connect_timeout_s=2), client_id=unique())):
+        async with kept(MqttSession(reaching(address, connect_timeout_s=30), client_id=unique())):
             await asyncio.sleep(0.3)
             began = loop.time()
-        assert loop.time() - began < 1
+        assert loop.time() - began < 15
         await _settled(sockets, len(asyncio.all_tasks()))
 
 

@@ -126,13 +126,13 @@ async def test_levels_that_end_uncover_those_beneath_once(dsn: str, connection: 
     async with await connect(DatabaseSection(dsn=dsn), "test") as link, await connect(
         DatabaseSection(dsn=dsn), "test"
     ) as other:  # fmt: skip
-        await set_level(link, HUB, 2, by="kim", note="all week", until=soon(0.6))
-        await set_level(link, HUB, 3, by="li", note="this hour", until=soon(0.3))
+        await set_level(link, HUB, 2, by="kim", note="all week", until=soon(4))
+        await set_level(link, HUB, 3, by="li", note="this hour", until=soon(1.5))
         assert await end_due(link) == []
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(1.6)
         await asyncio.gather(end_due(link), end_due(other))
         assert standing(connection) == 2
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(2.5)
         assert await end_due(link) == [HUB]
         assert await end_due(link) == []
     assert journal(connection) == [(1, 2, "kim"), (2, 3, "li"), (3, 2, "system"), (2, 1, "system")]
@@ -140,9 +140,9 @@ async def test_levels_that_end_uncover_those_beneath_once(dsn: str, connection: 
 
 async def test_level_without_an_end_replaces_those_that_have_one(dsn: str, connection: psycopg.Connection[Any]) -> None:
     async with await connect(DatabaseSection(dsn=dsn), "test") as link:
-        await set_level(link, HUB, 3, by="kim", note="n", until=soon(0.2))
+        await set_level(link, HUB, 3, by="kim", note="n", until=soon(1))
         await set_level(link, HUB, 2, by="kim", note="n")
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(1.1)
         assert await end_due(link) == []
     assert standing(connection) == 2
 

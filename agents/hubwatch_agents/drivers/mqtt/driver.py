@@ -112,6 +112,11 @@ class MqttDriver:
 
         return handle
 
+    @property
+    def listens(self) -> bool:
+        """Return whether the driver is connected and has subscribed."""
+        return self._publisher.link is not None
+
     async def _use(self, link: MqttLink) -> None:
         self._away = None
         self._on_refused(await self._subscriptions.open(link))
