@@ -27,7 +27,9 @@ _log = get_logger("collector")
 
 
 def parts(settings: CollectorSettings, context: Context) -> list[Part]:
-    """Return the parts of a collector: one receives, stores and acknowledges; one keeps the database tidy."""
+    """Return the parts of a collector: one receives, stores and acknowledges; one keeps the database tidy; one ends
+    sessions there that go on for too long.
+    """
     context.health.set("database", False, "not connected yet")
     context.health.set("intake", False, "not subscribed yet")
 
@@ -42,7 +44,11 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
         else:
             await owner.run_with(work, stop, has_state=False)
 
-    return [Part("collector", run), upkeep.part(settings.database, context, settings.audit)]
+    return [
+        Part("collector", run),
+        upkeep.part(settings.database, context, settings.audit),
+        upkeep.sessions_part(settings.database, context),
+    ]
 
 
 def owner_of(settings: CollectorSettings, context: Context) -> Owner:

@@ -87,7 +87,7 @@ async def test_a_stop_does_not_wait_for_a_server_that_says_nothing(kept: Kept) -
 
 async def test_while_another_process_maintains_it_stands_by(kept: Kept) -> None:
     parts = urlsplit(kept.dsn)
-    kept.do("SELECT pg_advisory_lock(hashtext('hubwatch.maintenance'))")
+    kept.do("SELECT hubwatch.try_lock_maintenance()")
     async with Proxy(str(parts.hostname), int(parts.port or 5432)) as proxy:
         host, port = proxy.address
         watched = DatabaseSection(dsn=parts._replace(netloc=f"{parts.username}@{host}:{port}").geturl())

@@ -175,7 +175,7 @@ def test_many_rows_go_in_bounded_steps_and_a_stop_comes_between_them(
 
 def test_one_process_at_a_time_maintains(kept: Kept) -> None:
     with psycopg.connect(kept.dsn) as other:
-        other.execute("SELECT pg_advisory_lock(hashtext('hubwatch.maintenance'))")
+        other.execute("SELECT hubwatch.try_lock_maintenance()")
         assert maintain(kept.settings) is None
     assert kept.maintain().deleted is not None
 

@@ -96,7 +96,7 @@ def test_maintain_tells_first_and_does_then(kept: Kept) -> None:
 
 
 def test_maintain_says_when_another_is_at_it(kept: Kept) -> None:
-    kept.do("SELECT pg_advisory_lock(hashtext('hubwatch.maintenance'))")
+    kept.do("SELECT hubwatch.try_lock_maintenance()")
     result = hubwatch_db("maintain")
     assert result.exit_code == 4
     assert "another process maintains this database" in result.output

@@ -56,6 +56,7 @@ def fill(kept: Kept, readings: int = 500) -> None:
     kept.do("UPDATE retention_rule SET raw_days = 800, why = 'ours' WHERE kind = 'radiation_portal'")
     kept.maintain()
     kept.do("INSERT INTO role_hubs VALUES ('nobody_has_this_role', %s)", HUB)
+    kept.do("INSERT INTO role_limits VALUES ('nobody_has_this_role', '1 s', NULL)")
     kept.do("INSERT INTO rollup_late VALUES (%s, date_trunc('hour', now()))", portal)
 
 

@@ -23,6 +23,7 @@ SETTINGS = frozenset(
         "deletion_state",
         "ledger_grace",
         "level_scales",
+        "locks",
         "retention_evidence",
         "retention_person",
         "retention_rule",
@@ -31,7 +32,7 @@ SETTINGS = frozenset(
     }
 )
 """Tables that have rows as soon as they are migrated; everywhere else a row means that the database is in use."""
-_REPLACED = SETTINGS | {"role_hubs"}
+_REPLACED = SETTINGS | {"role_hubs", "role_limits"}
 """Also what `hubwatch db roles` has put there; the backup's rows take the place of them."""
 
 
@@ -49,7 +50,7 @@ def restore_backup(settings: DatabaseSection, path: Path, progress: Progress, tr
         _check_target(connection, known)
     migrate(settings, known=known)
     with connect_sync(settings, "hubwatch restore") as connection, translated():
-        connection.execute(queries("backup")["hold_schema"])
+        connection.execute(queries("backup")["hold_any_schema"])
         connection.execute(queries("backup")["steady"])
         with archive.reading(path) as (file, _), connection.transaction():
             _load(connection, file, manifest, progress)

@@ -25,7 +25,7 @@ EVERY_HUB = "*"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ROLE = re.compile(r"@([a-z_]+)")
-_STEPS = ("roles", "owner", "shut", "granted", "isolated")
+_STEPS = ("roles", "owner", "shut", "granted", "isolated", "limited")
 
 
 def apply_roles(

@@ -105,10 +105,10 @@ def migrate(
         _check_version(connection)
         with translated():
             connection.execute("SET statement_timeout = 0")
-            connection.execute(queries("migrate")["lock"])
         if not _due(standing(connection, known).pending, phase):
-            return ()  # which needs no right to make anything
+            return ()  # which needs no right to lock or make anything
         with translated():
+            connection.execute(queries("migrate")["lock"])
             connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
             _prepare(connection)
         applied = []

@@ -39,7 +39,7 @@ def apply(connection: Connection[Any], text: str, *, by: str, note: str, where: 
         raise Permanent("a site is put in force by somebody, for a reason: give --by and --note")
     hub, digest, named = site.hub.id, hashlib.sha256(text.encode()).hexdigest(), queries("site")
     with translated(), connection.transaction():
-        connection.execute(named["lock"], {"hub": hub})
+        connection.execute(named["lock"])
         before = in_force(connection, hub)
         if before is not None and before.sha256 == digest:
             return Applied(hub, before.version, is_new=False, written={}, removed={})

@@ -56,7 +56,7 @@ def import_list(
         raise Permanent("a list is imported by somebody, for a reason: give --by and --note")
     named = queries("cardholders")
     with translated(), connection.transaction():
-        connection.execute(named["lock"], {"hub": hub})
+        connection.execute(named["lock"])
         row = connection.execute(named["last"], {"hub": hub}).fetchone()
         assert row is not None, "an aggregate always has a row"
         values = {"hub": hub, "version": row[0] + 1, "by": by, "note": note, "with_names": with_names}

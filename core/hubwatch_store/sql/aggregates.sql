@@ -13,7 +13,7 @@ FROM unnest(%s::integer[], %s::bigint[]) AS n (channel_id, us);
 SELECT date_trunc('minute', clock_timestamp() - %(settle)s), date_trunc('hour', clock_timestamp() - %(settle)s);
 
 -- announce: from now on, readings before the moment are late; waits for writers that go by the moment before
-SELECT pg_advisory_xact_lock(hashtext('hubwatch.rollup'));
+SELECT hubwatch.lock_late_before();
 
 -- far_ahead: whether aggregates are said to be complete beyond a moment by more than a time: the clock was set back since
 SELECT minute_to > %(until)s + %(margin)s FROM hubwatch.rollup_state;

@@ -1,6 +1,6 @@
 -- lock: wait to be the only one who moves alarms; held to the end of the transaction
 -- A batch of findings touches many alarms and incidents in any order: one lock for all can not deadlock.
-SELECT pg_advisory_xact_lock(hashtext('hubwatch.alarms'));
+SELECT hubwatch.lock_alarms();
 
 -- take_arrivals: take the findings that wait, oldest first, with their sensor's zone
 WITH taken AS (

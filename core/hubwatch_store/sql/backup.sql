@@ -1,4 +1,7 @@
 -- hold_schema: keeps migrations from running until the connection ends
+SELECT hubwatch.hold_schema();
+
+-- hold_any_schema: the same where the schema may be older than that function, by its owner only
 SELECT pg_advisory_lock_shared(hashtext('hubwatch.migrations'));
 
 -- steady: makes values look the same whatever a server's defaults are

@@ -1,5 +1,5 @@
--- lock: lets one process at a time import the cardholders of a hub; it ends with the transaction
-SELECT pg_advisory_xact_lock(hashtextextended('hubwatch cardholders ' || %(hub)s, 0));
+-- lock: lets one process at a time import cardholders, of any hub; it ends with the transaction
+SELECT hubwatch.lock_cardholders();
 
 -- hub: whether a hub is known
 SELECT hub FROM hubwatch.hubs WHERE hub = %(hub)s;

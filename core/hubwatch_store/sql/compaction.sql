@@ -1,5 +1,5 @@
 -- lock_for_folding: keeps writers out of a bucket of epochs until the transaction ends
-SELECT pg_advisory_xact_lock(hashtext('hubwatch.fold'), %s);
+SELECT hubwatch.lock_folding(%s);
 
 -- fold: turns settled frames of a bucket into ranges, oldest sequence numbers first; gives how many
 SELECT hubwatch.fold_frames(%s, %s, %s);

@@ -1,6 +1,5 @@
 -- lock_for_writing: keeps these buckets of epochs from being folded until the transaction ends
-SELECT pg_advisory_xact_lock_shared(hashtext('hubwatch.fold'), bucket)
-FROM unnest(%s::integer[]) bucket ORDER BY bucket;
+SELECT hubwatch.lock_storing(%s::integer[]);
 
 -- claim: enters frames; gives the commit's id, alone or with each frame that was new
 WITH commit AS (

@@ -1,5 +1,5 @@
 -- lock: nothing is deleted while a hold is made, no hold is made while something is deleted; until the transaction ends
-SELECT pg_advisory_xact_lock(hashtext('hubwatch.legal_hold'));
+SELECT hubwatch.lock_legal_hold();
 
 -- known: whether there is such a hub, or such a sensor in it
 SELECT EXISTS (SELECT FROM hubwatch.hubs WHERE hub = %(hub)s)

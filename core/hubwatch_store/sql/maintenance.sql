@@ -1,5 +1,5 @@
 -- try_lock: whether we are the one who maintains; held until the connection ends
-SELECT pg_try_advisory_lock(hashtext('hubwatch.maintenance'));
+SELECT hubwatch.try_lock_maintenance();
 
 -- record: writes what was done into the journal
 INSERT INTO hubwatch.maintenance_journal (began, what, complete, detail) VALUES (%s, %s, %s, %s);
@@ -19,3 +19,9 @@ SELECT (SELECT count(*) FROM hubwatch.legal_holds WHERE released IS NULL),
         SELECT channel_id, hour FROM hubwatch.rollup_redo) l),
     (SELECT max(ended) FROM hubwatch.maintenance_journal WHERE what = 'retention' AND complete)
 FROM hubwatch.rollup_state;
+
+-- try_lock_sessions: whether we are the one who ends sessions, until the transaction ends
+SELECT hubwatch.try_lock_ended_sessions() AS mine;
+
+-- end_long_sessions: ends sessions that go on beyond the limits of their role, and says which
+SELECT login, pid, what, seconds AS took_s, most AS most_s FROM hubwatch.end_long_sessions();

@@ -1,5 +1,5 @@
 -- lock: let one process at a time look and claim; held to the end of the transaction
-SELECT pg_advisory_xact_lock(hashtext('hubwatch.process_owner'));
+SELECT hubwatch.lock_process_owner();
 
 -- holders: the processes that do one kind of work
 SELECT token, name, hubs, host, pid, machine, began, since, beats FROM hubwatch.process_owner

@@ -9,6 +9,7 @@ BEGIN
     FOR each IN SELECT * FROM (VALUES
         -- name, logs in, connections, longest statement
         ('@owner', false, -1, NULL), ('@views', false, -1, NULL), ('@all', false, -1, NULL), ('@reader', false, -1, NULL),
+        ('@limits', false, -1, NULL),
         ('@collector', true, 20, '60s'), ('@detectors', true, 20, '60s'), ('@alarms', true, 20, '60s'),
         ('@console', true, 40, '30s'), ('@operator', true, 20, '10min'), ('@maintenance', true, 5, NULL),
         ('@backup', true, 3, NULL), ('@up', true, 40, '60s')
@@ -27,7 +28,7 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
-GRANT @views TO @owner;
+GRANT @views, @limits TO @owner;
 -- One process for a whole hub (`hubwatch up`), and a collector, that also does the upkeep.
 GRANT @collector, @detectors, @alarms, @maintenance TO @up;
 GRANT @maintenance TO @collector;
@@ -57,6 +58,9 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s OWNER TO @owner', each.name);
     END LOOP;
     REVOKE CREATE ON SCHEMA hubwatch FROM @views;
+    GRANT CREATE, USAGE ON SCHEMA hubwatch TO @limits;
+    ALTER FUNCTION hubwatch.end_long_sessions() OWNER TO @limits;
+    REVOKE CREATE ON SCHEMA hubwatch FROM @limits;
 END $$;
 
 -- shut: what PUBLIC may do nowhere in this database: lock by number, keep large objects, notify by function, make tables
@@ -69,7 +73,12 @@ BEGIN
             AND (p.proname ~ '^pg_(try_)?advisory_' OR p.proname ~ '^lo_' OR p.proname IN ('loread', 'lowrite', 'pg_notify'))
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', each.name);
-        IF each.name::text ~ 'advisory|pg_notify' THEN
+        IF each.name::text ~ 'advisory' THEN
+            -- Locks that programs need are functions of the owner: see `granted`.
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM @collector, @detectors, @alarms, @console, @operator,'
+                ' @maintenance, @backup', each.name);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO @owner', each.name);
+        ELSIF each.name::text ~ 'pg_notify' THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO @owner, @collector, @detectors, @alarms, @console, @operator,'
                 ' @maintenance, @backup', each.name);
         END IF;
@@ -96,6 +105,19 @@ GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.
     hubwatch.notification_outbox, hubwatch.epoch, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
     hubwatch.ledger_grace, hubwatch.eviction, hubwatch.dead_letters, hubwatch.dead_frame
 TO @views;
+
+-- Locks: whoever may take one can hold up those who wait for it, and nobody else.
+GRANT EXECUTE ON FUNCTION hubwatch.lock_alarms() TO @alarms, @console, @operator;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_process_owner() TO @collector, @detectors, @alarms;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_legal_hold() TO @maintenance, @console, @operator;
+GRANT EXECUTE ON FUNCTION hubwatch.try_lock_maintenance(), hubwatch.lock_folding(integer), hubwatch.lock_late_before()
+TO @maintenance;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_storing(integer[]), hubwatch.late_before(), hubwatch.identities_known(),
+    hubwatch.lock_refused_epochs()
+TO @collector;
+GRANT EXECUTE ON FUNCTION hubwatch.identities_lock() TO @collector, @operator;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_site(), hubwatch.lock_cardholders() TO @operator;
+GRANT EXECUTE ON FUNCTION hubwatch.hold_schema() TO @backup;
 
 -- Readers: the public names, never what is beneath, and no payload of a message that could not be decoded.
 GRANT SELECT ON
@@ -278,6 +300,16 @@ BEGIN
     END LOOP;
 END $$;
 
+-- limited: how long statements and transactions of each login may take before maintenance ends the session; to end one of
+-- a role, its owner has to be a member of it. A collector does the upkeep, whose statements may be long.
+DELETE FROM hubwatch.role_limits WHERE role IN ('@collector', '@detectors', '@alarms', '@console', '@operator', '@up');
+INSERT INTO hubwatch.role_limits (role, statement, transaction) VALUES
+    ('@collector', '1 hour', '2 hours'), ('@up', '1 hour', '2 hours'), ('@detectors', '10 min', '20 min'),
+    ('@alarms', '10 min', '20 min'), ('@console', '1 min', '10 min'), ('@operator', '10 min', '1 hour');
+GRANT @collector, @up, @detectors, @alarms, @console, @operator TO @limits;
+GRANT SELECT ON hubwatch.role_limits TO @limits;
+GRANT EXECUTE ON FUNCTION hubwatch.try_lock_ended_sessions(), hubwatch.end_long_sessions() TO @maintenance;
+
 -- reader: a login that sees some hubs, or all; without a password until it is given one
 DO $$
 BEGIN
@@ -288,6 +320,9 @@ BEGIN
     ALTER ROLE @reader_name SET statement_timeout = '30s';
     ALTER ROLE @reader_name SET jit = off;
     GRANT @reader TO @reader_name;
+    GRANT @reader_name TO @limits;
+    INSERT INTO hubwatch.role_limits (role, statement, transaction) VALUES ('@reader_name', '30 s', '5 min')
+    ON CONFLICT (role) DO UPDATE SET statement = excluded.statement, transaction = excluded.transaction;
 END $$;
 
 -- blind: the login sees no hub

@@ -1,5 +1,5 @@
--- lock: lets one process at a time change the site of a hub; it ends with the transaction
-SELECT pg_advisory_xact_lock(hashtextextended('hubwatch site ' || %(hub)s, 0));
+-- lock: lets one process at a time change the site of any hub; it ends with the transaction
+SELECT hubwatch.lock_site();
 
 -- hub: what the site says of the hub itself
 INSERT INTO hubwatch.hubs (hub, name, mode) VALUES (%(hub)s, %(name)s, %(mode)s)
