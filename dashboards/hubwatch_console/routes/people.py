@@ -71,7 +71,7 @@ async def change_password(body: PasswordBody, caller: SomebodyIn, request: Reque
 async def begin_second_factor(caller: SomebodyIn, parts: SharedParts) -> dict[str, object]:
     """Return a key for an authenticator app, which counts once a code has confirmed it."""
     _check_session(caller)
-    key, address = await login.begin_second_factor(parts.pool, caller)
+    key, address = await login.begin_second_factor(parts.pool, parts.settings.login, caller)
     return {"key": key, "address": address}
 
 
@@ -79,7 +79,7 @@ async def begin_second_factor(caller: SomebodyIn, parts: SharedParts) -> dict[st
 async def confirm_second_factor(body: CodeBody, caller: SomebodyIn, parts: SharedParts) -> Response:
     """Confirm the second factor by a code; other sessions end."""
     _check_session(caller)
-    await login.confirm_second_factor(parts.pool, caller, body.code)
+    await login.confirm_second_factor(parts.pool, parts.settings.login, caller, body.code)
     return Response(status_code=204)
 
 
