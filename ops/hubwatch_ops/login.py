@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,6 +44,8 @@ def login(
 
     if store not in PLACES:
         raise BadCall(f"--store is one of {', '.join(PLACES)}")
+    # It is used again from wherever the next command is given.
+    ca_file = None if ca_file is None else str(Path(ca_file).absolute())
     client = ApiClient(checked_address(address, allow_plain=allow_plain), ca_file=ca_file)
     if oidc:
         from hubwatch_ops.oidc_login import log_in_by_browser

@@ -20,6 +20,7 @@ from hubwatch_store.ingest import Writer
 from support.alarms_database import Hands, hands_on, settings_of
 from support.console_running import Client, add_person, running_api
 from support.enrolled import enrolled as enrolled_agent
+from support.eventually import eventually
 from support.site_applied import fenced
 from support.store_examples import birth, offer
 
@@ -122,6 +123,16 @@ async def test_revocation_that_is_refused_or_over_changes_nothing_and_ends_its_a
             assert (await robin.get("/approvals")).body == []
     assert hands.rows("SELECT revoked_at FROM agent_keys") == [{"revoked_at": None}]
     assert [row[3] for row in told(hands)] == [True, True]
+
+
+async def test_request_that_nobody_decides_is_over_although_nobody_looks(
+    migrated_plain_dsn: str, hands: Hands, enrolled: str, kim: Client
+) -> None:
+    assert (await kim.post(f"/agents/{HUB}/{AGENT}/revoke", reason="looks odd")).status == 202
+    hands.rows("UPDATE approvals SET expires = now() RETURNING 1")
+    async with running_api(migrated_plain_dsn):
+        await eventually(lambda: told(hands) == [("integrity.revocation_asked", HUB, AGENT, True)])
+    assert hands.rows("SELECT decision FROM approvals") == [{"decision": "expired"}]
 
 
 async def test_leave_to_enrol_carries_the_root_and_keys_are_listed(

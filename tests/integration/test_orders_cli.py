@@ -181,7 +181,7 @@ def by_name(tmp_path: Path) -> tuple[tuple[typer.Typer, tuple[str, ...]], ...]:
         (sensor_app, ("replace", f"{HUB}/rpm-2", *who)),
         (
             site_app,
-            ("apply", str(tmp_path / "site.toml"), "--by", "kim", "--note", "x", "-c", str(tmp_path / "h.toml")),
+            ("apply", str(tmp_path / "site.toml"), "--by", "kim", "--note", "x"),
         ),
         (hold_app, ("add", "--hub", HUB, "--from", "2026-11-01", *who)),
     )
