@@ -76,6 +76,12 @@ class Allowed(SignedIn):
         return caller
 
 
+def check_session(caller: KnownCaller) -> None:
+    """Raise NotAllowed for a token: in wrong hands it must not make others, nor change what people log in with."""
+    if caller.session.kind != "session":
+        raise NotAllowed("this needs a login, an API token is not enough")
+
+
 SomebodyIn = Annotated[KnownCaller, Depends(SignedIn())]
 SharedParts = Annotated[Parts, Depends(parts_of)]
 

@@ -245,6 +245,9 @@ async def test_administrator_of_every_hub_keeps_the_directory(
     assert lee["disabled"] is None
     words = [act for act, who, verified, subject in acts(hands) if (who, verified, subject) == ("kim", True, "lee")]
     assert words == ["user.add", "user.reset", "user.grant", "user.disable", "user.enable", "user.reset"]
+    token = anybody.with_token((await boss.post("/tokens", label="script", valid_s=600)).body["token"])
+    assert len((await token.get("/users")).body) == 3
+    assert (await token.post("/users/lee/reset")).body["detail"] == "this needs a login, an API token is not enough"
     for path, body, status in (
         ("/users", {"name": "Lee", "grants": {"guard": [HUB]}}, 400),
         ("/users", {"name": "ann", "grants": {"boss": [HUB]}}, 400),

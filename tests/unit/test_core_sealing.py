@@ -80,7 +80,11 @@ def test_key_is_read_from_a_file_that_nobody_else_reads(tmp_path: Path) -> None:
         keys_in(file)
 
 
-@pytest.mark.parametrize("text", ["x", base64.b64encode(bytes(32)).decode(), base64.b64encode(os.urandom(31)).decode()])
+@pytest.mark.parametrize(
+    "text",
+    ["x", base64.b64encode(bytes(32)).decode(), base64.b64encode(bytes(range(31))).decode()],
+    ids=["no base64", "one byte again and again", "too short"],
+)
 def test_what_is_no_key_is_refused_without_being_repeated(tmp_path: Path, text: str) -> None:
     with pytest.raises(Permanent, match="holds no key of 32 random bytes") as refused:
         keys_in(written(tmp_path, text))

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from hubwatch_alarms.people import parse_note
-from hubwatch_console.access import Allowed, Parts, SharedParts, acting
+from hubwatch_console.access import Allowed, Parts, SharedParts, acting, check_session
 from hubwatch_console.routes.bodies import GrantsBody, NoteBody, UserBody, UserName
 from hubwatch_console.routes.people import facts_of_user
 from hubwatch_core.permission import UserAct
@@ -87,6 +87,7 @@ async def reset(name: UserName, caller: Changing, parts: SharedParts) -> dict[st
 
 @asynccontextmanager
 async def _changing(parts: Parts, caller: KnownCaller) -> AsyncIterator[DatabaseConnection]:
+    check_session(caller)
     check_may(caller.person, UserAct.USER_CHANGE, None)
     async with acting(parts) as connection, directory.changing(connection):
         yield connection
