@@ -76,16 +76,17 @@ def list_(
     """List alarms in the order in which they want attention; without -c those that whoever is logged in sees."""
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_list
-    from hubwatch_alarms.logged_in import LoggedIn
+    from hubwatch_alarms.logged_in import AlarmsOverApi
     from hubwatch_core.clock import now_us
     from hubwatch_core.credentials.kept_login import kept
     from hubwatch_core.cut_lists import more_text
+    from hubwatch_core.http.logged_in import LoggedIn
 
     settings = _settings(config)
     instructions = views.instructions_of(settings)
     login = kept() if config is None else None
     if login is not None:
-        answer = LoggedIn(login).listed(hub, closed=closed, most=most)
+        answer = AlarmsOverApi(LoggedIn(login)).listed(hub, closed=closed, most=most)
         facts, more = answer["alarms"], answer["more"]
         found = views.of_facts(facts, more)
     else:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from hubwatch_core.alarm import Adjudication
-from hubwatch_core.credentials.kept_login import KeptLogin, kept
-from hubwatch_core.errors import BadCall
-from hubwatch_core.http.api_client import ApiClient
+from hubwatch_core.http import logged_in as acting
+from hubwatch_core.http.logged_in import LoggedIn
 from hubwatch_core.plain_text import one_line
 
 MOST_LISTED = 1000
@@ -18,10 +16,10 @@ MOST_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """Somebody who is logged in, and the API they act over. Each act returns a line that says what came of it."""
+class AlarmsOverApi:
+    """Alarms, as somebody who is logged in handles them. Each act returns a line that says what came of it."""
 
-    login: KeptLogin
+    person: LoggedIn
 
     def acknowledge(self, alarm: int, note: str | None) -> str:
         """Take an alarm."""
@@ -47,17 +45,14 @@ class LoggedIn:
     def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
         """Return the alarms that one sees, as JSON values, and how many more there are."""
         query = {"closed": str(closed).lower(), "most": min(most, MOST_LISTED)} | ({} if hub is None else {"hub": hub})
-        answer: dict[str, Any] = asyncio.run(self._client().ask("GET", f"/alarms?{urlencode(query)}"))
+        answer: dict[str, Any] = self.person.ask("GET", f"/alarms?{urlencode(query)}")
         return answer
-
-    def _client(self) -> ApiClient:
-        return ApiClient(self.login.address, self.login.token, self.login.ca_file)
 
     def _do(self, alarm: int, act: str, body: dict[str, object], nothing: str = "did not change") -> str:
         answer = self._ask(alarm, act, body)
-        if "approval" in answer:
-            number = answer["approval"]
-            return f"alarm {alarm} waits for a second person: `hubwatch approvals approve {number}`, by somebody else"
+        waiting = acting.waits(answer)
+        if waiting is not None:
+            return f"alarm {alarm} {waiting}"
         if not answer["changed"]:
             return f"alarm {alarm} {nothing}"
         holder = answer["acknowledged_by"]
@@ -65,17 +60,14 @@ class LoggedIn:
         return f"alarm {alarm} is {one_line(str(answer['state']))}{with_whom}"
 
     def _ask(self, alarm: int, act: str, body: dict[str, object]) -> dict[str, object]:
-        answer: dict[str, object] = asyncio.run(self._client().ask("POST", f"/alarms/{alarm}/{act}", body))
+        answer: dict[str, object] = self.person.ask("POST", f"/alarms/{alarm}/{act}", body)
         return answer
 
 
-def logged_in(by: str | None) -> LoggedIn | None:
-    """Return who is logged in, None where somebody says with --by who they are; raises BadCall for neither."""
-    if by is not None:
-        return None
-    login = kept()
-    if login is None:
-        raise BadCall(
-            "who are you? Log in with `hubwatch login URL`, or where the hub has no directory of users say it with --by"
-        )
-    return LoggedIn(login)
+def logged_in(by: str | None) -> AlarmsOverApi | None:
+    """Return alarms as whoever is logged in handles them, None where somebody says with --by who they are.
+
+    Raises BadCall for neither.
+    """
+    person = acting.logged_in(by)
+    return None if person is None else AlarmsOverApi(person)

@@ -21,6 +21,9 @@ PATH = "/enrolment/1"
 MAX_BYTES = 65_536
 """Of a request or an answer; each has at most a few KiB."""
 
+MOST_TOKEN_S = 7 * 86_400
+"""Leave to enrol ends by then at the latest."""
+
 _TOKEN = re.compile(r"hw1\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})")
 
 
@@ -93,8 +96,13 @@ class EnrolmentToken:
     def check(self, ca: str) -> None:
         """Raise Permanent unless a certificate (PEM) is the root that the token names."""
         try:
-            seen = hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca)).hexdigest()
+            seen = fingerprint_of(ca)
         except ValueError:
             raise Permanent("the hub gave no certificate") from None
         if seen != self.fingerprint:
             raise Permanent("the hub is not the one that the token names: its root has another fingerprint")
+
+
+def fingerprint_of(ca: str) -> str:
+    """Return the SHA-256 of a root's certificate (PEM), by which a gateway knows it; raises ValueError for none."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca)).hexdigest()

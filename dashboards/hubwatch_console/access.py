@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -11,7 +13,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.permission import LEAST_ROLE, UserAct, hubs_where
-from hubwatch_store.database import Pool, translated
+from hubwatch_store.database import DatabaseConnection, Pool, translated
 from hubwatch_store.users import KnownCaller, NotAllowed, who
 
 SCHEME = "bearer "
@@ -74,8 +76,22 @@ class Allowed(SignedIn):
         return caller
 
 
+def check_session(caller: KnownCaller) -> None:
+    """Raise NotAllowed for a token: in wrong hands it must not make others, nor change what people log in with."""
+    if caller.session.kind != "session":
+        raise NotAllowed("this needs a login, an API token is not enough")
+
+
 SomebodyIn = Annotated[KnownCaller, Depends(SignedIn())]
 SharedParts = Annotated[Parts, Depends(parts_of)]
+
+
+@asynccontextmanager
+async def acting(parts: Parts) -> AsyncIterator[DatabaseConnection]:
+    """Make the transaction in which a route does what it does, or none of it. Raises Transient or Permanent."""
+    with translated():
+        async with parts.pool.connection() as connection, connection.transaction():
+            yield connection
 
 
 def _unknown(detail: str) -> HTTPException:

@@ -13,6 +13,9 @@ from hubwatch_console.problems import of_fault, problem
 from hubwatch_console.settings import ApiSection
 from hubwatch_core.http import RateLimit
 
+SITE_PATH = "/site"
+"""Below it a request may be as large as the file of a site."""
+
 _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -45,7 +48,7 @@ class RequestBounds:
         if refusal is not None:
             await refusal(scope, receive, answering.send)
             return
-        body = _Body(receive, self._settings.max_body_bytes)
+        body = _Body(receive, self._most(scope))
         try:
             await self._app(scope, body.receive, answering.send)
         except Exception as error:  # noqa: BLE001 - the border: the client gets no insides, the log gets them all
@@ -59,10 +62,13 @@ class RequestBounds:
         if not self._limit.allow(address_of(scope), time.monotonic()):
             return problem(429, "too many requests from this address", headers={"Retry-After": "1"})
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-        if lengths and lengths[0].isdigit() and int(lengths[0][:19]) > self._settings.max_body_bytes:
-            error = TooLarge(self._settings.max_body_bytes)
+        if lengths and lengths[0].isdigit() and int(lengths[0][:19]) > self._most(scope):
+            error = TooLarge(self._most(scope))
             return problem(error.status_code, error.detail, headers=error.headers)
         return None
+
+    def _most(self, scope: Scope) -> int:
+        return self._settings.max_site_bytes if scope["path"].endswith(SITE_PATH) else self._settings.max_body_bytes
 
 
 def address_of(scope: MutableMapping[str, Any]) -> str:

@@ -37,10 +37,14 @@ def run(config: Annotated[Path, typer.Option("-c", "--config", help="The compone
 @border
 def check_config(file: Annotated[Path, typer.Argument(help="The TOML file to check.")]) -> None:
     """Check a configuration whole, with its secrets and instructions, without connecting to anything."""
+    from hubwatch_console.settings import UNSEALED
+
     settings = _checked(file)
     ways = "passwords" if settings.oidc is None else f"passwords and {settings.oidc.issuer}"
     secure = "with TLS" if settings.api.cert_file is not None else "without TLS"
     say(f"{file} is valid; listens on {settings.api.host}:{settings.api.port} {secure}; logins by {ways}")
+    if settings.login.second_factor_key_file is None:
+        say(f"note: {UNSEALED}", err=True)
 
 
 @app.command("sample-config")

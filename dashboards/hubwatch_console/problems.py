@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from hubwatch_alarms.acts import NoSuchAlarm
 from hubwatch_console.oidc import ProviderAway
-from hubwatch_core.errors import BadCall, HubwatchError, Permanent, Transient
+from hubwatch_core.errors import BadCall, ConfigError, HubwatchError, Permanent, Transient
 from hubwatch_core.logs import get_logger
 from hubwatch_store.login import CodeWanted, LoginLocked, LoginRefused, OneTimeOver
 from hubwatch_store.users import NotAllowed
@@ -53,6 +53,9 @@ def of_error(error: HubwatchError) -> Response:
         _log.warning("request not answered", reason=str(error))
         who = "identity provider" if isinstance(error, ProviderAway) else "database"
         return problem(503, f"the {who} does not answer just now: try again", headers={"Retry-After": "5"})
+    if isinstance(error, ConfigError):
+        mistakes = [{"at": each.key or each.where, "message": each.message} for each in error.problems]
+        return problem(422, "the file has mistakes", errors=mistakes)
     for kind, status, word in _STATUS:
         if isinstance(error, kind):
             if kind is Permanent and error.__cause__ is not None:

@@ -11,18 +11,22 @@ import uvicorn
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.app import application
-from hubwatch_console.settings import ConsoleSettings
+from hubwatch_console.settings import UNSEALED, ConsoleSettings
 from hubwatch_core.config.addresses import with_port
 from hubwatch_core.errors import Permanent, Transient
+from hubwatch_core.http.serving_certificate import ServingCertificate
 from hubwatch_core.logs import get_logger
 from hubwatch_core.permission import Actor
 from hubwatch_core.process import Context, Part
 from hubwatch_core.terminal import say
 from hubwatch_store import login
 from hubwatch_store.database import Pool, open_pool
-from hubwatch_store.users import forget_old
+from hubwatch_store.users import approvals, forget_old
 
-FORGET_EVERY_S = 3600.0
+FORGET_EVERY_S = 300.0
+"""An act that nobody decided is over by then, and so is the alarm that told of it."""
+LOOK_EVERY_S = 5.0
+"""How soon a certificate that was renewed is served."""
 HEADERS_WITHIN_S = 10
 MOST_HEADER_BYTES = 16_384
 FIRST_START = Actor("first start", verified=False)
@@ -40,6 +44,7 @@ class _Server(uvicorn.Server):
 
 def parts(settings: ConsoleSettings, context: Context) -> Sequence[Part]:
     """Return what a console consists of."""
+    certificate_of(settings)
     listener = bound(settings)
     return [Part("api", lambda stop: serve_api(settings, context, listener, stop))]
 
@@ -62,24 +67,34 @@ async def serve_api(settings: ConsoleSettings, context: Context, listener: socke
             await _welcome(pool, settings, stop)
             if stop.is_set():
                 return
-            server = _Server(_config(settings, pool))
+            await _take_over(pool, settings)
+            certificate = certificate_of(settings)
+            server = _Server(_config(settings, pool, certificate))
             task = asyncio.create_task(server.serve(sockets=[listener]))
-            forgetting = asyncio.create_task(_forget(pool))
+            beside = [asyncio.create_task(_forget(pool))]
+            if certificate is not None:
+                beside.append(asyncio.create_task(_follow(certificate)))
             port = listener.getsockname()[1]
-            secure = settings.api.cert_file is not None
-            _log.info("api listening", host=settings.api.host, port=port, tls=secure)
+            _log.info("api listening", host=settings.api.host, port=port, tls=certificate is not None)
             try:
                 await _either(stop, task)
             finally:
-                forgetting.cancel()
+                for each in beside:
+                    each.cancel()
                 server.should_exit = True
                 await task
-                await asyncio.gather(forgetting, return_exceptions=True)
+                await asyncio.gather(*beside, return_exceptions=True)
 
 
-def _config(settings: ConsoleSettings, pool: Pool) -> uvicorn.Config:
+def certificate_of(settings: ConsoleSettings) -> ServingCertificate | None:
+    """Return what the API serves with, None without TLS. Raises Permanent when its files cannot be used."""
+    tls = settings.api.tls
+    return None if tls is None else ServingCertificate(tls, "api")
+
+
+def _config(settings: ConsoleSettings, pool: Pool, certificate: ServingCertificate | None) -> uvicorn.Config:
     api = settings.api
-    return uvicorn.Config(
+    config = uvicorn.Config(
         application(settings, pool, Instructions.load(settings.instructions_file)),
         log_config=None,
         access_log=False,
@@ -93,9 +108,11 @@ def _config(settings: ConsoleSettings, pool: Pool) -> uvicorn.Config:
         timeout_keep_alive=HEADERS_WITHIN_S,
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=MOST_HEADER_BYTES,
-        ssl_certfile=api.cert_file,
-        ssl_keyfile=api.key_file,
     )
+    config.load()
+    # Its own would take any cipher of OpenSSL, and keep the certificate that it began with.
+    config.ssl = None if certificate is None else certificate.context
+    return config
 
 
 async def _welcome(pool: Pool, settings: ConsoleSettings, stop: asyncio.Event) -> None:
@@ -119,15 +136,34 @@ async def _welcome(pool: Pool, settings: ConsoleSettings, stop: asyncio.Event) -
         return
 
 
+async def _take_over(pool: Pool, settings: ConsoleSettings) -> None:
+    """Keep second factors under today's key, and say what is wrong with how they are kept."""
+    done = await login.take_over(pool, settings.login)
+    if done.sealed:
+        _log.info("second factors are kept under another key now", users=done.sealed)
+    if done.lost:
+        _log.error("second factors that no key opens: users reset lets their owners set up others", users=done.lost)
+    if settings.login.second_factor_key_file is None:
+        _log.warning(UNSEALED)
+
+
 async def _forget(pool: Pool) -> None:
     while True:
         try:
             await login.forget_old(pool)
             async with pool.connection() as connection:
                 await forget_old(connection)
+                async with connection.transaction():
+                    await approvals.end_due(connection)
         except (Transient, Permanent) as error:
             _log.warning("what is old could not be deleted", reason=str(error))
         await asyncio.sleep(FORGET_EVERY_S)
+
+
+async def _follow(certificate: ServingCertificate) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        certificate.refresh()
 
 
 async def _either(stop: asyncio.Event, task: asyncio.Task[None]) -> None:

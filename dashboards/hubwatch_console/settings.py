@@ -10,12 +10,18 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from hubwatch_alarms.settings import ShelvingSection
-from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, TelemetrySection
+from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, ServerTlsSection, TelemetrySection
 from hubwatch_core.config.addresses import ListenAddress, is_loopback
 from hubwatch_core.config.sections import Port, Secret
+from hubwatch_core.config.tls import unusable_key
+from hubwatch_core.enrolment import fingerprint_of
+from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import EVERY_HUB, Role
 from hubwatch_store.database import DatabaseSection
 from hubwatch_store.login import LoginSection
+
+UNSEALED = "keys of second factors are kept unencrypted: set login.second_factor_key_file"
+"""Told by check-config and at the start."""
 
 
 class ApiSection(Section):
@@ -33,6 +39,9 @@ class ApiSection(Section):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 24)] = Field(
         65_536, description="Largest request; more is refused before it is read."
     )
+    max_site_bytes: Annotated[int, Field(ge=1024, le=1 << 24)] = Field(
+        1 << 20, description="The same for the file of a site, which is read only of somebody who is logged in."
+    )
     requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = Field(
         20.0, description="Requests a second that one address may make on average."
     )
@@ -40,6 +49,19 @@ class ApiSection(Section):
         100.0, description="Requests that one address may make at once."
     )
     max_connections: Annotated[int, Field(ge=10, le=100_000)] = Field(1000, description="Connections at a time.")
+
+    @property
+    def tls(self) -> ServerTlsSection | None:
+        """Return what we serve TLS with, None where we do not."""
+        if self.cert_file is None or self.key_file is None:
+            return None
+        return ServerTlsSection(cert_file=self.cert_file, key_file=self.key_file)
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """Certificate and key must be such, and belong together."""
+        unusable = None if self.tls is None else unusable_key(self.tls)
+        if unusable is not None:
+            yield (unusable[0],), unusable[1]
 
     def conflicts(self) -> Iterator[Conflict]:
         """Credentials do not cross a network in the clear."""
@@ -102,6 +124,34 @@ class OidcSection(Section):
         raise ValueError("must be an address with https://")
 
 
+class AuthoritySection(Section):
+    """The hub's own authority, for which agents are given leave to enrol."""
+
+    ca_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/pki/ca.pem"],
+        description="The root that `hubwatch pki init` made (PEM): tokens for `hubwatch agent enrol` carry its "
+        "fingerprint. Unset: this API gives no leave to enrol.",
+    )
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """The file must hold a certificate."""
+        if self.ca_file is not None:
+            try:
+                self.fingerprint()
+            except Permanent as error:
+                yield ("ca_file",), str(error)
+
+    def fingerprint(self) -> str:
+        """Return by what a gateway knows the root; raises Permanent where there is none."""
+        if self.ca_file is None:
+            raise Permanent("this API knows no root to enrol for: set authority.ca_file in its configuration")
+        try:
+            return fingerprint_of(self.ca_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            raise Permanent(f"{self.ca_file} holds no certificate (PEM)") from None
+
+
 class ConsoleSettings(Section):
     """Everything `hubwatch console` needs to know."""
 
@@ -111,6 +161,7 @@ class ConsoleSettings(Section):
     api: ApiSection = Field(default_factory=ApiSection)
     login: LoginSection = Field(default_factory=LoginSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    authority: AuthoritySection = Field(default_factory=AuthoritySection)
     oidc: OidcSection | None = Field(
         None, description="Logins by an identity provider (OpenID Connect: authorisation code with PKCE)."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ import typer
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say, say_json
-from hubwatch_ops.login import client_of, somebody
 
 app = typer.Typer(name="approvals", help="Acts that wait for a second person.", no_args_is_help=True)
 
@@ -26,7 +24,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
 ) -> None:
     """List what waits for a second person at the hubs that you see."""
-    found = asyncio.run(client_of(somebody()).ask("GET", f"/approvals?decided={str(decided).lower()}"))
+    found = _ask("GET", f"/approvals?decided={str(decided).lower()}")
     if as_json:
         say_json(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -40,7 +38,7 @@ def list_(
 @border
 def approve(number: Number, note: Note = None) -> None:
     """Agree to an act that somebody else asked for; it is done at once, where hubwatch does it itself."""
-    decided = asyncio.run(client_of(somebody()).ask("POST", f"/approvals/{number}/approve", {"note": note}))
+    decided = _ask("POST", f"/approvals/{number}/approve", {"note": note})
     done = "and done" if decided["done"] else f"; {one_line(decided['asked_by'])} can do it now"
     say(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is approved {done}".replace(" ;", ";"))
 
@@ -49,8 +47,14 @@ def approve(number: Number, note: Note = None) -> None:
 @border
 def refuse(number: Number, note: Note = None) -> None:
     """Refuse an act that somebody else asked for."""
-    decided = asyncio.run(client_of(somebody()).ask("POST", f"/approvals/{number}/refuse", {"note": note}))
+    decided = _ask("POST", f"/approvals/{number}/refuse", {"note": note})
     say(f"{one_line(decided['act'])} of {one_line(decided['subject'])} is refused")
+
+
+def _ask(method: str, path: str, body: object = None) -> Any:
+    from hubwatch_core.http.logged_in import somebody
+
+    return somebody().ask(method, path, body)
 
 
 def _line(each: dict[str, Any]) -> str:

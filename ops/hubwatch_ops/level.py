@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -17,15 +14,17 @@ from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say, say_json
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.connected import at_their_word, with_database
+from hubwatch_ops.database.options import By, ConfigFile, Dsn
 
 if TYPE_CHECKING:
+    from hubwatch_core.permission import Actor
     from hubwatch_store.database import DatabaseConnection
     from hubwatch_store.site import Level, LevelChange, Scale
 
 app = typer.Typer(name="level", help="The security level of a hub (ISPS/MARSEC 1 to 3).", no_args_is_help=True)
 
-Result = TypeVar("Result")
+NAME = "hubwatch level"
 WORDS = {1: "normal", 2: "heightened", 3: "exceptional"}
 
 
@@ -39,10 +38,7 @@ def set_(
         str | None,
         typer.Option("--until", help="When the level before is in force again, as 2026-11-21T20:15 in the hub's time."),
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", help="Who says so, where the hub has no directory of users; else it is who is logged in."),
-    ] = None,
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
@@ -53,40 +49,40 @@ def set_(
     if by is None:
         _set_over_api(hub, level, note, until)
         return
-
     end: datetime | None = None
     if until is not None:
-        with connection_to(config, dsn, "hubwatch level") as connection:
+        with connection_to(config, dsn, NAME) as connection:
             end = _moment(until, ZoneInfo(site.time_zone(connection, hub)))
-    former = _run(lambda link: _set_unverified(link, hub, level, by, note, end), config, dsn)
+    former = at_their_word(
+        lambda link, person: _set_unverified(link, person, hub, level, note, end), by, config, dsn, NAME
+    )
     ends = "" if end is None else f" until {end:%Y-%m-%d %H:%M %Z}, then at the one before again"
     say(f"hub {hub} is at level {level} ({WORDS[level]}){ends}; before it was {former}")
 
 
 def _set_over_api(hub: str, level: int, note: str, until: str | None) -> None:
-    from hubwatch_ops.login import client_of, somebody
+    from hubwatch_core.http.logged_in import somebody, waits
 
     end = None
     if until is not None:
         end = _moment(until, None).isoformat()
-    client = client_of(somebody())
-    answer = asyncio.run(client.ask("POST", f"/hubs/{hub}/level", {"level": level, "note": note, "until": end}))
-    if "approval" in answer:
-        say(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
+    answer = somebody().ask("POST", f"/hubs/{hub}/level", {"level": level, "note": note, "until": end})
+    waiting = waits(answer)
+    if waiting is not None:
+        say(f"it {waiting}")
         return
     say(f"hub {hub} is at level {level} ({WORDS[level]}); before it was {answer['former']}")
 
 
 async def _set_unverified(
-    link: DatabaseConnection, hub: str, level: int, by: str, note: str, until: datetime | None
+    link: DatabaseConnection, person: Actor, hub: str, level: int, note: str, until: datetime | None
 ) -> int:
     from hubwatch_core.permission import changing_level
     from hubwatch_store import site
-    from hubwatch_store.users import record, taken_at_their_word
+    from hubwatch_store.users import record
 
-    person = await taken_at_their_word(link, by)
     async with link.transaction():
-        former = await site.set_level(link, hub, level, by=by, note=note, until=until)
+        former = await site.set_level(link, hub, level, by=person.name, note=note, until=until)
         await record(link, person, changing_level(former, level), f"level {level}", hub=hub, details={"note": note})
     return former
 
@@ -107,7 +103,7 @@ def show(
         changes = [] if hub is None else await site.level_history(connection, hub)
         return await site.levels(connection, hub), changes, await site.scales(connection)
 
-    levels, changes, scales = _run(ask, config, dsn)
+    levels, changes, scales = with_database(ask, config, dsn, NAME)
     if hub is not None and not levels:
         raise Permanent(f"there is no hub {one_line(hub)}")
     if as_json:
@@ -158,17 +154,3 @@ def _moment(text: str, zone: ZoneInfo | None) -> datetime:
     if moment <= datetime.now(UTC):
         raise BadCall(f"--until {escaped(text)} is over already")
     return moment
-
-
-def _run(work: Callable[[DatabaseConnection], Awaitable[Result]], config: Path | None, dsn: str | None) -> Result:
-    from hubwatch_ops.database.settings import load_database
-    from hubwatch_store.database import check_schema, connect
-
-    settings = load_database(config, dsn)
-    check_schema(settings)
-
-    async def connected() -> Result:
-        async with await connect(settings, "hubwatch level") as connection:
-            return await work(connection)
-
-    return asyncio.run(connected())

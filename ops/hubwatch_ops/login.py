@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,6 @@ from hubwatch_core.process import border
 from hubwatch_core.terminal import say
 
 if TYPE_CHECKING:
-    from hubwatch_core.credentials.kept_login import KeptLogin
     from hubwatch_core.http.api_client import ApiClient
 
 PLACES = ("auto", "keyring", "file")
@@ -31,6 +31,9 @@ def login(
     ca_file: Annotated[
         str | None, typer.Option("--ca-file", help="CA certificates of the hub (PEM), where the system has them not.")
     ] = None,
+    allow_plain: Annotated[
+        bool, typer.Option("--allow-plain", help="Take http:// to another machine: whoever is on the way reads all.")
+    ] = False,
     oidc: Annotated[
         bool, typer.Option("--oidc", help="Log in at the hub's identity provider, in the browser.")
     ] = False,
@@ -41,7 +44,9 @@ def login(
 
     if store not in PLACES:
         raise BadCall(f"--store is one of {', '.join(PLACES)}")
-    client = ApiClient(checked_address(address), ca_file=ca_file)
+    # It is used again from wherever the next command is given.
+    ca_file = None if ca_file is None else str(Path(ca_file).absolute())
+    client = ApiClient(checked_address(address, allow_plain=allow_plain), ca_file=ca_file)
     if oidc:
         from hubwatch_ops.oidc_login import log_in_by_browser
 
@@ -58,12 +63,13 @@ def logout() -> None:
     """End the session and forget its token."""
     from hubwatch_core.credentials.kept_login import forget, kept
     from hubwatch_core.http.api_client import ApiRefused
+    from hubwatch_core.http.logged_in import LoggedIn
 
     known = kept()
     if known is None:
         raise Permanent(NOBODY)
     try:
-        asyncio.run(client_of(known).ask("POST", "/logout"))
+        LoggedIn(known).ask("POST", "/logout")
     except ApiRefused as refused:
         if refused.status != 401:  # else its session was over already
             raise
@@ -76,32 +82,16 @@ def logout() -> None:
 def whoami() -> None:
     """Show who is logged in, and what they may do where."""
     from hubwatch_core.credentials.kept_login import kept
+    from hubwatch_core.http.logged_in import LoggedIn
 
     known = kept()
     if known is None:
         raise Permanent(NOBODY)
-    me = asyncio.run(client_of(known).ask("GET", "/me"))
+    me = LoggedIn(known).ask("GET", "/me")
     grants = ", ".join(f"{each['role']} at {' and '.join(each['hubs'])}" for each in me["grants"]) or "without a role"
     say(one_line(f"{me['name']} at {known.address}: {grants}").replace("at *", "at every hub"))
     for need in me["needs"]:
         say(f"to be set up first: {one_line(need).replace('_', ' ')}; `hubwatch login` does it")
-
-
-def somebody() -> KeptLogin:
-    """Return who is logged in; raises BadCall when nobody is."""
-    from hubwatch_core.credentials.kept_login import kept
-
-    known = kept()
-    if known is None:
-        raise BadCall(f"{NOBODY}; where the hub has no directory of users, say who you are with --by")
-    return known
-
-
-def client_of(known: KeptLogin) -> ApiClient:
-    """Return the API as somebody who is logged in."""
-    from hubwatch_core.http.api_client import ApiClient
-
-    return ApiClient(known.address, known.token, known.ca_file)
 
 
 def _by_password(client: ApiClient, user: str) -> dict[str, Any]:

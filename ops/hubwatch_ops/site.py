@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import hand_over, say, say_json
 from hubwatch_ops.cardholders import app as cardholders_app
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.options import By, ConfigFile, Dsn
 from hubwatch_ops.site_database import Hub, connection_to, hub_meant
 
 if TYPE_CHECKING:
@@ -94,25 +94,42 @@ def check(file: SiteFile, config: ConfigFile = None, dsn: Dsn = None) -> None:
 @border
 def apply(
     file: SiteFile,
-    by: Annotated[str, typer.Option("--by", help="Who puts it in force; stands in the history.")],
     note: Annotated[str, typer.Option("--note", help="Why; stands in the history.")],
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
     """Put a file in force, as one new version or not at all."""
     from hubwatch_site import load_site
     from hubwatch_store.site import apply as put_in_force
+    from hubwatch_store.users import check_no_directory
 
     load_site(file)
-    with connection_to(config, dsn) as connection:
-        done = put_in_force(connection, file.read_text(encoding="utf-8-sig"), by=by, note=note, where=str(file))
-    if not done.is_new:
-        say(f"nothing to do: version {done.version} of hub {done.hub} is this file")
+    text = file.read_text(encoding="utf-8-sig")
+    if by is None:
+        _apply_over_api(text, note)
         return
-    say(f"version {done.version} of hub {done.hub} is in force")
-    for verb, counts in (("written", done.written), ("removed", done.removed)):
+    with connection_to(config, dsn) as connection:
+        check_no_directory(connection)
+        done = put_in_force(connection, text, by=by, note=note, where=str(file))
+    _say_applied(done.hub, done.version, done.is_new, done.written, done.removed)
+
+
+def _apply_over_api(text: str, note: str) -> None:
+    from hubwatch_core.http.logged_in import somebody
+
+    done = somebody().ask("PUT", "/site", {"file": text, "note": note})
+    _say_applied(done["hub"], done["version"], done["new"], done["written"], done["removed"])
+
+
+def _say_applied(hub: str, version: int, is_new: bool, written: Mapping[str, int], removed: Mapping[str, int]) -> None:
+    if not is_new:
+        say(f"nothing to do: version {version} of hub {one_line(hub)} is this file")
+        return
+    say(f"version {version} of hub {one_line(hub)} is in force")
+    for verb, counts in (("written", written), ("removed", removed)):
         for table, count in counts.items():
-            say(f"  {table}: {count} {verb}")
+            say(f"  {one_line(table)}: {count} {verb}")
 
 
 @app.command()

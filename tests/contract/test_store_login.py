@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -113,12 +116,12 @@ async def test_second_factor_is_wanted_of_a_supervisor_and_a_code_is_good_once(p
     robin = await caller(pool, begun)
     assert robin.person.needs == ("second_factor",)
     other = (await logged_in(pool, "robin", GOOD))[1]
-    key, address = await login.begin_second_factor(pool, robin)
+    key, address = await login.begin_second_factor(pool, LoginSection(), robin)
     assert address.startswith("otpauth://totp/hubwatch:robin?")
     with pytest.raises(login.LoginRefused):
-        await login.confirm_second_factor(pool, robin, "000000")
+        await login.confirm_second_factor(pool, LoginSection(), robin, "000000")
     totp, now = pyotp.TOTP(key), time.time()
-    await login.confirm_second_factor(pool, robin, totp.at(int(now) - 30))
+    await login.confirm_second_factor(pool, LoginSection(), robin, totp.at(int(now) - 30))
     assert (await caller(pool, begun)).person.needs == ()
     async with pool.connection() as connection:
         assert await who(connection, other.token) is None, "a session without the second factor goes on"
@@ -128,7 +131,7 @@ async def test_second_factor_is_wanted_of_a_supervisor_and_a_code_is_good_once(p
         await logged_in(pool, "robin", GOOD, totp.at(int(now) - 30))
     await logged_in(pool, "robin", GOOD, totp.at(int(now) + 1))
     with pytest.raises(Permanent, match="already"):
-        await login.begin_second_factor(pool, robin)
+        await login.begin_second_factor(pool, LoginSection(), robin)
 
 
 async def test_reset_ends_sessions_and_takes_the_second_factor_away(pool: Pool) -> None:
@@ -199,3 +202,71 @@ async def test_password_is_not_guessed_over_a_session_that_somebody_took(pool: P
             await login.change_password(pool, settings, kim, "wrong", GOOD + "!", HERE)
     with pytest.raises(login.LoginLocked):
         await login.change_password(pool, settings, kim, GOOD, GOOD + "!", HERE)
+
+
+def sealing(tmp_path: Path, name: str, **more: Path) -> LoginSection:
+    """Return settings with a key of that name, made at the first time."""
+    file = tmp_path / name
+    if not file.exists():
+        file.write_text(base64.b64encode(os.urandom(32)).decode(), encoding="ascii")
+        file.chmod(0o600)
+    return LoginSection(second_factor_key_file=file, **more)
+
+
+async def kept_factor(pool: Pool, name: str) -> str:
+    asked = "SELECT second_factor FROM hubwatch.user_secrets s JOIN hubwatch.users u ON u.id = s.user WHERE u.name = %s"
+    async with pool.connection() as connection:
+        row = await (await connection.execute(asked, [name])).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+async def with_factor(pool: Pool, settings: LoginSection, name: str) -> pyotp.TOTP:
+    """Let somebody have a password and a second factor that is confirmed."""
+    robin = await caller(pool, await with_password(pool, name, Role.SUPERVISOR))
+    key, _ = await login.begin_second_factor(pool, settings, robin)
+    totp = pyotp.TOTP(key)
+    await login.confirm_second_factor(pool, settings, robin, totp.now())
+    return totp
+
+
+def next_code(totp: pyotp.TOTP) -> str:
+    """Return a code that was not used yet, and is good for longer than this test takes."""
+    return totp.at(int(time.time()) + 30)
+
+
+async def test_second_factor_is_kept_sealed_where_there_is_a_key(pool: Pool, tmp_path: Path) -> None:
+    settings = sealing(tmp_path, "today")
+    totp = await with_factor(pool, settings, "robin")
+    kept = await kept_factor(pool, "robin")
+    assert kept.startswith("s1.")
+    assert totp.secret not in kept
+    await logged_in(pool, "robin", GOOD, next_code(totp), settings)
+    assert await login.take_over(pool, settings) == (0, 0)
+
+
+async def test_second_factor_that_was_kept_plain_or_under_the_former_key_is_taken_over(
+    pool: Pool, tmp_path: Path
+) -> None:
+    totp = await with_factor(pool, LoginSection(), "robin")
+    assert await kept_factor(pool, "robin") == totp.secret
+    former = sealing(tmp_path, "former")
+    assert await login.take_over(pool, former) == (1, 0)
+    first = await kept_factor(pool, "robin")
+    today = sealing(tmp_path, "today", former_second_factor_key_file=tmp_path / "former")
+    assert await login.take_over(pool, today) == (1, 0)
+    assert totp.secret not in first + await kept_factor(pool, "robin")
+    await logged_in(pool, "robin", GOOD, next_code(totp), sealing(tmp_path, "today"))
+
+
+async def test_second_factor_whose_key_is_lost_says_so_and_a_reset_helps(pool: Pool, tmp_path: Path) -> None:
+    totp = await with_factor(pool, sealing(tmp_path, "lost"), "robin")
+    today = sealing(tmp_path, "today")
+    assert await login.take_over(pool, today) == (0, 1)
+    with pytest.raises(login.SecondFactorLost, match="hubwatch users reset"):
+        await logged_in(pool, "robin", GOOD, next_code(totp), today)
+    async with pool.connection() as connection, directory.changing(connection):
+        one_time = await login.reset(connection, await existing_user(connection, "robin"), by=ROOT)
+    user, _ = await logged_in(pool, "robin", one_time, settings=today)
+    assert user.needs == ("password", "second_factor")
+    assert await login.take_over(pool, today) == (0, 0)

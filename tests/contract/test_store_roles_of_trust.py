@@ -32,6 +32,7 @@ from hubwatch_store.enrolment import (
 from hubwatch_store.ingest import Departure, Letter, Mistrust, Writer, evidence, signed_lines
 from hubwatch_store.keeping import legal_hold, privacy
 from hubwatch_store.login import LoginSection
+from hubwatch_store.site import apply
 from hubwatch_store.upkeep import maintain
 from hubwatch_store.users import (
     User,
@@ -46,6 +47,7 @@ from hubwatch_store.users import (
 )
 from support.kept_database import DAY, HUB, NOW, kept_in
 from support.role_logins import RoleLogins, roles_in
+from support.site_applied import fenced
 from support.store_examples import OTHER_EPOCH, birth, frame, message, offer, one, rows
 
 ROLES = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "up", "reader", "all")
@@ -70,11 +72,11 @@ READ = {
     "login_failures": {"console"},
     "oidc_logins": {"console"},
     "approvals": {"console"},
-    "agent_keys": {"collector", "detectors", "operator", "up"},
-    "enrolment_tokens": {"operator", "up"},
+    "agent_keys": {"collector", "console", "detectors", "operator", "up"},
+    "enrolment_tokens": {"console", "operator", "up"},
     "intake_finding": {"collector", "maintenance", "operator", "up"},
-    "sensor_grant": {"collector", "detectors", "operator", "up"},
-    "sensor_claim": {"collector", "operator", "up"},
+    "sensor_grant": {"collector", "console", "detectors", "operator", "up"},
+    "sensor_claim": {"collector", "console", "operator", "up"},
     "signed_frame": {"collector", "maintenance", "operator", "up"},
     "privacy_erasures": {"collector", "maintenance", "operator", "up"},
     "retention_person": {"collector", "maintenance", "operator", "up"},
@@ -88,11 +90,11 @@ WRITE = {
     "login_failures": {"console"},
     "oidc_logins": {"console"},
     "approvals": {"console"},
-    "agent_keys": {"operator", "up"},
-    "enrolment_tokens": {"operator", "up"},
+    "agent_keys": {"console", "operator", "up"},
+    "enrolment_tokens": {"console", "operator", "up"},
     "intake_finding": {"collector", "maintenance", "up"},
-    "sensor_grant": {"collector", "operator", "up"},
-    "sensor_claim": {"collector", "operator", "up"},
+    "sensor_grant": {"collector", "console", "operator", "up"},
+    "sensor_claim": {"collector", "console", "operator", "up"},
     "signed_frame": {"collector", "maintenance", "up"},
     "legal_hold_release": {"console", "operator"},
     "privacy_erasures": {"collector", "maintenance", "operator", "up"},
@@ -304,7 +306,7 @@ async def logged_in(pool: Pool) -> None:
         caller = await who(connection, begun.token)
     assert caller is not None
     await login.change_password(pool, settings, caller, one_time, GOOD, HERE)
-    await login.begin_second_factor(pool, caller)
+    await login.begin_second_factor(pool, settings, caller)
     with pytest.raises(login.LoginRefused):
         await login.log_in(pool, settings, name, "wrong", None, HERE)
     begun_elsewhere = await login.begin_oidc(pool, "https://hub/back")
@@ -338,6 +340,40 @@ async def test_console_knows_people_and_lets_two_agree(logins: RoleLogins) -> No
                 await approvals.decide(connection, second, found, agree=True, note=None, done=True)
             assert [each.decision for each in await approvals.approvals(connection, decided=True)] == ["approved"]
     assert one(logins.dsn, "SELECT by FROM legal_hold_release") == "kim and lee"
+
+
+async def test_console_does_what_people_order_and_makes_no_key(logins: RoleLogins) -> None:
+    await mistrusted(logins)
+    hub, key = "harbour", os.urandom(32)
+    kim = Actor("kim", (Grant(Role.TECHNICIAN, frozenset({hub})),))
+    async with await connect(logins.settings("operator")) as service:
+        token, _ = await make_token(service, hub, AGENT, by="ann", valid_s=60)
+        await redeem(service, token, hub, AGENT, key, source=HERE, issue=lambda *_: issue(key))
+    async with await connect(logins.settings("console")) as connection:
+        token, _ = await make_token(connection, hub, AGENT, by="kim", valid_s=60, verified=True)
+        other = os.urandom(32)
+        with pytest.raises(Permanent):
+            await redeem(connection, token, hub, AGENT, other, source=HERE, issue=lambda *_: issue(other))
+        await ask_renewal(connection, hub, AGENT, by="kim", verified=True)
+        async with connection.transaction():
+            await approvals.ask(
+                connection, kim, UserAct.CERTIFICATE_REVOKE, hub=hub, subject=f"agent {AGENT}", reason="stolen",
+                valid_s=60, details={"agent": AGENT},
+            )  # fmt: skip
+        assert await revoke(connection, hub, AGENT, by="kim", reason="stolen", agreed_by="robin")
+        await devices.give(connection, hub, "rpm-2", OTHER, "kim", "moved")
+        await devices.share(connection, hub, "rpm-2", AGENT, "kim", "both see it")
+        await devices.move(connection, hub, "rpm-2", "pier", "kim", "moved")
+        await devices.replace(connection, hub, "rpm-2", "kim", "worn out")
+        await devices.rename(connection, hub, "rpm-2", "rpm-3", "kim", "renamed")
+        with psycopg.connect(logins.dsn, autocommit=True) as owner:
+            owner.execute("UPDATE hubwatch.agents SET state = 'offline'")
+        for agent in (AGENT, OTHER):
+            await devices.forget_agent(connection, hub, agent, "kim", "scrapped")
+    with connect_sync(logins.settings("console")) as command:
+        apply(command, fenced(hub), by="kim", note="as built", verified=True)
+        legal_hold.add(command, hub=hub, sensor=None, held_from=NOW, held_to=None, reason="7", by="kim", verified=True)
+    assert "integrity.revocation_asked" in told(logins.dsn)
 
 
 def test_backup_has_people_and_keys_too(logins: RoleLogins, tmp_path: Path) -> None:

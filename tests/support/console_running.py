@@ -72,7 +72,8 @@ async def running_api(dsn: str, **sections: object) -> AsyncIterator[Client]:
     task = asyncio.create_task(serve_api(settings, Context.make("console"), listener, stop))
     try:
         async with aiohttp.ClientSession() as http:
-            yield Client(f"http://127.0.0.1:{listener.getsockname()[1]}", http)
+            scheme = "http" if settings.api.tls is None else "https"
+            yield Client(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", http)
     finally:
         stop.set()
         await task

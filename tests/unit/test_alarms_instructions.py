@@ -38,6 +38,7 @@ TYPES = [
     "integrity.sensor_claimed",
     "integrity.agent_limited",
     "integrity.unit_changed",
+    "integrity.revocation_asked",
 ]
 
 

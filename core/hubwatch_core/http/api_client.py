@@ -27,8 +27,11 @@ class ApiRefused(Permanent):
         super().__init__(text)
 
 
-def checked_address(text: str) -> str:
-    """Return the address of an API without a final slash; raises BadCall for one that would show tokens to others."""
+def checked_address(text: str, *, allow_plain: bool = False) -> str:
+    """Return the address of an API without a final slash.
+
+    Raises BadCall for one that would show passwords and tokens to others, unless `allow_plain`.
+    """
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -37,8 +40,11 @@ def checked_address(text: str) -> str:
         raise BadCall("that is no address of an API: write it like https://hub.example:8443") from None
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
         raise BadCall("that is no address of an API: write it like https://hub.example:8443")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise BadCall("a login over http:// can be read on the way: the address must begin with https://")
+    if parts.scheme == "http" and not is_loopback(host) and not allow_plain:
+        raise BadCall(
+            "a login over http:// can be read on the way: the address must begin with https:// (or, where nobody else "
+            "can reach the network, give --allow-plain)"
+        )
     return text.rstrip("/")
 
 
@@ -65,11 +71,17 @@ class ApiClient:
                     ssl=self._trust(),
                 ) as response,
             ):  # fmt: skip
-                text = await response.content.read(MOST_ANSWER_BYTES)
-                return _answer(response.status, response.content_type, text)
+                return _answer(response.status, response.content_type, await _text_of(response))
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Permanent(self._not_trusted(error.certificate_error)) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             why = one_line(str(error)) or type(error).__name__
             raise Transient(f"{self.address} does not answer: {why}") from None
+
+    def _not_trusted(self, error: Exception) -> str:
+        why = one_line(getattr(error, "verify_message", "")) or type(error).__name__
+        by = "the authorities of this system" if self.ca_file is None else self.ca_file
+        return f"{self.address} has a certificate that {by} do not vouch for ({why}): nothing was sent; see --ca-file"
 
     def _trust(self) -> ssl.SSLContext | bool:
         if self.ca_file is None:
@@ -78,6 +90,16 @@ class ApiClient:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError):
             raise Permanent(f"CA file {self.ca_file} cannot be used") from None
+
+
+async def _text_of(response: aiohttp.ClientResponse) -> bytes:
+    """Return a whole answer, which comes in pieces when it is large."""
+    text = bytearray()
+    async for piece in response.content.iter_any():
+        text += piece
+        if len(text) > MOST_ANSWER_BYTES:
+            raise Permanent(f"the answer has more than {MOST_ANSWER_BYTES >> 20} MiB")
+    return bytes(text)
 
 
 def _answer(status: int, kind: str, text: bytes) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import Connection
 
@@ -15,9 +15,24 @@ if TYPE_CHECKING:
     from hubwatch_core.audit_signature import SignedEnd
 
 _AT_A_TIME = 2000
-_FIRST_FORM, _SECOND_FORM = 1, 2
-_FORMS = (_FIRST_FORM, _SECOND_FORM)
-"""How rows of the alarms' journal were digested: without `verified`, and with it."""
+_FIRST_FORM = 1
+
+
+class _Held(NamedTuple):
+    """A journal with a table of its own that the chain holds by digests."""
+
+    name: str
+    act: str
+    query: str
+    forms: Mapping[int, int]
+    """How many fields at the end of a row each form of the digest leaves out."""
+
+
+_HELD = (
+    # The first form was without `verified`.
+    _Held("the alarms' journal", "alarm_journal", "alarms", {_FIRST_FORM: 1, 2: 0}),
+    _Held("the adjudications", "adjudication", "adjudications", {_FIRST_FORM: 0}),
+)
 
 
 def audit_rows(connection: Connection[Any], after: int = 0) -> Iterator[AuditRow]:
@@ -63,7 +78,8 @@ def verify(
         if len(head) != 1:
             yield ChainFault(None, "the chain has no head")
         yield from chain.finish(ChainEnd(*head[0]) if len(head) == 1 else None)
-        yield from _alarms(connection)
+        for held in _HELD:
+            yield from _check_held(connection, held)
 
 
 def _check_signatures(
@@ -79,36 +95,35 @@ def _check_signatures(
             yield ChainFault(each.id, "its signature is gone from the database")
 
 
-def _alarms(connection: Connection[Any]) -> Iterator[ChainFault]:
-    before = connection.execute(queries("audit")["alarms_before"]).fetchall()
-    yield from _check_alarms(_stream(connection, "alarms", {}), before)
+def _check_held(connection: Connection[Any], held: _Held) -> Iterator[ChainFault]:
+    before = connection.execute(queries("audit")["before"], {"act": f"{held.act} so far"}).fetchall()
+    yield from _compared(held, _stream(connection, held.query, {}), before)
 
 
-def _check_alarms(rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[ChainFault]:
+def _compared(held: _Held, rows: Iterable[tuple[Any, ...]], before: Sequence[tuple[Any, ...]]) -> Iterator[ChainFault]:
     # A later form holds the rows before it once more; only the first is all that the chain has of them.
     alone = max((until for until, _, form in before if form == _FIRST_FORM), default=0)
     former = [RunningDigest() for _ in before]
     for *fields, number, digest, form in rows:
         if fields[0] is None:
-            yield ChainFault(None, f"row {number} of the alarms' journal missing")
+            yield ChainFault(None, f"row {number} of {held.name} missing")
             continue
-        own = {each: _alarm_digest(fields, each) for each in _FORMS}
-        for held, (until, _, its_form) in zip(former, before, strict=True):
+        own = {each: _digest(fields, left_out) for each, left_out in held.forms.items()}
+        for running, (until, _, its_form) in zip(former, before, strict=True):
             if fields[0] <= until:
-                held.add(own.get(its_form))
+                running.add(own.get(its_form))
         if digest is None and fields[0] > alone:
-            yield ChainFault(None, f"row {fields[0]} of the alarms' journal was added past the chain")
+            yield ChainFault(None, f"row {fields[0]} of {held.name} was added past the chain")
         elif digest is not None and digest != own.get(form):
-            yield ChainFault(None, f"row {fields[0]} of the alarms' journal altered")
-    for held, (until, digest, _) in zip(former, before, strict=True):
-        if str(held) != digest:
-            yield ChainFault(None, f"the alarms' journal up to row {until} altered")
+            yield ChainFault(None, f"row {fields[0]} of {held.name} altered")
+    for running, (until, digest, _) in zip(former, before, strict=True):
+        if str(running) != digest:
+            yield ChainFault(None, f"{held.name} up to row {until} altered")
 
 
-def _alarm_digest(fields: Sequence[Any], form: int) -> str:
-    """Return the digest of a row of the alarms' journal; the first form leaves out the last field, `verified`."""
-    held = fields[:-1] if form == _FIRST_FORM else fields
-    return digest_of(*(None if each is None else str(each) for each in held))
+def _digest(fields: Sequence[Any], left_out: int) -> str:
+    """Return the digest of a row without its last fields, which an earlier form did not have."""
+    return digest_of(*(None if each is None else str(each) for each in fields[: len(fields) - left_out]))
 
 
 def _stream(connection: Connection[Any], name: str, values: dict[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -1,7 +1,7 @@
 """Agents and sensors over time: taken away for good, replaced, moved, renamed; and the journal that says by whom."""
 
 from hubwatch_store.devices.departures import forget_agent, forget_sensor, heard_of_departure
-from hubwatch_store.devices.journal import Act, acts
+from hubwatch_store.devices.journal import Act, acts, ordered
 from hubwatch_store.devices.keys import AgentKeys
 from hubwatch_store.devices.listings import lock
 from hubwatch_store.devices.lives import move, rename, replace
@@ -22,6 +22,7 @@ __all__ = [
     "lock",
     "move",
     "note_claims",
+    "ordered",
     "rename",
     "replace",
     "share",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple, cast
 
 from hubwatch_core.errors import Permanent
+from hubwatch_core.permission import Actor, UserAct
 from hubwatch_store.database import DatabaseConnection, Pool, translated
 from hubwatch_store.database.sql_files import queries
+from hubwatch_store.users import doing
 
 AGENT_FORGOTTEN, SENSOR_FORGOTTEN = "agent forgotten", "sensor forgotten"
 REPLACED, MOVED, RENAMED = "replaced", "moved", "renamed"
@@ -44,6 +47,19 @@ async def write(
     """Add an entry, inside the caller's transaction."""
     values = (action, hub, agent, sensor, target, birth, by, reason)
     await connection.execute(queries("devices")["write"], values)
+
+
+@asynccontextmanager
+async def ordered(
+    connection: DatabaseConnection, person: Actor, hub: str, subject: str, what: str, reason: str
+) -> AsyncIterator[None]:
+    """Make the transaction in which a person changes something of devices; it stands in the journal of acts, too.
+
+    Raises NotAllowed, Transient, Permanent.
+    """
+    details = {"what": what, "reason": reason}
+    async with doing(connection, person, UserAct.SENSOR_CHANGE, subject, hub=hub, details=details):
+        yield
 
 
 def check_words(by: str, reason: str) -> None:

@@ -89,31 +89,46 @@ async def revoked_serials(connection: DatabaseConnection) -> list[RevokedKey]:
         return [RevokedKey(*row) for row in await _rows(connection, "revoked", {})]
 
 
-async def revoke(connection: DatabaseConnection, hub: str, agent: str, *, by: str, reason: str) -> list[str]:
+async def check_revocable(connection: DatabaseConnection, hub: str, agent: str) -> None:
+    """Raise KeyRefused when an agent has no key that could be revoked."""
+    if not any(key.agent == agent and key.revoked_at is None for key in await agent_keys(connection, hub)):
+        raise _no_key(hub, agent)
+
+
+async def revoke(
+    connection: DatabaseConnection, hub: str, agent: str, *, by: str, reason: str, agreed_by: str | None = None
+) -> list[str]:
     """Revoke every key of an agent, and every token made for it; return the serials.
 
-    Raises Permanent when it has no key to revoke, Transient when the database is away.
+    With `agreed_by` two persons have shown who they are; else `by` is what somebody says. Raises Permanent when it has
+    no key to revoke, Transient when the database is away.
     """
-    named = {"hub": hub, "agent": agent, "by": by, "reason": reason}
+    both = by if agreed_by is None else f"{by} and {agreed_by}"
+    named = {"hub": hub, "agent": agent, "by": both, "reason": reason}
     with translated():
         async with connection.transaction():
             await connection.execute(queries("enrolment")["void"], named)
             serials = [str(row[0]) for row in await _rows(connection, "revoke", named)]
             if not serials:
-                raise KeyRefused(f"agent {hub}/{agent} has no key that could be revoked")
-            details = {"serials": serials, "reason": reason}
-            await journal(connection, "enrolment.revoked", who=by, hub=hub, subject=agent, details=details)
+                raise _no_key(hub, agent)
+            details: dict[str, object] = {"serials": serials, "reason": reason}
+            if agreed_by is not None:
+                details["agreed_by"] = agreed_by
+            await journal(
+                connection, "enrolment.revoked", who=by, verified=agreed_by is not None, hub=hub, subject=agent,
+                details=details,
+            )  # fmt: skip
     return serials
 
 
-async def ask_renewal(connection: DatabaseConnection, hub: str, agent: str, *, by: str) -> None:
+async def ask_renewal(connection: DatabaseConnection, hub: str, agent: str, *, by: str, verified: bool = False) -> None:
     """Ask an agent to take a new key; it does when it next asks. Raises Permanent when it has no good one."""
     named = {"hub": hub, "agent": agent}
     with translated():
         async with connection.transaction():
             if not await _rows(connection, "ask_renewal", named):
                 raise KeyRefused(f"agent {hub}/{agent} has no good key that could be renewed: enrol it anew")
-            await journal(connection, "enrolment.renewal_asked", who=by, hub=hub, subject=agent)
+            await journal(connection, "enrolment.renewal_asked", who=by, verified=verified, hub=hub, subject=agent)
 
 
 async def is_due(connection: DatabaseConnection, serial: str) -> bool:
@@ -161,6 +176,10 @@ async def register(connection: DatabaseConnection, hub: str, agent: str, issue: 
     key = await _found(connection, "by_serial", {"serial": made.serial})
     assert key is not None
     return key
+
+
+def _no_key(hub: str, agent: str) -> KeyRefused:
+    return KeyRefused(f"agent {hub}/{agent} has no key that could be revoked")
 
 
 async def _found(connection: DatabaseConnection, query: str, values: dict[str, Any]) -> AgentKey | None:

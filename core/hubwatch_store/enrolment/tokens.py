@@ -32,7 +32,7 @@ class PendingToken:
 
 
 async def make_token(
-    connection: DatabaseConnection, hub: str, agent: str, *, by: str, valid_s: float
+    connection: DatabaseConnection, hub: str, agent: str, *, by: str, valid_s: float, verified: bool = False
 ) -> tuple[str, datetime]:
     """Give leave to enrol an agent; return the token, which is shown once, and when it ends.
 
@@ -48,7 +48,9 @@ async def make_token(
             id_, ends = row
             assert isinstance(ends, datetime)
             details = {"token": id_, "expires": ends.isoformat()}
-            await journal(connection, "enrolment.token_made", who=by, hub=hub, subject=agent, details=details)
+            await journal(
+                connection, "enrolment.token_made", who=by, verified=verified, hub=hub, subject=agent, details=details
+            )
     return token, ends
 
 

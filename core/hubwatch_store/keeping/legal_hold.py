@@ -14,6 +14,8 @@ from typing import Any
 from psycopg import Connection
 
 from hubwatch_core.errors import Permanent
+from hubwatch_core.permission import UserAct
+from hubwatch_store.audit import journal_now
 from hubwatch_store.database import DatabaseConnection, fetch, translated, write
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.series import ENDLESS_YEAR, Span
@@ -50,8 +52,12 @@ def add(
     held_to: datetime | None,
     reason: str,
     by: str,
+    verified: bool = False,
 ) -> int:
-    """Make a hold and give its number; raises Permanent when hub or sensor are unknown or the times are in no order."""
+    """Make a hold and give its number; `verified` means that `by` has shown who they are.
+
+    Raises Permanent when hub or sensor are unknown or the times are in no order.
+    """
     if held_to is not None and held_to <= held_from:
         raise Permanent("a hold ends after it begins")
     if not reason.strip() or not by.strip():
@@ -64,8 +70,12 @@ def add(
             raise Permanent(f"there is no {'hub ' + hub if sensor is None else f'sensor {sensor} in hub {hub}'}")
         values = {"hub": hub, "sensor": sensor, "held_from": held_from, "held_to": held_to}
         row = connection.execute(sql["add"], {**values, "reason": reason, "by": by}).fetchone()
-    assert row is not None, "an insert of one row gives one row"
-    return int(row[0])
+        assert row is not None, "an insert of one row gives one row"
+        number = int(row[0])
+        details = {"sensor": sensor, "reason": reason}
+        subject = f"hold {number}"
+        journal_now(connection, UserAct.HOLD_MAKE, who=by, verified=verified, hub=hub, subject=subject, details=details)
+    return number
 
 
 def release(connection: Connection[Any], hold: int, *, reason: str, by: str) -> None:

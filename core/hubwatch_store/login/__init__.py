@@ -6,7 +6,6 @@ from hubwatch_store.login.login import (
     CodeWanted,
     LoginRefused,
     OneTimeOver,
-    begin_second_factor,
     begin_vouched,
     change_password,
     confirm_second_factor,
@@ -15,6 +14,7 @@ from hubwatch_store.login.login import (
     reset,
 )
 from hubwatch_store.login.oidc_logins import OidcLogin, begin_oidc, log_in_vouched, take_oidc
+from hubwatch_store.login.second_factors import SecondFactorLost, begin_second_factor, take_over
 from hubwatch_store.login.settings import LoginSection
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "LoginSection",
     "OidcLogin",
     "OneTimeOver",
+    "SecondFactorLost",
     "begin_oidc",
     "begin_second_factor",
     "begin_vouched",
@@ -36,4 +37,5 @@ __all__ = [
     "log_in_vouched",
     "reset",
     "take_oidc",
+    "take_over",
 ]

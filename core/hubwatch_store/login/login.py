@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from hubwatch_core.credentials import passwords, second_factor
+from hubwatch_core.credentials import passwords
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.login.attempts import NOBODY, count_attempt, succeeded
+from hubwatch_store.login.second_factors import code_fits
 from hubwatch_store.login.settings import ONE_TIME_S, LoginSection
 from hubwatch_store.users import (
     Begun,
@@ -57,7 +57,7 @@ async def log_in(
 ) -> tuple[User, Begun]:
     """Begin a session for whoever shows the password of a user, and a code where there is a second factor.
 
-    Raises LoginRefused, LoginLocked, CodeWanted, OneTimeOver, Transient.
+    Raises LoginRefused, LoginLocked, CodeWanted, OneTimeOver, SecondFactorLost, Transient.
     """
     with translated():
         async with pool.connection() as connection:
@@ -74,21 +74,13 @@ async def log_in(
                 raise OneTimeOver
             if row["confirmed"] and code is None:
                 raise CodeWanted
-            if row["confirmed"] and not await _code_fits(connection, row, code):
+            if row["confirmed"] and not await code_fits(connection, settings.sealing(), row, code):
                 await _refused(connection, name, address)
                 raise LoginRefused
             async with connection.transaction():
                 begun = await _begin(connection, settings, row["id"], name, address, "password")
             await _keep_up(connection, row, password)
             return await existing_user(connection, name), begun
-
-
-async def _code_fits(connection: DatabaseConnection, row: Mapping[str, Any], code: str | None) -> bool:
-    """Return whether a code is right and was not used before; from now on it was."""
-    step = (
-        None if row["second_factor"] is None else second_factor.step_of(row["second_factor"], code or "", time.time())
-    )
-    return step is not None and bool(await fetch(connection, "login", "use_code", user=row["id"], step=step))
 
 
 async def _begin(
@@ -132,25 +124,12 @@ async def change_password(
             await record(connection, caller.person, "user.password", caller.user.name)
 
 
-async def begin_second_factor(pool: Pool, caller: KnownCaller) -> tuple[str, str]:
-    """Return a new key and its address for an authenticator app; it counts once a code has confirmed it.
-
-    Raises Permanent when there is one already.
-    """
-    key = second_factor.new_key()
-    with translated():
-        async with pool.connection() as connection:
-            if not await fetch(connection, "login", "begin_second_factor", user=caller.user.id, key=key):
-                raise Permanent("there is a second factor already: `hubwatch users reset` takes it away")
-    return key, second_factor.address_of(key, caller.user.name)
-
-
-async def confirm_second_factor(pool: Pool, caller: KnownCaller, code: str) -> None:
+async def confirm_second_factor(pool: Pool, settings: LoginSection, caller: KnownCaller, code: str) -> None:
     """Let the second factor count from now on, and end the sessions that were begun without; raises LoginRefused."""
     with translated():
         async with pool.connection() as connection, connection.transaction():
             row = await _secrets(connection, caller.user.name)
-            if row is None or not await _code_fits(connection, row, code):
+            if row is None or not await code_fits(connection, settings.sealing(), row, code):
                 raise LoginRefused
             await end_sessions(connection, caller.user.id, "second factor set up", keep=caller.session.id)
             await record(connection, caller.person, "user.second_factor", caller.user.name)

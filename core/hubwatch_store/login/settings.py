@@ -7,7 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_core.config import Conflict, Section
+from hubwatch_core.config import Conflict, SecretFile, Section
+from hubwatch_core.credentials.sealing import SealingKeys, keys_in
+from hubwatch_core.errors import Permanent
 
 FORGET_USER_S = 86_400.0
 FORGET_ADDRESS_S = 3600.0
@@ -41,9 +43,36 @@ class LoginSection(Section):
         3600.0, description="Seconds that an act waits for a second person before it has to be asked for anew."
     )
 
+    second_factor_key_file: SecretFile | None = Field(
+        None,
+        examples=["/etc/hubwatch/second-factor.key"],
+        description="File with the key under which the keys of second factors are kept, 32 random bytes in base64. To "
+        "make one: (umask 077; openssl rand -base64 32 > second-factor.key). Unset: they are kept unencrypted. Without "
+        "it second factors are set up anew: `hubwatch users reset`.",
+    )
+    former_second_factor_key_file: SecretFile | None = Field(
+        None,
+        examples=["/etc/hubwatch/former-second-factor.key"],
+        description="File with the key before that, while what is kept under it is taken over: until the next start.",
+    )
+
+    def sealing(self) -> SealingKeys:
+        """Return the keys at hand, read anew. Raises Permanent where a file holds none, or others may read it."""
+        return keys_in(self.second_factor_key_file, self.former_second_factor_key_file)
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """Each file must hold a key."""
+        for name in ("second_factor_key_file", "former_second_factor_key_file"):
+            try:
+                keys_in(getattr(self, name))
+            except Permanent as error:
+                yield (name,), str(error)
+
     def conflicts(self) -> Iterator[Conflict]:
         """A session is over when it is idle before it is over anyway."""
         if self.idle_s > self.absolute_s:
             yield ("idle_s",), "must not be longer than absolute_s"
         if self.first_wait_s > self.max_wait_s:
             yield ("first_wait_s",), "must not be longer than max_wait_s"
+        if self.former_second_factor_key_file is not None and self.second_factor_key_file is None:
+            yield ("second_factor_key_file",), "is missing: former_second_factor_key_file only opens what was kept"

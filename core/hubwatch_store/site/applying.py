@@ -10,7 +10,9 @@ from typing import Any
 from psycopg import Connection, sql
 
 from hubwatch_core.errors import Permanent
+from hubwatch_core.permission import UserAct
 from hubwatch_site import HubSite, parse_site
+from hubwatch_store.audit import journal_now
 from hubwatch_store.database import translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.site.rows import TABLES, Row, SiteTable
@@ -28,11 +30,13 @@ class Applied:
     removed: dict[str, int]
 
 
-def apply(connection: Connection[Any], text: str, *, by: str, note: str, where: str = "site") -> Applied:
+def apply(
+    connection: Connection[Any], text: str, *, by: str, note: str, where: str = "site", verified: bool = False
+) -> Applied:
     """Put the site in the text of a file in force; a text that is in force already changes nothing.
 
-    Raises ConfigError for a site with mistakes, Permanent without a name or a reason, Transient when the database is
-    away; nothing is changed then.
+    `verified` means that `by` has shown who they are. Raises ConfigError for a site with mistakes, Permanent without a
+    name or a reason, Transient when the database is away; nothing is changed then.
     """
     site = parse_site(text, where)
     if not by.strip() or not note.strip():
@@ -53,6 +57,11 @@ def apply(connection: Connection[Any], text: str, *, by: str, note: str, where: 
             removed[table.name] = _remove(connection, table, hub, rows)
             written[table.name] = _write(connection, table, hub, rows, number)
         connection.execute(named["tell"], {"hub": hub})
+        details = {"sha256": digest, "note": note}
+        subject = f"version {number}"
+        journal_now(
+            connection, UserAct.SITE_APPLY, who=by, verified=verified, hub=hub, subject=subject, details=details
+        )
     return Applied(hub, number, is_new=True, written=_some(written), removed=_some(removed))
 
 

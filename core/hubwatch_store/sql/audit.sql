@@ -40,5 +40,12 @@ FROM hubwatch.alarm_journal j FULL JOIN (
     FROM hubwatch.audit WHERE act = 'alarm_journal'
 ) a ON a.row = j.id ORDER BY coalesce(j.id, a.row);
 
--- alarms_before: what the chain says of the alarms' journal before it was chained row by row, in each form
-SELECT (details ->> 'until')::bigint, details ->> 'digest', coalesce((details ->> 'form')::int, 1) FROM hubwatch.audit WHERE act = 'alarm_journal so far';
+-- before: what the chain says of a journal before it was chained row by row, in each form
+SELECT (details ->> 'until')::bigint, details ->> 'digest', coalesce((details ->> 'form')::int, 1) FROM hubwatch.audit WHERE act = %(act)s;
+
+-- adjudications: what people found alarms to be beside what the chain says of it
+SELECT j.id, j.alarm, (extract(epoch FROM j.at) * 1000000)::bigint, j.detection, j.verdict, j.by, j.note, j.verified::int,
+    a.row, a.digest, 1
+FROM hubwatch.adjudications j FULL JOIN (
+    SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest FROM hubwatch.audit WHERE act = 'adjudication'
+) a ON a.row = j.id ORDER BY coalesce(j.id, a.row);

@@ -20,6 +20,13 @@ WHERE "user" = %(user)s;
 UPDATE hubwatch.user_secrets SET second_factor = %(key)s, second_factor_step = 0
 WHERE "user" = %(user)s AND second_factor_confirmed IS NULL RETURNING "user";
 
+-- second_factors: the keys of second factors as they are kept
+SELECT "user", second_factor FROM hubwatch.user_secrets WHERE second_factor IS NOT NULL ORDER BY "user";
+
+-- reseal: the same key, kept under another one
+UPDATE hubwatch.user_secrets SET second_factor = %(kept)s
+WHERE "user" = %(user)s AND second_factor = %(former)s RETURNING "user";
+
 -- use_code: a code is good once
 UPDATE hubwatch.user_secrets SET second_factor_step = %(step)s,
     second_factor_confirmed = coalesce(second_factor_confirmed, clock_timestamp())

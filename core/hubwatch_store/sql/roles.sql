@@ -154,7 +154,7 @@ GRANT SELECT, INSERT ON hubwatch.frame, hubwatch.eviction, hubwatch.dead_frame, 
 TO @collector;
 GRANT INSERT (hub, name, mode) ON hubwatch.hubs TO @collector;
 GRANT DELETE ON hubwatch.dead_letters TO @collector;
-GRANT USAGE, SELECT ON SEQUENCE hubwatch.identity_generation TO @collector, @operator;
+GRANT USAGE, SELECT ON SEQUENCE hubwatch.identity_generation TO @collector, @operator, @console;
 GRANT EXECUTE ON FUNCTION hubwatch.ensure_partitions(text, timestamptz[]) TO @collector, @maintenance;
 
 -- What is believed of what agents say, and what was refused. The checks of a collector and of detectors are the same.
@@ -195,26 +195,31 @@ GRANT SELECT, INSERT, UPDATE ON hubwatch.users, hubwatch.user_secrets, hubwatch.
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.user_grants, hubwatch.user_sessions, hubwatch.login_failures,
     hubwatch.oidc_logins
 TO @console;
-GRANT INSERT ON hubwatch.legal_hold_release TO @console;
+GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 -- Commands ask whether there is a directory: then nobody acts by a name alone.
 GRANT SELECT ON hubwatch.users TO @operator;
 GRANT SELECT (id) ON hubwatch.users TO @alarms;
 
--- Enrolment: served by `hubwatch up`, or as an operator, whose commands it has too.
+-- Enrolment: served by `hubwatch up`, or as an operator, whose commands it has too. People at the console give leave, ask
+-- for new keys and revoke; they make no key.
 GRANT SELECT, INSERT, UPDATE ON hubwatch.agent_keys, hubwatch.enrolment_tokens TO @up, @operator;
+GRANT SELECT, INSERT, UPDATE ON hubwatch.enrolment_tokens TO @console;
+GRANT SELECT, UPDATE (revoked_at, revoked_by, reason, renewal_asked_at) ON hubwatch.agent_keys TO @console;
 
--- Operators at a terminal: the site, who has a badge, devices, holds, rules, and what could not be decoded.
+-- The site and devices, by operators at a terminal, and by people who are logged in at the console.
 GRANT INSERT, UPDATE, DELETE ON hubwatch.zones, hubwatch.zone_paths, hubwatch.doors, hubwatch.fence_sections,
     hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras,
-    hubwatch.zone_travel, hubwatch.shifts, hubwatch.cardholders, hubwatch.listing, hubwatch.sensors, hubwatch.sensor_owner
-TO @operator;
+    hubwatch.zone_travel, hubwatch.shifts, hubwatch.listing, hubwatch.sensors, hubwatch.sensor_owner
+TO @operator, @console;
+GRANT INSERT ON hubwatch.site_versions, hubwatch.device_journal TO @operator, @console;
+GRANT INSERT (hub, name, mode), UPDATE (name, mode) ON hubwatch.hubs TO @operator, @console;
+GRANT INSERT, UPDATE ON hubwatch.agents, hubwatch.channels, hubwatch.sensor_former TO @operator, @console;
+GRANT SELECT, UPDATE ON hubwatch.event TO @operator, @console;
+
+-- Operators at a terminal alone: who has a badge, rules, and what could not be decoded.
+GRANT INSERT, UPDATE, DELETE ON hubwatch.cardholders TO @operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.cardholder_names TO @operator;
-GRANT INSERT ON hubwatch.site_versions, hubwatch.cardholder_imports, hubwatch.device_journal, hubwatch.legal_hold,
-    hubwatch.legal_hold_release
-TO @operator;
-GRANT INSERT (hub, name, mode), UPDATE (name, mode) ON hubwatch.hubs TO @operator;
-GRANT INSERT, UPDATE ON hubwatch.agents, hubwatch.channels, hubwatch.sensor_former TO @operator;
-GRANT SELECT, UPDATE ON hubwatch.event TO @operator;
+GRANT INSERT ON hubwatch.cardholder_imports, hubwatch.legal_hold, hubwatch.legal_hold_release TO @operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.dead_letters TO @operator;
 GRANT SELECT ON hubwatch.reading, hubwatch.audit, hubwatch.audit_head, hubwatch.audit_signatures, hubwatch.retention_rule,
     hubwatch.retention_evidence, hubwatch.maintenance_journal, hubwatch.deletion_state, hubwatch.rollup_late,
@@ -222,8 +227,8 @@ GRANT SELECT ON hubwatch.reading, hubwatch.audit, hubwatch.audit_head, hubwatch.
 TO @operator, @console;
 GRANT INSERT, UPDATE ON hubwatch.retention_rule, hubwatch.retention_evidence TO @operator;
 GRANT INSERT ON hubwatch.audit_signatures TO @operator;
-GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.sensor_grant TO @operator;
-GRANT SELECT, DELETE ON hubwatch.sensor_claim TO @operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.sensor_grant TO @operator, @console;
+GRANT SELECT, DELETE ON hubwatch.sensor_claim TO @operator, @console;
 GRANT SELECT ON hubwatch.intake_finding, hubwatch.signed_frame, hubwatch.signed_frame_bounds TO @operator;
 
 -- Taking persons out of what was found, each time with a record: by an operator's order, or when it is old.

@@ -3,6 +3,7 @@
 from hubwatch_store.users import approvals, directory
 from hubwatch_store.users.approvals import Approval, NotAllowed
 from hubwatch_store.users.directory import User, existing_user, find_user, has_directory, parse_grants, parse_user_name
+from hubwatch_store.users.doing import check_may, doing
 from hubwatch_store.users.journal import record
 from hubwatch_store.users.known import KnownCaller, check_no_directory, taken_at_their_word, who
 from hubwatch_store.users.sessions import (
@@ -27,9 +28,11 @@ __all__ = [
     "User",
     "approvals",
     "begin_session",
+    "check_may",
     "check_no_directory",
     "current",
     "directory",
+    "doing",
     "end_session",
     "end_sessions",
     "existing_user",

@@ -19,6 +19,10 @@ from hubwatch_store.users.sessions import end_sessions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 NO_NAMES = frozenset({"system"})
+ADMINISTERED = (
+    "administrators of this hub can log in, so users are not changed by the database's password: log in with "
+    "`hubwatch login URL` and leave -c and --dsn out, or where none of them can any more, give --recover WHY"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +193,21 @@ async def _write_grants(connection: DatabaseConnection, user: int, grants: Seque
         await write(connection, "users", "grant", user=user, role=str(grant.role), hubs=sorted(grant.hubs))
 
 
+async def check_unadministered(connection: DatabaseConnection) -> None:
+    """Raise Permanent where an administrator of every hub can log in: then they change users, and no password does."""
+    for user in await users(connection):
+        if user.disabled is None and not user.needs and _administers(user):
+            raise Permanent(ADMINISTERED)
+
+
+def _administers(user: User) -> bool:
+    return any(grant.reaches(Role.ADMINISTRATOR, None) for grant in user.grants)
+
+
 async def _check_administered(connection: DatabaseConnection) -> None:
     """A directory that nobody may change any more could only be opened with the database's password."""
     for user in await users(connection):
-        everywhere = any(grant.reaches(Role.ADMINISTRATOR, None) for grant in user.grants)
-        if everywhere and user.disabled is None:
+        if _administers(user) and user.disabled is None:
             return
     raise Permanent("nobody would be left who may change users: make somebody else administrator of every hub first")
 

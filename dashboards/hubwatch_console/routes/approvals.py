@@ -14,7 +14,7 @@ from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, Rea
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import Actor, UserAct, changing_level, may, refusal
-from hubwatch_store import site
+from hubwatch_store import enrolment, site
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, database_clock, translated
 from hubwatch_store.keeping import legal_hold
@@ -116,6 +116,10 @@ async def carry_out(connection: DatabaseConnection, first: Actor, second: Actor,
         until = found.details.get("until")
         end = None if until is None else datetime.fromisoformat(until)
         await site.set_level(connection, found.hub, int(found.details["level"]), by=both, note=why, until=end)
+    elif found.act is UserAct.CERTIFICATE_REVOKE and found.hub is not None:
+        agent = str(found.details["agent"])
+        await enrolment.revoke(connection, found.hub, agent, by=first.name, reason=why, agreed_by=second.name)
+        return True
     elif found.act is UserAct.HOLD_RELEASE:
         await legal_hold.release_agreed(connection, int(found.details["hold"]), reason=why, by=both)
     else:

@@ -5,12 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from hubwatch_core.enrolment import MOST_TOKEN_S
+from hubwatch_core.ids import is_id
 from hubwatch_core.permission import Role
+
+
+def _name(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("must be 1 to 63 of a-z, 0-9, dots, dashes and underscores")
+    return text
+
 
 ShortText = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, AfterValidator(_name)]
+"""Of a hub, an agent, a sensor or a zone."""
+UserName = Annotated[str, Field(min_length=1, max_length=63)]
+HubsOfRoles = Annotated[dict[ShortText, Annotated[list[ShortText], Field(max_length=100)]], Field(max_length=20)]
 AlarmNumber = Annotated[int, Field(ge=1, lt=10**18)]
 
 
@@ -96,3 +109,62 @@ class LevelBody(Body):
     level: Annotated[int, Field(ge=1, le=3)]
     note: LongText
     until: datetime | None = None
+
+
+class EnrolBody(Body):
+    """How long leave to enrol may be used."""
+
+    valid_s: Annotated[float, Field(gt=0, le=MOST_TOKEN_S)] = 3600
+
+
+class ReplaceBody(ReasonBody):
+    """From which moment on another device measures, and why."""
+
+    since: datetime | None = None
+
+
+class MoveBody(ReplaceBody):
+    """Where a sensor stands now, or whose it is."""
+
+    zone: Name | None = None
+    agent: Name | None = None
+
+
+class ShareBody(ReasonBody):
+    """Which agent may list a sensor, too."""
+
+    agent: Name
+
+
+class RenameBody(ReasonBody):
+    """How a sensor is called now."""
+
+    name: Name
+
+
+class SiteBody(Body):
+    """A site's file as it stands, and why it is put in force."""
+
+    file: str
+    note: LongText
+
+
+class HoldBody(ReasonBody):
+    """What is held: from when to when, of which sensor; without one, of the whole hub."""
+
+    since: datetime
+    until: datetime | None = None
+    sensor: Name | None = None
+
+
+class GrantsBody(Body):
+    """Roles, each with its hubs; `*` is every hub."""
+
+    grants: HubsOfRoles
+
+
+class UserBody(GrantsBody):
+    """Somebody who is to have a login."""
+
+    name: UserName
+    full_name: Annotated[str, Field(max_length=200)] = ""

@@ -7,7 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from hubwatch_console.access import Public, SharedParts, SomebodyIn
+from hubwatch_console.access import Public, SharedParts, SomebodyIn, check_session
 from hubwatch_console.bounds import address_of
 from hubwatch_console.routes.bodies import CodeBody, LoginBody, PasswordBody, TokenBody
 from hubwatch_core.errors import BadCall, Permanent
@@ -18,7 +18,6 @@ from hubwatch_store.database import translated
 from hubwatch_store.users import (
     ApiToken,
     Begun,
-    KnownCaller,
     NotAllowed,
     User,
     begin_session,
@@ -61,7 +60,7 @@ async def me(caller: SomebodyIn) -> dict[str, object]:
 @router.post("/password", status_code=204)
 async def change_password(body: PasswordBody, caller: SomebodyIn, request: Request, parts: SharedParts) -> Response:
     """Choose another password; other sessions end."""
-    _check_session(caller)
+    check_session(caller)
     address = address_of(request.scope)
     await login.change_password(parts.pool, parts.settings.login, caller, body.former, body.password, address)
     return Response(status_code=204)
@@ -70,23 +69,23 @@ async def change_password(body: PasswordBody, caller: SomebodyIn, request: Reque
 @router.post("/second-factor")
 async def begin_second_factor(caller: SomebodyIn, parts: SharedParts) -> dict[str, object]:
     """Return a key for an authenticator app, which counts once a code has confirmed it."""
-    _check_session(caller)
-    key, address = await login.begin_second_factor(parts.pool, caller)
+    check_session(caller)
+    key, address = await login.begin_second_factor(parts.pool, parts.settings.login, caller)
     return {"key": key, "address": address}
 
 
 @router.put("/second-factor", status_code=204)
 async def confirm_second_factor(body: CodeBody, caller: SomebodyIn, parts: SharedParts) -> Response:
     """Confirm the second factor by a code; other sessions end."""
-    _check_session(caller)
-    await login.confirm_second_factor(parts.pool, caller, body.code)
+    check_session(caller)
+    await login.confirm_second_factor(parts.pool, parts.settings.login, caller, body.code)
     return Response(status_code=204)
 
 
 @router.get("/tokens")
 async def list_tokens(caller: SomebodyIn, parts: SharedParts) -> list[dict[str, object]]:
     """Return one's own API tokens that are good, without what is secret of them."""
-    _check_session(caller)
+    check_session(caller)
     with translated():
         async with parts.pool.connection() as connection:
             return [_facts_of_token(each) for each in await tokens_of(connection, caller.user.id)]
@@ -95,7 +94,7 @@ async def list_tokens(caller: SomebodyIn, parts: SharedParts) -> list[dict[str, 
 @router.post("/tokens", status_code=201)
 async def make_token(body: TokenBody, caller: SomebodyIn, parts: SharedParts) -> dict[str, object]:
     """Make an API token, limited to a role and hubs where these are given; it is shown once."""
-    _check_session(caller)
+    check_session(caller)
     if caller.person.needs:
         raise NotAllowed(f"set up first: {', '.join(caller.person.needs)}")
     most = parts.settings.login.token_max_s
@@ -118,7 +117,7 @@ async def make_token(body: TokenBody, caller: SomebodyIn, parts: SharedParts) ->
 @router.delete("/tokens/{token}", status_code=204)
 async def end_token(token: int, caller: SomebodyIn, parts: SharedParts) -> Response:
     """End one of one's own API tokens."""
-    _check_session(caller)
+    check_session(caller)
     with translated():
         async with parts.pool.connection() as connection, connection.transaction():
             if not await end_session(connection, caller.user.id, token, "ended by its owner"):
@@ -160,9 +159,3 @@ def _facts_of_token(token: ApiToken) -> dict[str, object]:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _check_session(caller: KnownCaller) -> None:
-    """A token that got into wrong hands must not make others, nor change what its owner logs in with."""
-    if caller.session.kind != "session":
-        raise NotAllowed("this needs a login, an API token is not enough")

@@ -1,4 +1,4 @@
-"""Options that every command at the database has."""
+"""Options that commands at the database share."""
 
 from __future__ import annotations
 
@@ -11,3 +11,7 @@ ConfigFile = Annotated[
     Path | None, typer.Option("-c", "--config", help="TOML file with a section `database`; others are skipped.")
 ]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="Connection string; goes before the file's.")]
+By = Annotated[
+    str | None,
+    typer.Option("--by", help="Who orders it, where the hub has no directory of users; else it is who is logged in."),
+]

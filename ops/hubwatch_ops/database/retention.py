@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ import typer
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.options import By, ConfigFile, Dsn
 
 if TYPE_CHECKING:
     from hubwatch_store.keeping import Deleted, Hold
@@ -23,7 +22,6 @@ retention_app = typer.Typer(name="retention", help="How long what is kept.", no_
 hold_app = typer.Typer(name="hold", help="Legal holds: what must not be deleted.", no_args_is_help=True)
 
 Days = Annotated[str | None, typer.Option(help="Days, or 'forever'; left as it is when not given.")]
-By = Annotated[str, typer.Option("--by", help="Who orders it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, such as a case number.")]
 
 LONGEST_DAYS = 36_525
@@ -108,7 +106,7 @@ def add_hold(
     hub: Annotated[str, typer.Option(help="The hub.")],
     since: Annotated[str, typer.Option("--from", help="First moment held, ISO 8601; UTC unless it says otherwise.")],
     reason: Reason,
-    by: By,
+    by: By = None,
     sensor: Annotated[str | None, typer.Option(help="One sensor; without it the whole hub.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last moment held; without it there is no end.")] = None,
     config: ConfigFile = None,
@@ -116,9 +114,14 @@ def add_hold(
 ) -> None:
     """Hold what was measured: from now on nothing of it is deleted until the hold is released."""
     from hubwatch_store.keeping import legal_hold
+    from hubwatch_store.users import check_no_directory
 
     held_from, held_to = _moment(since, "--from"), None if until is None else _moment(until, "--to")
+    if by is None:
+        _add_over_api(hub, sensor, held_from, held_to, reason)
+        return
     with _connection(config, dsn) as connection:
+        check_no_directory(connection)
         number = legal_hold.add(
             connection, hub=hub, sensor=sensor, held_from=held_from, held_to=held_to, reason=reason, by=by
         )
@@ -148,10 +151,7 @@ def list_holds(
 def release_hold(
     number: Annotated[int, typer.Argument(help="The hold's number.")],
     reason: Reason,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", help="Who orders it, where there is no directory of users; else it is who is logged in."),
-    ] = None,
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
@@ -175,12 +175,18 @@ def release_hold(
     say(f"hold {number} is released")
 
 
-def _ask_release(number: int, reason: str) -> None:
-    from hubwatch_ops.login import client_of, somebody
+def _add_over_api(hub: str, sensor: str | None, held_from: datetime, held_to: datetime | None, reason: str) -> None:
+    from hubwatch_core.http.logged_in import somebody
 
-    client = client_of(somebody())
-    answer = asyncio.run(client.ask("POST", f"/holds/{number}/release", {"reason": reason}))
-    say(f"it waits for a second person: `hubwatch approvals approve {answer['approval']}`, by somebody else")
+    body = {"since": held_from.isoformat(), "sensor": sensor, "reason": reason}
+    body["until"] = None if held_to is None else held_to.isoformat()
+    say(f"hold {somebody().ask('POST', f'/hubs/{hub}/holds', body)['hold']} is in force")
+
+
+def _ask_release(number: int, reason: str) -> None:
+    from hubwatch_core.http.logged_in import somebody, waits
+
+    say(f"it {waits(somebody().ask('POST', f'/holds/{number}/release', {'reason': reason}))}")
 
 
 @border

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
+from hubwatch_core.enrolment import MOST_TOKEN_S
 from hubwatch_core.errors import BadCall
 from hubwatch_core.ids import is_id
-from hubwatch_core.plain_text import escaped, is_text
+from hubwatch_core.plain_text import escaped, is_text, one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.connected import at_their_word, with_database
+from hubwatch_ops.database.options import By, ConfigFile, Dsn
 
 if TYPE_CHECKING:
     from hubwatch_core.enrolment import EnrolmentAnswer
+    from hubwatch_core.http.logged_in import LoggedIn
+    from hubwatch_core.permission import Actor
     from hubwatch_store.database import DatabaseConnection
     from hubwatch_store.enrolment import AgentKey, PendingToken
 
@@ -26,11 +30,10 @@ app = typer.Typer(
     name="enrol", help="Which gateways may speak for which agent: tokens, keys, revocation.", no_args_is_help=True
 )
 
-By = Annotated[str, typer.Option("--by", help="Who says so; stands in the journal.")]
 AgentArgument = Annotated[str, typer.Argument(metavar="HUB/AGENT", help="The agent.")]
 UNITS = {"m": 60, "h": 3600, "d": 86_400}
-LONGEST_TOKEN_S = 7 * 86_400
 LONGEST = 500
+NAME = "hubwatch enrol"
 
 
 @app.command()
@@ -38,35 +41,47 @@ LONGEST = 500
 def token(
     hub: Annotated[str, typer.Option("--hub", help="Hub the agent stands in.")],
     agent: Annotated[str, typer.Option("--agent", help="The agent.")],
-    by: By,
+    by: By = None,
     valid: Annotated[str, typer.Option(help="How long it may be used: 30m, 1h, 2d; at most 7d.")] = "1h",
     out: Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")] = None,
-    pki: Annotated[Path | None, typer.Option(help="Folder of the authority; default: enrolment.pki_folder.")] = None,
+    pki: Annotated[
+        Path | None, typer.Option(help="With --by: folder of the authority; default: enrolment.pki_folder.")
+    ] = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
     """Give leave to enrol one agent, once. A token made before for the same agent ends."""
     from hubwatch_core import whole_files as files
-    from hubwatch_core.enrolment import EnrolmentToken
-    from hubwatch_ops.enrolment.register import with_database
-    from hubwatch_ops.enrolment.settings import load_enrolment
-    from hubwatch_ops.pki.authority import Authority
-    from hubwatch_store.enrolment import make_token
 
-    named, who, valid_s = _agent(f"{hub}/{agent}"), _text(by, "--by"), _seconds(valid)
-    folder = pki or load_enrolment(config, dsn).section.pki_folder
-    fingerprint = Authority(folder).fingerprint()
-
-    async def made(connection: DatabaseConnection) -> tuple[str, datetime]:
-        return await make_token(connection, *named, by=who, valid_s=valid_s)
-
-    secret, ends = with_database(made, config, dsn)
-    text = str(EnrolmentToken(secret, fingerprint))
+    named, valid_s = _agent(f"{hub}/{agent}"), _seconds(valid)
+    if by is None:
+        made = _over_api("POST", named, "token", {"valid_s": valid_s})
+        text, ends = str(made["token"]), datetime.fromisoformat(made["expires"])
+    else:
+        text, ends = _token_at_their_word(named, _text(by, "--by"), valid_s, pki, config, dsn)
     if out is None:
         say(text)
     else:
         files.write(out, f"{text}\n".encode(), files.SECRET)
     say(f"good once, for {hub}/{agent}, until {ends.isoformat(timespec='minutes')}", err=True)
+
+
+def _token_at_their_word(
+    named: tuple[str, str], by: str, valid_s: int, pki: Path | None, config: Path | None, dsn: str | None
+) -> tuple[str, datetime]:
+    from hubwatch_core.enrolment import EnrolmentToken
+    from hubwatch_ops.enrolment.settings import load_enrolment
+    from hubwatch_ops.pki.authority import Authority
+    from hubwatch_store.enrolment import make_token
+
+    folder = pki or load_enrolment(config, dsn).section.pki_folder
+    fingerprint = Authority(folder).fingerprint()
+
+    async def made(connection: DatabaseConnection, person: Actor) -> tuple[str, datetime]:
+        return await make_token(connection, *named, by=person.name, valid_s=valid_s)
+
+    secret, ends = at_their_word(made, by, config, dsn, NAME)
+    return str(EnrolmentToken(secret, fingerprint)), ends
 
 
 @app.command("list")
@@ -76,56 +91,83 @@ def list_(
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """List agents with their keys, and leave that nobody has used yet."""
-    from hubwatch_ops.enrolment.register import with_database
+    """List agents with their keys, and leave that nobody has used yet; without -c those that whoever is logged in may
+    enrol.
+    """
+    from hubwatch_core.credentials.kept_login import kept
+    from hubwatch_core.http.logged_in import LoggedIn
     from hubwatch_store.enrolment import agent_keys, pending_tokens
+
+    login = kept() if config is None and dsn is None else None
+    if login is not None:
+        _list_over_api(LoggedIn(login), hub)
+        return
 
     async def found(connection: DatabaseConnection) -> tuple[list[AgentKey], list[PendingToken]]:
         return await agent_keys(connection, hub), await pending_tokens(connection)
 
-    keys, tokens = with_database(found, config, dsn)
+    keys, tokens = with_database(found, config, dsn, NAME)
     for each in keys:
-        say(f"{each.hub}/{each.agent:24} {each.serial:40} until {each.not_after.date()}  {_state(each)}")
+        say(_key_line(each.hub, each.agent, each.serial, each.not_after, _state(each)))
     for waiting in tokens:
         if hub in (None, waiting.hub):
-            ends = waiting.expires_at.isoformat(timespec="minutes")
-            say(f"{waiting.hub}/{waiting.agent:24} token of {waiting.made_by}, until {ends}")
+            say(_token_line(waiting.hub, waiting.agent, waiting.made_by, waiting.expires_at))
+
+
+def _list_over_api(person: LoggedIn, hub: str | None) -> None:
+    found = person.ask("GET", "/agents/keys" if hub is None else f"/agents/keys?hub={_hub(hub)}")
+    for each in found["keys"]:
+        state = _state_of(each["revoked_by"], each["reason"], good=each["good"], renewal_asked=each["renewal_asked"])
+        ends = datetime.fromisoformat(each["expires"])
+        say(_key_line(one_line(each["hub"]), one_line(each["agent"]), one_line(each["serial"]), ends, state))
+    for each in found["tokens"]:
+        ends = datetime.fromisoformat(each["expires"])
+        say(_token_line(one_line(each["hub"]), one_line(each["agent"]), each["by"], ends))
 
 
 @app.command()
 @border
 def revoke(
     agent: AgentArgument,
-    by: By,
     reason: Annotated[str, typer.Option("--reason", help="Why; stands in the journal.")],
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """Revoke every key of an agent: brokers refuse it within a minute where enrolment is served."""
-    from hubwatch_ops.enrolment.register import with_database
+    """Revoke every key of an agent: brokers refuse it within a minute where enrolment is served.
+
+    Where there is a directory of users, it waits for a second person, and the hub is told at once that one is wanted.
+    """
     from hubwatch_store.enrolment import revoke as revoke_keys
 
-    named, who, why = _agent(agent), _text(by, "--by"), _text(reason, "--reason")
+    named, why = _agent(agent), _text(reason, "--reason")
+    if by is None:
+        from hubwatch_core.http.logged_in import waits
 
-    async def done(connection: DatabaseConnection) -> list[str]:
-        return await revoke_keys(connection, *named, by=who, reason=why)
+        say(f"{agent} {waits(_over_api('POST', named, 'revoke', {'reason': why}))}")
+        return
 
-    say(f"{agent}: revoked {', '.join(with_database(done, config, dsn))}")
+    async def done(connection: DatabaseConnection, person: Actor) -> list[str]:
+        return await revoke_keys(connection, *named, by=person.name, reason=why)
+
+    say(f"{agent}: revoked {', '.join(at_their_word(done, _text(by, '--by'), config, dsn, NAME))}")
 
 
 @app.command()
 @border
-def renew(agent: AgentArgument, by: By, config: ConfigFile = None, dsn: Dsn = None) -> None:
+def renew(agent: AgentArgument, by: By = None, config: ConfigFile = None, dsn: Dsn = None) -> None:
     """Ask an agent to take a new key now instead of after two thirds of its time; it asks once an hour."""
-    from hubwatch_ops.enrolment.register import with_database
     from hubwatch_store.enrolment import ask_renewal
 
-    named, who = _agent(agent), _text(by, "--by")
+    named = _agent(agent)
+    if by is None:
+        _over_api("POST", named, "renew")
+    else:
 
-    async def done(connection: DatabaseConnection) -> None:
-        await ask_renewal(connection, *named, by=who)
+        async def done(connection: DatabaseConnection, person: Actor) -> None:
+            await ask_renewal(connection, *named, by=person.name)
 
-    with_database(done, config, dsn)
+        at_their_word(done, _text(by, "--by"), config, dsn, NAME)
     say(f"{agent} will take a new key when it next asks")
 
 
@@ -140,7 +182,7 @@ def answer(
     """Answer a request that came in a file, for gateways without a way to the hub's enrolment."""
     from hubwatch_core import whole_files as files
     from hubwatch_core.enrolment import EnrolmentRequest
-    from hubwatch_ops.enrolment.register import Register, with_database
+    from hubwatch_ops.enrolment.register import Register
     from hubwatch_ops.enrolment.settings import load_enrolment
 
     register = Register(load_enrolment(config, dsn).section)
@@ -152,7 +194,7 @@ def answer(
     async def done(connection: DatabaseConnection) -> EnrolmentAnswer:
         return await register.enrol(connection, asked, "file")
 
-    made = with_database(done, config, dsn)
+    made = with_database(done, config, dsn, NAME)
     files.write(out, msgspec.json.encode(made))
     say(f"{made.hub}/{made.agent} is enrolled: take {out} back to the gateway")
 
@@ -177,12 +219,38 @@ def serve(
     raise SystemExit(run("enrol", make, telemetry=settings.telemetry, log=settings.log))
 
 
+def _over_api(method: str, named: tuple[str, str], act: str, body: object = None) -> Any:
+    from hubwatch_core.http.logged_in import somebody
+
+    hub, agent = named
+    return somebody().ask(method, f"/agents/{hub}/{agent}/{act}", body)
+
+
+def _key_line(hub: str, agent: str, serial: str, ends: datetime, state: str) -> str:
+    return f"{hub}/{agent:24} {serial:40} until {ends.date()}  {state}"
+
+
+def _token_line(hub: str, agent: str, by: str, ends: datetime) -> str:
+    return f"{hub}/{agent:24} token of {one_line(by)}, until {ends.isoformat(timespec='minutes')}"
+
+
 def _state(key: AgentKey) -> str:
-    if key.revoked_at is not None:
-        return f"revoked by {escaped(key.revoked_by or '')}: {escaped(key.reason or '')}"
-    if key.not_after <= datetime.now(UTC):
+    asked = key.renewal_asked_at is not None
+    return _state_of(key.revoked_by, key.reason, good=key.is_good, renewal_asked=asked)
+
+
+def _state_of(revoked_by: str | None, reason: str | None, *, good: bool, renewal_asked: bool) -> str:
+    if revoked_by is not None:
+        return f"revoked by {one_line(revoked_by)}: {one_line(reason or '')}"
+    if not good:
         return "ended"
-    return "good, to be renewed" if key.renewal_asked_at is not None else "good"
+    return "good, to be renewed" if renewal_asked else "good"
+
+
+def _hub(text: str) -> str:
+    if not is_id(text):
+        raise BadCall(f"{escaped(text)} is no name of a hub")
+    return text
 
 
 def _agent(text: str) -> tuple[str, str]:
@@ -201,6 +269,6 @@ def _text(text: str, option: str) -> str:
 def _seconds(text: str) -> int:
     found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
     seconds = int(found[1]) * UNITS[found[2]] if found else 0
-    if not 0 < seconds <= LONGEST_TOKEN_S:
+    if not 0 < seconds <= MOST_TOKEN_S:
         raise BadCall(f"--valid {escaped(text)}: say 30m, 1h or 2d, at most 7d")
     return seconds

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -23,8 +20,6 @@ from hubwatch_ops.pki.issuer import Issuer, Subject, serial_of
 from hubwatch_ops.pki.roles import agent_name
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.enrolment import AgentKey, KeyRefused, NewCertificate, redeem, renew
-
-Result = TypeVar("Result")
 
 
 class Register:
@@ -89,23 +84,6 @@ class Register:
             pseudonym_key_version=self._settings.pseudonym_key_version,
             mqtt=self._settings.protocol,
         )
-
-
-def with_database(
-    work: Callable[[DatabaseConnection], Awaitable[Result]], config: Path | None, dsn: str | None
-) -> Result:
-    """Do some work over a connection of its own, for a command. Raises ConfigError, Transient or Permanent."""
-    from hubwatch_ops.database.settings import load_database
-    from hubwatch_store.database import check_schema, connect
-
-    settings = load_database(config, dsn)
-
-    async def connected() -> Result:
-        async with await connect(settings, "hubwatch enrol") as connection:
-            return await work(connection)
-
-    check_schema(settings)
-    return asyncio.run(connected())
 
 
 def _key_in(csr: str) -> Ed25519PublicKey:

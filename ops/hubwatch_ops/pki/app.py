@@ -172,9 +172,9 @@ def passphrase(file: Path | None, what: str, *, new: bool = False) -> str:
 def _revoked_agents(config: Path | None, dsn: str | None) -> list[RevokedCertificate] | None:
     if config is None and dsn is None:
         return None
-    from hubwatch_ops.enrolment.register import with_database
+    from hubwatch_ops.database.connected import with_database
     from hubwatch_ops.pki.issuer import RevokedCertificate
     from hubwatch_store.enrolment import revoked_serials
 
-    found = with_database(revoked_serials, config, dsn)
+    found = with_database(revoked_serials, config, dsn, "hubwatch pki")
     return [RevokedCertificate(each.serial, each.at) for each in found]
