@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from hubwatch_alarms.settings import ShelvingSection
-from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, TelemetrySection
+from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, ServerTlsSection, TelemetrySection
 from hubwatch_core.config.addresses import ListenAddress, is_loopback
 from hubwatch_core.config.sections import Port, Secret
+from hubwatch_core.config.tls import unusable_key
 from hubwatch_core.permission import EVERY_HUB, Role
 from hubwatch_store.database import DatabaseSection
 from hubwatch_store.login import LoginSection
@@ -39,7 +40,26 @@ class ApiSection(Section):
     requests_burst: Annotated[float, Field(ge=1, le=100_000)] = Field(
         100.0, description="Requests that one address may make at once."
     )
-    max_connections: Annotated[int, Field(ge=10, le=100_000)] = Field(1000, description="Connections at a time.")
+    max_connections: Annotated[int, Field(ge=10, le=100_000)] = Field(500, description="Connections at a time.")
+    max_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        100,
+        description="Connections at a time from one address; a browser takes six. Raise it where a reverse proxy "
+        "speaks for everybody.",
+    )
+
+    @property
+    def tls(self) -> ServerTlsSection | None:
+        """Return what the API serves TLS with."""
+        if self.cert_file is None or self.key_file is None:
+            return None
+        return ServerTlsSection(cert_file=self.cert_file, key_file=self.key_file)
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """Certificate and key fit."""
+        unusable = None if self.tls is None else unusable_key(self.tls)
+        if unusable is not None:
+            key, text = unusable
+            yield (key,), text
 
     def conflicts(self) -> Iterator[Conflict]:
         """Credentials do not cross a network in the clear."""

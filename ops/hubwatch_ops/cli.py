@@ -49,7 +49,7 @@ EXTRA_FOR = {
     "dashboards": "dashboards",
     "console": "console",
     "users": "console",
-    "up": "collector,detectors,alarms",
+    "up": "collector,detectors,alarms,console",
     "demo": "all",
     "export": "history",
 }
