@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
-
-import uvicorn
+from collections.abc import Sequence
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.app import application
+from hubwatch_console.server import ApiServer, bound
 from hubwatch_console.settings import UNSEALED, ConsoleSettings
-from hubwatch_core.config.addresses import with_port
+from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Permanent, Transient
-from hubwatch_core.http.serving_certificate import ServingCertificate
+from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_core.permission import Actor
 from hubwatch_core.process import Context, Part
@@ -23,62 +22,42 @@ from hubwatch_store import login
 from hubwatch_store.database import Pool, open_pool
 from hubwatch_store.users import approvals, forget_old
 
+CHECK = "console"
 FORGET_EVERY_S = 300.0
 """An act that nobody decided is over by then, and so is the alarm that told of it."""
-LOOK_EVERY_S = 5.0
-"""How soon a certificate that was renewed is served."""
-HEADERS_WITHIN_S = 10
-MOST_HEADER_BYTES = 16_384
+LOOK_EVERY_S = 10.0
+LOOKED_WITHIN_S = 60.0
+"""All connections may be taken for a while, each for at most the longest statement."""
 FIRST_START = Actor("first start", verified=False)
 
 _log = get_logger("console")
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the process has one for all parts."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def parts(settings: ConsoleSettings, context: Context) -> Sequence[Part]:
     """Return what a console consists of."""
-    certificate_of(settings)
-    listener = bound(settings)
-    return [Part("api", lambda stop: serve_api(settings, context, listener, stop))]
-
-
-def bound(settings: ConsoleSettings) -> socket.socket:
-    """Listen where the settings say; raises Permanent."""
-    host, port = settings.api.host, settings.api.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=256)
-    except OSError as error:
-        reason = f"the API cannot listen on {with_port(host, port)}: {error.strerror}"
-        raise Permanent(f"{reason}; change api.host or api.port") from None
+    return [Part("api", lambda stop: serve_api(settings, context, bound(settings), stop))]
 
 
 async def serve_api(settings: ConsoleSettings, context: Context, listener: socket.socket, stop: asyncio.Event) -> None:
     """Serve the API on a socket until `stop` is set."""
     with listener:
         async with open_pool(settings.database, "hubwatch console") as pool:
-            await _welcome(pool, settings, stop)
+            database = Condition(CHECK, context.health, _log, lost="database away", back="database back")
+            await _welcome(pool, settings, database, stop)
             if stop.is_set():
                 return
             await _take_over(pool, settings)
-            certificate = certificate_of(settings)
-            server = _Server(_config(settings, pool, certificate))
+            app = application(settings, pool, Instructions.load(settings.instructions_file))
+            server = ApiServer(app, settings.api, context.registry)
             task = asyncio.create_task(server.serve(sockets=[listener]))
-            beside = [asyncio.create_task(_forget(pool))]
-            if certificate is not None:
-                beside.append(asyncio.create_task(_follow(certificate)))
+            beside = [asyncio.create_task(each) for each in (_forget(pool), _look(pool, context.health, database))]
             port = listener.getsockname()[1]
-            _log.info("api listening", host=settings.api.host, port=port, tls=certificate is not None)
+            secure = settings.api.cert_file is not None
+            _log.info("api listening", host=settings.api.host, port=port, tls=secure)
             try:
                 await _either(stop, task)
             finally:
+                context.health.expect_no_more(CHECK)
                 for each in beside:
                     each.cancel()
                 server.should_exit = True
@@ -86,46 +65,18 @@ async def serve_api(settings: ConsoleSettings, context: Context, listener: socke
                 await asyncio.gather(*beside, return_exceptions=True)
 
 
-def certificate_of(settings: ConsoleSettings) -> ServingCertificate | None:
-    """Return what the API serves with, None without TLS. Raises Permanent when its files cannot be used."""
-    tls = settings.api.tls
-    return None if tls is None else ServingCertificate(tls, "api")
-
-
-def _config(settings: ConsoleSettings, pool: Pool, certificate: ServingCertificate | None) -> uvicorn.Config:
-    api = settings.api
-    config = uvicorn.Config(
-        application(settings, pool, Instructions.load(settings.instructions_file)),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        proxy_headers=False,
-        http="h11",
-        ws="none",
-        loop="none",
-        limit_concurrency=api.max_connections,
-        timeout_keep_alive=HEADERS_WITHIN_S,
-        timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
-    )
-    config.load()
-    # Its own would take any cipher of OpenSSL, and keep the certificate that it began with.
-    config.ssl = None if certificate is None else certificate.context
-    return config
-
-
-async def _welcome(pool: Pool, settings: ConsoleSettings, stop: asyncio.Event) -> None:
-    """Make the first administrator, as soon as the database is there."""
+async def _welcome(pool: Pool, settings: ConsoleSettings, database: Condition, stop: asyncio.Event) -> None:
+    """Make the first administrator, as soon as the database is there; nobody is listened to before."""
     while not stop.is_set():
         try:
             password = await login.first_administrator(pool, FIRST_START)
         except Transient as error:
-            _log.warning("database away, api not started yet", reason=str(error))
+            database.lost(str(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(settings.database.max_retry_s):
                     await stop.wait()
             continue
+        database.back()
         if password is not None:
             # Printed once, and to the terminal: a log is read by more people than the one who starts a hub.
             say(
@@ -160,10 +111,18 @@ async def _forget(pool: Pool) -> None:
         await asyncio.sleep(FORGET_EVERY_S)
 
 
-async def _follow(certificate: ServingCertificate) -> None:
+async def _look(pool: Pool, health: Health, database: Condition) -> None:
+    """Ask the database now and then: an API that can answer nobody must not look well."""
+    health.expect(CHECK, LOOKED_WITHIN_S)
     while True:
+        try:
+            async with pool.connection() as connection:
+                await connection.execute("SELECT 1")
+            database.back()
+            health.did(CHECK)
+        except (Transient, Permanent) as error:
+            database.lost(str(error))
         await asyncio.sleep(LOOK_EVERY_S)
-        certificate.refresh()
 
 
 async def _either(stop: asyncio.Event, task: asyncio.Task[None]) -> None:

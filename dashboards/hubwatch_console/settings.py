@@ -48,7 +48,12 @@ class ApiSection(Section):
     requests_burst: Annotated[float, Field(ge=1, le=100_000)] = Field(
         100.0, description="Requests that one address may make at once."
     )
-    max_connections: Annotated[int, Field(ge=10, le=100_000)] = Field(1000, description="Connections at a time.")
+    max_connections: Annotated[int, Field(ge=10, le=100_000)] = Field(500, description="Connections at a time.")
+    max_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        100,
+        description="Connections at a time from one address; a browser takes six. Raise it where a reverse proxy "
+        "speaks for everybody.",
+    )
 
     @property
     def tls(self) -> ServerTlsSection | None:

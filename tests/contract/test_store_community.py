@@ -15,7 +15,7 @@ import pytest
 
 from hubwatch_core.errors import Permanent
 from hubwatch_store.backup import create_backup, restore_backup
-from hubwatch_store.backup.archive import reading
+from hubwatch_store.backup.archive import opened, reading
 from hubwatch_store.database import DatabaseSection, Migration, migrate, migrations, queries
 from hubwatch_store.keeping import change
 from hubwatch_store.series import maintained
@@ -111,7 +111,7 @@ def test_a_backup_holds_continuous_aggregates_and_restores_them_as_tables(
     shaped.readings(channel, *(NOW - DAY + i * MINUTE for i in range(100)))
     path = tmp_path / "b"
     create_backup(shaped.settings, path, lambda _table, _size: None)
-    with reading(path) as (_, manifest):
+    with opened(path) as backup, reading(backup) as (_, manifest):
         assert {table.name: table.rows for table in manifest.tables}["reading_1m"] == 100
     with fresh_database(plain_server) as dsn:
         restore_backup(DatabaseSection(dsn=dsn), path, lambda _table, _size: None)

@@ -157,7 +157,7 @@ def test_help_works_where_no_extra_is_installed(hubwatch: Run) -> None:
         (["alarms", "list", "-c", "hub.toml"], "psycopg", "alarms"),
         (["dashboards", "build"], "grafana_foundation_sdk", "dashboards"),
         (["db", "status"], "psycopg", "collector"),
-        (["up", "-c", "hub.toml"], "psycopg", "collector,detectors,alarms"),
+        (["up", "-c", "hub.toml"], "psycopg", "collector,detectors,alarms,console"),
         (["demo"], "amqtt", "all"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,

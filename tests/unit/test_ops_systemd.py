@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
+import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,13 +19,22 @@ from typer.main import get_command
 from hubwatch_agents import service
 from hubwatch_agents.config.load import check
 from hubwatch_agents.config.load import load as load_agent
+from hubwatch_console import service as console
+from hubwatch_console.server import STOP_WITHIN_S
+from hubwatch_console.settings import ConsoleSettings
+from hubwatch_core.config.load import load as load_config
 from hubwatch_core.process import EXIT_CONFIG, Context, Part
-from hubwatch_core.process.service import STOP_TIMEOUT_S
+from hubwatch_core.process.service import CANCEL_TIMEOUT_S, STOP_TIMEOUT_S
 from hubwatch_ops.cli import build
+from hubwatch_ops.enrolment import service as enrolment
+from hubwatch_ops.enrolment.settings import EnrolmentSettings, load_enrolment
 from hubwatch_ops.up import load
+from support.pki_folder import PASSPHRASE, PkiFolder
 
 FOLDER = Path(__file__).parents[2] / "ops" / "systemd"
-UNITS = sorted(FOLDER.glob("*.service"))
+UNITS = sorted(each for each in FOLDER.glob("*.service") if each.stem != "hubwatch-reload")
+"""Those that run hubwatch."""
+RELOAD = FOLDER / "hubwatch-reload.service"
 INSTALLED = "/opt/hubwatch/bin/hubwatch"
 ANALYZE = shutil.which("systemd-analyze")
 
@@ -32,8 +43,8 @@ def _values(unit: Path, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_there_is_a_unit_for_the_gateway_and_one_for_the_hub() -> None:
-    assert [unit.stem for unit in UNITS] == ["hubwatch-agent", "hubwatch-up"]
+def test_there_is_a_unit_for_the_gateway_and_one_for_each_program_of_a_hub() -> None:
+    assert [unit.stem for unit in UNITS] == ["hubwatch-agent", "hubwatch-console", "hubwatch-enrol", "hubwatch-up"]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -62,29 +73,68 @@ def _sample(package: str, folder: Path) -> Path:
 
 
 def _time_to_stop_s(parts: Sequence[Part]) -> float:
-    return len(parts) * (STOP_TIMEOUT_S + 1)  # one after the other, with a second to be cancelled in
+    return len(parts) * (STOP_TIMEOUT_S + CANCEL_TIMEOUT_S)  # one after the other
 
 
-def test_hub_gives_all_its_parts_the_time_they_have(tmp_path: Path) -> None:
-    parts = load(_sample("hubwatch_ops", tmp_path)).parts(Context.make("up"))
-    assert float(_values(FOLDER / "hubwatch-up.service", "TimeoutStopSec")[0]) > _time_to_stop_s(parts)
+@pytest.fixture
+def hub_with_all(tmp_path: Path) -> Path:
+    """A hub's file with everything that `hubwatch up` can serve, each with its own certificate."""
+    pki = PkiFolder(tmp_path)
+    own = pki.service("enrolment")
+    (tmp_path / "passphrase").write_text(PASSPHRASE, encoding="utf-8")
+    file = tmp_path / "hub.toml"
+    file.write_text(f"""
+[console]
+[enrolment]
+cert_file = "{own.cert_file}"
+key_file = "{own.key_file}"
+pki_folder = "{pki.authority.folder}"
+passphrase_file = "{tmp_path / "passphrase"}"
+broker = "hub.example:8883"
+[[alarms.routes]]
+name = "watch"
+kind = "log"
+""", encoding="utf-8")  # fmt: skip
+    return file
 
 
-def test_agent_gives_all_its_parts_the_time_they_have(tmp_path: Path) -> None:
-    file = _sample("hubwatch_agents", tmp_path)
+def _parts(unit: str, folder: Path, hub: Path) -> Sequence[Part]:
+    context = Context.make(unit)
+    if unit == "hubwatch-up":
+        return load(hub).parts(context)
+    if unit == "hubwatch-console":
+        return console.parts(ConsoleSettings(), context)
+    if unit == "hubwatch-enrol":
+        settings = load_enrolment(hub)
+        return enrolment.parts(settings.section, settings.mqtt, settings.database, context)
+    file = _sample("hubwatch_agents", folder)
     with patch.object(service, "Agent"):  # without its spool
-        parts = service.checked_parts(check(load_agent(file), str(file)), Context.make("agent"), path=file)
-    assert float(_values(FOLDER / "hubwatch-agent.service", "TimeoutStopSec")[0]) > _time_to_stop_s(parts)
+        return service.checked_parts(check(load_agent(file), str(file)), context, path=file)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_unit_gives_all_its_parts_the_time_they_have(unit: Path, tmp_path: Path, hub_with_all: Path) -> None:
+    parts = _parts(unit.stem, tmp_path, hub_with_all)
+    assert float(_values(unit, "TimeoutStopSec")[0]) > _time_to_stop_s(parts)
+
+
+def test_hub_with_all_serves_console_and_enrolment(tmp_path: Path, hub_with_all: Path) -> None:
+    names = {part.name for part in _parts("hubwatch-up", tmp_path, hub_with_all)}
+    assert {"api", "enrolment", "collector", "detectors", "maintenance", "alarms.sender"} <= names
+
+
+def test_requests_at_work_end_within_the_time_of_a_part() -> None:
+    assert STOP_WITHIN_S < STOP_TIMEOUT_S
+
+
+@pytest.mark.parametrize("unit", [*UNITS, RELOAD, RELOAD.with_suffix(".path")], ids=lambda unit: unit.name)
 def test_every_line_is_a_comment_a_section_or_a_setting(unit: Path) -> None:
     for line in unit.read_text(encoding="utf-8").splitlines():
-        assert re.fullmatch(r"(|#.*|\[(Unit|Service|Install)\]|[A-Z]\w+=.*)", line), line
+        assert re.fullmatch(r"(|#.*|\[(Unit|Service|Path|Install)\]|[A-Z]\w+=.*)", line), line
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed; the test above reads the units")
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", [*UNITS, RELOAD], ids=lambda unit: unit.stem)
 def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
     here = tmp_path / unit.name
     here.write_text(unit.read_text(encoding="utf-8").replace(INSTALLED, sys.executable), encoding="utf-8")
@@ -94,7 +144,7 @@ def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", [*UNITS, RELOAD], ids=lambda unit: unit.stem)
 def test_exposure_is_low(unit: Path) -> None:
     command = [str(ANALYZE), "security", "--offline=true", "--threshold=20", str(unit)]  # 2.0 of 10
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -123,8 +173,48 @@ def test_unit_leaves_no_core_has_bounds_and_takes_its_secrets_as_credentials(uni
     assert re.fullmatch(r"[1-9]\d*[MG]", memory)
     assert _values(unit, "TasksMax") == ["256"]
     credentials = _values(unit, "LoadCredential")
-    assert "broker:hubwatch.broker" in credentials
-    assert all(re.fullmatch(r"[a-z]+:hubwatch\.[a-z]+", each) for each in credentials), "from /etc/credstore"
+    assert sorted(each.split(":")[0] for each in credentials) == sorted(SECRETS[unit.stem])
+    assert all(re.fullmatch(r"[a-z]+:hubwatch\.[a-z-]+", each) for each in credentials), "from /etc/credstore"
+
+
+SECRETS = {
+    "hubwatch-agent": {"broker", "subjects"},
+    "hubwatch-up": {"broker", "database"},
+    "hubwatch-console": {"database", "key"},
+    "hubwatch-enrol": {"database", "key", "passphrase"},
+}
+"""What each program may read; no other does."""
+
+
+def test_console_and_enrolment_have_users_and_secrets_of_their_own() -> None:
+    hub = [unit for unit in UNITS if unit.stem != "hubwatch-agent"]
+    assert len({_values(unit, "User")[0] for unit in hub}) == len(hub)
+    sources = [each.split(":")[1] for unit in hub for each in _values(unit, "LoadCredential")]
+    assert len(sources) == len(set(sources)), "no secret goes to two of them"
+    assert not _values(FOLDER / "hubwatch-console.service", "StateDirectory"), "it writes nowhere"
+
+
+def test_broker_is_told_of_revoked_certificates_by_a_unit_that_can_do_nothing_else() -> None:
+    (watched,) = _values(RELOAD.with_suffix(".path"), "PathChanged")
+    assert watched == tomllib.loads(_blocks()[1])["enrolment"]["crl_copy"]
+    assert _values(RELOAD, "ExecStart") == ["/bin/systemctl reload mosquitto.service"]
+    assert _values(RELOAD, "RestrictAddressFamilies") == ["AF_UNIX"]
+    assert _values(RELOAD, "CapabilityBoundingSet") == [""]
+
+
+def _blocks() -> list[str]:
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    return [textwrap.dedent(each) for each in re.findall(r" *```toml\n(.*?)```", text, re.DOTALL)]
+
+
+def test_configurations_in_the_readme_are_good_and_name_what_the_units_load(tmp_path: Path) -> None:
+    api, enrol = _blocks()
+    (tmp_path / "console.toml").write_text(api, encoding="utf-8")
+    (tmp_path / "enrol.toml").write_text(enrol, encoding="utf-8")
+    assert load_config(ConsoleSettings, tmp_path / "console.toml").api.tls is not None
+    assert load_config(EnrolmentSettings, tmp_path / "enrol.toml").section.broker
+    for text, unit in ((api, "hubwatch-console"), (enrol, "hubwatch-enrol")):
+        assert set(re.findall(rf"/run/credentials/{unit}\.service/(\w+)", text)) == SECRETS[unit]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

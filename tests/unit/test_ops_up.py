@@ -151,3 +151,51 @@ broker = "hub.example:8883"
     with pytest.raises(Permanent, match="does not open with this passphrase"):
         load(file(tmp_path, text)).parts(Context.make("up"))
     assert all(part.name != "enrolment" for part in load(file(tmp_path, "")).parts(Context.make("up")))
+
+
+CONSOLE = """
+[console.api]
+port = 0
+"""
+
+
+def test_console_is_a_part_where_it_is_configured_and_follows_what_alarms_say(tmp_path: Path) -> None:
+    hub = load(file(tmp_path, f"[alarms.shelving]\nmax_s = 600\n[database]\nmax_connections = 9\n{CONSOLE}"))
+    assert hub.parts(Context.make("up"))[0].name == "api"
+    assert (hub.console.shelving.max_s, hub.console.database.max_connections) == (600, 9)
+    assert load(file(tmp_path, "[console]\n")).console.api.port == 8443
+    assert load(file(tmp_path, "")).console is None
+
+
+def test_console_may_log_in_to_the_database_as_itself(tmp_path: Path) -> None:
+    own = '[console.database]\ndsn = "postgresql://hubwatch_console@/hubwatch"\n'
+    hub = load(file(tmp_path, CONSOLE + own))
+    assert hub.console.database.dsn == "postgresql://hubwatch_console@/hubwatch"
+    assert hub.collector.database.dsn != hub.console.database.dsn
+
+
+def test_mistakes_of_the_console_are_told_beside_others_with_their_keys(tmp_path: Path) -> None:
+    pki = PkiFolder(tmp_path)
+    ours, other = pki.service("console"), pki.service("enrolment")
+    text = """
+[mqtt]
+port = 0
+[alarms.shelving]
+max_s = -1
+[console]
+instructions_file = "x"
+[console.api]
+host = "0.0.0.0"
+[console.login]
+idle_s = 7200
+absolute_s = 3600
+"""
+    keys = {"mqtt.port", "alarms.shelving.max_s", "console.instructions_file", "console.api.cert_file"}
+    with pytest.raises(ConfigError) as caught:
+        load(file(tmp_path, text), check_files=True)
+    assert {problem.key for problem in caught.value.problems} == keys | {"console.login.idle_s"}
+    assert len(caught.value.problems) == 5
+    wrong = f'[console.api]\ncert_file = "{ours.cert_file}"\nkey_file = "{other.key_file}"\n'
+    with pytest.raises(ConfigError, match="key values mismatch") as caught:
+        load(file(tmp_path, wrong), check_files=True)
+    assert [problem.key for problem in caught.value.problems] == ["console.api.cert_file"]

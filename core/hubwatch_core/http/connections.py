@@ -1,7 +1,7 @@
 """Connections to what a process serves: few of them, from each peer fewer, and none that stays.
 
-A connection carries one request and ends. So a single limit of time bounds a header that comes byte by byte, an answer
-that is not fetched and a connection that says nothing.
+Where a connection carries one request and ends, a single limit of time bounds a header that comes byte by byte, an
+answer that is not fetched and a connection that says nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +24,20 @@ MakeProtocol = Callable[[], asyncio.Protocol]
 class Connections:
     """Makes the protocol of each connection, or one that ends it at once."""
 
-    def __init__(self, make: MakeProtocol, *, life_s: float = LIFE_S) -> None:
-        self._make, self.life_s = make, life_s
+    def __init__(
+        self,
+        make: MakeProtocol,
+        *,
+        life_s: float | None = LIFE_S,
+        most: int = MOST_CONNECTIONS,
+        per_peer: int = MOST_PER_PEER,
+        refused: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Let `most` connections be there at a time, of one address `per_peer`, each for `life_s` (None: as its
+        protocol wants). `refused` is told the address of each that is too much.
+        """
+        self._make, self.life_s, self.refused = make, life_s, refused
+        self._most, self._per_peer = most, per_peer
         self._by_peer: Counter[str] = Counter()
 
     def __call__(self) -> asyncio.Protocol:
@@ -34,7 +46,7 @@ class Connections:
 
     def admit(self, peer: str) -> bool:
         """Count a connection of `peer` in, if there is room for it."""
-        if self._by_peer.total() >= MOST_CONNECTIONS or self._by_peer[peer] >= MOST_PER_PEER:
+        if self._by_peer.total() >= self._most or self._by_peer.get(peer, 0) >= self._per_peer:
             return False
         self._by_peer[peer] += 1
         return True
@@ -60,9 +72,11 @@ class _Bounded(asyncio.Protocol):
         peer = str(name[0]) if name else ""
         if not self._limits.admit(peer):
             transport.abort()
+            self._limits.refused(peer)
             return
         self._peer = peer
-        self._end = asyncio.get_running_loop().call_later(self._limits.life_s, self._cut, transport)
+        if self._limits.life_s is not None:
+            self._end = asyncio.get_running_loop().call_later(self._limits.life_s, self._cut, transport)
         self._inner.connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:

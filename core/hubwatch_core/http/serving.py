@@ -26,7 +26,7 @@ def bounded_runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log=None,
-        logger=_unheard(),
+        logger=unheard(),
         shutdown_timeout=1,
         lingering_time=0,
         max_line_size=MAX_LINE,
@@ -48,6 +48,17 @@ async def serve(
     """
     assert runner.server is not None, "the runner is set up"
     bounded = Connections(runner.server, life_s=life_s)
+    try:
+        return await serve_connections(bounded, certificate, host=host or None, port=port, reuse_address=True)
+    except OSError as error:
+        reason = f"{what} cannot listen on {host or '*'}:{port}: {error.strerror}"
+        raise Permanent(f"{reason}; change {what}.port") from None
+
+
+async def serve_connections(
+    bounded: Connections, certificate: ServingCertificate | None, **where: Any
+) -> asyncio.Server:
+    """Listen for connections within their limits, `where` `asyncio.loop.create_server` is told. Raises OSError."""
 
     def following() -> asyncio.Protocol:
         if certificate is not None:
@@ -57,15 +68,13 @@ async def serve(
     tls: dict[str, Any] = {}
     if certificate is not None:
         tls = {"ssl": certificate.context, "ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": 1.0}
-    try:
-        return await asyncio.get_running_loop().create_server(following, host or None, port, reuse_address=True, **tls)
-    except OSError as error:
-        reason = f"{what} cannot listen on {host or '*'}:{port}: {error.strerror}"
-        raise Permanent(f"{reason}; change {what}.port") from None
+    return await asyncio.get_running_loop().create_server(following, **where, **tls)
 
 
-def _unheard() -> logging.Logger:
-    """Return a logger for what aiohttp says of requests that are no HTTP: a traceback each, at a stranger's will."""
+def unheard() -> logging.Logger:
+    """Return a logger for what libraries say of requests that are no HTTP: a line or a traceback each, at a stranger's
+    will.
+    """
     logger = logging.getLogger("hubwatch.http.unheard")
     logger.propagate = False
     logger.handlers = [logging.NullHandler()]

@@ -20,6 +20,8 @@ from hubwatch_core.terminal import say
 
 STOP_TIMEOUT_S = 20.0
 """How long one part may take to finish its work; systemd's own default is 90 s for all."""
+CANCEL_TIMEOUT_S = 1.0
+"""How long a part that did not finish may take to be cancelled in."""
 
 _log = logs.get_logger("service")
 
@@ -146,7 +148,7 @@ class _Running:
         if not done:
             self.failure = Permanent(f"part {self.part.name} did not finish within {timeout_s:g} s")
             self.task.cancel()
-            await asyncio.wait([self.task], timeout=1)
+            await asyncio.wait([self.task], timeout=CANCEL_TIMEOUT_S)
 
 
 async def _pet_watchdog() -> None:

@@ -12,9 +12,11 @@ from hubwatch_store.backup.account import (
 )
 from hubwatch_store.backup.archive import Manifest, verify
 from hubwatch_store.backup.backup import create_backup
+from hubwatch_store.backup.encryption import RECIPIENT, make_identity
 from hubwatch_store.backup.restore import restore_backup
 
 __all__ = [
+    "RECIPIENT",
     "BackupAccount",
     "Gap",
     "Manifest",
@@ -23,6 +25,7 @@ __all__ = [
     "accounts",
     "create_backup",
     "gaps",
+    "make_identity",
     "refused_epochs",
     "restore_backup",
     "unlisted_epochs",

@@ -2,6 +2,7 @@
 
 Zip, because it is written and read as a stream, has a checksum per member, shows at once when its end is missing, and
 can be opened and understood without hubwatch. CSV, because it is the same for every engine and version of PostgreSQL.
+Where there are recipients, the whole zip is encrypted for them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import os
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
 from hubwatch_core.errors import Permanent
+from hubwatch_store.backup.encryption import decrypted, encrypting, is_encrypted
 from hubwatch_store.backup.signature import check, sign
 
 FORMAT = 1
@@ -116,17 +119,19 @@ def _blocks(pieces: Iterable[Piece]) -> Iterator[bytes]:
 
 
 @contextmanager
-def writing(path: Path, progress: Progress) -> Iterator[Archive]:
+def writing(path: Path, progress: Progress, recipients: Sequence[str] = ()) -> Iterator[Archive]:
     """Make a backup's file, readable by its owner only; it gets its name when it is whole and on disk.
 
-    Raises Permanent when there is a file of that name already, or when it cannot be written.
+    With `recipients` it is encrypted for them. Raises Permanent when there is a file of that name already, or when it
+    cannot be written.
     """
     if path.exists():
         raise Permanent(f"{path} exists already")
     partial = path.with_name(path.name + ".partial")
     try:
         with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as raw:
-            with zipfile.ZipFile(raw, "w", compresslevel=FAST) as file:
+            sealed = encrypting(raw, recipients) if recipients else nullcontext(raw)
+            with sealed as to, zipfile.ZipFile(to, "w", compresslevel=FAST) as file:
                 yield Archive(file, progress)
             raw.flush()
             os.fsync(raw.fileno())
@@ -137,16 +142,39 @@ def writing(path: Path, progress: Progress) -> Iterator[Archive]:
         partial.unlink(missing_ok=True)
 
 
+class OpenedBackup(NamedTuple):
+    """A backup that can be read, and its name for people."""
+
+    path: Path
+    plain: BinaryIO
+
+
 @contextmanager
-def reading(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
-    """Open a backup; raises Permanent when it is none, cut off, damaged, or of a later format."""
+def opened(path: Path, identity: Path | None = None) -> Iterator[OpenedBackup]:
+    """Open a backup's file, decrypted where it is encrypted; raises Permanent."""
+    with ExitStack() as stack:
+        try:
+            if not is_encrypted(path):
+                plain: BinaryIO = stack.enter_context(path.open("rb"))
+            elif identity is None:
+                raise Permanent(f"{path} is encrypted: name the identity of one of its recipients (--identity)")
+            else:
+                plain = stack.enter_context(decrypted(path, identity))
+        except OSError as error:
+            raise Permanent(f"{path} cannot be read: {error.strerror or error}") from error
+        yield OpenedBackup(path, plain)
+
+
+@contextmanager
+def reading(backup: OpenedBackup) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """Read a backup; raises Permanent when it is none, cut off, damaged, or of a later format."""
     try:
-        with zipfile.ZipFile(path) as file:
-            yield file, _manifest(file, path)
+        with zipfile.ZipFile(backup.plain) as file:
+            yield file, _manifest(file, backup.path)
     except OSError as error:
-        raise Permanent(f"{path} cannot be read: {error.strerror or error}") from error
+        raise Permanent(f"{backup.path} cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise Permanent(f"{path} is cut off, damaged or no backup: {error}") from error
+        raise Permanent(f"{backup.path} is cut off, damaged or no backup: {error}") from error
 
 
 def _manifest(file: zipfile.ZipFile, path: Path) -> Manifest:
@@ -179,12 +207,20 @@ class _Format(msgspec.Struct):
     format: int
 
 
-def verify(path: Path, progress: Progress, trusted: Path | None = None) -> Manifest:
+def verify(path: Path, progress: Progress, trusted: Path | None = None, identity: Path | None = None) -> Manifest:
     """Read a whole backup and compare it with its manifest; raises Permanent when anything differs.
 
-    With `trusted`, a file with a public key, it must have been signed by that one; nothing else is read before.
+    With `trusted`, a file with a public key, it must have been signed by that one; nothing else is read before. One
+    that is encrypted needs `identity`.
     """
-    with reading(path) as (file, manifest):
+    with opened(path, identity) as backup:
+        return verify_opened(backup, progress, trusted)
+
+
+def verify_opened(backup: OpenedBackup, progress: Progress, trusted: Path | None) -> Manifest:
+    """Do the same with one that is open."""
+    path = backup.path
+    with reading(backup) as (file, manifest):
         if trusted is not None:
             check(_small(file, MANIFEST, MAX_MANIFEST), signature_in(file), trusted)
         expected = {f"{table.name}.csv" for table in manifest.tables} | {MANIFEST}

@@ -6,7 +6,7 @@ TimescaleDB restores on TimescaleDB only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,38 @@ from psycopg import Connection, sql
 from hubwatch_core import __version__
 from hubwatch_core.errors import Permanent
 from hubwatch_store.backup.archive import FORMAT, Archive, ArchiveStep, Manifest, Piece, Progress, Table, writing
+from hubwatch_store.backup.encryption import recipients_in
 from hubwatch_store.backup.signature import sign
 from hubwatch_store.database import DatabaseSection, connect_sync, detect, standing, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.series import partitions_of
 
 
-def create_backup(settings: DatabaseSection, path: Path, progress: Progress, sign_key: Path | None = None) -> Manifest:
+def create_backup(
+    settings: DatabaseSection,
+    path: Path,
+    progress: Progress,
+    sign_key: Path | None = None,
+    recipients: Sequence[str] = (),
+) -> Manifest:
     """Write a backup while everything else goes on; memory stays bounded, whatever the database's size.
 
-    With `sign_key`, a file with an Ed25519 key, it is signed. Raises Permanent when the schema is not this program's,
+    With `sign_key`, a file with an Ed25519 key, it is signed; with `recipients` (`age1…`) encrypted for them. Raises
+    BadCall for a recipient that is none, Permanent when the schema is not this program's,
     the key is no good, or the file exists or cannot be written; Transient when the database is away. What was written
     until then is removed.
     """
     if sign_key is not None:
         sign(b"", sign_key)  # told before the work is done
+    if recipients:
+        recipients_in(recipients)  # the same
     with connect_sync(settings, "hubwatch backup") as connection, translated():
         connection.execute(queries("backup")["hold_schema"])
         steps = _schema(connection)
         connection.execute(queries("backup")["steady"])
         tables = _rows(connection, "tables")
         engine = detect(connection).engine
-        with writing(path, progress) as archive, _snapshot(connection, [name for name, _ in tables]):
+        with writing(path, progress, recipients) as archive, _snapshot(connection, [name for name, _ in tables]):
             written = [_table(connection, archive, name, columns) for name, columns in tables]
             # Sequences know no snapshot: read after it, they are never behind the rows.
             sequences: dict[str, int | None] = dict(_rows(connection, "sequences"))

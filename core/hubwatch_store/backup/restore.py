@@ -36,25 +36,32 @@ _REPLACED = SETTINGS | {"role_hubs", "role_limits"}
 """Also what `hubwatch db roles` has put there; the backup's rows take the place of them."""
 
 
-def restore_backup(settings: DatabaseSection, path: Path, progress: Progress, trusted: Path | None = None) -> Manifest:
+def restore_backup(
+    settings: DatabaseSection,
+    path: Path,
+    progress: Progress,
+    trusted: Path | None = None,
+    identity: Path | None = None,
+) -> Manifest:
     """Restore a backup, then bring its schema up to this program's.
 
-    With `trusted`, a file with a public key, the backup must have been signed by that one. The file is read and checked
-    as a whole before anything is written, and the rows come in one transaction. Raises
-    Permanent when the file is damaged, when it was made by a newer program, or when the database holds anything;
-    Transient when the database is away.
+    With `trusted`, a file with a public key, the backup must have been signed by that one; one that is encrypted needs
+    `identity`. The file is read and checked as a whole before anything is written, and the rows come in one
+    transaction. Raises Permanent when the file is damaged, when it was made by a newer program, or when the database
+    holds anything; Transient when the database is away.
     """
-    manifest = archive.verify(path, progress, trusted)
-    known = _known(manifest)
-    with connect_sync(settings, "hubwatch restore") as connection, translated():
-        _check_target(connection, known)
-    migrate(settings, known=known)
-    with connect_sync(settings, "hubwatch restore") as connection, translated():
-        connection.execute(queries("backup")["hold_any_schema"])
-        connection.execute(queries("backup")["steady"])
-        with archive.reading(path) as (file, _), connection.transaction():
-            _load(connection, file, manifest, progress)
-        _finish(connection, manifest)
+    with archive.opened(path, identity) as backup:
+        manifest = archive.verify_opened(backup, progress, trusted)
+        known = _known(manifest)
+        with connect_sync(settings, "hubwatch restore") as connection, translated():
+            _check_target(connection, known)
+        migrate(settings, known=known)
+        with connect_sync(settings, "hubwatch restore") as connection, translated():
+            connection.execute(queries("backup")["hold_any_schema"])
+            connection.execute(queries("backup")["steady"])
+            with archive.reading(backup) as (file, _), connection.transaction():
+                _load(connection, file, manifest, progress)
+            _finish(connection, manifest)
     migrate(settings)
     return manifest
 

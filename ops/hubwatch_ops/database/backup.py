@@ -26,52 +26,90 @@ Trusted = Annotated[
     Path | None,
     typer.Option("--trusted-key", help="File with a public key (PEM): the backup must have been signed by that one."),
 ]
+Recipients = Annotated[
+    list[str] | None,
+    typer.Option("--recipient", help="Public key (age1…) to encrypt the backup for; may be given again."),
+]
+Identity = Annotated[
+    Path | None, typer.Option("--identity", help="File with an identity (age) that the backup is encrypted for.")
+]
 File = Annotated[Path, typer.Argument(help="The backup's file.")]
 
 
 def register(app: typer.Typer) -> None:
     """Hang these commands beneath `hubwatch db`."""
-    for command in (backup, restore, verify):
+    for command in (backup, restore, verify, backup_identity):
         app.command()(command)
 
 
 @border
 def backup(
-    file: File, quiet: Quiet = False, sign_key: SignKey = None, config: ConfigFile = None, dsn: Dsn = None
+    file: File,
+    quiet: Quiet = False,
+    sign_key: SignKey = None,
+    recipient: Recipients = None,
+    config: ConfigFile = None,
+    dsn: Dsn = None,
 ) -> None:
-    """Write everything as it is at this moment into one file, while all goes on. Restores on any engine."""
-    from hubwatch_ops.database.settings import load_database
+    """Write everything as it is at this moment into one file, while all goes on. Restores on any engine.
+
+    Key and recipients that are not given are those of [backup] in the hub's file.
+    """
+    from hubwatch_ops.database.settings import load_backup
     from hubwatch_store.backup import create_backup as run
 
+    database, settings = load_backup(config, dsn)
+    recipients = recipient or settings.recipients
     progress = ProgressBar("backup", quiet)
-    manifest = run(load_database(config, dsn), file, progress, sign_key)
+    manifest = run(database, file, progress, sign_key or settings.sign_key_file, recipients)
     progress.end()
-    say(f"{file}: {_summary(manifest)}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
+    closed = f", encrypted for {len(recipients)}" if recipients else ""
+    say(f"{file}: {_summary(manifest)}{closed}, {file.stat().st_size / 1e6:.1f} MB, {progress.seconds:.0f} s")
 
 
 @border
 def restore(
-    file: File, quiet: Quiet = False, trusted: Trusted = None, config: ConfigFile = None, dsn: Dsn = None
+    file: File,
+    quiet: Quiet = False,
+    trusted: Trusted = None,
+    identity: Identity = None,
+    config: ConfigFile = None,
+    dsn: Dsn = None,
 ) -> None:
     """Restore a backup into an empty database: all of it, or nothing. The file is checked first."""
     from hubwatch_ops.database.settings import load_database
     from hubwatch_store.backup import restore_backup as run
 
     progress = ProgressBar("restore", quiet)
-    manifest = run(load_database(config, dsn), file, progress, trusted)
+    manifest = run(load_database(config, dsn), file, progress, trusted, identity)
     progress.end()
     say(f"{file}: {_summary(manifest)} restored, {progress.seconds:.0f} s")
 
 
 @border
-def verify(file: File, quiet: Quiet = False, trusted: Trusted = None) -> None:
+def verify(file: File, quiet: Quiet = False, trusted: Trusted = None, identity: Identity = None) -> None:
     """Check that a backup is whole and as it was written, and with a trusted key by whom. Needs no database."""
     from hubwatch_store.backup import verify as run
 
     progress = ProgressBar("verify", quiet)
-    manifest = run(file, progress, trusted)
+    manifest = run(file, progress, trusted, identity)
     progress.end()
     say(f"{file}: whole{'' if trusted is None else f', signed with the key of {trusted}'}; {_summary(manifest)}")
+
+
+@border
+def backup_identity(
+    file: Annotated[Path, typer.Argument(help="File to write the identity to; keep it away from the hub.")],
+) -> None:
+    """Make an identity that reads encrypted backups, and print its recipient, which backups are encrypted for."""
+    from hubwatch_store.backup import make_identity
+
+    recipient = make_identity(file)
+    say(
+        f"{file} reads what is encrypted for the recipient below. Keep copies of it; without it no backup can be read.",
+        err=True,
+    )
+    say(recipient)
 
 
 class ProgressBar:

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from hubwatch_core.config import Section
+from hubwatch_core.config import Conflict, SecretFile, Section
 from hubwatch_core.config.load import load
+from hubwatch_store.backup import RECIPIENT
 from hubwatch_store.database import DatabaseSection
 
 if TYPE_CHECKING:
     from hubwatch_core.time_limits import Limits
+
+
+class BackupSection(Section):
+    """What `hubwatch db backup` does where it is not told otherwise."""
+
+    recipients: tuple[str, ...] = Field(
+        (),
+        description="Public keys (`age1…`, as `hubwatch db backup-identity` prints them) that backups are encrypted "
+        "for; none: they are not encrypted.",
+    )
+    sign_key_file: SecretFile | None = Field(
+        None,
+        examples=["/etc/hubwatch/backup.key"],
+        description="Ed25519 key (PEM) that backups are signed with.",
+    )
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Recipients look like some."""
+        for index, each in enumerate(self.recipients):
+            if not RECIPIENT.fullmatch(each):
+                yield ("recipients", index), "is no recipient: age1 and 58 letters and digits"
 
 
 class _OnlyDatabase(Section):
@@ -20,11 +43,18 @@ class _OnlyDatabase(Section):
     model_config = ConfigDict(extra="ignore")
 
     database: DatabaseSection = DatabaseSection()
+    backup: BackupSection = BackupSection()
 
 
 def load_database(config: Path | None, dsn: str | None) -> DatabaseSection:
     """Read where the database is from a file, the environment and `dsn`; raises ConfigError."""
     return load(_OnlyDatabase, config, flags={"database.dsn": dsn}).database
+
+
+def load_backup(config: Path | None, dsn: str | None) -> tuple[DatabaseSection, BackupSection]:
+    """Read where the database is and how it is backed up; raises ConfigError."""
+    settings = load(_OnlyDatabase, config, flags={"database.dsn": dsn})
+    return settings.database, settings.backup
 
 
 def load_collector(config: Path | None, dsn: str | None) -> tuple[DatabaseSection, Limits]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from hubwatch_core.config import LogSection, MqttSection, SecretFile, Section, TelemetrySection
+from hubwatch_core.config import (
+    Conflict,
+    LogSection,
+    MqttSection,
+    SecretFile,
+    Section,
+    ServerTlsSection,
+    TelemetrySection,
+)
 from hubwatch_core.config.addresses import HostAndPort, ListenAddress
 from hubwatch_core.config.load import load
+from hubwatch_core.config.tls import unusable_key
 from hubwatch_core.errors import BadCall
 from hubwatch_store.database import DatabaseSection
 
@@ -61,6 +71,18 @@ class EnrolmentSection(Section):
         examples=[["systemctl", "reload", "mosquitto"]],
         description="Command that has the broker read them, instead or too.",
     )
+
+    @property
+    def tls(self) -> ServerTlsSection:
+        """Return what enrolment serves TLS with."""
+        return ServerTlsSection(cert_file=self.cert_file, key_file=self.key_file)
+
+    def conflicts_of_files(self) -> Iterator[Conflict]:
+        """Certificate and key fit."""
+        unusable = unusable_key(self.tls)
+        if unusable is not None:
+            key, text = unusable
+            yield (key,), text
 
 
 class EnrolmentSettings(Section):

@@ -12,7 +12,6 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from hubwatch_core.config import ServerTlsSection
 from hubwatch_core.enrolment import (
     MAX_BYTES,
     PATH,
@@ -67,7 +66,7 @@ async def listening(
 
 def certificate_of(settings: EnrolmentSection) -> ServingCertificate:
     """Return what we serve with. Raises Permanent when certificate or key cannot be used."""
-    return ServingCertificate(ServerTlsSection(cert_file=settings.cert_file, key_file=settings.key_file), "enrolment")
+    return ServingCertificate(settings.tls, "enrolment")
 
 
 def application(register: Register, pool: Pool, changed: asyncio.Event) -> web.Application:
