@@ -8,6 +8,7 @@ from hubwatch_collector.answers import Answers
 from hubwatch_collector.intake import Intake, receive
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
+from hubwatch_collector.refusals import Refusals
 from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.errors import Permanent
 from hubwatch_core.logs import get_logger
@@ -42,7 +43,11 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
         else:
             await owner.run_with(work, stop, has_state=False)
 
-    return [Part("collector", run), upkeep.part(settings.database, context, settings.audit)]
+    made = [Part("collector", run), upkeep.part(settings.database, context, settings.audit)]
+    if settings.broker_log is not None:
+        refusals = Refusals(settings.broker_log, settings.database, context)
+        made.append(Part("broker log", refusals.run))
+    return made
 
 
 def owner_of(settings: CollectorSettings, context: Context) -> Owner:

@@ -11,7 +11,7 @@ import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
 from hubwatch_ops.pki.authority import fingerprint_of
-from hubwatch_ops.pki.nats_users import nats_users
+from support.certified_nats import configure_certified
 from support.chaos_checker import check
 from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
@@ -89,8 +89,7 @@ async def rotate_broker_password(hub: Rotation, broker: OwnMosquitto) -> None:
 async def test_nats_certificates_and_password_are_changed_under_load(tmp_path: Path) -> None:
     nats_program()
     pki, server = PkiFolder(tmp_path), OwnNats("nats-1", tmp_path / "nats-1")
-    pki.service("nats")
-    configure(server, pki)
+    configure_certified(server, pki)
     server.start()
     try:
         server.await_healthy(size=1)
@@ -121,28 +120,6 @@ key_file = "{tls.key_file}"
             check_account(hub)
     finally:
         server.stop()
-
-
-def configure(server: OwnNats, pki: PkiFolder) -> None:
-    """Write the configuration of one server that demands certificates."""
-    names = {"cert_file": "nats.pem", "key_file": "nats.key", "ca_file": "ca.pem"}
-    files = "\n".join(f'{key}: "{pki.certs / name}"' for key, name in names.items())
-    tls = f"tls {{ {files}\nverify_and_map: true }}"
-    server.folder.mkdir()
-    (server.folder / "users.conf").write_text(nats_users(), encoding="utf-8")
-    (server.folder / "nats.conf").write_text(
-        f"""
-        server_name: "{server.name}"
-        listen: "127.0.0.1:{server.port}"
-        {tls}
-        http: "127.0.0.1:{server.monitor_port}"
-        jetstream {{ store_dir: "{server.folder / "jetstream"}" }}
-        mqtt {{ listen: "127.0.0.1:{server.mqtt_port}"
-        {tls} }}
-        authorization {{ include "users.conf" }}
-        """,
-        encoding="utf-8",
-    )
 
 
 def certificates_at(server: OwnNats) -> set[str]:

@@ -38,6 +38,8 @@ TYPES = [
     "integrity.sensor_claimed",
     "integrity.agent_limited",
     "integrity.unit_changed",
+    "integrity.login_refused",
+    "integrity.topic_refused",
 ]
 
 
