@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## Guard a simulated hub under attack, on embedded services (ARGS="--seconds 60")
 	$(BIN)/hubwatch demo $(ARGS)
 
-services: ## Install and start Mosquitto, TimescaleDB and NATS under .services/ (root, Debian)
+services: ## Install and start Mosquitto, TimescaleDB and NATS under .services/, open and with mTLS (root, Debian)
 	ops/dev/services.sh start
 
 services-stop: ## Stop them

@@ -8,6 +8,7 @@ from hubwatch_collector.answers import Answers
 from hubwatch_collector.intake import Intake, receive
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
+from hubwatch_collector.refusals import Refusals
 from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.errors import Permanent
 from hubwatch_core.logs import get_logger
@@ -44,11 +45,15 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
         else:
             await owner.run_with(work, stop, has_state=False)
 
-    return [
+    made = [
         Part("collector", run),
         upkeep.part(settings.database, context, settings.audit),
         upkeep.sessions_part(settings.database, context),
     ]
+    if settings.broker_log is not None:
+        refusals = Refusals(settings.broker_log, settings.database, context)
+        made.append(Part("broker log", refusals.run))
+    return made
 
 
 def owner_of(settings: CollectorSettings, context: Context) -> Owner:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from hubwatch_core.config import (
+    ConfigId,
     Conflict,
     LogSection,
     MqttSection,
@@ -98,6 +100,18 @@ class IntakeSection(Section):
     limits: LimitsSection = Field(LimitsSection(), description="What one agent may send.")
 
 
+class BrokerLogSection(Section):
+    """Log of the broker, from which it is told whom it refuses; for one collector, on the broker's machine."""
+
+    file: Path = Field(
+        examples=["/var/log/mosquitto/mosquitto.log"],
+        description="Log of Mosquitto or of a NATS server. This process must be allowed to read it.",
+    )
+    hub: ConfigId = Field(
+        examples=["rotterdam"], description="Hub at which strangers who are refused are told, as its sensor `broker`."
+    )
+
+
 class CollectorSettings(Section):
     """All settings of a collector."""
 
@@ -105,6 +119,10 @@ class CollectorSettings(Section):
     nats: NatsSection | None = Field(None, description="With it messages come from JetStream instead of [mqtt].")
     database: DatabaseSection = DatabaseSection()
     intake: IntakeSection = Field(default_factory=IntakeSection)
+    broker_log: BrokerLogSection | None = Field(
+        None,
+        description="With it the collector tells of logins and topics that the broker refuses; at one collector.",
+    )
     audit: AuditSection = AuditSection()
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()

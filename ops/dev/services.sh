@@ -5,14 +5,16 @@
 #   ops/dev/services.sh stop     stop the processes that "start" started, and no others
 #   ops/dev/services.sh status   print a table; exit code 1 if a service is down
 #
-# .services/env then contains ports and DSNs as KEY=VALUE. Every start begins with empty data: the services are for tests.
+# Mosquitto and NATS run twice: open, for tests of single parts, and as at a hub, with a certificate for each machine.
+# .services/env then contains ports and DSNs as KEY=VALUE, .services/clients/ configurations with certificates. Every
+# start begins with empty data: the services are for tests.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SERVICES=$(cd "$here/../.." && pwd)/.services
-NAMES=(mosquitto nats timescaledb)
+NAMES=(mosquitto mosquitto_tls nats nats_tls timescaledb)
 
-for part in process packages mosquitto nats timescaledb; do
+for part in process packages pki mosquitto mosquitto_tls nats nats_tls timescaledb clients; do
   # shellcheck source=/dev/null
   source "$here/lib/$part.sh"
 done
@@ -29,8 +31,10 @@ start() {
     start_one "$name" || { say "$name did not start; see $SERVICES/log/$name.log"; failed=1; }
   done
   write_env
+  write_clients
   say "finished after $((SECONDS - began)) s"
   status || failed=1
+  tell_clients
   return "$failed"
 }
 
@@ -67,16 +71,16 @@ stop() {
   for name in "${NAMES[@]}"; do
     stop_one "$name"
   done
-  rm -f "$SERVICES/env"
+  rm -rf "$SERVICES/env" "$SERVICES/clients"
 }
 
 status() {
   local name state down=0
-  printf '%-12s %-6s %-8s %-7s %s\n' SERVICE STATE PID PORT LOG
+  printf '%-14s %-6s %-8s %-7s %s\n' SERVICE STATE PID PORT LOG
   for name in "${NAMES[@]}"; do
     state=down
     if alive "$name" && "${name}_ready"; then state=up; else down=1; fi
-    printf '%-12s %-6s %-8s %-7s %s\n' \
+    printf '%-14s %-6s %-8s %-7s %s\n' \
       "$name" "$state" "$(pid_of "$name")" "$(port_of "$name")" "$SERVICES/log/$name.log"
   done
   return "$down"

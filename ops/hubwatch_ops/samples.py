@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_alarms.settings import AlarmsSettings
@@ -20,6 +21,11 @@ COMMON = (
     "HUBWATCH_SECTION__KEY in the environment goes before this file. What is commented out may be left out: it shows "
     "the default, or an example where there is none."
 )
+MACHINES = (
+    "Each machine has a certificate, and what agents say is signed: docs/howto/enrol-a-gateway.md says how. A broker "
+    "that only this machine reaches does without: take the lines of certificates and signatures out at every component "
+    "then."
+)
 HEADS = {
     "agents": "An agent: the edge of one hub. `hubwatch agent check-config FILE` checks it without connecting.",
     "collector": "A collector. `hubwatch collector check-config FILE` checks it without connecting.",
@@ -28,6 +34,40 @@ HEADS = {
     "console": "The console's API. `hubwatch console check-config FILE` checks it without connecting.",
     "ops": "`hubwatch up`: collector, detectors and alarms in one process.",
 }
+
+
+def _tls(name: str) -> dict[str, str]:
+    certs = "/etc/hubwatch/certs"
+    return {"ca_file": f"{certs}/ca.pem", "cert_file": f"{certs}/{name}.pem", "key_file": f"{certs}/{name}.key"}
+
+
+def _broker(tls: dict[str, str]) -> dict[str, Any]:
+    return {"host": "hub.example", "port": 8883, "tls": tls}
+
+
+_IDENTITY = "/etc/hubwatch/identity"
+_ENROLLED = {
+    "ca_file": f"{_IDENTITY}/ca.pem",
+    "cert_file": f"{_IDENTITY}/current/agent.pem",
+    "key_file": f"{_IDENTITY}/current/agent.key",
+}
+IN_FORCE: dict[str, dict[str, Any]] = {
+    "agents": {
+        "hub": "rotterdam",
+        "agent": "gate-7",
+        "signing_key_file": _ENROLLED["key_file"],
+        "mqtt": _broker(_ENROLLED),
+        "identity": {"folder": _IDENTITY},
+    },
+    "collector": {"mqtt": _broker(_tls("collector")), "intake": {"signatures": "require"}},
+    "detectors": {"signatures": "require", "mqtt": _broker(_tls("detectors"))},
+    "ops": {
+        "mqtt": _broker(_tls("collector")),
+        "collector": {"intake": {"signatures": "require"}},
+        "detectors": {"signatures": "require", "mqtt_tls": _tls("detectors")},
+    },
+}
+"""What is not the default: each machine has a certificate, and what agents say is signed. Decision 0079."""
 
 
 def samples() -> Iterator[tuple[Path, str]]:
@@ -42,7 +82,8 @@ def samples() -> Iterator[tuple[Path, str]]:
     }
     for name, model in models.items():
         file = Path(str(resources.files(f"hubwatch_{name}"))) / "sample.toml"
-        yield file, sample(model, f"{HEADS[name]}\n{COMMON}")
+        head = [HEADS[name], *([MACHINES] if name in IN_FORCE else ()), COMMON]
+        yield file, sample(model, "\n".join(head), IN_FORCE.get(name))
 
 
 def main(arguments: list[str]) -> int:

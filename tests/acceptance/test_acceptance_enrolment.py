@@ -1,4 +1,4 @@
-"""A gateway from nothing to a stored frame over mTLS, by the commands an operator types; renewed, and revoked: out."""
+"""A gateway from nothing to a stored signed frame over mTLS, by an operator's commands; renewed; revoked, and out."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ key_file = "{own.key_file}"
 [database]
 dsn = "{self.dsn}"
 """
-        (self.folder / "collector.toml").write_text(shared, encoding="utf-8")
+        demand = '[intake]\nsignatures = "require"\n'
+        (self.folder / "collector.toml").write_text(shared + demand, encoding="utf-8")
         text = f"""{shared}
 [enrolment]
 host = "127.0.0.1"

@@ -109,7 +109,9 @@ def test_status_in_a_checkout_without_services_says_all_is_down(tmp_path: Path) 
     assert done.returncode == 1
     assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [
         ["mosquitto", "down"],
+        ["mosquitto_tls", "down"],
         ["nats", "down"],
+        ["nats_tls", "down"],
         ["timescaledb", "down"],
     ]
 

@@ -19,13 +19,15 @@ from typing import Literal
 
 import msgspec
 
+from hubwatch_agents.identity.folder import IdentityFolder
+from hubwatch_agents.identity.renewal import Renewal
 from hubwatch_agents.settings import AgentSettings, SpoolSection
 from hubwatch_agents.uplink.frame_store import FrameStore, KeptFrame
 from hubwatch_agents.uplink.frames import Batch
 from hubwatch_agents.uplink.publisher import Publisher
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
-from hubwatch_core.config import LogSection, MqttSection
+from hubwatch_core.config import LogSection, MqttSection, TlsSection
 from hubwatch_core.health import Health
 from hubwatch_core.logs import configure
 from hubwatch_core.words import SensorKind
@@ -33,6 +35,8 @@ from hubwatch_core.words import SensorKind
 HUB = "chaos"
 PER_FRAME = 5
 DOORS = 200
+ASK_EVERY_S = 3.0
+"""How often an enrolled one asks whether it is to renew its key."""
 LIFE = 10_000_000
 """Numbers of one life start at a multiple of this."""
 
@@ -52,6 +56,8 @@ class Orders:
     protocol: Literal["5", "3.1.1"] = "5"
     door_every_s: float = 0.0
     """How often a further door is forced; 0 is never."""
+    identity: str = ""
+    """Folder of its identity, where it is enrolled: it signs, connects with its certificate, and renews it."""
 
 
 class Promise(msgspec.Struct):
@@ -75,6 +81,7 @@ class CountingAgent:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
+        self._identity = IdentityFolder(Path(orders.identity)) if orders.identity else None
         self._journal = Path(orders.journal)
         before = self._journal.read_text() if self._journal.exists() else ""
         lives, self._doors, self._door_due = before.count("life"), before.count('"door"'), time.monotonic()
@@ -94,8 +101,10 @@ class CountingAgent:
             protocol=orders.protocol,
             max_reconnect_s=0.5,
             keepalive_s=5,
+            tls=_tls(self._identity) if self._identity else None,
         )
-        settings = AgentSettings(hub=HUB, agent=orders.name, mqtt=mqtt, spool=spool)
+        key = self._identity.key_file if self._identity else None
+        settings = AgentSettings(hub=HUB, agent=orders.name, mqtt=mqtt, spool=spool, signing_key_file=key)
         self.store = FrameStore(settings, Health())
         self._publisher = Publisher(settings, self.store, self._birth, Health())
         self._unsynced: deque[tuple[int, Promise | Forced]] = deque()
@@ -103,7 +112,9 @@ class CountingAgent:
     async def run(self, stop: asyncio.Event) -> None:
         """Count until `stop`, then deliver what is left."""
         ended = asyncio.Event()
-        publishing = asyncio.create_task(self._publisher.run(ended))
+        parts = [asyncio.create_task(self._publisher.run(ended))]
+        if self._identity:
+            parts.append(asyncio.create_task(Renewal(self._identity, Health(), ASK_EVERY_S).run(ended)))
         while not stop.is_set():
             self._count()
             self._force_a_door()
@@ -114,7 +125,7 @@ class CountingAgent:
             self._settle()
             await asyncio.sleep(0.05)
         ended.set()
-        await publishing
+        await asyncio.gather(*parts)
         self.store.close()
 
     def _doors_of_all(self) -> int:
@@ -171,6 +182,10 @@ class CountingAgent:
                 inventory=[wire.Sensor(f"door-{n}", SensorKind.ACCESS, "quay") for n in range(self._doors_of_all())],
             )
         )
+
+
+def _tls(identity: IdentityFolder) -> TlsSection:
+    return TlsSection(ca_file=identity.ca_file, cert_file=identity.cert_file, key_file=identity.key_file)
 
 
 async def _main(orders: Orders) -> None:

@@ -51,6 +51,12 @@ class OwnNats:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def configure(
         self, cluster: Sequence[OwnNats], ports: Sequence[int] | None = None, advertise: int | None = None
     ) -> None:

@@ -11,8 +11,10 @@ from support.pki_folder import PkiFolder
 SAMPLE = Path(__file__).parents[2] / "ops" / "mosquitto"
 
 
-def start_sample(pki: PkiFolder, make_mosquitto: MakeMosquitto, acl: Path = SAMPLE / "acl") -> OwnMosquitto:
-    """Start Mosquitto with the sample; only paths and port are changed."""
+def start_sample(
+    pki: PkiFolder, make_mosquitto: MakeMosquitto, acl: Path = SAMPLE / "acl", more: str = ""
+) -> OwnMosquitto:
+    """Start Mosquitto with the sample, and further lines; only paths and port are changed."""
     pki.service("broker")
     text = (SAMPLE / "mosquitto.conf").read_text(encoding="utf-8")
     for there, here in {
@@ -26,4 +28,4 @@ def start_sample(pki: PkiFolder, make_mosquitto: MakeMosquitto, acl: Path = SAMP
     }.items():
         assert there in text, there
         text = text.replace(there, here)
-    return make_mosquitto(whole=text)
+    return make_mosquitto(whole=text + more)

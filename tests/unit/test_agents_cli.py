@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 
 from hubwatch_agents.cli.app import app
 from hubwatch_agents.config.library import Library
+from support.pki_folder import PkiFolder
+from support.sample_certificates import with_certificates
 
 
 def run(*arguments: str) -> Result:
@@ -20,7 +22,8 @@ def test_sample_config_is_printed_and_passes_check_config(tmp_path: Path) -> Non
     assert printed.exit_code == 0
     path = tmp_path / "agent.toml"
     key = tmp_path / "subjects.key"
-    path.write_text(printed.output.replace('"subjects.key"', f'"{key}"'), encoding="utf-8")
+    text = with_certificates(printed.output, PkiFolder(tmp_path))
+    path.write_text(text.replace('"subjects.key"', f'"{key}"'), encoding="utf-8")
     assert f"privacy.key_file: {key} cannot be read" in run("check-config", str(path)).output
     key.write_text(bytes(range(40)).hex(), encoding="utf-8")
     checked = run("check-config", str(path))

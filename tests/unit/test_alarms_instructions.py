@@ -39,6 +39,8 @@ TYPES = [
     "integrity.agent_limited",
     "integrity.unit_changed",
     "integrity.revocation_asked",
+    "integrity.login_refused",
+    "integrity.topic_refused",
 ]
 
 

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from hubwatch_collector.cli import app
-from hubwatch_collector.settings import CollectorSettings
+from hubwatch_collector.settings import BrokerLogSection, CollectorSettings
 from hubwatch_core.config import NatsSection
 from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError
+from hubwatch_ops.samples import IN_FORCE
 
 SAMPLE = (resources.files("hubwatch_collector") / "sample.toml").read_text(encoding="utf-8")
 NOT_PLAIN_DEFAULTS = {
@@ -35,15 +36,11 @@ def uncommented() -> str:
     return re.sub(r"^# ((?:[a-z_]+ = )|\[)", r"\1", SAMPLE, flags=re.MULTILINE)
 
 
-def test_the_sample_as_it_stands_is_the_default(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text(SAMPLE)
-    assert load(CollectorSettings, tmp_path / "c.toml", env={}) == load(CollectorSettings, None, env={})
-
-
-def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
+def test_every_key_of_the_sample_exists_and_shows_its_default_unless_it_is_in_force() -> None:
     tree = tomllib.loads(uncommented())
-    plain = load(CollectorSettings, None, env={}).model_dump(mode="json")
+    plain = CollectorSettings.model_validate(IN_FORCE["collector"]).model_dump(mode="json")
     plain["nats"] = NatsSection().model_dump(mode="json")
+    plain["broker_log"] = {"file": "/var/log/mosquitto/mosquitto.log", "hub": "rotterdam"}
     for section, keys in tree.items():
         for key, value in keys.items():
             if key != "tls" and key not in NOT_PLAIN_DEFAULTS and (section, key) != ("telemetry", "port"):
@@ -53,7 +50,7 @@ def test_every_key_of_the_sample_exists_and_shows_its_default() -> None:
 def test_the_sample_shows_every_key() -> None:
     tree = tomllib.loads(uncommented())
     for name, field in CollectorSettings.model_fields.items():
-        section = NatsSection if name == "nats" else field.annotation
+        section = {"nats": NatsSection, "broker_log": BrokerLogSection}.get(name, field.annotation)
         assert section is not None
         keys = set(section.model_fields) - {"password", "token"}
         assert keys - {"tls"} <= set(tree[name]), name

@@ -14,6 +14,7 @@ from hubwatch_core.process import Context
 from hubwatch_ops.up import load
 from support.children import run
 from support.pki_folder import PASSPHRASE, PkiFolder
+from support.sample_certificates import with_certificates
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "run-one-hub.md"
 
@@ -90,7 +91,9 @@ def test_what_the_alarms_table_points_to_is_checked_too(tmp_path: Path) -> None:
 def test_sample_is_a_valid_configuration(tmp_path: Path) -> None:
     sample = run("up", "--sample-config")
     assert sample.returncode == 0
-    path = file(tmp_path, sample.stdout)
+    missing = run("up", "-c", str(file(tmp_path, sample.stdout)), "--check-config")
+    assert "mqtt.tls.ca_file: /etc/hubwatch/certs/ca.pem cannot be read" in missing.stderr
+    path = file(tmp_path, with_certificates(sample.stdout, PkiFolder(tmp_path)))
     checked = run("up", "-c", str(path), "--check-config")
     assert checked.returncode == 0, checked.stderr
     assert "valid hub configuration" in checked.stdout

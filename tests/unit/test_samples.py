@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from hubwatch_agents.identity.folder import IdentityFolder
 from hubwatch_agents.settings import AgentSettings
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_collector.settings import CollectorSettings
@@ -21,8 +22,9 @@ from hubwatch_core.config.load import load
 from hubwatch_core.config.section import types_in
 from hubwatch_core.config.validate import section_types
 from hubwatch_detectors.settings import DetectorsSettings
-from hubwatch_ops.samples import main, samples
+from hubwatch_ops.samples import IN_FORCE, main, samples
 from hubwatch_ops.up import hub_model
+from hubwatch_ops.up import load as load_hub
 
 MODELS: dict[str, type[Section]] = {
     "hubwatch_agents": AgentSettings,
@@ -70,8 +72,24 @@ def test_sample_loads_as_it_stands(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["hubwatch_collector", "hubwatch_detectors"])
-def test_sample_of_a_component_that_needs_nothing_is_its_defaults(name: str) -> None:
-    assert load(MODELS[name], FILES[name], env={}) == load(MODELS[name], None, env={})
+def test_sample_is_the_defaults_but_for_certificates_and_signatures(name: str) -> None:
+    model = MODELS[name]
+    meant = model.model_validate(IN_FORCE[name.removeprefix("hubwatch_")])
+    assert load(model, FILES[name], env={}) == meant
+    assert meant != model(), "the sample must not be what hubwatch does without identities"
+
+
+def test_every_machine_of_the_samples_has_a_certificate_and_signatures_are_demanded() -> None:
+    hub = load_hub(FILES["hubwatch_ops"])
+    agent = load(AgentSettings, FILES["hubwatch_agents"], env={})
+    collector = load(CollectorSettings, FILES["hubwatch_collector"], env={})
+    detectors = load(DetectorsSettings, FILES["hubwatch_detectors"], env={})
+    machines = [agent.mqtt, collector.mqtt, detectors.mqtt, hub.collector.mqtt, hub.detectors.mqtt]
+    assert all(each.tls is not None and each.tls.cert_file is not None for each in machines)
+    assert hub.collector.mqtt.tls != hub.detectors.mqtt.tls, "the broker takes the client id from the certificate"
+    demanded = [each.signatures for each in (collector.intake, detectors, hub.collector.intake, hub.detectors)]
+    assert demanded == ["require"] * 4
+    assert agent.signing_key_file == IdentityFolder(Path(str(agent.identity.folder))).key_file
 
 
 @pytest.mark.parametrize("name", MODELS)

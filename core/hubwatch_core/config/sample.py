@@ -23,11 +23,15 @@ from hubwatch_core.config.validate import section_types
 WIDTH = 118
 
 
-def sample(model: type[Section], head: str) -> str:
-    """Return a configuration of `model` with every key explained; `head` says what file it is."""
-    lines = [*_comment(head), "", *_Writer().keys(model, {}, off=False)]
+def sample(model: type[Section], head: str, given: Mapping[str, Any] | None = None) -> str:
+    """Return a configuration of `model` with every key explained; `head` says what file it is.
+
+    What is `given` is in force in it.
+    """
+    given = given or {}
+    lines = [*_comment(head), "", *_Writer().keys(model, given, off=False)]
     tables = _Tables()
-    lines += tables.inside(model, (), {}, off=False)
+    lines += tables.inside(model, (), given, off=False)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -3,6 +3,7 @@
 from hubwatch_store.ingest.dead_letters import DeadLetter, count_listed, listed, mark_replayed, shown, waiting
 from hubwatch_store.ingest.evidence import signed_lines
 from hubwatch_store.ingest.ledger import LOCK_BUCKETS
+from hubwatch_store.ingest.mistrust import tell
 from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
 from hubwatch_store.ingest.writer import Writer, Written
 
@@ -22,5 +23,6 @@ __all__ = [
     "mark_replayed",
     "shown",
     "signed_lines",
+    "tell",
     "waiting",
 ]

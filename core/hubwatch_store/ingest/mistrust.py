@@ -45,6 +45,10 @@ TOLD = {
     Mistrust.UNIT: Told(
         "integrity.unit_changed", Priority.MEDIUM, "what sensor {sensor} measures is in other units than before"
     ),
+    Mistrust.LOGIN: Told("integrity.login_refused", Priority.MEDIUM, "the broker did not let somebody in"),
+    Mistrust.TOPIC: Told(
+        "integrity.topic_refused", Priority.HIGH, "a machine tried at the broker what it has no right to"
+    ),
 }
 
 

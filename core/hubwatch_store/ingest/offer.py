@@ -27,7 +27,7 @@ class Departure:
 
 
 class Mistrust(StrEnum):
-    """Why a message that can be read is refused all the same."""
+    """Why a message that can be read is refused all the same, or somebody who would send one."""
 
     FORGED = "forged"
     REPLAYED = "replayed"
@@ -35,6 +35,8 @@ class Mistrust(StrEnum):
     LIMIT = "limit"
     UNANNOUNCED = "unannounced"
     UNIT = "unit"
+    LOGIN = "login"
+    TOPIC = "topic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,12 @@ CONF
 nats_launch() { launch nats nats-server -c "$SERVICES/nats/nats.conf"; }
 
 # Ready when its own health check says so, which includes JetStream.
-nats_ready() {
+nats_ready() { nats_healthy nats-monitor; }
+
+nats_healthy() {
   local answer
   answer=$(
-    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(port_of nats-monitor)" || exit 1
+    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(port_of "$1")" || exit 1
     printf 'GET /healthz HTTP/1.0\r\n\r\n' >&3
     timeout 2 cat <&3
   )

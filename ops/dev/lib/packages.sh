@@ -2,6 +2,7 @@
 
 declare -A PROGRAMS=(
   [mosquitto]=mosquitto [nats-server]=nats-server [debootstrap]=debootstrap [pgbouncer]=pgbouncer [faketime]=faketime
+  [openssl]=openssl
 )
 
 missing_packages() {

@@ -1,0 +1,90 @@
+"""Reads from a line of a broker's log whom it refused: Mosquitto's log, and that of a NATS server.
+
+A client chooses names and topics, and may write into them what looks like a line of a log: only whole lines count, and
+what is quoted in them is never taken for the broker's own words.
+
+Ref: lines of Mosquitto 2.0.11 and nats-server 2.9.10, as tests provoke them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hubwatch_core.ids import is_id
+from hubwatch_store.ingest import Mistrust
+
+MAX_LINE_CHARS = 4000
+
+_MOSQUITTO = r"(?:[0-9T:.+-]{8,32}: |\w{3} [ \d]\d \d\d:\d\d:\d\d \S{1,64} mosquitto\[\d+\]: )?"
+"""Its time, as a number or as ISO 8601, or what syslog puts before it."""
+_NATS = r"\[\d+\] [\d/]{10} [\d:.]{8,16} \[ERR\] (?P<where>\S{1,64}):\d+ - \w{1,8}:\d+ - (?:\"(?:[^\"\\]|\\.)*\" - )?"
+_QUOTED = r"\"(?P<{}>(?:[^\"\\]|\\.)*)\""
+
+_LINES: tuple[tuple[Mistrust, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.DOTALL))
+    for kind, pattern in (
+        (Mistrust.LOGIN, rf"{_MOSQUITTO}Client .{{1,300}} disconnected, (?P<what>not authorised)\."),
+        (
+            Mistrust.LOGIN,
+            rf"{_MOSQUITTO}OpenSSL Error\[\d+\]: error:[0-9A-F]+:[^:]*:[^:]*:(?P<what>[a-zA-Z0-9 ]*certificate[a-z ]*)",
+        ),
+        (
+            Mistrust.TOPIC,
+            rf"{_MOSQUITTO}Denied (?P<what>PUBLISH) from (?P<who>.{{1,300}}?) \(d[01], q[0-2], r[01], m\d+, "
+            r"'(?P<topic>.*)', \.\.\. \(\d+ bytes\)\)",
+        ),
+        (Mistrust.LOGIN, rf"{_NATS}(?P<what>authentication error)(?: - .*)?"),
+        (Mistrust.LOGIN, rf"{_NATS}TLS handshake error: (?P<what>.*certificate.*)"),
+        (
+            Mistrust.TOPIC,
+            rf"{_NATS}(?P<what>Publish|Subscription) Violation - \w+ {_QUOTED.format('who')}, "
+            rf"Subject {_QUOTED.format('topic')}(?:, .*)?",
+        ),
+    )
+)
+_NEW = re.compile(rf"{_MOSQUITTO}New connection from (?P<where>\S{{1,64}}):\d+ on port \d+\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Somebody whom the broker did not let in, or a machine that it did not let have its way."""
+
+    kind: Mistrust
+    reason: str
+    agent: tuple[str, str] | None = None
+    """Hub and agent, where its certificate says that it is one."""
+
+
+class BrokerLogReader:
+    """Understands the lines of one broker in turn."""
+
+    def __init__(self) -> None:
+        self._newest = ""
+        """Whence the newest connection to Mosquitto came: what it says of a refused login names nobody."""
+
+    def refusal(self, line: str) -> Refusal | None:
+        """Return what a line says of a refusal; None where it says nothing of one."""
+        if len(line) > MAX_LINE_CHARS:
+            return None
+        came = _NEW.fullmatch(line)
+        if came is not None:
+            self._newest = came["where"]
+            return None
+        for kind, pattern in _LINES:
+            found = pattern.fullmatch(line)
+            if found is not None:
+                return self._login(found) if kind is Mistrust.LOGIN else _topic(found)
+        return None
+
+    def _login(self, found: re.Match[str]) -> Refusal:
+        where = found.groupdict().get("where")
+        by = f"from {where}" if where else f"newest connection before it from {self._newest or 'an unknown address'}"
+        return Refusal(Mistrust.LOGIN, f"{found['what']}, {by}")
+
+
+def _topic(found: re.Match[str]) -> Refusal:
+    who, verb = found["who"].removeprefix("CN="), "subscribe to" if found["what"] == "Subscription" else "publish to"
+    hub, slash, agent = who.partition("/")
+    known = (hub, agent) if slash and is_id(hub) and is_id(agent) else None
+    return Refusal(Mistrust.TOPIC, f"{who} may not {verb} {found['topic']}", known)
