@@ -10,7 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from hubwatch_console.service import bound, serve_api
+from hubwatch_console.server import bound
+from hubwatch_console.service import serve_api
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_core.process import Context
