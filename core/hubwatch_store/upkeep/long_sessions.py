@@ -20,6 +20,8 @@ from hubwatch_store.database import DatabaseConnection, DatabaseSection, connect
 from hubwatch_store.database.rows import fetch
 
 LOOK_EVERY_S = 10.0
+WITHIN_S = 180.0
+"""A look is two statements, each of which may take a minute, and a connect."""
 NAME = "hubwatch sessions"
 
 _log = get_logger("sessions")
@@ -67,6 +69,8 @@ class _LongSessions:
         self._looking = Condition(
             "sessions", context.health, _log, lost="long sessions are not ended", back="long sessions are ended again"
         )
+        self._health = context.health
+        context.health.expect("sessions", WITHIN_S)
         self._ended = Counter(
             "hubwatch_store_ended_sessions",
             "Database sessions ended because they went on beyond the limit of their role",
@@ -80,9 +84,12 @@ class _LongSessions:
         while not stop.is_set():
             try:
                 await self._look(stop)
-                self._looking.back()
+                if not stop.is_set():
+                    self._looking.back()
+                    self._health.did("sessions")
             except HubwatchError as error:
-                self._looking.lost(str(error))
+                if not stop.is_set():
+                    self._looking.lost(str(error))
             await wait_for_event(stop, LOOK_EVERY_S)
 
     async def _look(self, stop: asyncio.Event) -> None:

@@ -150,18 +150,15 @@ WHERE NOT EXISTS (SELECT FROM chosen)
 ORDER BY 1
 
 -- portal_gamma: Gamma counts a sample of each panel, highest in each interval. The line breaks where nothing was read.
-SELECT "time", concat_ws(' ', hub, sensor, channel) AS metric, value
-FROM (
-    -- Names are listed first and sensors joined last: the view of readings lets no other condition near its rows.
-    SELECT $__timeGroup(time, $__interval, NULL) AS "time", hub, sensor, channel, max(value) AS value
-    FROM hubwatch.readings
-    WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
-        AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND quality < 2
-        AND channel = ANY(ARRAY(
-            SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'gamma.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
-    GROUP BY 1, 2, 3, 4
-) AS read JOIN hubwatch.sensors s USING (hub, sensor)
-WHERE s.kind = 'radiation_portal'
+SELECT $__timeGroup(r.bucket, $__interval, NULL) AS "time", concat_ws(' ', hub, sensor, channel) AS metric, max(r.max) AS value
+FROM hubwatch.sensors s JOIN hubwatch.channels c USING (hub, sensor)
+    -- Channel by channel: the view would hand on every reading with its names, for each to be grouped by them.
+    CROSS JOIN LATERAL hubwatch.rollup($__interval_ms * INTERVAL '1 ms', c.id, $__timeFrom()::timestamptz,
+        $__timeTo()::timestamptz) r
+WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
+    AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND s.kind = 'radiation_portal' AND c.channel LIKE 'gamma.%'
+    AND r.max IS NOT NULL
+GROUP BY 1, 2
 UNION ALL
 SELECT $__timeGroup(step, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM (
@@ -195,18 +192,15 @@ WHERE NOT EXISTS (
 ORDER BY 1
 
 -- portal_neutron: Neutron counts a sample of each panel, highest in each interval. The line breaks where nothing was read.
-SELECT "time", concat_ws(' ', hub, sensor, channel) AS metric, value
-FROM (
-    -- Names are listed first and sensors joined last: the view of readings lets no other condition near its rows.
-    SELECT $__timeGroup(time, $__interval, NULL) AS "time", hub, sensor, channel, max(value) AS value
-    FROM hubwatch.readings
-    WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
-        AND $__timeFilter(time) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND quality < 2
-        AND channel = ANY(ARRAY(
-            SELECT DISTINCT channel FROM hubwatch.channels WHERE channel LIKE 'neutron.%' AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])))
-    GROUP BY 1, 2, 3, 4
-) AS read JOIN hubwatch.sensors s USING (hub, sensor)
-WHERE s.kind = 'radiation_portal'
+SELECT $__timeGroup(r.bucket, $__interval, NULL) AS "time", concat_ws(' ', hub, sensor, channel) AS metric, max(r.max) AS value
+FROM hubwatch.sensors s JOIN hubwatch.channels c USING (hub, sensor)
+    -- Channel by channel: the view would hand on every reading with its names, for each to be grouped by them.
+    CROSS JOIN LATERAL hubwatch.rollup($__interval_ms * INTERVAL '1 ms', c.id, $__timeFrom()::timestamptz,
+        $__timeTo()::timestamptz) r
+WHERE $__timeTo()::timestamptz - $__timeFrom()::timestamptz <= INTERVAL '1 hour'
+    AND hub = ANY(ARRAY[${hub:sqlstring}]::text[]) AND s.kind = 'radiation_portal' AND c.channel LIKE 'neutron.%'
+    AND r.max IS NOT NULL
+GROUP BY 1, 2
 UNION ALL
 SELECT $__timeGroup(step, $__interval, NULL), concat_ws(' ', hub, sensor, channel), max(max)
 FROM (
