@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -33,9 +34,19 @@ def secret(file: Path, text: str) -> Path:
     return file
 
 
-async def test_hub_serves_health_logins_and_enrolment_over_tls(
-    children: Children, mosquitto: Address, migrated_plain_dsn: str, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Hub:
+    """What a hub's file says, and who trusts it."""
+
+    config: Path
+    pki: PkiFolder
+    telemetry: int
+    api: int
+    enrolment: int
+
+
+@pytest.fixture
+def hub(mosquitto: Address, migrated_plain_dsn: str, tmp_path: Path) -> Hub:
     pki = PkiFolder(tmp_path)
     telemetry, api, enrolment = (free_port() for _ in range(3))
     console, enrols = pki.service("console"), pki.service("enrolment")
@@ -44,7 +55,6 @@ async def test_hub_serves_health_logins_and_enrolment_over_tls(
 [mqtt]
 host = "{mosquitto[0]}"
 port = {mosquitto[1]}
-
 [database]
 dsn = "{migrated_plain_dsn}"
 
@@ -74,33 +84,39 @@ broker = "hub.example:8883"
 name = "watch"
 kind = "log"
 """, encoding="utf-8")  # fmt: skip
-    children.start("up", "up", "-c", str(config))
-    trusted = ssl.create_default_context(cafile=str(pki.authority.ca_file))
+    return Hub(config, pki, telemetry, api, enrolment)
+
+
+async def is_well(http: aiohttp.ClientSession, hub: Hub, *names: str) -> bool:
+    """Return whether these parts have done their work, as `/healthz` says."""
+    try:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with http.get(f"https://localhost:{hub.telemetry}/healthz", headers=headers) as answer:
+            checks = (await answer.json())["checks"]
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+    return all(checks.get(name, {}).get("ok") and checks[name].get("last") for name in names)
+
+
+async def test_hub_serves_health_logins_and_enrolment_over_tls(children: Children, hub: Hub) -> None:
+    children.start("up", "up", "-c", str(hub.config))
+    trusted = ssl.create_default_context(cafile=str(hub.pki.authority.ca_file))
     connector = aiohttp.TCPConnector(ssl=trusted)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(20)) as http:
-
-        async def well() -> bool:
-            assert children.alive("up"), children.log("up")
-            try:
-                headers = {"Authorization": f"Bearer {TOKEN}"}
-                async with http.get(f"https://localhost:{telemetry}/healthz", headers=headers) as answer:
-                    checks = (await answer.json())["checks"]
-            except aiohttp.ClientError:
-                return False
-            wanted = [checks.get(name, {}) for name in ("console", "enrolment")]
-            return all(each.get("ok") and each.get("last") for each in wanted)
-
-        await eventually(well, 120)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(30)) as http:
+        try:
+            await eventually(lambda: is_well(http, hub, "console", "enrolment"), 120)
+        except AssertionError:
+            pytest.fail(children.log("up"))
         password = re.search(r"one-time password (\S+)", children.log("up"))
         assert password is not None
+        login = f"https://localhost:{hub.api}/api/v1/login"
         asked = {"user": "administrator", "password": password[1]}
-        async with http.post(f"https://localhost:{api}/api/v1/login", json=asked) as answer:
-            assert answer.status == 200
-            assert (await answer.json())["user"]["needs"][0] == "password"
-        async with http.post(f"https://localhost:{api}/api/v1/login", json={**asked, "password": "x"}) as answer:
+        async with http.post(login, json=asked) as answer:
+            assert (answer.status, (await answer.json())["user"]["needs"][0]) == (200, "password")
+        async with http.post(login, json={**asked, "password": "x"}) as answer:
             assert answer.status == 401
-        async with http.get(f"https://localhost:{enrolment}{PATH}/ca") as answer:
+        async with http.get(f"https://localhost:{hub.enrolment}{PATH}/ca") as answer:
             assert "BEGIN CERTIFICATE" in await answer.text()
         with pytest.raises(aiohttp.ClientError):
-            await http.get(f"http://localhost:{api}/api/v1/me")
+            await http.get(f"http://localhost:{hub.api}/api/v1/me")
     assert children.stop("up") == 0

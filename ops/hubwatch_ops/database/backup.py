@@ -53,7 +53,7 @@ def backup(
 ) -> None:
     """Write everything as it is at this moment into one file, while all goes on. Restores on any engine.
 
-    Key and recipients that are not given are those of [backup] in the hub's file.
+    Key and recipients that are not given are those that the hub's file names for backups.
     """
     from hubwatch_ops.database.settings import load_backup
     from hubwatch_store.backup import create_backup as run
