@@ -79,11 +79,6 @@ class Rotation:
         ended = run(*command)
         assert ended.returncode == 0, ended.stderr + ended.stdout
 
-    def set_database_password(self, password: str) -> None:
-        """Give the collector's role another password."""
-        file = self.write_secret("given", password)
-        self.done("db", "roles", "--dsn", self.database.dsn, "--password", f"collector={file}")
-
     def end_database_sessions(self) -> None:
         """End every session of the collector."""
         with psycopg.connect(self.database.dsn, autocommit=True) as connection:
@@ -177,7 +172,7 @@ signatures = "require"
 
     async def rotate_database_password(self) -> None:
         """Change it at the server first: until the collector's file is new, it is refused, which is an outage."""
-        self.set_database_password(SECOND)
+        apply_roles(DatabaseSection(dsn=self.database.dsn), passwords={"collector": SECOND})
         self.end_database_sessions()
         await eventually(lambda: "password authentication failed" in self.database.log.read_text(), WITHIN_S)
         self.write_secret("database", SECOND)

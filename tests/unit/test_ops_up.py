@@ -122,6 +122,25 @@ def test_configuration_in_the_howto_is_valid(tmp_path: Path) -> None:
     load(file(tmp_path, "\n".join(lines)))
 
 
+def blocks(page: str) -> list[str]:
+    text = (HOWTO.parent / page).read_text(encoding="utf-8")
+    found = re.findall(r"^( *)```toml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+def test_hub_of_the_howto_of_enrolment_demands_certificates_and_signatures(tmp_path: Path) -> None:
+    (block,) = blocks("enrol-a-gateway.md")
+    hub = load(file(tmp_path, block))
+    assert (hub.collector.intake.signatures, hub.detectors.signatures) == ("require", "require")
+    assert hub.collector.mqtt.tls != hub.detectors.mqtt.tls
+    assert hub.enrolment is not None
+
+
+@pytest.mark.parametrize("block", [each for each in blocks("harden.md") if "[privacy]" not in each])
+def test_what_hardens_a_hub_is_valid(tmp_path: Path, block: str) -> None:
+    load(file(tmp_path, block))
+
+
 def test_component_may_have_a_certificate_of_its_own(tmp_path: Path) -> None:
     for name in ("ca", "cert", "key"):
         (tmp_path / name).touch()
