@@ -23,7 +23,7 @@ from hubwatch_store.database import Pool, open_pool
 from hubwatch_store.users import approvals, forget_old
 
 CHECK = "console"
-FORGET_EVERY_S = 300.0
+KEEP_UP_EVERY_S = 300.0
 """An act that nobody decided is over by then, and so is the alarm that told of it."""
 LOOK_EVERY_S = 10.0
 LOOKED_WITHIN_S = 60.0
@@ -46,11 +46,12 @@ async def serve_api(settings: ConsoleSettings, context: Context, listener: socke
             await _welcome(pool, settings, database, stop)
             if stop.is_set():
                 return
-            await _take_over(pool, settings)
             app = application(settings, pool, Instructions.load(settings.instructions_file))
             server = ApiServer(app, settings.api, context.registry)
             task = asyncio.create_task(server.serve(sockets=[listener]))
-            beside = [asyncio.create_task(each) for each in (_forget(pool), _look(pool, context.health, database))]
+            beside = [
+                asyncio.create_task(each) for each in (_keep_up(pool, settings), _look(pool, context.health, database))
+            ]
             port = listener.getsockname()[1]
             secure = settings.api.cert_file is not None
             _log.info("api listening", host=settings.api.host, port=port, tls=secure)
@@ -87,28 +88,31 @@ async def _welcome(pool: Pool, settings: ConsoleSettings, database: Condition, s
         return
 
 
-async def _take_over(pool: Pool, settings: ConsoleSettings) -> None:
-    """Keep second factors under today's key, and say what is wrong with how they are kept."""
-    done = await login.take_over(pool, settings.login)
-    if done.sealed:
-        _log.info("second factors are kept under another key now", users=done.sealed)
-    if done.lost:
-        _log.error("second factors that no key opens: users reset lets their owners set up others", users=done.lost)
+async def _keep_up(pool: Pool, settings: ConsoleSettings) -> None:
+    """Forget what is old, end what nobody decided, and keep second factors under today's key."""
     if settings.login.second_factor_key_file is None:
         _log.warning(UNSEALED)
-
-
-async def _forget(pool: Pool) -> None:
+    lost = 0
     while True:
         try:
+            lost = _told(await login.take_over(pool, settings.login), lost)
             await login.forget_old(pool)
             async with pool.connection() as connection:
                 await forget_old(connection)
                 async with connection.transaction():
                     await approvals.end_due(connection)
         except (Transient, Permanent) as error:
-            _log.warning("what is old could not be deleted", reason=str(error))
-        await asyncio.sleep(FORGET_EVERY_S)
+            _log.warning("what is old could not be dealt with", reason=str(error))
+        await asyncio.sleep(KEEP_UP_EVERY_S)
+
+
+def _told(done: login.TakenOver, former: int) -> int:
+    """Say what became of second factors, where it is another thing than before; return how many no key opens."""
+    if done.sealed:
+        _log.info("second factors are kept under another key now", users=done.sealed)
+    if done.lost > former:
+        _log.error("second factors that no key opens: users reset lets their owners set up others", users=done.lost)
+    return done.lost
 
 
 async def _look(pool: Pool, health: Health, database: Condition) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -279,3 +282,16 @@ async def test_first_start_makes_an_administrator_and_prints_the_password_once(
     async with running_api(dsn) as client:
         assert (await client.get("/me")).status == 401
     assert "one-time password" not in capfd.readouterr().err
+
+
+async def test_second_factor_of_before_is_encrypted_once_there_is_a_key(dsn: str, hands: Hands, tmp_path: Path) -> None:
+    key = tmp_path / "seal.key"
+    key.write_text(base64.b64encode(os.urandom(32)).decode(), encoding="ascii")
+    key.chmod(0o600)
+    asked = "SELECT second_factor LIKE 's1.%%' AS sealed FROM user_secrets WHERE second_factor IS NOT NULL"
+    async with running_api(dsn) as client:
+        robin = client.with_token(await add_person(dsn, "robin", Role.SUPERVISOR, second_factor=False))
+        assert (await robin.post("/second-factor")).status == 200
+    assert hands.rows(asked) == [{"sealed": False}]
+    async with running_api(dsn, login={"second_factor_key_file": key}) as client:
+        await eventually(lambda: hands.rows(asked) == [{"sealed": True}])

@@ -14,7 +14,7 @@ from hubwatch_store.login.login import (
     reset,
 )
 from hubwatch_store.login.oidc_logins import OidcLogin, begin_oidc, log_in_vouched, take_oidc
-from hubwatch_store.login.second_factors import SecondFactorLost, begin_second_factor, take_over
+from hubwatch_store.login.second_factors import SecondFactorLost, TakenOver, begin_second_factor, take_over
 from hubwatch_store.login.settings import LoginSection
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "OidcLogin",
     "OneTimeOver",
     "SecondFactorLost",
+    "TakenOver",
     "begin_oidc",
     "begin_second_factor",
     "begin_vouched",
