@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, model_validator
 
 from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_alarms.oncall.settings import PersonSection, RotaSection, conflicts_of_oncall
 from hubwatch_core.config import Conflict, LogSection, Partial, Section, TelemetrySection
 from hubwatch_store.database import DatabaseSection
 
@@ -55,6 +56,16 @@ class AlarmsSettings(Section):
         examples=[{"name": "journal", "kind": "log"}],
         description="One table for each way to tell people. A route that fails delays no other.",
     )
+    people: Annotated[tuple[PersonSection, ...], Field(max_length=1000)] = Field(
+        (),
+        examples=[
+            {"name": name, "ways": [{"route": "journal", "to": f"{name}@example.org"}]} for name in ("kim", "ada")
+        ],
+        description="Who can be told, one table each.",
+    )
+    rotas: Annotated[tuple[RotaSection, ...], Field(max_length=200)] = Field(
+        (), description="Who is on call when, one table for each rota; `hubwatch alarms oncall` shows it."
+    )
 
     @classmethod
     def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:
@@ -63,6 +74,7 @@ class AlarmsSettings(Section):
         for index, name in enumerate(names):
             if name is not None and name in names[:index]:
                 yield ("routes", index, "name"), f"routes need different names, but there are several called {name}"
+        yield from conflicts_of_oncall(parts)
 
 
 class CommandSettings(Section):
@@ -75,6 +87,7 @@ class CommandSettings(Section):
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
     instructions_file: Path | None = None
+    rotas: tuple[RotaSection, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -226,5 +226,5 @@ def test_route_carries_what_it_was_asked_to(
 
 def uncommented(without: tuple[str, ...]) -> str:
     """Return the sample with every commented key in force, except those named."""
-    keys = re.sub(r"^# (\[\[\w+\]\]|\[[\w.]+\]|\w+ = .*)$", r"\1", SAMPLE, flags=re.MULTILINE)
+    keys = re.sub(r"^# (\[\[[\w.]+\]\]|\[[\w.]+\]|\w+ = .*)$", r"\1", SAMPLE, flags=re.MULTILINE)
     return "\n".join(line for line in keys.splitlines() if line.split(" = ")[0] not in without) + "\n"
