@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, model_validator
 
 from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_alarms.oncall.escalation_settings import EscalationSection, conflicts_of_escalations
+from hubwatch_alarms.oncall.link import LinkSection
 from hubwatch_alarms.oncall.settings import PersonSection, RotaSection, conflicts_of_oncall
 from hubwatch_core.config import Conflict, LogSection, Partial, Section, TelemetrySection
 from hubwatch_store.database import DatabaseSection
@@ -56,15 +58,17 @@ class AlarmsSettings(Section):
         examples=[{"name": "journal", "kind": "log"}],
         description="One table for each way to tell people. A route that fails delays no other.",
     )
+    acknowledge: LinkSection | None = Field(
+        None, description="Puts a link into messages to people with which they acknowledge; the console answers it."
+    )
     people: Annotated[tuple[PersonSection, ...], Field(max_length=1000)] = Field(
-        (),
-        examples=[
-            {"name": name, "ways": [{"route": "journal", "to": f"{name}@example.org"}]} for name in ("kim", "ada")
-        ],
-        description="Who can be told, one table each.",
+        (), description="Who can be told, one table each."
     )
     rotas: Annotated[tuple[RotaSection, ...], Field(max_length=200)] = Field(
         (), description="Who is on call when, one table for each rota; `hubwatch alarms oncall` shows it."
+    )
+    escalations: Annotated[tuple[EscalationSection, ...], Field(max_length=200)] = Field(
+        (), description="Who is told of which alarms, step after step, until a person acknowledges; one table each."
     )
 
     @classmethod
@@ -75,6 +79,7 @@ class AlarmsSettings(Section):
             if name is not None and name in names[:index]:
                 yield ("routes", index, "name"), f"routes need different names, but there are several called {name}"
         yield from conflicts_of_oncall(parts)
+        yield from conflicts_of_escalations(parts)
 
 
 class CommandSettings(Section):

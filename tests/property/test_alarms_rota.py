@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_alarms.oncall.rota import WEEK_US, Hole, OnCall, Rota, Span, local_us, zone_text
+from hubwatch_alarms.oncall.rota import WEEK_US, Hole, OnCall, Rota, PersonSpan, local_us, zone_text
 from hubwatch_core.clock import SECOND_US, to_datetime, to_us
 
 HOUR_US = 3600 * SECOND_US
@@ -90,7 +90,9 @@ def test_until_is_the_first_moment_at_which_it_is_another(rota: Rota, t_us: int)
 def test_who_is_away_is_never_on_call_and_holes_are_where_everybody_is(
     rota: Rota, t_us: int, spans: list[tuple[str, int, int]]
 ) -> None:
-    away = tuple(Span(name, t_us + since * HOUR_US, t_us + (since + hours) * HOUR_US) for name, since, hours in spans)
+    away = tuple(
+        PersonSpan(name, t_us + since * HOUR_US, t_us + (since + hours) * HOUR_US) for name, since, hours in spans
+    )
     with_away = Rota(rota.zone, rota.begins, rota.hand_overs, rota.people, (), away)
     holes = with_away.holes(t_us)
     for edge in [t_us, *with_away.edges(t_us, t_us + 10 * WEEK_US)]:
@@ -123,7 +125,7 @@ def test_clock_of_both_changes(clock: datetime, shown: str, hours_since_saturday
 def test_override_holds_against_turn_and_ends_by_itself() -> None:
     zone = ZoneInfo("Europe/Amsterdam")
     since, until = (local_us(moment(f"2026-01-0{day} 12:00"), zone) for day in (7, 8))
-    rota = Rota(zone, date(2026, 1, 5), ((0, time(8)),), ("kim", "ada"), (Span("lee", since, until),))
+    rota = Rota(zone, date(2026, 1, 5), ((0, time(8)),), ("kim", "ada"), (PersonSpan("lee", since, until),))
     assert rota.on_call(since - 1) == OnCall("kim", since)
     assert rota.on_call(since) == OnCall("lee", until)
     assert rota.on_call(until) == OnCall("kim", local_us(moment("2026-01-12 08:00"), zone))

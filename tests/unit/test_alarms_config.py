@@ -45,7 +45,7 @@ def test_sample_loads_as_it_is(tmp_path: Path) -> None:
 
 def test_sample_loads_with_every_line_that_is_commented_out(tmp_path: Path) -> None:
     settings = loaded(tmp_path, uncommented(without=("secret_env", "url_file", "allow_http")))
-    assert [route.kind for route in settings.routes] == ["log", "webhook"]
+    assert [route.kind for route in settings.routes] == ["log", "webhook", "smtp"]
     assert settings.telemetry.port == 9101
 
 
@@ -57,6 +57,9 @@ def test_sample_names_every_key_there_is(tmp_path: Path) -> None:
         assert set(tree[section]) == known, section
     for table, route in zip(tree["routes"], settings.routes, strict=True):
         assert set(table) == set(type(route).model_fields)
+    for name in ("people", "rotas", "escalations"):
+        (table,), (section,) = tree[name], getattr(settings, name)
+        assert set(table) == {field.alias or key for key, field in type(section).model_fields.items()}, name
 
 
 def test_sample_shows_the_defaults(tmp_path: Path) -> None:

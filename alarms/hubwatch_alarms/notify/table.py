@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_alarms.notify import log, webhook
+from hubwatch_alarms.notify import log, smtp, webhook
 
 AnyRouteSection = Annotated[
     log.LogRouteSection  # one line a kind of route
-    | webhook.WebhookRouteSection,
+    | webhook.WebhookRouteSection
+    | smtp.SmtpRouteSection,
     Field(discriminator="kind"),
 ]

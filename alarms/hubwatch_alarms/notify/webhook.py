@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.notify.route import RouteSection
 from hubwatch_core import __version__
-from hubwatch_core.config import Conflict, SecretFile, read_secret
+from hubwatch_core.config import ConfigId, Conflict, SecretFile, read_secret
 from hubwatch_core.config.addresses import is_host
 from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
@@ -43,6 +43,9 @@ TRY_AGAIN = frozenset({408, 425, 429})
 class WebhookRouteSection(RouteSection):
     """Settings of a webhook route."""
 
+    name: ConfigId = Field(
+        description="Name of the route in records, logs and metrics; unique.", examples=["duty-officer"]
+    )
     kind: Literal["webhook"] = Field(description="webhook: a signed JSON body by HTTP POST.")
     url: str | None = Field(
         None,

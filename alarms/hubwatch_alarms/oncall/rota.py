@@ -20,7 +20,7 @@ WEEK_US = 7 * 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PersonSpan:
     """A stretch of time of one person; `until` is no longer in it."""
 
     person: str
@@ -58,9 +58,9 @@ class Rota:
     hand_overs: tuple[tuple[int, time], ...]
     """Days of the week (Monday is 0) and times of day."""
     people: tuple[str, ...]
-    overrides: tuple[Span, ...] = ()
+    overrides: tuple[PersonSpan, ...] = ()
     """Whoever stands here has the time, whoever's turn it is."""
-    away: tuple[Span, ...] = ()
+    away: tuple[PersonSpan, ...] = ()
     """Whose turn falls into such a time is stood in for by the next in the order who is there."""
 
     def who(self, t_us: int) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from hubwatch_alarms.oncall.rota import Hole, Rota, Span, local_us, zone_text
+from hubwatch_alarms.oncall.matching import LocalDay
+from hubwatch_alarms.oncall.rota import Hole, PersonSpan, Rota, local_us, zone_text
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import ConfigId, Conflict, Partial, Section
 from hubwatch_site import DAYS, TimeZoneName
@@ -29,15 +30,6 @@ def _moment(value: Any) -> datetime:
     return moment
 
 
-def _day(value: Any) -> date:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError("must be a day as in 2026-01-05") from None
-
-
 def _hand_over(value: Any) -> str:
     if not re.fullmatch(rf"({'|'.join(DAYS)}) ([01]\d|2[0-3]):[0-5]\d", str(value)):
         raise ValueError("must be a day and a time as in mon 08:00")
@@ -45,14 +37,13 @@ def _hand_over(value: Any) -> str:
 
 
 LocalMoment = Annotated[datetime, BeforeValidator(_moment)]
-LocalDay = Annotated[date, BeforeValidator(_day)]
 HandOver = Annotated[str, BeforeValidator(_hand_over)]
 
 
 class WaySection(Section):
     """A way to reach a person."""
 
-    route: ConfigId = Field(description="The route that it takes.", examples=["journal"])
+    route: ConfigId = Field(description="The route that it takes.", examples=["mail"])
     to: Annotated[str, Field(min_length=1, max_length=320)] | None = Field(
         None, description="Where on that route, such as a mail address.", examples=["kim@port.example.org"]
     )
@@ -65,6 +56,11 @@ class PersonSection(Section):
     ways: Annotated[tuple[WaySection, ...], Field(min_length=1, max_length=10)] = Field(
         description="How to reach them; all of these ways are used.", examples=[[{"route": "mail", "to": "kim@port"}]]
     )
+
+    def on(self) -> Iterator[str]:
+        """Yield the ways to this person, each as the outbox has it: the route, a slash and who."""
+        for way in self.ways:
+            yield f"{way.route}/{self.name}"
 
 
 class SpanSection(Section):
@@ -79,9 +75,9 @@ class SpanSection(Section):
         if self.until <= self.from_:
             yield ("until",), "must be later than from"
 
-    def span(self, zone: ZoneInfo) -> Span:
+    def span(self, zone: ZoneInfo) -> PersonSpan:
         """Return it on the time line."""
-        return Span(self.person, local_us(self.from_, zone), local_us(self.until, zone))
+        return PersonSpan(self.person, local_us(self.from_, zone), local_us(self.until, zone))
 
 
 class OverrideSection(SpanSection):
@@ -91,7 +87,8 @@ class OverrideSection(SpanSection):
 class AwaySection(SpanSection):
     """When somebody is away; the next in the order stands in."""
 
-    person: ConfigId = Field(description="Who.", examples=["ada"])
+    from_: LocalMoment = Field(alias="from", description="Since when.", examples=["2026-01-12 08:00"])
+    until: LocalMoment = Field(description="Until when.", examples=["2026-01-19 08:00"])
 
 
 class RotaSection(Section):
@@ -106,7 +103,7 @@ class RotaSection(Section):
         description="When the next one takes over, each week: one day and time, or several.", examples=[["mon 08:00"]]
     )
     people: Annotated[tuple[ConfigId, ...], Field(min_length=1, max_length=200)] = Field(
-        description="Who, in the order in which they follow one another.", examples=[["kim", "ada"]]
+        description="Who, in the order in which they follow one another.", examples=[["kim"]]
     )
     overrides: Annotated[tuple[OverrideSection, ...], Field(max_length=1000)] = Field(
         (), description="Swapped times, one table each."
@@ -173,10 +170,35 @@ def conflicts_of_oncall(parts: Partial[Any]) -> Iterator[Conflict]:
         for path, name in _people_of(rota):
             if name not in people:
                 yield ("rotas", index, *path), f"there is nobody called {name} in [[people]]"
+    yield from _ways(parts, routes)
+
+
+def _ways(parts: Partial[Any], names: frozenset[str]) -> Iterator[Conflict]:
+    """Yield ways that lead nowhere, and routes that lead to people without being a way to anybody."""
+    routes = {route.name: route for _, route in parts.entries("routes")}
+    used = set()
     for index, person in parts.entries("people"):
         for place, way in enumerate(person.ways):
-            if way.route not in routes:
-                yield ("people", index, "ways", place, "route"), f"there is no route called {way.route}"
+            path = ("people", index, "ways", place)
+            used.add(way.route)
+            route = routes.get(way.route)
+            if way.route not in names:
+                yield (*path, "route"), f"there is no route called {way.route}"
+            elif route is not None and route.takes_address and way.to is None:
+                yield (*path, "to"), f"is required: {way.route} has to know where"
+            elif route is not None and not route.takes_address and way.to is not None:
+                yield (*path, "to"), f"{way.route} leads to one place: leave `to` out"
+            elif way.to is not None and route is not None and (wrong := route.fault_of(way.to)):
+                yield (*path, "to"), wrong
+            if any(other.route == way.route for other in person.ways[:place]):
+                yield (*path, "route"), f"{person.name} has a way over {way.route} already"
+    whole = len(parts.entries("people")) == len(parts.every("people"))
+    for index, each in parts.entries("routes"):
+        if each.needs_person and whole and each.name not in used:
+            yield (
+                ("routes", index, "name"),
+                f"nobody is reached by {each.name}: make it a way of somebody in [[people]]",
+            )
 
 
 def _twice(parts: Partial[Any], table: str) -> Iterator[Conflict]:

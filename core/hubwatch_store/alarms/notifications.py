@@ -29,6 +29,10 @@ class Unrouted:
     alarm: int
     type: str
     priority: int
+    hub: str
+    zone: str | None
+    level: int
+    """The security level of its hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,22 @@ class Telling:
     """The routes that have not delivered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message to a person, as far as its link needs it."""
+
+    alarm: int
+    person: str
+    answered: bool
+    surpassed: bool
+    """Whether the alarm has become more urgent since."""
+
+
 async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrouted]:
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
-    return [Unrouted(r["journal"], Action(r["action"]), r["alarm"], r["type"], r["priority"]) for r in rows]
+    names = ("alarm", "type", "priority", "hub", "zone", "level")
+    return [Unrouted(row["journal"], Action(row["action"]), *(row[name] for name in names)) for row in rows]
 
 
 async def queue(connection: DatabaseConnection, entry: Unrouted, route: str) -> None:
@@ -100,9 +116,17 @@ async def queue(connection: DatabaseConnection, entry: Unrouted, route: str) -> 
 
 
 async def claim(
-    pool: Pool, route: str, *, lease_s: float, give_up_after_s: float, owner: str | None = None
+    pool: Pool,
+    route: str,
+    *,
+    lease_s: float,
+    give_up_after_s: float,
+    owner: str | None = None,
+    ways: Sequence[str] = (),
 ) -> Claimed | None:
     """Take the most urgent due message of a route for one attempt, and record that the attempt is under way.
+
+    `ways` are the ways to people over it, as the outbox has them.
 
     Whoever dies with it loses it after `lease_s`: then it is due again, under the same id. With the token of an
     `owner`, nothing is taken once another process has its work.
@@ -111,14 +135,19 @@ async def claim(
         async with pool.connection() as connection, connection.transaction():
             await still_ours(connection, owner)
             rows = await fetch(
-                connection, "notifications", "claim", route=route, lease_s=lease_s, give_up_after_s=give_up_after_s
+                connection,
+                "notifications",
+                "claim",
+                routes=[route, *ways],
+                lease_s=lease_s,
+                give_up_after_s=give_up_after_s,
             )
             if not rows:
                 return None
-            return await _claimed(connection, route, rows[0])
+            return await _claimed(connection, rows[0])
 
 
-async def _claimed(connection: DatabaseConnection, route: str, row: dict[str, Any]) -> Claimed:
+async def _claimed(connection: DatabaseConnection, row: dict[str, Any]) -> Claimed:
     (entry,) = await fetch(connection, "notifications", "entry", journal=row["journal"])
     alarm = await alarm_by_id(connection, row["alarm"])
     assert alarm is not None, "the outbox refers to alarms"
@@ -127,11 +156,11 @@ async def _claimed(connection: DatabaseConnection, route: str, row: dict[str, An
         "notifications",
         "begin_attempt",
         alarm=alarm.id,
-        route=route,
+        route=row["route"],
         attempt=row["attempts"],
         message=row["id"],
     )
-    return Claimed(row["id"], route, row["attempts"], row["age_s"], entry_of(entry), alarm)
+    return Claimed(row["id"], row["route"], row["attempts"], row["age_s"], entry_of(entry), alarm)
 
 
 async def finish(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, state: str) -> None:
@@ -179,15 +208,19 @@ async def give_up_overdue(pool: Pool, give_up_after_s: float, reason: str) -> li
 
 
 async def queue_on_other_routes(
-    pool: Pool, routes: Sequence[str], after_s: float, owner: str | None = None
+    pool: Pool, routes: Sequence[str], after_s: float, owner: str | None = None, known: Sequence[str] = ()
 ) -> list[Rerouted]:
-    """Queue on every other of `routes` the newest message of each alarm that could not be delivered for `after_s`."""
+    """Queue on every other of `routes` the newest message of each alarm that could not be delivered for `after_s`.
+
+    `known` are the ways that are served beside these: what waits for another one has failed.
+    """
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await still_ours(connection, owner)
             rows = await fetch(
-                connection, "notifications", "other_routes", routes=list(routes), after_s=after_s, most=MOST_REROUTED
-            )
+                connection, "notifications", "other_routes", routes=list(routes), known=[*routes, *known],
+                after_s=after_s, most=MOST_REROUTED,
+            )  # fmt: skip
             for row in rows:
                 message = {"id": new_ulid(), "journal": row["journal"], "alarm": row["alarm"], "route": row["route"]}
                 await write(connection, "notifications", "queue_again", **message)
@@ -231,6 +264,17 @@ async def count_waiting(connection: DatabaseConnection) -> dict[str, int]:
 async def attempts_of(connection: DatabaseConnection, alarm: int) -> list[dict[str, Any]]:
     """Return every attempt to tell people of one alarm, oldest first, as rows."""
     return await fetch(connection, "notifications", "of_alarm", alarm=alarm)
+
+
+async def addressed(connection: DatabaseConnection, message: str) -> Addressed | None:
+    """Return a message to a person by its id; None when there is none."""
+    rows = await fetch(connection, "notifications", "addressed", message=message)
+    return Addressed(**rows[0]) if rows else None
+
+
+async def answer(connection: DatabaseConnection, message: str) -> bool:
+    """Note that the link of a message is used up; False when it was before."""
+    return bool(await fetch(connection, "notifications", "answer", message=message))
 
 
 async def _record(connection: DatabaseConnection, message: Claimed, outcome: DeliveryOutcome) -> None:
