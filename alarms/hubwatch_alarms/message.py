@@ -16,11 +16,30 @@ from hubwatch_core.words import Priority
 UTC = ZoneInfo("UTC")
 SHORT_CHARACTERS = 160
 """One text message of a mobile network."""
+MOST_OTHERS = 10
+"""Alarms of the same incident that a text lists; the rest is counted."""
 BACKLOG_US = 10 * 60 * SECOND_US
 """What is told so long after it happened is marked as old. Our choice: longer than two tries of a slow route take, and
 far shorter than the outage of a link."""
 VERSION = 1
 """Version of the webhook body; new keys may come within it, none changes its meaning or goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAlarm:
+    """An alarm of the same incident that a message tells of, too."""
+
+    id: int
+    priority: int
+    title: str
+    zone: str | None
+    sensor: str
+
+    @property
+    def line(self) -> str:
+        """Return it in one line."""
+        place = " / ".join(part for part in (self.zone, self.sensor) if part)
+        return f"Also: {Priority(self.priority).name} {self.title}, {place} (alarm {self.id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,8 @@ class AlarmMessage:
     """When it is told; None is when the event happened."""
     link: str | None = None
     """Where this person can acknowledge."""
+    others: tuple[OtherAlarm, ...] = ()
+    """What is told with it, of the same incident; the most urgent first."""
 
     def json(self) -> bytes:
         """Encode as the webhook's body, version 1; its keys are explained in docs/howto/receive-webhooks.md."""
@@ -62,6 +83,7 @@ class AlarmMessage:
             "text": self.text,
             "short": self.short,
             "person": self.person,
+            "others": [other.id for other in self.others],
             "do": self.instruction.do,
             "alarm": facts_of(self.alarm, self.instruction.title),
         }
@@ -76,13 +98,15 @@ class AlarmMessage:
         subject = f" ({one_line(alarm.subject)})" if alarm.subject else ""
         return "\n".join(
             [
-                f"{self._age}{urgency}: {self.instruction.title}{subject} – {happened}",
+                f"{self._age}{urgency}: {self.instruction.title}{subject} – {happened}{self._more}",
                 f"Where: {where(alarm)}",
                 f"Since: {self._clock(alarm.opened)}, {self._presence}",
                 f"Why: {one_line(alarm.why)} (score {alarm.score:.3g}, {seen_text(alarm)})",
                 f"Do: {self.instruction.do}",
                 f"Who has it: {self._holder}",
                 f"Alarm {alarm.id}",
+                *(other.line for other in self.others[:MOST_OTHERS]),
+                *([f"… and {len(self.others) - MOST_OTHERS} more"] if len(self.others) > MOST_OTHERS else []),
                 *([] if self.link is None else [f"Acknowledge: {self.link}"]),
             ]
         )
@@ -95,7 +119,8 @@ class AlarmMessage:
         since = to_datetime(alarm.opened).astimezone(self.zone)
         times = "" if alarm.detections == 1 else f" x{alarm.detections}"
         facts = f", {cut(place, 50)}, since {since:%d %b %H:%M %Z}, score {alarm.score:.3g}{times}. "
-        what = f"{self._age}{Priority(alarm.priority).name}: {self.instruction.title}"
+        more = f" +{len(self.others)}" if self.others else ""
+        what = f"{self._age}{Priority(alarm.priority).name}{more}: {self.instruction.title}"
         head = cut(what, SHORT_CHARACTERS - len(facts)) + facts
         return (head + cut(self.instruction.do, SHORT_CHARACTERS - len(head))).rstrip()
 
@@ -106,6 +131,12 @@ class AlarmMessage:
         began = self.alarm.opened if self.event is Action.OPENED else self.at
         old_us = now - min(began, self.at)
         return f"{age_text(old_us)} OLD – " if old_us > BACKLOG_US else ""
+
+    @property
+    def _more(self) -> str:
+        if not self.others:
+            return ""
+        return f" – and {len(self.others)} more of incident {self.alarm.incident}"
 
     @property
     def _presence(self) -> str:

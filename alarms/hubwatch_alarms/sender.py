@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import UTC, AlarmMessage
+from hubwatch_alarms.message import UTC, AlarmMessage, OtherAlarm
 from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.notify.route import Route
 from hubwatch_alarms.oncall.escalation import WAITING
@@ -25,6 +25,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_store.alarms import Claimed, notifications
+from hubwatch_store.alarms.notifications import Carried
 from hubwatch_store.database import Pool
 
 LEASE_MARGIN_S = 5.0
@@ -91,6 +92,7 @@ class Sender:
             give_up_after_s=self._outbox.delivery.give_up_after_s,
             owner=self._outbox.owner,
             ways=self._ways,
+            group_s=self._outbox.delivery.group_s,
         )
         if message is None:
             return False
@@ -123,7 +125,12 @@ class Sender:
             zone=self._outbox.clock(message.alarm.hub),
             now=now_us(),
             link=self._link(message, person),
+            others=tuple(map(self._other, message.carried)),
         )
+
+    def _other(self, told: Carried) -> OtherAlarm:
+        title = self._outbox.instructions.of(told.type).title
+        return OtherAlarm(told.alarm, told.priority, title, told.zone, told.sensor)
 
     def _link(self, message: Claimed, person: str | None) -> str | None:
         """Return the link with which a person acknowledges, where nobody has the alarm."""

@@ -28,6 +28,11 @@ class DeliverySection(Section):
         description="Seconds after which a message that its route could not deliver goes out on every other route, "
         "too, whatever these carry otherwise, while nobody was told of the alarm.",
     )
+    group_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        60.0,
+        description="After a message to a person of an incident, seconds in which what comes of the same incident is "
+        "collected for the next one; what is critical is told at once, and alone.",
+    )
 
 
 class ShelvingSection(Section):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubwatch_alarms.instructions import Instruction, Instructions
-from hubwatch_alarms.message import AlarmMessage
+from hubwatch_alarms.message import AlarmMessage, OtherAlarm
 from hubwatch_core.alarm import Action, Alarm
 from hubwatch_core.clock import SECOND_US, to_us
 from hubwatch_core.words import AlarmState
@@ -163,3 +163,14 @@ def test_backlog_that_is_found_late_is_old_and_a_step_after_hours_is_not() -> No
     found = replace(message(alarm()), at=late, now=late)
     assert found.text.startswith("5 H OLD – CRITICAL")
     assert replace(found, event=Action.ESCALATED).text.startswith("CRITICAL")
+
+
+def test_message_of_many_alarms_counts_them_first_and_lists_the_most_urgent() -> None:
+    others = tuple(OtherAlarm(100 + n, 2 + (n > 3), "Intrusion", "quay", f"fence-{n}") for n in range(118))
+    told = replace(message(replace(alarm(), incident=17)), others=others)
+    lines = told.text.splitlines()
+    assert lines[0] == "CRITICAL: Gamma alarm at a portal – opened – and 118 more of incident 17"
+    assert lines[7] == "Also: HIGH Intrusion, quay / fence-0 (alarm 100)"
+    assert lines[17:] == ["… and 108 more"]
+    assert told.short.startswith("CRITICAL +118: Gamma alarm at a portal")
+    assert json.loads(told.json())["others"] == [other.id for other in others]

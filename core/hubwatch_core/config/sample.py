@@ -35,8 +35,9 @@ class _Writer:
     """Writes keys and their explanations."""
 
     def keys(self, model: type[Section], given: Mapping[str, Any], *, off: bool, explain: bool = True) -> Iterator[str]:
-        """Yield the keys of a table that are no tables themselves; those not given where they are explained, or where the
-        table is one that nothing is given of.
+        """Yield the keys of a table that are no tables themselves.
+
+        Those not given stand there where they are explained, and in a table of which nothing is given.
         """
         for name, field in model.model_fields.items():
             key = field.alias or name

@@ -36,6 +36,19 @@ class Unrouted:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """A message that is told with another one of the same incident, and what its alarm is."""
+
+    id: str
+    attempt: int
+    alarm: int
+    type: str
+    priority: int
+    zone: str | None
+    sensor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A message that is ours to send, once, until its lease is over; `age_s` is how long it has waited."""
 
@@ -45,6 +58,13 @@ class Claimed:
     age_s: float
     entry: JournalEntry
     alarm: Alarm
+    carried: tuple[Carried, ...] = ()
+    """Messages that are told with it."""
+
+    @property
+    def attempts(self) -> list[tuple[str, int]]:
+        """Return the id and the attempt of every message that this attempt tells."""
+        return [(self.id, self.attempt), *((each.id, each.attempt) for each in self.carried)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +143,12 @@ async def claim(
     give_up_after_s: float,
     owner: str | None = None,
     ways: Sequence[str] = (),
+    group_s: float = 0.0,
 ) -> Claimed | None:
     """Take the most urgent due message of a route for one attempt, and record that the attempt is under way.
 
-    `ways` are the ways to people over it, as the outbox has them.
+    `ways` are the ways to people over it, as the outbox has them. What waits for the same person of the same incident
+    is taken with it, but nothing critical; within `group_s` after such a message the next one waits.
 
     Whoever dies with it loses it after `lease_s`: then it is due again, under the same id. With the token of an
     `owner`, nothing is taken once another process has its work.
@@ -141,26 +163,38 @@ async def claim(
                 routes=[route, *ways],
                 lease_s=lease_s,
                 give_up_after_s=give_up_after_s,
+                group_s=group_s,
             )
             if not rows:
                 return None
-            return await _claimed(connection, rows[0])
+            return await _claimed(connection, rows[0], lease_s)
 
 
-async def _claimed(connection: DatabaseConnection, row: dict[str, Any]) -> Claimed:
+async def _claimed(connection: DatabaseConnection, row: dict[str, Any], lease_s: float) -> Claimed:
     (entry,) = await fetch(connection, "notifications", "entry", journal=row["journal"])
     alarm = await alarm_by_id(connection, row["alarm"])
     assert alarm is not None, "the outbox refers to alarms"
-    await write(
-        connection,
-        "notifications",
-        "begin_attempt",
-        alarm=alarm.id,
-        route=row["route"],
-        attempt=row["attempts"],
-        message=row["id"],
-    )
-    return Claimed(row["id"], row["route"], row["attempts"], row["age_s"], entry_of(entry), alarm)
+    carried = await _gathered(connection, row, alarm, lease_s)
+    message = Claimed(row["id"], row["route"], row["attempts"], row["age_s"], entry_of(entry), alarm, carried)
+    alarms = [alarm.id, *(each.alarm for each in carried)]
+    for told, (each, attempt) in zip(alarms, message.attempts, strict=True):
+        await write(
+            connection, "notifications", "begin_attempt", alarm=told, route=message.route, message=each, attempt=attempt
+        )
+    return message
+
+
+async def _gathered(
+    connection: DatabaseConnection, row: dict[str, Any], alarm: Alarm, lease_s: float
+) -> tuple[Carried, ...]:
+    """Take what is told together with a message: to a person, of one incident, and nothing critical."""
+    if "/" not in row["route"] or alarm.priority == 1 or alarm.incident is None:
+        return ()
+    rows = await fetch(
+        connection, "notifications", "gather", message=row["id"], route=row["route"], incident=alarm.incident,
+        lease_s=lease_s,
+    )  # fmt: skip
+    return tuple(Carried(**each) for each in sorted(rows, key=lambda each: (each["priority"], each["alarm"])))
 
 
 async def finish(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, state: str) -> None:
@@ -168,7 +202,8 @@ async def finish(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, stat
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, outcome)
-            await write(connection, "notifications", "finish", message=message.id, state=state)
+            for each, _ in message.attempts:
+                await write(connection, "notifications", "finish", message=each, state=state)
 
 
 async def postpone(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, pause_s: float, hold_route: bool) -> None:
@@ -176,16 +211,19 @@ async def postpone(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, pa
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, outcome)
-            await write(connection, "notifications", "postpone", message=message.id, pause_s=pause_s)
+            for each, _ in message.attempts:
+                await write(connection, "notifications", "postpone", message=each, pause_s=pause_s)
             if hold_route:
                 await write(connection, "notifications", "hold_route", route=message.route, pause_s=pause_s)
 
 
 async def abandon(pool: Pool, message: Claimed, outcome: DeliveryOutcome, reason: str) -> None:
-    """Record a failed attempt after which the message is given up."""
+    """Record a failed attempt after which the message is given up; what was told with it is younger and tried again."""
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, outcome)
+            for each, _ in message.attempts[1:]:
+                await write(connection, "notifications", "postpone", message=each, pause_s=0)
             await write(connection, "notifications", "finish", message=message.id, state="given_up")
             await write(
                 connection,
@@ -278,13 +316,8 @@ async def answer(connection: DatabaseConnection, message: str) -> bool:
 
 
 async def _record(connection: DatabaseConnection, message: Claimed, outcome: DeliveryOutcome) -> None:
-    await write(
-        connection,
-        "notifications",
-        "end_attempt",
-        message=message.id,
-        attempt=message.attempt,
-        outcome=outcome.result,
-        status=outcome.status,
-        error=outcome.error,
-    )
+    for each, attempt in message.attempts:
+        await write(
+            connection, "notifications", "end_attempt", message=each, attempt=attempt, outcome=outcome.result,
+            status=outcome.status, error=outcome.error,
+        )  # fmt: skip

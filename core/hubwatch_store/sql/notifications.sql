@@ -26,10 +26,28 @@ WHERE id = (
         AND (o.due <= clock_timestamp() OR clock_timestamp() + INTERVAL '1 minute' < coalesce(
             (SELECT n.at FROM hubwatch.notifications n WHERE n.message = o.id ORDER BY n.id DESC LIMIT 1), o.queued))
         AND coalesce(o.revived, o.queued) > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
+        -- A person who was told of the incident a moment ago is told once more of all that comes meanwhile, and not of each;
+        -- what is critical does not wait.
+        AND (a.priority = 1 OR a.incident IS NULL OR o.route NOT LIKE '%%/%%' OR NOT EXISTS (
+            SELECT FROM hubwatch.alarms b JOIN hubwatch.notification_outbox d ON d.alarm = b.id
+            WHERE b.incident = a.incident AND d.route = o.route AND d.state = 'delivered'
+                AND d.finished BETWEEN clock_timestamp() - %(group_s)s * interval '1 s' AND clock_timestamp()))
     ORDER BY a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 )
 RETURNING id, route, journal, alarm, attempts,
     greatest(extract(epoch FROM clock_timestamp() - coalesce(revived, queued)), 0)::float8 AS age_s;
+
+-- gather: take what waits for the same person of the same incident, too, to tell it with the first message
+UPDATE hubwatch.notification_outbox o
+SET attempts = o.attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s', carried_by = %(message)s
+FROM hubwatch.alarms a
+WHERE a.id = o.alarm AND o.id IN (
+    SELECT w.id FROM hubwatch.notification_outbox w JOIN hubwatch.alarms b ON b.id = w.alarm
+    WHERE w.route = %(route)s AND w.state = 'waiting' AND w.due <= clock_timestamp() AND w.id <> %(message)s
+        AND b.incident = %(incident)s AND b.priority > 1
+        AND (w.escalation IS NULL OR b.state IN ('unacknowledged', 'returned'))
+    ORDER BY w.journal LIMIT 1000 FOR UPDATE OF w SKIP LOCKED)
+RETURNING o.id, o.attempts AS attempt, o.alarm, a.type, a.priority, a.zone, a.sensor;
 
 -- entry: the journal entry a message tells of
 SELECT at, action, by, from_state, to_state, note, detection FROM hubwatch.alarm_journal WHERE id = %(journal)s;
@@ -47,7 +65,7 @@ UPDATE hubwatch.notification_outbox SET state = %(state)s, finished = clock_time
 WHERE id = %(message)s AND state = 'waiting';
 
 -- postpone: say when a message is to be tried again
-UPDATE hubwatch.notification_outbox SET due = clock_timestamp() + %(pause_s)s * interval '1 s'
+UPDATE hubwatch.notification_outbox SET due = clock_timestamp() + %(pause_s)s * interval '1 s', carried_by = NULL
 WHERE id = %(message)s AND state = 'waiting';
 
 -- hold_route: try nothing on a route for a while, because the other side asked so
