@@ -68,6 +68,10 @@ class AlarmMessage:
     """When it is told; None is when the event happened."""
     link: str | None = None
     """Where this person can acknowledge."""
+    first_at: int | None = None
+    """When the alarm's first journal entry was written; None where it is this one."""
+    exercise: bool = False
+    """Whether it is only an exercise."""
     others: tuple[OtherAlarm, ...] = ()
     """What is told with it, of the same incident; the most urgent first."""
 

@@ -125,6 +125,7 @@ class Sender:
             zone=self._outbox.clock(message.alarm.hub),
             now=now_us(),
             link=self._link(message, person),
+            first_at=message.first_at,
             others=tuple(map(self._other, message.carried)),
         )
 

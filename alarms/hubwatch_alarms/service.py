@@ -11,6 +11,7 @@ from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.mover import Mover, Round, actions_of
 from hubwatch_alarms.notify.route import Route
 from hubwatch_alarms.oncall.escalation import Escalations
+from hubwatch_alarms.oncall.heartbeat import Heartbeat, Work
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
 from hubwatch_alarms.settings import AlarmsSettings
@@ -50,6 +51,7 @@ def parts(settings: AlarmsSettings, context: Context) -> list[Part]:
         Part("alarms.listener", service.listen),
         Part("alarms.sender", service.send),
         Part("alarms.mover", service.move),
+        *([] if service.heart is None else [Part("alarms.heartbeat", service.heart.run)]),
     ]
 
 
@@ -91,6 +93,9 @@ class _Service:
         if not self._routes:
             _log.warning("no route configured: nobody is notified of alarms; add [[routes]]")
         self._plain = [section.name for section in settings.routes if not section.needs_person]
+        self._work = Work()
+        beats = settings.heartbeat
+        self.heart = None if beats is None else Heartbeat(beats, context.health, self._work, context.registry)
         self._wakeups = _Wakeups()
         self._places = Places(context.health)
         self._told = Condition(
@@ -148,6 +153,7 @@ class _Service:
                 wakeup.clear()
                 done = await outage.step(mover.round, stop)
                 if done is not None:
+                    self._work.moved += 1
                     self._count(done)
                 if done is not None and not done.more and not stop.is_set():
                     await wait_for_event(wakeup, POLL_S)
@@ -224,6 +230,7 @@ class _Service:
                 await outage.step(lambda: use_other_routes(outbox, self._plain), stop)
                 await outage.step(lambda: self._count_open(outbox.pool), stop)
                 await outage.step(lambda: _end_levels(outbox.pool), stop)
+                self._work.looked += 1
                 await wait_for_event(stop, POLL_S)
 
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hubwatch_alarms.notify.table import AnyRouteSection
 from hubwatch_alarms.oncall.escalation_settings import EscalationSection, conflicts_of_escalations
+from hubwatch_alarms.oncall.heartbeat import HeartbeatSection
 from hubwatch_alarms.oncall.link import LinkSection
 from hubwatch_alarms.oncall.settings import PersonSection, RotaSection, conflicts_of_oncall
 from hubwatch_core.config import Conflict, LogSection, Partial, Section, TelemetrySection
@@ -65,6 +66,9 @@ class AlarmsSettings(Section):
     )
     acknowledge: LinkSection | None = Field(
         None, description="Puts a link into messages to people with which they acknowledge; the console answers it."
+    )
+    heartbeat: HeartbeatSection | None = Field(
+        None, description="The dead man: a beat to an address outside while the whole path to people is well."
     )
     people: Annotated[tuple[PersonSection, ...], Field(max_length=1000)] = Field(
         (), description="Who can be told, one table each."

@@ -47,9 +47,11 @@ async def api(migrated_plain_dsn: str, links: LinkSection) -> AsyncIterator[Clie
         yield client
 
 
-async def told(dsn: str, hands: Hands, links: LinkSection, person: str = "kim", **what: int) -> str:
+async def told(
+    dsn: str, hands: Hands, links: LinkSection, person: str = "kim", number: int = 1, priority: int = 2
+) -> str:
     """Open or raise the alarm, and return the path of the newest message's link to a person."""
-    hands.detect(detection(**what))
+    hands.detect(detection(number=number, priority=priority))
     async with open_pool(settings_of(dsn)) as pool:
         await Mover(pool, [], Instructions.load(), escalations=Escalations([TELL], PEOPLE)).round()
     rows = [row for row in hands.outbox() if row["route"] == f"mail/{person}"]

@@ -6,11 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_alarms.notify import log, smtp, webhook
+from hubwatch_alarms.notify import cap, log, services, smtp, webhook
 
 AnyRouteSection = Annotated[
     log.LogRouteSection  # one line a kind of route
     | webhook.WebhookRouteSection
-    | smtp.SmtpRouteSection,
+    | smtp.SmtpRouteSection
+    | services.PagerDutyRouteSection
+    | services.AlertmanagerRouteSection
+    | cap.CapRouteSection,
     Field(discriminator="kind"),
 ]

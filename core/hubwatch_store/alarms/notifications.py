@@ -58,6 +58,8 @@ class Claimed:
     age_s: float
     entry: JournalEntry
     alarm: Alarm
+    first_at: int
+    """When the alarm's first journal entry was written."""
     carried: tuple[Carried, ...] = ()
     """Messages that are told with it."""
 
@@ -175,7 +177,16 @@ async def _claimed(connection: DatabaseConnection, row: dict[str, Any], lease_s:
     alarm = await alarm_by_id(connection, row["alarm"])
     assert alarm is not None, "the outbox refers to alarms"
     carried = await _gathered(connection, row, alarm, lease_s)
-    message = Claimed(row["id"], row["route"], row["attempts"], row["age_s"], entry_of(entry), alarm, carried)
+    message = Claimed(
+        row["id"],
+        row["route"],
+        row["attempts"],
+        row["age_s"],
+        entry_of(entry),
+        alarm,
+        to_us(entry["first_at"]),
+        carried,
+    )
     alarms = [alarm.id, *(each.alarm for each in carried)]
     for told, (each, attempt) in zip(alarms, message.attempts, strict=True):
         await write(

@@ -50,7 +50,10 @@ WHERE a.id = o.alarm AND o.id IN (
 RETURNING o.id, o.attempts AS attempt, o.alarm, a.type, a.priority, a.zone, a.sensor;
 
 -- entry: the journal entry a message tells of
-SELECT at, action, by, from_state, to_state, note, detection FROM hubwatch.alarm_journal WHERE id = %(journal)s;
+SELECT j.at, j.action, j.by, j.from_state, j.to_state, j.note, j.detection, f.at AS first_at
+FROM hubwatch.alarm_journal j
+CROSS JOIN LATERAL (SELECT e.at FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm ORDER BY e.id LIMIT 1) f
+WHERE j.id = %(journal)s;
 
 -- begin_attempt: record that an attempt is under way
 INSERT INTO hubwatch.notifications (alarm, route, attempt, outcome, message)
