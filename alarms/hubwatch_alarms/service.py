@@ -11,7 +11,7 @@ from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.mover import Mover, Round, actions_of
 from hubwatch_alarms.notify.route import Route
 from hubwatch_alarms.oncall.escalation import Escalations
-from hubwatch_alarms.oncall.heartbeat import Heartbeat, Work
+from hubwatch_alarms.oncall.heartbeat import DeadMan, Work
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
 from hubwatch_alarms.settings import AlarmsSettings
@@ -95,7 +95,7 @@ class _Service:
         self._plain = [section.name for section in settings.routes if not section.needs_person]
         self._work = Work()
         beats = settings.heartbeat
-        self.heart = None if beats is None else Heartbeat(beats, context.health, self._work, context.registry)
+        self.heart = None if beats is None else DeadMan(beats, context.health, self._work, context.registry)
         self._wakeups = _Wakeups()
         self._places = Places(context.health)
         self._told = Condition(

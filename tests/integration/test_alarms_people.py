@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hubwatch_alarms.oncall.heartbeat import Heartbeat, Work
+from hubwatch_alarms.oncall.heartbeat import DeadMan, Work
 from hubwatch_alarms.service import parts
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.permission import Role
@@ -132,7 +132,7 @@ async def test_heart_without_work_does_not_beat() -> None:
         assert settings.heartbeat is not None
         context = Context.make("test")
         work = Work()
-        heart = Heartbeat(settings.heartbeat, context.health, work, context.registry)
+        heart = DeadMan(settings.heartbeat, context.health, work, context.registry)
         async with aiohttp.ClientSession() as http:
             assert not await heart.beat(http)
             work.moved, work.looked = 5, 1

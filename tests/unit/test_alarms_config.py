@@ -45,7 +45,15 @@ def test_sample_loads_as_it_is(tmp_path: Path) -> None:
 
 def test_sample_loads_with_every_line_that_is_commented_out(tmp_path: Path) -> None:
     settings = loaded(tmp_path, uncommented(without=("secret_env", "url_file", "allow_http")))
-    assert [route.kind for route in settings.routes] == ["log", "webhook", "smtp", "pagerduty", "alertmanager", "cap"]
+    assert [route.kind for route in settings.routes] == [
+        "log",
+        "webhook",
+        "smtp",
+        "pagerduty",
+        "alertmanager",
+        "cap",
+        "mqtt",
+    ]
     assert settings.telemetry.port == 9101
 
 

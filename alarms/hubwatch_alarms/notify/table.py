@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_alarms.notify import cap, log, services, smtp, webhook
+from hubwatch_alarms.notify import cap, log, services, siren, smtp, webhook
 
 AnyRouteSection = Annotated[
     log.LogRouteSection  # one line a kind of route
@@ -14,6 +14,7 @@ AnyRouteSection = Annotated[
     | smtp.SmtpRouteSection
     | services.PagerDutyRouteSection
     | services.AlertmanagerRouteSection
-    | cap.CapRouteSection,
+    | cap.CapRouteSection
+    | siren.MqttRouteSection,
     Field(discriminator="kind"),
 ]

@@ -78,7 +78,7 @@ class Work:
         """Looks after the messages that wait."""
 
 
-class Heartbeat:
+class DeadMan:
     """Beats while the whole path is well."""
 
     def __init__(self, settings: HeartbeatSection, health: Health, work: Work, registry: CollectorRegistry) -> None:
