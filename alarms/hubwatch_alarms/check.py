@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.notify.smtp import SmtpRouteSection
 from hubwatch_alarms.notify.table import AnyRouteSection
-from hubwatch_alarms.notify.webhook import WebhookRouteSection
+from hubwatch_alarms.notify.webhook import PostedRouteSection
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.config import Partial
 from hubwatch_core.config.load import load
@@ -33,6 +34,18 @@ def beyond(settings: Partial[Any], file: str, table: str = "") -> Iterator[Probl
     if "instructions_file" not in settings.wrong:
         file_of_instructions = settings.get("instructions_file")
         yield from _instructions(None if file_of_instructions is None else Path(file_of_instructions))
+    heart = settings.get("heartbeat")
+    if heart is not None:
+        try:
+            heart.read_url()
+        except Permanent as error:
+            yield Problem(file, f"{table}heartbeat.url_file", str(error))
+    links = settings.get("acknowledge")
+    if links is not None:
+        try:
+            links.key()
+        except Permanent as error:
+            yield Problem(file, f"{table}acknowledge.key_file", str(error))
     for index, route in settings.entries("routes"):
         yield from _route(route, file, f"{table}routes[{index}]")
 
@@ -47,7 +60,12 @@ def _instructions(file: Path | None) -> Iterator[Problem]:
 
 
 def _route(route: AnyRouteSection, where: str, key: str) -> Iterator[Problem]:
-    if isinstance(route, WebhookRouteSection):
+    if isinstance(route, SmtpRouteSection):
+        try:
+            route.open()
+        except Permanent as error:
+            yield Problem(where, f"{key}.{'ca_file' if 'CA' in str(error) else 'password_file'}", str(error))
+    if isinstance(route, PostedRouteSection):
         try:
             route.read_url()
         except Permanent as error:

@@ -220,6 +220,27 @@ def adjudicate(
     say(f"alarm {asyncio.run(wish).id} was {word}, says {people.parse_name(by)}")
 
 
+@app.command()
+@border
+def oncall(
+    config: ConfigFile = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="At another moment: 2026-12-24T08:00.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who is on call and until when, on the clock of each rota."""
+    from hubwatch_alarms.oncall import showing
+
+    rotas = _settings(config).rotas
+    moments = [showing.parse_moment(at, rota) for rota in rotas]
+    if as_json:
+        say_json(json.dumps(showing.facts(rotas, moments), ensure_ascii=False, indent=2))
+        return
+    for rota, moment in zip(rotas, moments, strict=True):
+        say(showing.line(rota, moment))
+    if not rotas:
+        say("there is no rota: [[rotas]] of the alarms' configuration makes one; -c names the file", err=True)
+
+
 def _settings(config: Path | None) -> CommandSettings:
     from hubwatch_alarms.settings import CommandSettings
     from hubwatch_core.config.load import load

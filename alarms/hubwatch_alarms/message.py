@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.instructions import Instruction
 from hubwatch_core.alarm import Action, Alarm
-from hubwatch_core.clock import clock_text
+from hubwatch_core.clock import SECOND_US, clock_text, to_datetime
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Priority
 
+UTC = ZoneInfo("UTC")
+SHORT_CHARACTERS = 160
+"""One text message of a mobile network."""
+MOST_OTHERS = 10
+"""Alarms of the same incident that a text lists; the rest is counted."""
+BACKLOG_US = 10 * 60 * SECOND_US
+"""What is told so long after it happened is marked as old. Our choice: longer than two tries of a slow route take, and
+far shorter than the outage of a link."""
 VERSION = 1
 """Version of the webhook body; new keys may come within it, none changes its meaning or goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAlarm:
+    """An alarm of the same incident that a message tells of, too."""
+
+    id: int
+    priority: int
+    title: str
+    zone: str | None
+    sensor: str
+
+    @property
+    def line(self) -> str:
+        """Return it in one line."""
+        place = " / ".join(part for part in (self.zone, self.sensor) if part)
+        return f"Also: {Priority(self.priority).name} {self.title}, {place} (alarm {self.id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +58,22 @@ class AlarmMessage:
     note: str | None
     alarm: Alarm
     instruction: Instruction
+    person: str | None = None
+    """Who is told, where it is somebody in particular."""
+    to: str | None = None
+    """Where that person is on the route."""
+    zone: ZoneInfo = UTC
+    """Whose clock people read: the hub's."""
+    now: int | None = None
+    """When it is told; None is when the event happened."""
+    link: str | None = None
+    """Where this person can acknowledge."""
+    first_at: int | None = None
+    """When the alarm's first journal entry was written; None where it is this one."""
+    exercise: bool = False
+    """Whether it is only an exercise."""
+    others: tuple[OtherAlarm, ...] = ()
+    """What is told with it, of the same incident; the most urgent first."""
 
     def json(self) -> bytes:
         """Encode as the webhook's body, version 1; its keys are explained in docs/howto/receive-webhooks.md."""
@@ -43,6 +85,9 @@ class AlarmMessage:
             "by": self.by,
             "note": self.note,
             "text": self.text,
+            "short": self.short,
+            "person": self.person,
+            "others": [other.id for other in self.others],
             "do": self.instruction.do,
             "alarm": facts_of(self.alarm, self.instruction.title),
         }
@@ -57,15 +102,74 @@ class AlarmMessage:
         subject = f" ({one_line(alarm.subject)})" if alarm.subject else ""
         return "\n".join(
             [
-                f"{urgency}: {self.instruction.title}{subject} – {happened}",
+                f"{self._age}{urgency}: {self.instruction.title}{subject} – {happened}{self._more}",
                 f"Where: {where(alarm)}",
-                f"Since: {clock_text(alarm.opened)}, {presence(alarm)}",
+                f"Since: {self._clock(alarm.opened)}, {self._presence}",
                 f"Why: {one_line(alarm.why)} (score {alarm.score:.3g}, {seen_text(alarm)})",
                 f"Do: {self.instruction.do}",
-                f"Who has it: {who_has(alarm)}",
+                f"Who has it: {self._holder}",
                 f"Alarm {alarm.id}",
+                *(other.line for other in self.others[:MOST_OTHERS]),
+                *([f"… and {len(self.others) - MOST_OTHERS} more"] if len(self.others) > MOST_OTHERS else []),
+                *([] if self.link is None else [f"Acknowledge: {self.link}"]),
             ]
         )
+
+    @property
+    def short(self) -> str:
+        """Return it in one line of at most 160 characters: what, where, since when, how sure, what to do."""
+        alarm = self.alarm
+        place = "/".join(part for part in (alarm.hub, alarm.zone or alarm.sensor) if part)
+        since = to_datetime(alarm.opened).astimezone(self.zone)
+        times = "" if alarm.detections == 1 else f" x{alarm.detections}"
+        facts = f", {cut(place, 50)}, since {since:%d %b %H:%M %Z}, score {alarm.score:.3g}{times}. "
+        more = f" +{len(self.others)}" if self.others else ""
+        what = f"{self._age}{Priority(alarm.priority).name}{more}: {self.instruction.title}"
+        head = cut(what, SHORT_CHARACTERS - len(facts)) + facts
+        return (head + cut(self.instruction.do, SHORT_CHARACTERS - len(head))).rstrip()
+
+    @property
+    def _age(self) -> str:
+        """Say first of what is told long after it happened how old it is."""
+        now = self.at if self.now is None else self.now
+        began = self.alarm.opened if self.event is Action.OPENED else self.at
+        old_us = now - min(began, self.at)
+        return f"{age_text(old_us)} OLD – " if old_us > BACKLOG_US else ""
+
+    @property
+    def _more(self) -> str:
+        if not self.others:
+            return ""
+        return f" – and {len(self.others)} more of incident {self.alarm.incident}"
+
+    @property
+    def _presence(self) -> str:
+        return "still there" if self.alarm.active else f"gone at {self._clock(self.alarm.returned)}"
+
+    @property
+    def _holder(self) -> str:
+        alarm = self.alarm
+        if alarm.acknowledged_by is None:
+            return who_has(alarm)
+        return f"{one_line(alarm.acknowledged_by)}, since {self._clock(alarm.acknowledged)}"
+
+    def _clock(self, t_us: int | None) -> str:
+        if t_us is None:
+            return clock_text(t_us)
+        return f"{to_datetime(t_us).astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text in at most so many characters; what is left out is shown by an ellipsis."""
+    return text if len(text) <= most else f"{text[: max(0, most - 1)]}…"[: max(0, most)]
+
+
+def age_text(span_us: int) -> str:
+    """Return how long ago something was, in its largest unit."""
+    minutes = span_us // (60 * SECOND_US)
+    if minutes < 120:
+        return f"{minutes} MIN"
+    return f"{minutes // 60} H" if minutes < 48 * 60 else f"{minutes // (24 * 60)} DAYS"
 
 
 def where(alarm: Alarm) -> str:

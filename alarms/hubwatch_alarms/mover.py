@@ -13,6 +13,8 @@ from hubwatch_alarms.correlation import WINDOW_US, incident_of
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.lifecycle import move
 from hubwatch_alarms.notify.route import RouteSection
+from hubwatch_alarms.oncall.escalation import Escalations
+from hubwatch_alarms.oncall.matching import Circumstances
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.triggers import Cleared, Close, Detected, ShelfExpired, Trigger, Unwatched
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
@@ -57,7 +59,9 @@ class Mover:
         instructions: Instructions,
         owner: str | None = None,
         places: Places | None = None,
+        escalations: Escalations | None = None,
     ) -> None:
+        self._escalations = escalations or Escalations()
         self._pool, self._owner = pool, owner
         self._places = places or Places()
         self._routes = routes
@@ -81,7 +85,9 @@ class Mover:
             if len(arrivals) < BATCH:
                 # Every finding made before these wishes has been taken, so none opens an alarm after its closing.
                 changes += [change for wish in wishes for change in await self._close(connection, wish, now)]
-            return Round(len(arrivals), tuple(changes), await self._route(connection))
+            routed = await self._route(connection, now)
+            routed += await self._escalations.go_on(connection, now, BATCH)
+            return Round(len(arrivals), tuple(changes), routed)
 
     async def _take(self, connection: DatabaseConnection, arrival: alarms.NewDetection, now: int) -> AlarmChange | None:
         found = not_after(arrival.detection, now)
@@ -135,13 +141,15 @@ class Mover:
             await incidents.join_incident(connection, incident, alarm.opened)
         return replace(alarm, incident=incident)
 
-    async def _route(self, connection: DatabaseConnection) -> int:
+    async def _route(self, connection: DatabaseConnection, now: int) -> int:
         """Queue a message on each route that wants to hear of an entry, also of those that commands wrote."""
         unrouted = await notifications.take_unrouted(connection, BATCH)
         for entry in unrouted:
+            where = Circumstances(entry.hub, entry.zone, entry.level, now)
             for route in self._routes:
-                if route.wants(entry.action, entry.type, entry.priority):
+                if route.wants(entry.action, entry.type, entry.priority, where):
                     await notifications.queue(connection, entry, route.name)
+            await self._escalations.follow(connection, entry, now)
         return len(unrouted)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from time import monotonic
+from zoneinfo import ZoneInfo
 
 from hubwatch_alarms.correlation import Apart, unknown
 from hubwatch_core.condition import Condition
@@ -55,6 +56,11 @@ class Places:
     def apart(self, hub: str) -> Apart:
         """Return what says how far zones of a hub are apart."""
         return self._apart.get(hub, unknown)
+
+    def clock(self, hub: str) -> ZoneInfo:
+        """Return the time zone whose clock people at a hub read; UTC for a hub without a site."""
+        site = self._sites.of.get(hub)
+        return ZoneInfo("UTC" if site is None else site.hub.time_zone)
 
 
 def apart_at(site: HubSite) -> Apart:

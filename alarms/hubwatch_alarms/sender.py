@@ -6,20 +6,26 @@ A message that its route cannot deliver goes out on every other route, too, when
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.message import AlarmMessage
+from hubwatch_alarms.message import UTC, AlarmMessage, OtherAlarm
 from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.notify.route import Route
+from hubwatch_alarms.oncall.escalation import WAITING
+from hubwatch_alarms.oncall.link import LinkSection
 from hubwatch_alarms.settings import DeliverySection
+from hubwatch_core.clock import SECOND_US, now_us
 from hubwatch_core.concurrency import backoff_s
 from hubwatch_core.condition import Condition
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
+from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_store.alarms import Claimed, notifications
+from hubwatch_store.alarms.notifications import Carried
 from hubwatch_store.database import Pool
 
 LEASE_MARGIN_S = 5.0
@@ -52,6 +58,12 @@ class Outbox:
     delivery: DeliverySection
     owner: str | None = None
     """The token of the process that may send; without it nobody is asked."""
+    ways: Mapping[str, str | None] = field(default_factory=dict)
+    """Every way to a person, `route/person`, and where that person is on the route."""
+    clock: Callable[[str], ZoneInfo] = lambda _: UTC
+    """Whose clock people read, by hub."""
+    links: LinkSection | None = None
+    """Makes the links with which people acknowledge."""
 
 
 class Sender:
@@ -60,6 +72,7 @@ class Sender:
     def __init__(self, name: str, route: Route, outbox: Outbox, health: Health | None = None) -> None:
         self._name = name
         self._route = route
+        self._ways = [way for way in outbox.ways if way.partition("/")[0] == name]
         self._outbox = outbox
         self._works = Condition(
             f"alarms.receiver.{name}",
@@ -78,6 +91,8 @@ class Sender:
             lease_s=self._route.max_s + LEASE_MARGIN_S,
             give_up_after_s=self._outbox.delivery.give_up_after_s,
             owner=self._outbox.owner,
+            ways=self._ways,
+            group_s=self._outbox.delivery.group_s,
         )
         if message is None:
             return False
@@ -96,6 +111,7 @@ class Sender:
 
     def _compose(self, message: Claimed) -> AlarmMessage:
         entry = message.entry
+        person = message.route.partition("/")[2] or None
         return AlarmMessage(
             id=message.id,
             event=entry.action,
@@ -104,7 +120,29 @@ class Sender:
             note=entry.note,
             alarm=message.alarm,
             instruction=self._outbox.instructions.of(message.alarm.type),
+            person=person,
+            to=self._outbox.ways.get(message.route),
+            zone=self._outbox.clock(message.alarm.hub),
+            now=now_us(),
+            link=self._link(message, person),
+            first_at=message.first_at,
+            others=tuple(map(self._other, message.carried)),
         )
+
+    def _other(self, told: Carried) -> OtherAlarm:
+        title = self._outbox.instructions.of(told.type).title
+        return OtherAlarm(told.alarm, told.priority, title, told.zone, told.sensor)
+
+    def _link(self, message: Claimed, person: str | None) -> str | None:
+        """Return the link with which a person acknowledges, where nobody has the alarm."""
+        links = self._outbox.links
+        if links is None or person is None or message.alarm.state not in WAITING:
+            return None
+        try:
+            return links.link(message.id, message.alarm.id, person, now_us() / SECOND_US)
+        except Permanent as error:  # the key is just being replaced: without a link is better than not at all
+            _log.warning("message goes without a link", reason=str(error), message=message.id)
+            return None
 
     async def _record_outcome(self, message: Claimed, outcome: DeliveryOutcome) -> None:
         match outcome.result:
@@ -155,14 +193,19 @@ async def give_up_overdue(outbox: Outbox) -> int:
 async def use_other_routes(outbox: Outbox, routes: Sequence[str]) -> int:
     """Queue what a route could not deliver on the others, once it has failed for `other_routes_after_s`; say so.
 
+    `routes` are those that lead somewhere by themselves; where there is none, everybody is told on every way.
+
     What was given up is taken up again after a time, while its alarm is open and nobody knows of it.
     """
     after_s = outbox.delivery.other_routes_after_s
-    found = await notifications.queue_on_other_routes(outbox.pool, routes, after_s, owner=outbox.owner)
+    ways = list(outbox.ways)
+    found = await notifications.queue_on_other_routes(
+        outbox.pool, routes or ways, after_s, owner=outbox.owner, known=ways
+    )
     for each in found:
         outbox.metrics.rerouted.labels(each.route).inc()
         _log.warning("nobody was told of an alarm on its route, telling on another", route=each.route, alarm=each.alarm)
-    await notifications.revive(outbox.pool, routes, REVIVE_AFTER_S)
+    await notifications.revive(outbox.pool, [*routes, *ways], REVIVE_AFTER_S)
     return len(found)
 
 

@@ -10,6 +10,8 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.mover import Mover, Round, actions_of
 from hubwatch_alarms.notify.route import Route
+from hubwatch_alarms.oncall.escalation import Escalations
+from hubwatch_alarms.oncall.heartbeat import DeadMan, Work
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
 from hubwatch_alarms.settings import AlarmsSettings
@@ -49,6 +51,7 @@ def parts(settings: AlarmsSettings, context: Context) -> list[Part]:
         Part("alarms.listener", service.listen),
         Part("alarms.sender", service.send),
         Part("alarms.mover", service.move),
+        *([] if service.heart is None else [Part("alarms.heartbeat", service.heart.run)]),
     ]
 
 
@@ -89,6 +92,10 @@ class _Service:
         self._routes: dict[str, Route] = {section.name: section.open() for section in settings.routes}
         if not self._routes:
             _log.warning("no route configured: nobody is notified of alarms; add [[routes]]")
+        self._plain = [section.name for section in settings.routes if not section.needs_person]
+        self._work = Work()
+        beats = settings.heartbeat
+        self.heart = None if beats is None else DeadMan(beats, context.health, self._work, context.registry)
         self._wakeups = _Wakeups()
         self._places = Places(context.health)
         self._told = Condition(
@@ -139,12 +146,14 @@ class _Service:
             open_pool(self._settings.database, "hubwatch alarms mover") as pool,
             self._wakeups.subscribe(stop) as wakeup,
         ):
-            mover = Mover(pool, self._settings.routes, self._instructions, self._owner.token, self._places)
+            escalations = Escalations(self._settings.escalations, self._settings.people, self._settings.rotas)
+            mover = Mover(pool, self._settings.routes, self._instructions, self._owner.token, self._places, escalations)
             await self._owner.wait_held(stop)
             while not stop.is_set():
                 wakeup.clear()
                 done = await outage.step(mover.round, stop)
                 if done is not None:
+                    self._work.moved += 1
                     self._count(done)
                 if done is not None and not done.more and not stop.is_set():
                     await wait_for_event(wakeup, POLL_S)
@@ -186,7 +195,17 @@ class _Service:
         """Bring messages to people until stopped; an attempt under way is finished."""
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(open_pool(self._settings.database, "hubwatch alarms sender"))
-            outbox = Outbox(pool, self._instructions, self._metrics, self._settings.delivery, self._owner.token)
+            ways = {on: way.to for who in self._settings.people for on, way in zip(who.on(), who.ways, strict=True)}
+            outbox = Outbox(
+                pool,
+                self._instructions,
+                self._metrics,
+                self._settings.delivery,
+                owner=self._owner.token,
+                ways=ways,
+                clock=self._places.clock,
+                links=self._settings.acknowledge,
+            )
             await self._owner.wait_held(stop)
             async with asyncio.TaskGroup() as workers:
                 for name, route in self._routes.items():
@@ -208,9 +227,10 @@ class _Service:
         outage = self._outage("alarms.sweeper")
         while not stop.is_set():
             if await outage.step(lambda: give_up_overdue(outbox), stop) is not None:
-                await outage.step(lambda: use_other_routes(outbox, list(self._routes)), stop)
+                await outage.step(lambda: use_other_routes(outbox, self._plain), stop)
                 await outage.step(lambda: self._count_open(outbox.pool), stop)
                 await outage.step(lambda: _end_levels(outbox.pool), stop)
+                self._work.looked += 1
                 await wait_for_event(stop, POLL_S)
 
 

@@ -9,6 +9,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, model_validator
 
 from hubwatch_alarms.notify.table import AnyRouteSection
+from hubwatch_alarms.oncall.escalation_settings import EscalationSection, conflicts_of_escalations
+from hubwatch_alarms.oncall.heartbeat import HeartbeatSection
+from hubwatch_alarms.oncall.link import LinkSection
+from hubwatch_alarms.oncall.settings import PersonSection, RotaSection, conflicts_of_oncall
 from hubwatch_core.config import Conflict, LogSection, Partial, Section, TelemetrySection
 from hubwatch_store.database import DatabaseSection
 
@@ -24,6 +28,11 @@ class DeliverySection(Section):
         120.0,
         description="Seconds after which a message that its route could not deliver goes out on every other route, "
         "too, whatever these carry otherwise, while nobody was told of the alarm.",
+    )
+    group_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        60.0,
+        description="After a message to a person of an incident, seconds in which what comes of the same incident is "
+        "collected for the next one; what is critical is told at once, and alone.",
     )
 
 
@@ -55,6 +64,21 @@ class AlarmsSettings(Section):
         examples=[{"name": "journal", "kind": "log"}],
         description="One table for each way to tell people. A route that fails delays no other.",
     )
+    acknowledge: LinkSection | None = Field(
+        None, description="Puts a link into messages to people with which they acknowledge; the console answers it."
+    )
+    heartbeat: HeartbeatSection | None = Field(
+        None, description="The dead man: a beat to an address outside while the whole path to people is well."
+    )
+    people: Annotated[tuple[PersonSection, ...], Field(max_length=1000)] = Field(
+        (), description="Who can be told, one table each."
+    )
+    rotas: Annotated[tuple[RotaSection, ...], Field(max_length=200)] = Field(
+        (), description="Who is on call when, one table for each rota; `hubwatch alarms oncall` shows it."
+    )
+    escalations: Annotated[tuple[EscalationSection, ...], Field(max_length=200)] = Field(
+        (), description="Who is told of which alarms, step after step, until a person acknowledges; one table each."
+    )
 
     @classmethod
     def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:
@@ -63,6 +87,8 @@ class AlarmsSettings(Section):
         for index, name in enumerate(names):
             if name is not None and name in names[:index]:
                 yield ("routes", index, "name"), f"routes need different names, but there are several called {name}"
+        yield from conflicts_of_oncall(parts)
+        yield from conflicts_of_escalations(parts)
 
 
 class CommandSettings(Section):
@@ -75,6 +101,7 @@ class CommandSettings(Section):
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
     instructions_file: Path | None = None
+    rotas: tuple[RotaSection, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -34,6 +34,8 @@ class Action(StrEnum):
     """A person took it off the shelf."""
     SHELF_EXPIRED = "shelf_expired"
     """Its time on the shelf ran out."""
+    ESCALATED = "escalated"
+    """Nobody has acknowledged it in time, and the next are told; the alarm stands as before."""
 
 
 class Adjudication(StrEnum):

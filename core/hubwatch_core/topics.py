@@ -16,6 +16,8 @@ from hubwatch_core.ids import is_id
 ROOT = "hubwatch/1"
 ROLLCALL = "hubwatch/rollcall"
 EVERY_ROLLCALL = f"{ROLLCALL}/+/+"
+ALARMS = f"{ROOT}/+/alarms/+"
+"""Where the alarms component says how each alarm stands; a last level that is a number is none of an agent."""
 ANSWERS = f"{ROLLCALL}/+/+/answer"
 """Where collectors answer; named in messages, subscribed to by nobody."""
 
@@ -79,6 +81,11 @@ def called_by(topic: str) -> tuple[str, str] | None:
     """Return hub and agent of a roll call; None when the topic is that of no roll call with valid names."""
     parts = topic.removeprefix(f"{ROLLCALL}/").split("/")
     return (parts[0], parts[1]) if len(parts) == 2 and is_id(parts[0]) and is_id(parts[1]) else None
+
+
+def alarm_topic(hub: str, alarm: int) -> str:
+    """Return the topic that says how an alarm stands, for sirens and lights."""
+    return f"{ROOT}/{hub}/alarms/{alarm}"
 
 
 def is_rollcall(topic: str) -> bool:

@@ -94,6 +94,7 @@ Point = Annotated[tuple[float, float], Field(description="x, y in metres.")]
 Metres = Annotated[float, Field(gt=0, le=MAX_METRES)]
 Seconds = Annotated[float, Field(gt=0, le=604_800)]
 Clock = Annotated[str, AfterValidator(_clock)]
+TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
 
 
 class HubFacts(Section):
@@ -102,7 +103,7 @@ class HubFacts(Section):
     id: ConfigId = Field(description="Name of the hub, as its agents say it.", examples=["rotterdam"])
     name: Label = Field(description="What people call it.", examples=["Maasvlakte gate complex"])
     mode: HubMode = Field(description="How goods and people move through it.")
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    time_zone: TimeZoneName = Field(
         description="For shifts, nights and budgets per day; what is stored stays UTC.", examples=["Europe/Amsterdam"]
     )
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from hubwatch_alarms.oncall.link import LinkKeySection
 from hubwatch_alarms.settings import ShelvingSection
 from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, ServerTlsSection, TelemetrySection
 from hubwatch_core.config.addresses import ListenAddress, is_loopback
@@ -169,6 +170,9 @@ class ConsoleSettings(Section):
     authority: AuthoritySection = Field(default_factory=AuthoritySection)
     oidc: OidcSection | None = Field(
         None, description="Logins by an identity provider (OpenID Connect: authorisation code with PKCE)."
+    )
+    acknowledge: LinkKeySection | None = Field(
+        None, description="Lets people acknowledge by the links in their messages, with the key that the alarms have."
     )
     instructions_file: Path | None = Field(
         None,

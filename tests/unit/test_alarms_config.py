@@ -45,7 +45,15 @@ def test_sample_loads_as_it_is(tmp_path: Path) -> None:
 
 def test_sample_loads_with_every_line_that_is_commented_out(tmp_path: Path) -> None:
     settings = loaded(tmp_path, uncommented(without=("secret_env", "url_file", "allow_http")))
-    assert [route.kind for route in settings.routes] == ["log", "webhook"]
+    assert [route.kind for route in settings.routes] == [
+        "log",
+        "webhook",
+        "smtp",
+        "pagerduty",
+        "alertmanager",
+        "cap",
+        "mqtt",
+    ]
     assert settings.telemetry.port == 9101
 
 
@@ -57,6 +65,9 @@ def test_sample_names_every_key_there_is(tmp_path: Path) -> None:
         assert set(tree[section]) == known, section
     for table, route in zip(tree["routes"], settings.routes, strict=True):
         assert set(table) == set(type(route).model_fields)
+    for name in ("people", "rotas", "escalations"):
+        (table,), (section,) = tree[name], getattr(settings, name)
+        assert set(table) == {field.alias or key for key, field in type(section).model_fields.items()}, name
 
 
 def test_sample_shows_the_defaults(tmp_path: Path) -> None:
@@ -226,5 +237,5 @@ def test_route_carries_what_it_was_asked_to(
 
 def uncommented(without: tuple[str, ...]) -> str:
     """Return the sample with every commented key in force, except those named."""
-    keys = re.sub(r"^# (\[\[\w+\]\]|\[[\w.]+\]|\w+ = .*)$", r"\1", SAMPLE, flags=re.MULTILINE)
+    keys = re.sub(r"^# (\[\[[\w.]+\]\]|\[[\w.]+\]|\w+ = .*)$", r"\1", SAMPLE, flags=re.MULTILINE)
     return "\n".join(line for line in keys.splitlines() if line.split(" = ")[0] not in without) + "\n"

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from types import TracebackType
-from typing import Annotated, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from pydantic import Field
 
 from hubwatch_alarms.message import AlarmMessage
+from hubwatch_alarms.oncall.matching import ANYWHERE, Circumstances, MatchingSection
 from hubwatch_core.alarm import Action
-from hubwatch_core.config import ConfigId, Section
+from hubwatch_core.config import ConfigId
 from hubwatch_core.delivery import DeliveryOutcome
 
 
-class RouteSection(Section):
+class RouteSection(MatchingSection):
     """Which alarms go this way; each kind of route adds how to get there."""
 
+    takes_address: ClassVar[bool] = False
+    """Whether a way to a person over this route says where they are on it."""
+
     name: ConfigId = Field(description="Name of the route in records, logs and metrics; unique.")
-    min_priority: Annotated[int, Field(ge=1, le=4)] = Field(
-        4, description="Least urgent priority that goes this way; 1 is the most urgent, 4 lets everything through."
-    )
-    types: tuple[ConfigId, ...] = Field(
-        (), description='Detection types that go this way ("radiation" means all that begin so); none means all.'
-    )
     on: tuple[Action, ...] = Field(
         (Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED),
         min_length=1,
@@ -34,12 +32,18 @@ class RouteSection(Section):
     def open(self) -> Route:
         """Make the route of these settings; raises Permanent when a file or variable it names cannot be used."""
 
-    def wants(self, action: Action, type_: str, priority: int) -> bool:
-        """Return whether this route carries what happened to an alarm of this type and priority."""
-        return action in self.on and priority <= self.min_priority and self._carries(type_)
+    @property
+    def needs_person(self) -> bool:
+        """Return whether it leads nowhere by itself, only to the people who have it among their ways."""
+        return False
 
-    def _carries(self, type_: str) -> bool:
-        return not self.types or any(type_ == wanted or type_.startswith(f"{wanted}.") for wanted in self.types)
+    def fault_of(self, address: str) -> str | None:
+        """Return why something is no address on this route, None when it is one."""
+        return None
+
+    def wants(self, action: Action, type_: str, priority: int, where: Circumstances = ANYWHERE) -> bool:
+        """Return whether this route carries what happened to an alarm of this type and priority."""
+        return not self.needs_person and action in self.on and self.is_for(type_, priority, where)
 
 
 class Route(Protocol):

@@ -6,10 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_alarms.notify import log, webhook
+from hubwatch_alarms.notify import cap, log, services, siren, smtp, webhook
 
 AnyRouteSection = Annotated[
     log.LogRouteSection  # one line a kind of route
-    | webhook.WebhookRouteSection,
+    | webhook.WebhookRouteSection
+    | smtp.SmtpRouteSection
+    | services.PagerDutyRouteSection
+    | services.AlertmanagerRouteSection
+    | cap.CapRouteSection
+    | siren.MqttRouteSection,
     Field(discriminator="kind"),
 ]

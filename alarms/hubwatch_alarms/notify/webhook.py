@@ -1,6 +1,6 @@
 """The webhook route: a signed JSON body by HTTP POST.
 
-Only the status line and Retry-After of the answer are looked at; its body is never read, and a redirect is a refusal:
+Only the status line and Retry-After of the answer are looked at; a redirect is a refusal:
 whoever may redirect us could otherwise point our alarms at another machine. No refusal is for ever: a receiver whose
 key or address is being changed, and a proxy before one that starts, answer so, too.
 
@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import aiohttp
 from pydantic import Field, field_validator
@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.notify.route import RouteSection
 from hubwatch_core import __version__
-from hubwatch_core.config import Conflict, SecretFile, read_secret
+from hubwatch_core.config import ConfigId, Conflict, SecretFile, read_secret
 from hubwatch_core.config.addresses import is_host
 from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
@@ -36,14 +36,19 @@ SIGNATURE_VERSION = "v1"
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
+MAX_ANSWER_BYTES = 65_536
+"""Of an answer whose body is looked at, where a kind of route looks at it."""
+
 TRY_AGAIN = frozenset({408, 425, 429})
 """Refusals that RFC 9110 (408), RFC 8470 (425) and RFC 6585 (429) define as worth repeating; so is every 5xx."""
 
 
-class WebhookRouteSection(RouteSection):
-    """Settings of a webhook route."""
+class PostedRouteSection(RouteSection):
+    """Settings of a route that posts to an address; each kind says what its body is."""
 
-    kind: Literal["webhook"] = Field(description="webhook: a signed JSON body by HTTP POST.")
+    reads_answer: ClassVar[bool] = False
+    """Whether the body of an answer says more than its status."""
+
     url: str | None = Field(
         None,
         examples=["https://alerts.example.org/hubwatch"],
@@ -60,7 +65,7 @@ class WebhookRouteSection(RouteSection):
     @field_validator("url")
     @classmethod
     def _usable(cls, url: str | None) -> str | None:
-        return None if url is None else _address(url)
+        return None if url is None else post_address(url)
 
     def conflicts(self) -> Iterator[Conflict]:
         """Alarms go neither in the clear nor unsigned."""
@@ -70,6 +75,14 @@ class WebhookRouteSection(RouteSection):
             yield ("url",), "give one of url and url_file"
         elif self.url is not None and self._in_the_clear(self.url):
             yield ("url",), f"{origin(self.url)} would send alarms in the clear: use https, or set allow_http"
+
+    def request(self, message: AlarmMessage, key: str) -> tuple[bytes, dict[str, str]]:
+        """Return the body of a message and its headers: what docs/howto/receive-webhooks.md says, signed."""
+        return signed(message, message.json(), "application/json", key)
+
+    def fault_in(self, answer: bytes) -> str | None:
+        """Return why an answer with a good status means that the message was not taken."""
+        return None
 
     def open(self) -> WebhookRoute:
         """Make the route; raises Permanent when its key cannot be read."""
@@ -81,7 +94,7 @@ class WebhookRouteSection(RouteSection):
             return self.url
         assert self.url_file is not None, "the settings demand one of the two"
         try:
-            url = _address(secret_in(self.url_file).strip())
+            url = post_address(secret_in(self.url_file).strip())
         except ValueError as error:
             raise Permanent(f"route {self.name}: what {self.url_file} holds {error}") from None
         if self._in_the_clear(url):
@@ -106,10 +119,19 @@ class WebhookRouteSection(RouteSection):
         return secret_of_file
 
 
+class WebhookRouteSection(PostedRouteSection):
+    """Settings of a webhook route."""
+
+    name: ConfigId = Field(
+        description="Name of the route in records, logs and metrics; unique.", examples=["duty-officer"]
+    )
+    kind: Literal["webhook"] = Field(description="webhook: a signed JSON body by HTTP POST.")
+
+
 class WebhookRoute:
     """Delivers by POST; one HTTP session for as long as it is open."""
 
-    def __init__(self, settings: WebhookRouteSection) -> None:
+    def __init__(self, settings: PostedRouteSection) -> None:
         self._settings = settings
         settings.read_key()
         settings.read_url()
@@ -136,31 +158,41 @@ class WebhookRoute:
     async def deliver(self, message: AlarmMessage) -> DeliveryOutcome:
         """POST the message once; see docs/howto/receive-webhooks.md for what the receiver sees."""
         assert self._session is not None, "deliver belongs inside the route's context"
-        body = message.json()
         try:
             key, url = self._settings.read_key(), self._settings.read_url()  # each time: they may have been changed
         except Permanent as error:  # just being replaced, or replaced by a bad one
             return DeliveryOutcome(DeliveryResult.TRANSIENT, error=one_line(str(error))[:500])
+        body, headers = self._settings.request(message, key)
         try:
-            async with self._session.post(
-                url, data=body, headers=self._headers(message, body, key), allow_redirects=False
-            ) as response:
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 outcome = judge(response.status, response.headers.get("Retry-After"), time.time())
-                response.close()  # unread: an endless body must not hold us
+                if outcome.result is DeliveryResult.DELIVERED and self._settings.reads_answer:
+                    outcome = await self._read(response)
+                response.close()  # the rest unread: an endless body must not hold us
                 return outcome
         except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError: a host name that the resolver's encoding does not take.
-            return DeliveryOutcome(DeliveryResult.TRANSIENT, error=_describe(error, self._settings.timeout_s))
+            return DeliveryOutcome(DeliveryResult.TRANSIENT, error=describe(error, self._settings.timeout_s))
 
-    def _headers(self, message: AlarmMessage, body: bytes, key: str) -> dict[str, str]:
-        timestamp_s = int(time.time())
-        return {
-            "Content-Type": "application/json",
-            "User-Agent": f"hubwatch/{__version__}",
-            "X-Hubwatch-Id": message.id,
-            "X-Hubwatch-Timestamp": str(timestamp_s),
-            "X-Hubwatch-Signature": sign(key, timestamp_s, body),
-        }
+    async def _read(self, response: aiohttp.ClientResponse) -> DeliveryOutcome:
+        """Judge an answer by its body, of which no more is read than an answer has."""
+        answer = await response.content.read(MAX_ANSWER_BYTES)
+        fault = self._settings.fault_in(answer)
+        if fault is None:
+            return DeliveryOutcome(DeliveryResult.DELIVERED, response.status)
+        return DeliveryOutcome(DeliveryResult.REFUSED, response.status, one_line(fault)[:500])
+
+
+def signed(message: AlarmMessage, body: bytes, media_type: str, key: str) -> tuple[bytes, dict[str, str]]:
+    """Return a body with the headers that prove whose it is."""
+    timestamp_s = int(time.time())
+    return body, {
+        "Content-Type": media_type,
+        "User-Agent": f"hubwatch/{__version__}",
+        "X-Hubwatch-Id": message.id,
+        "X-Hubwatch-Timestamp": str(timestamp_s),
+        "X-Hubwatch-Signature": sign(key, timestamp_s, body),
+    }
 
 
 def judge(status: int, retry_after: str | None, now_s: float) -> DeliveryOutcome:
@@ -190,7 +222,7 @@ def wait_asked_s(retry_after: str | None, now_s: float) -> float | None:
         return None
 
 
-def _address(url: str) -> str:
+def post_address(url: str) -> str:
     """Return an address that can be posted to. Raises ValueError, which repeats nothing of it."""
     parts = split_url(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
@@ -202,7 +234,7 @@ def _address(url: str) -> str:
     return url
 
 
-def _describe(error: BaseException, timeout_s: float) -> str:
+def describe(error: BaseException, timeout_s: float) -> str:
     """Say what went wrong. Of most errors only the kind: their texts may repeat the address, or what was answered."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"

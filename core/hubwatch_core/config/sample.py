@@ -39,7 +39,10 @@ class _Writer:
     """Writes keys and their explanations."""
 
     def keys(self, model: type[Section], given: Mapping[str, Any], *, off: bool, explain: bool = True) -> Iterator[str]:
-        """Yield the keys of a table that are no tables themselves; those not given only where they are explained."""
+        """Yield the keys of a table that are no tables themselves.
+
+        Those not given stand there where they are explained, and in a table of which nothing is given.
+        """
         for name, field in model.model_fields.items():
             key = field.alias or name
             if section_types(field.annotation) or SecretStr in types_in(field.annotation):
@@ -47,7 +50,7 @@ class _Writer:
             is_given = key in given or (field.is_required() and not given)
             if explain:
                 yield from _comment(_explained(field))
-            elif not is_given:
+            elif not is_given and (given or not off):
                 continue
             value = given[key] if key in given else _shown(key, field)
             yield f"{'' if is_given and not off else '# '}{key} = {_toml(value)}"

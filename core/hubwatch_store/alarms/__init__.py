@@ -1,18 +1,20 @@
 """Alarms, their journal, incidents and notifications."""
 
-from hubwatch_store.alarms import adjudications, alarms, closing, incidents, notifications
+from hubwatch_store.alarms import adjudications, alarms, closing, escalations, incidents, notifications
 from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.incidents import NearbyAlarm
-from hubwatch_store.alarms.notifications import Claimed, Telling
+from hubwatch_store.alarms.notifications import Claimed, Telling, Unrouted
 
 __all__ = [
     "Adjudicated",
     "Claimed",
     "NearbyAlarm",
     "Telling",
+    "Unrouted",
     "adjudications",
     "alarms",
     "closing",
+    "escalations",
     "incidents",
     "notifications",
 ]

@@ -29,6 +29,23 @@ class Unrouted:
     alarm: int
     type: str
     priority: int
+    hub: str
+    zone: str | None
+    level: int
+    """The security level of its hub."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A message that is told with another one of the same incident, and what its alarm is."""
+
+    id: str
+    attempt: int
+    alarm: int
+    type: str
+    priority: int
+    zone: str | None
+    sensor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,15 @@ class Claimed:
     age_s: float
     entry: JournalEntry
     alarm: Alarm
+    first_at: int
+    """When the alarm's first journal entry was written."""
+    carried: tuple[Carried, ...] = ()
+    """Messages that are told with it."""
+
+    @property
+    def attempts(self) -> list[tuple[str, int]]:
+        """Return the id and the attempt of every message that this attempt tells."""
+        return [(self.id, self.attempt), *((each.id, each.attempt) for each in self.carried)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +112,22 @@ class Telling:
     """The routes that have not delivered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message to a person, as far as its link needs it."""
+
+    alarm: int
+    person: str
+    answered: bool
+    surpassed: bool
+    """Whether the alarm has become more urgent since."""
+
+
 async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrouted]:
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
-    return [Unrouted(r["journal"], Action(r["action"]), r["alarm"], r["type"], r["priority"]) for r in rows]
+    names = ("alarm", "type", "priority", "hub", "zone", "level")
+    return [Unrouted(row["journal"], Action(row["action"]), *(row[name] for name in names)) for row in rows]
 
 
 async def queue(connection: DatabaseConnection, entry: Unrouted, route: str) -> None:
@@ -100,9 +138,19 @@ async def queue(connection: DatabaseConnection, entry: Unrouted, route: str) -> 
 
 
 async def claim(
-    pool: Pool, route: str, *, lease_s: float, give_up_after_s: float, owner: str | None = None
+    pool: Pool,
+    route: str,
+    *,
+    lease_s: float,
+    give_up_after_s: float,
+    owner: str | None = None,
+    ways: Sequence[str] = (),
+    group_s: float = 0.0,
 ) -> Claimed | None:
     """Take the most urgent due message of a route for one attempt, and record that the attempt is under way.
+
+    `ways` are the ways to people over it, as the outbox has them. What waits for the same person of the same incident
+    is taken with it, but nothing critical; within `group_s` after such a message the next one waits.
 
     Whoever dies with it loses it after `lease_s`: then it is due again, under the same id. With the token of an
     `owner`, nothing is taken once another process has its work.
@@ -111,27 +159,53 @@ async def claim(
         async with pool.connection() as connection, connection.transaction():
             await still_ours(connection, owner)
             rows = await fetch(
-                connection, "notifications", "claim", route=route, lease_s=lease_s, give_up_after_s=give_up_after_s
+                connection,
+                "notifications",
+                "claim",
+                routes=[route, *ways],
+                lease_s=lease_s,
+                give_up_after_s=give_up_after_s,
+                group_s=group_s,
             )
             if not rows:
                 return None
-            return await _claimed(connection, route, rows[0])
+            return await _claimed(connection, rows[0], lease_s)
 
 
-async def _claimed(connection: DatabaseConnection, route: str, row: dict[str, Any]) -> Claimed:
+async def _claimed(connection: DatabaseConnection, row: dict[str, Any], lease_s: float) -> Claimed:
     (entry,) = await fetch(connection, "notifications", "entry", journal=row["journal"])
     alarm = await alarm_by_id(connection, row["alarm"])
     assert alarm is not None, "the outbox refers to alarms"
-    await write(
-        connection,
-        "notifications",
-        "begin_attempt",
-        alarm=alarm.id,
-        route=route,
-        attempt=row["attempts"],
-        message=row["id"],
+    carried = await _gathered(connection, row, alarm, lease_s)
+    message = Claimed(
+        row["id"],
+        row["route"],
+        row["attempts"],
+        row["age_s"],
+        entry_of(entry),
+        alarm,
+        to_us(entry["first_at"]),
+        carried,
     )
-    return Claimed(row["id"], route, row["attempts"], row["age_s"], entry_of(entry), alarm)
+    alarms = [alarm.id, *(each.alarm for each in carried)]
+    for told, (each, attempt) in zip(alarms, message.attempts, strict=True):
+        await write(
+            connection, "notifications", "begin_attempt", alarm=told, route=message.route, message=each, attempt=attempt
+        )
+    return message
+
+
+async def _gathered(
+    connection: DatabaseConnection, row: dict[str, Any], alarm: Alarm, lease_s: float
+) -> tuple[Carried, ...]:
+    """Take what is told together with a message: to a person, of one incident, and nothing critical."""
+    if "/" not in row["route"] or alarm.priority == 1 or alarm.incident is None:
+        return ()
+    rows = await fetch(
+        connection, "notifications", "gather", message=row["id"], route=row["route"], incident=alarm.incident,
+        lease_s=lease_s,
+    )  # fmt: skip
+    return tuple(Carried(**each) for each in sorted(rows, key=lambda each: (each["priority"], each["alarm"])))
 
 
 async def finish(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, state: str) -> None:
@@ -139,7 +213,8 @@ async def finish(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, stat
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, outcome)
-            await write(connection, "notifications", "finish", message=message.id, state=state)
+            for each, _ in message.attempts:
+                await write(connection, "notifications", "finish", message=each, state=state)
 
 
 async def postpone(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, pause_s: float, hold_route: bool) -> None:
@@ -147,16 +222,19 @@ async def postpone(pool: Pool, message: Claimed, outcome: DeliveryOutcome, *, pa
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, outcome)
-            await write(connection, "notifications", "postpone", message=message.id, pause_s=pause_s)
+            for each, _ in message.attempts:
+                await write(connection, "notifications", "postpone", message=each, pause_s=pause_s)
             if hold_route:
                 await write(connection, "notifications", "hold_route", route=message.route, pause_s=pause_s)
 
 
 async def abandon(pool: Pool, message: Claimed, outcome: DeliveryOutcome, reason: str) -> None:
-    """Record a failed attempt after which the message is given up."""
+    """Record a failed attempt after which the message is given up; what was told with it is younger and tried again."""
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await _record(connection, message, outcome)
+            for each, _ in message.attempts[1:]:
+                await write(connection, "notifications", "postpone", message=each, pause_s=0)
             await write(connection, "notifications", "finish", message=message.id, state="given_up")
             await write(
                 connection,
@@ -179,15 +257,19 @@ async def give_up_overdue(pool: Pool, give_up_after_s: float, reason: str) -> li
 
 
 async def queue_on_other_routes(
-    pool: Pool, routes: Sequence[str], after_s: float, owner: str | None = None
+    pool: Pool, routes: Sequence[str], after_s: float, owner: str | None = None, known: Sequence[str] = ()
 ) -> list[Rerouted]:
-    """Queue on every other of `routes` the newest message of each alarm that could not be delivered for `after_s`."""
+    """Queue on every other of `routes` the newest message of each alarm that could not be delivered for `after_s`.
+
+    `known` are the ways that are served beside these: what waits for another one has failed.
+    """
     with translated():
         async with pool.connection() as connection, connection.transaction():
             await still_ours(connection, owner)
             rows = await fetch(
-                connection, "notifications", "other_routes", routes=list(routes), after_s=after_s, most=MOST_REROUTED
-            )
+                connection, "notifications", "other_routes", routes=list(routes), known=[*routes, *known],
+                after_s=after_s, most=MOST_REROUTED,
+            )  # fmt: skip
             for row in rows:
                 message = {"id": new_ulid(), "journal": row["journal"], "alarm": row["alarm"], "route": row["route"]}
                 await write(connection, "notifications", "queue_again", **message)
@@ -233,14 +315,20 @@ async def attempts_of(connection: DatabaseConnection, alarm: int) -> list[dict[s
     return await fetch(connection, "notifications", "of_alarm", alarm=alarm)
 
 
+async def addressed(connection: DatabaseConnection, message: str) -> Addressed | None:
+    """Return a message to a person by its id; None when there is none."""
+    rows = await fetch(connection, "notifications", "addressed", message=message)
+    return Addressed(**rows[0]) if rows else None
+
+
+async def answer(connection: DatabaseConnection, message: str) -> bool:
+    """Note that the link of a message is used up; False when it was before."""
+    return bool(await fetch(connection, "notifications", "answer", message=message))
+
+
 async def _record(connection: DatabaseConnection, message: Claimed, outcome: DeliveryOutcome) -> None:
-    await write(
-        connection,
-        "notifications",
-        "end_attempt",
-        message=message.id,
-        attempt=message.attempt,
-        outcome=outcome.result,
-        status=outcome.status,
-        error=outcome.error,
-    )
+    for each, attempt in message.attempts:
+        await write(
+            connection, "notifications", "end_attempt", message=each, attempt=attempt, outcome=outcome.result,
+            status=outcome.status, error=outcome.error,
+        )  # fmt: skip

@@ -54,7 +54,7 @@ WHERE state = 'shelved' AND (shelved_until <= %(now)s OR %(now)s + INTERVAL '1 m
 ORDER BY id;
 
 -- last_entry: when something was last written about an alarm
-SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s ORDER BY id DESC LIMIT 1;
+SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s AND action <> 'escalated' ORDER BY id DESC LIMIT 1;
 
 -- ask_closing: wish that open alarms end because what reported them is gone
 INSERT INTO hubwatch.alarm_closing (hub, sensor, types, by, reason, keep_unacknowledged)

@@ -5,8 +5,10 @@ WITH taken AS (
                       FOR UPDATE SKIP LOCKED)
     RETURNING journal
 )
-SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority
+SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority, a.hub, a.zone,
+    coalesce(h.security_level, 1) AS level
 FROM taken JOIN hubwatch.alarm_journal j ON j.id = taken.journal JOIN hubwatch.alarms a ON a.id = j.alarm
+LEFT JOIN hubwatch.hubs h ON h.hub = a.hub
 ORDER BY j.id;
 
 -- queue: put a message into the outbox
@@ -17,18 +19,41 @@ VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s);
 UPDATE hubwatch.notification_outbox SET attempts = attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s'
 WHERE id = (
     SELECT o.id FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
-    WHERE o.route = %(route)s AND o.state = 'waiting'
+    WHERE o.route = ANY (%(routes)s::text[]) AND o.state = 'waiting'
+        -- What an escalation tells is told nobody once a person has the alarm, also in the moment before it is withdrawn.
+        AND (o.escalation IS NULL OR a.state IN ('unacknowledged', 'returned'))
         -- What was queued or tried in the future was so before the clock was set back: its time to wait is not known.
         AND (o.due <= clock_timestamp() OR clock_timestamp() + INTERVAL '1 minute' < coalesce(
             (SELECT n.at FROM hubwatch.notifications n WHERE n.message = o.id ORDER BY n.id DESC LIMIT 1), o.queued))
         AND coalesce(o.revived, o.queued) > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
+        -- A person who was told of the incident a moment ago is told once more of all that comes meanwhile, and not of each;
+        -- what is critical does not wait.
+        AND (a.priority = 1 OR a.incident IS NULL OR o.route NOT LIKE '%%/%%' OR NOT EXISTS (
+            SELECT FROM hubwatch.alarms b JOIN hubwatch.notification_outbox d ON d.alarm = b.id
+            WHERE b.incident = a.incident AND d.route = o.route AND d.state = 'delivered'
+                AND d.finished BETWEEN clock_timestamp() - %(group_s)s * interval '1 s' AND clock_timestamp()))
     ORDER BY a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 )
-RETURNING id, journal, alarm, attempts,
+RETURNING id, route, journal, alarm, attempts,
     greatest(extract(epoch FROM clock_timestamp() - coalesce(revived, queued)), 0)::float8 AS age_s;
 
+-- gather: take what waits for the same person of the same incident, too, to tell it with the first message
+UPDATE hubwatch.notification_outbox o
+SET attempts = o.attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s', carried_by = %(message)s
+FROM hubwatch.alarms a
+WHERE a.id = o.alarm AND o.id IN (
+    SELECT w.id FROM hubwatch.notification_outbox w JOIN hubwatch.alarms b ON b.id = w.alarm
+    WHERE w.route = %(route)s AND w.state = 'waiting' AND w.due <= clock_timestamp() AND w.id <> %(message)s
+        AND b.incident = %(incident)s AND b.priority > 1
+        AND (w.escalation IS NULL OR b.state IN ('unacknowledged', 'returned'))
+    ORDER BY w.journal LIMIT 1000 FOR UPDATE OF w SKIP LOCKED)
+RETURNING o.id, o.attempts AS attempt, o.alarm, a.type, a.priority, a.zone, a.sensor;
+
 -- entry: the journal entry a message tells of
-SELECT at, action, by, from_state, to_state, note, detection FROM hubwatch.alarm_journal WHERE id = %(journal)s;
+SELECT j.at, j.action, j.by, j.from_state, j.to_state, j.note, j.detection, f.at AS first_at
+FROM hubwatch.alarm_journal j
+CROSS JOIN LATERAL (SELECT e.at FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm ORDER BY e.id LIMIT 1) f
+WHERE j.id = %(journal)s;
 
 -- begin_attempt: record that an attempt is under way
 INSERT INTO hubwatch.notifications (alarm, route, attempt, outcome, message)
@@ -43,12 +68,12 @@ UPDATE hubwatch.notification_outbox SET state = %(state)s, finished = clock_time
 WHERE id = %(message)s AND state = 'waiting';
 
 -- postpone: say when a message is to be tried again
-UPDATE hubwatch.notification_outbox SET due = clock_timestamp() + %(pause_s)s * interval '1 s'
+UPDATE hubwatch.notification_outbox SET due = clock_timestamp() + %(pause_s)s * interval '1 s', carried_by = NULL
 WHERE id = %(message)s AND state = 'waiting';
 
 -- hold_route: try nothing on a route for a while, because the other side asked so
 UPDATE hubwatch.notification_outbox SET due = greatest(due, clock_timestamp() + %(pause_s)s * interval '1 s')
-WHERE route = %(route)s AND state = 'waiting';
+WHERE split_part(route, '/', 1) = split_part(%(route)s, '/', 1) AND state = 'waiting';
 
 -- give_up: stop trying what is too old, on whatever route; each is recorded as given up
 WITH stopped AS (
@@ -73,9 +98,10 @@ CROSS JOIN unnest(%(routes)s::text[]) other (route)
 WHERE a.closed IS NULL AND a.state IN ('unacknowledged', 'returned')
     AND t.untold_since NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
     AND o.journal = (
-        SELECT max(n.journal) FROM hubwatch.notification_outbox n WHERE n.alarm = a.id AND n.state <> 'delivered')
+        SELECT max(n.journal) FROM hubwatch.notification_outbox n
+        WHERE n.alarm = a.id AND n.state NOT IN ('delivered', 'withdrawn'))
     AND o.queued NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
-    AND (o.state <> 'waiting' OR o.attempts > 0 OR o.due > clock_timestamp() OR o.route <> ALL (%(routes)s::text[]))
+    AND (o.state <> 'waiting' OR o.attempts > 0 OR o.due > clock_timestamp() OR o.route <> ALL (%(known)s::text[]))
     AND NOT EXISTS (
         SELECT FROM hubwatch.notification_outbox n WHERE n.journal = o.journal AND n.route = other.route)
 ORDER BY a.priority, o.journal, other.route LIMIT %(most)s;
@@ -119,3 +145,13 @@ FROM hubwatch.notifications n
 LEFT JOIN hubwatch.notification_outbox o ON o.id = n.message
 LEFT JOIN hubwatch.alarm_journal j ON j.id = o.journal
 WHERE n.alarm = %(alarm)s ORDER BY n.id;
+
+-- addressed: a message to a person, whether its link was used, and whether the alarm has become more urgent since
+SELECT o.alarm, split_part(o.route, '/', 2) AS person, o.answered IS NOT NULL AS answered,
+    EXISTS (SELECT FROM hubwatch.alarm_journal j
+        WHERE j.alarm = o.alarm AND j.id > o.journal AND j.action = 'raised') AS surpassed
+FROM hubwatch.notification_outbox o WHERE o.id = %(message)s AND o.route LIKE '%%/%%';
+
+-- answer: note that the link of a message is used up
+UPDATE hubwatch.notification_outbox SET answered = clock_timestamp() WHERE id = %(message)s AND answered IS NULL
+RETURNING id;

@@ -183,6 +183,8 @@ GRANT INSERT ON hubwatch.adjudications TO @console, @operator;
 GRANT INSERT ON hubwatch.alarms, hubwatch.incidents TO @alarms, @console, @operator;
 GRANT INSERT, UPDATE ON hubwatch.alarm_detection TO @alarms, @console, @operator;
 GRANT INSERT, UPDATE ON hubwatch.notification_outbox, hubwatch.notifications TO @alarms;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.alarm_escalation TO @alarms;
+GRANT UPDATE (answered) ON hubwatch.notification_outbox TO @console;
 -- A row that is taken FOR UPDATE asks for that right.
 GRANT UPDATE ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms;
 GRANT DELETE ON hubwatch.alarm_inbox, hubwatch.alarm_unrouted, hubwatch.alarm_closing TO @alarms;

@@ -72,7 +72,7 @@ ROLES = (
     AGENT,
     COLLECTOR,
     DETECTORS,
-    MachineRole("alarms", database="hubwatch_alarms"),
+    MachineRole("alarms", publish=(topics.ALARMS,), database="hubwatch_alarms"),
     MachineRole("console", database="hubwatch_console", serves=True),
     MachineRole("enrolment", serves=True, calls=False),
     MachineRole("broker", serves=True, calls=False),

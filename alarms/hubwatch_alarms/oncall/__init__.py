@@ -1,0 +1,1 @@
+"""Who is on call, which alarms are for whom, and who is told next while nobody acknowledges."""

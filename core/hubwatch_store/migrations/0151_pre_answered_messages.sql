@@ -1,0 +1,2 @@
+-- When the link in a message was used: once.
+ALTER TABLE hubwatch.notification_outbox ADD COLUMN answered timestamptz;
