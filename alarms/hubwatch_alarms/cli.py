@@ -119,6 +119,21 @@ def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> 
 
 @app.command()
 @border
+def priorities(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show how urgent each type of alarm is, and what makes it so: the hub's own table over the packaged one."""
+    from hubwatch_alarms import views
+    from hubwatch_alarms.console_priorities import facts_of_priorities, show_priorities
+    from hubwatch_alarms.priorities import Priorities
+
+    table = Priorities.load(_settings(config).priorities_file)
+    if as_json:
+        say_json(json.dumps(facts_of_priorities(table), ensure_ascii=False, indent=2))
+    else:
+        show_priorities(views.console(), table)
+
+
+@app.command()
+@border
 def ack(alarm: AlarmId, by: By = None, note: Note = None, config: ConfigFile = None) -> None:
     """Take an alarm: from now on everybody sees that you have it."""
     from hubwatch_alarms import people

@@ -14,6 +14,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.lifecycle import move
 from hubwatch_alarms.notify.route import RouteSection
 from hubwatch_alarms.places import Places
+from hubwatch_alarms.priorities import Priorities
 from hubwatch_alarms.triggers import Cleared, Close, Detected, ShelfExpired, Trigger, Unwatched
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.words import AlarmState
@@ -57,9 +58,11 @@ class Mover:
         instructions: Instructions,
         owner: str | None = None,
         places: Places | None = None,
+        priorities: Priorities | None = None,
     ) -> None:
         self._pool, self._owner = pool, owner
         self._places = places or Places()
+        self._priorities = priorities or Priorities.load()
         self._routes = routes
         self._instructions = instructions
 
@@ -89,6 +92,7 @@ class Mover:
             return await self._end(connection, arrival, found, now)
         if arrival.bound:
             return None
+        found = replace(found, priority=self._priority(found, arrival.zone))
         alarm = await alarms.open_alarm(connection, found)
         if alarm is None and found.late:
             alarm = await alarms.closed_alarm(connection, found)
@@ -102,6 +106,11 @@ class Mover:
         await alarms.save(connection, moved, entries)
         await alarms.bind(connection, found, moved.id)
         return AlarmChange(moved, entries, found.detected)
+
+    def _priority(self, found: DetectedCondition, zone: str | None) -> int:
+        places = self._places
+        steps = places.level_steps(found.hub)
+        return self._priorities.of(found.type, found.priority, places.criticality(found.hub, zone), steps)
 
     async def _end(
         self, connection: DatabaseConnection, arrival: alarms.NewDetection, found: DetectedCondition, now: int

@@ -11,6 +11,7 @@ from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.mover import Mover, Round, actions_of
 from hubwatch_alarms.notify.route import Route
 from hubwatch_alarms.places import Places
+from hubwatch_alarms.priorities import Priorities
 from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.clock import clock_text, now_us
@@ -85,6 +86,7 @@ class _Service:
         self._settings = settings
         self._context = context
         self._instructions = Instructions.load(settings.instructions_file)
+        self._priorities = Priorities.load(settings.priorities_file)
         self._metrics = AlarmMetrics(context.registry)
         self._routes: dict[str, Route] = {section.name: section.open() for section in settings.routes}
         if not self._routes:
@@ -139,7 +141,9 @@ class _Service:
             open_pool(self._settings.database, "hubwatch alarms mover") as pool,
             self._wakeups.subscribe(stop) as wakeup,
         ):
-            mover = Mover(pool, self._settings.routes, self._instructions, self._owner.token, self._places)
+            mover = Mover(
+                pool, self._settings.routes, self._instructions, self._owner.token, self._places, self._priorities
+            )
             await self._owner.wait_held(stop)
             while not stop.is_set():
                 wakeup.clear()

@@ -50,6 +50,11 @@ class AlarmsSettings(Section):
         examples=["/etc/hubwatch/instructions.toml"],
         description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml.",
     )
+    priorities_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/priority.toml"],
+        description="The hub's own priorities, a TOML file: what differs from the packaged priority.toml.",
+    )
     routes: tuple[AnyRouteSection, ...] = Field(
         (),
         examples=[{"name": "journal", "kind": "log"}],
@@ -75,6 +80,7 @@ class CommandSettings(Section):
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
     instructions_file: Path | None = None
+    priorities_file: Path | None = None
 
     @model_validator(mode="before")
     @classmethod
