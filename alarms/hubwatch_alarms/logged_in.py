@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import Adjudication
 from hubwatch_core.credentials.kept_login import KeptLogin, kept
 from hubwatch_core.errors import BadCall
@@ -43,6 +44,25 @@ class LoggedIn:
         """Say what an alarm was."""
         answer = self._ask(alarm, "adjudicate", {"verdict": str(verdict), "note": note})
         return f"alarm {alarm} was {verdict}, says {one_line(str(answer['by']))}"
+
+    def suppress(self, wish: Wish) -> str:
+        """Say what is expected, or ask a second person whether it is."""
+        body = wish.facts() | {"hub": wish.hub, "note": wish.reason}
+        answer: dict[str, object] = asyncio.run(self._client().ask("POST", "/suppressions", body))
+        if "approval" in answer:
+            number = answer["approval"]
+            return f"it waits for a second person: `hubwatch approvals approve {number}`, by somebody else"
+        return f"suppression {answer['suppression']}, until {one_line(str(answer['until']))}"
+
+    def lift(self, number: int) -> None:
+        """End what is expected before its time."""
+        asyncio.run(self._client().ask("POST", f"/suppressions/{number}/lift", {}))
+
+    def suppressions(self, hub: str | None) -> list[dict[str, object]]:
+        """Return all that nobody is told of, as JSON values."""
+        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
+        answer: list[dict[str, object]] = asyncio.run(self._client().ask("GET", f"/suppressions{query}"))
+        return answer
 
     def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
         """Return the alarms that one sees, as JSON values, and how many more there are."""

@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from hubwatch_core.config import Section, in_file_order, key_of, validate
+from hubwatch_alarms.triggers import PLAIN, TypeRules
+from hubwatch_core.alarm import never_folded
+from hubwatch_core.clock import SECOND_US
+from hubwatch_core.config import ConfigId, Conflict, Section, in_file_order, key_of, validate
 from hubwatch_core.errors import ConfigError, Problem
 from hubwatch_core.words import Priority
 
 MAX_BYTES = 1 << 20
+MAX_DELAY_S = 3600.0
+MAX_REALARM_S = 4 * 3600.0
+"""Half a shift: what nobody has taken for so long has been forgotten."""
 
 Steps = Annotated[int, Field(strict=True, ge=0, le=3)]
 Rank = Annotated[int, Field(strict=True, ge=1, le=4)]
@@ -91,6 +97,45 @@ class TypeRow(Section):
     respond: Respond
     zone_counts: bool = True
     """Whether the zone makes it more urgent; false where the detector counts it already, or it is no threat."""
+    on_delay_s: Annotated[float, Field(ge=0, le=MAX_DELAY_S)] = 0.0
+    """For how long a condition must last before it makes an alarm."""
+    off_delay_s: Annotated[float, Field(ge=0, le=MAX_DELAY_S)] = 0.0
+    """For how long it must have gone before its alarm returns."""
+    latching: bool = False
+    """Whether an alarm whose condition has gone stays until somebody has reset it."""
+    realarm_s: Annotated[float, Field(ge=0, le=MAX_REALARM_S)] = 0.0
+    """After how long without anybody it is told again; 0 is never."""
+
+    @property
+    def rules(self) -> TypeRules:
+        """Return what of the lifecycle it decides."""
+        return TypeRules(_us(self.off_delay_s), self.latching, _us(self.realarm_s))
+
+
+class DesignRule(Section):
+    """What is suppressed by design: alarms of some types, while a zone is in maintenance or a cause is there.
+
+    What is of priority 1, duress and tampering never is.
+    """
+
+    name: ConfigId
+    types: Annotated[tuple[ConfigId, ...], Field(min_length=1)]
+    hub: ConfigId | None = None
+    zones: tuple[ConfigId, ...] = ()
+    sensors: tuple[ConfigId, ...] = ()
+    while_maintenance: bool = False
+    """While the alarm's zone is in maintenance."""
+    while_open: tuple[ConfigId, ...] = ()
+    """While there is an alarm of one of these types."""
+    within: Literal["zone", "hub"] = "zone"
+    """Where that alarm must be."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A rule without a condition would blind for ever."""
+        if self.while_maintenance == bool(self.while_open):
+            yield ("while_open",), "give one of while_maintenance and while_open: a rule needs its condition"
+        if set(self.types) & set(self.while_open):
+            yield ("while_open",), "a type cannot be the cause of its own suppression"
 
 
 class PriorityTable(Section):
@@ -99,6 +144,17 @@ class PriorityTable(Section):
     matrix: Matrix
     zones: ZoneSteps
     types: dict[str, TypeRow]
+    design: tuple[DesignRule, ...] = ()
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What is grave is never delayed, and a rule is known by its name."""
+        for name, row in self.types.items():
+            if row.on_delay_s and never_folded(name, self.matrix.priority(row)):
+                yield ("types", name, "on_delay_s"), "priority 1, duress and tampering are never delayed"
+        names = [rule.name for rule in self.design]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("design", index, "name"), f"rules need different names, but there are several called {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +195,21 @@ class Priorities:
         wanted = graded + self._moved.get(type_, 0) - zone_steps - level_steps
         return min(max(wanted, Priority.CRITICAL), Priority.LOW)
 
+    def rules(self, type_: str) -> TypeRules:
+        """Return what of the lifecycle is of a type."""
+        row = self._own.types.get(type_)
+        return PLAIN if row is None else row.rules
+
+    def on_delay_us(self, type_: str, priority: int) -> int:
+        """Return for how long a condition must last before it makes an alarm."""
+        row = self._own.types.get(type_)
+        return 0 if row is None or never_folded(type_, priority) else _us(row.on_delay_s)
+
+    @property
+    def design(self) -> tuple[DesignRule, ...]:
+        """Return what is suppressed by design."""
+        return self._own.design
+
     def ranked(self) -> Iterator[RankedType]:
         """Yield every type, the most urgent first."""
         rows = [
@@ -146,6 +217,10 @@ class Priorities:
             for name, row in self._own.types.items()
         ]
         yield from sorted(rows, key=lambda each: (each.priority, each.type))
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * SECOND_US)
 
 
 def _packaged_tree() -> dict[str, Any]:

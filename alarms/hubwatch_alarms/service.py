@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.metrics import AlarmMetrics
@@ -21,7 +22,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.outage import Outage
 from hubwatch_core.process import Context, Part
 from hubwatch_core.words import Priority
-from hubwatch_store.alarms import alarms, notifications
+from hubwatch_store.alarms import alarms, figures, notifications
 from hubwatch_store.database import Pool, check_schema, listen, open_pool, translated
 from hubwatch_store.ownership import Owner, WorkClaim
 from hubwatch_store.site import CHANNEL as SITE_CHANNEL
@@ -29,6 +30,9 @@ from hubwatch_store.site import end_due
 
 POLL_S = 1.0
 """How often everything is looked at without being told; NOTIFY is quicker, but a lost one must not matter."""
+
+FIGURES_S = 60.0
+"""How often the key figures of the last 24 hours are counted."""
 
 UNTOLD_AFTER_S = 60.0
 """How long a message may wait before its alarm counts as one that nobody was told of."""
@@ -92,6 +96,7 @@ class _Service:
         if not self._routes:
             _log.warning("no route configured: nobody is notified of alarms; add [[routes]]")
         self._wakeups = _Wakeups()
+        self._figures_at = 0.0
         self._places = Places(context.health)
         self._told = Condition(
             "alarms.told", context.health, _log, lost="alarms that nobody was told of", back="every alarm was told"
@@ -155,6 +160,9 @@ class _Service:
 
     def _count(self, done: Round) -> None:
         self._metrics.arrivals.inc(done.arrivals)
+        if done.passed:
+            self._metrics.passed.inc(done.passed)
+            _log.info("findings were over within the on delay of their type: no alarm", findings=done.passed)
         now = now_us()
         for alarm, action in actions_of(done.changes):
             self._metrics.moved(action, alarm.priority)
@@ -208,6 +216,12 @@ class _Service:
                 if not sent and not stop.is_set():
                     await wait_for_event(wakeup, POLL_S)
 
+    async def _set_figures(self, pool: Pool) -> None:
+        with translated():
+            async with pool.connection() as connection:
+                self._metrics.figures(await figures.figures(connection))
+        self._figures_at = monotonic() + FIGURES_S
+
     async def _sweep(self, outbox: Outbox, stop: asyncio.Event) -> None:
         outage = self._outage("alarms.sweeper")
         while not stop.is_set():
@@ -215,6 +229,8 @@ class _Service:
                 await outage.step(lambda: use_other_routes(outbox, list(self._routes)), stop)
                 await outage.step(lambda: self._count_open(outbox.pool), stop)
                 await outage.step(lambda: _end_levels(outbox.pool), stop)
+                if monotonic() >= self._figures_at:
+                    await outage.step(lambda: self._set_figures(outbox.pool), stop)
                 await wait_for_event(stop, POLL_S)
 
 

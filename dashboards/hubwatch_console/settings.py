@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from hubwatch_alarms.settings import ShelvingSection
+from hubwatch_alarms.settings import ExpectingSection, ShelvingSection
 from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, TelemetrySection
 from hubwatch_core.config.addresses import ListenAddress, is_loopback
 from hubwatch_core.config.sections import Port, Secret
@@ -111,6 +111,7 @@ class ConsoleSettings(Section):
     api: ApiSection = Field(default_factory=ApiSection)
     login: LoginSection = Field(default_factory=LoginSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    expecting: ExpectingSection = Field(default_factory=ExpectingSection)
     oidc: OidcSection | None = Field(
         None, description="Logins by an identity provider (OpenID Connect: authorisation code with PKCE)."
     )

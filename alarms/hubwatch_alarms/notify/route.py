@@ -25,9 +25,9 @@ class RouteSection(Section):
         (), description='Detection types that go this way ("radiation" means all that begin so); none means all.'
     )
     on: tuple[Action, ...] = Field(
-        (Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED),
+        (Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED),
         min_length=1,
-        description="What is told: opened, raised, recurred, shelf_expired, returned, acknowledged, closed, …",
+        description="What is told: opened, raised, recurred, shelf_expired, released, realarmed, returned, closed, …",
     )
 
     @abstractmethod

@@ -40,3 +40,8 @@ async def join_incident(connection: DatabaseConnection, incident: int, opened: i
 async def close_when_done(connection: DatabaseConnection, incident: int, at: int) -> None:
     """Close an incident when none of its alarms is open."""
     await write(connection, "incidents", "close_when_done", id=incident, at=to_datetime(at))
+
+
+async def reopen_incident(connection: DatabaseConnection, incident: int) -> None:
+    """Open an incident again, because one of its alarms is open again."""
+    await write(connection, "incidents", "reopen", id=incident)

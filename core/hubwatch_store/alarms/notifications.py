@@ -29,6 +29,8 @@ class Unrouted:
     alarm: int
     type: str
     priority: int
+    is_expected: bool
+    """Whether it is of an alarm that is expected, or that came and went while it was: nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ class Telling:
 async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrouted]:
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
-    return [Unrouted(r["journal"], Action(r["action"]), r["alarm"], r["type"], r["priority"]) for r in rows]
+    return [
+        Unrouted(r["journal"], Action(r["action"]), r["alarm"], r["type"], r["priority"], r["is_expected"]) for r in rows
+    ]
 
 
 async def queue(connection: DatabaseConnection, entry: Unrouted, route: str) -> None:

@@ -14,3 +14,6 @@ UPDATE hubwatch.incidents SET alarms = alarms + 1, opened = least(opened, %(open
 UPDATE hubwatch.incidents SET closed = %(at)s
 WHERE id = %(id)s AND closed IS NULL
     AND NOT EXISTS (SELECT FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL);
+
+-- reopen: open an incident again, because one of its alarms is open again
+UPDATE hubwatch.incidents SET closed = NULL WHERE id = %(id)s AND closed IS NOT NULL;

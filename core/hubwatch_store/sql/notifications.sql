@@ -5,7 +5,9 @@ WITH taken AS (
                       FOR UPDATE SKIP LOCKED)
     RETURNING journal
 )
-SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority
+SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority,
+    (j.action IN ('opened', 'repeated') AND j.to_state IN ('suppressed', 'out_of_service'))
+        OR (j.action = 'released' AND j.to_state = 'normal') AS is_expected
 FROM taken JOIN hubwatch.alarm_journal j ON j.id = taken.journal JOIN hubwatch.alarms a ON a.id = j.alarm
 ORDER BY j.id;
 

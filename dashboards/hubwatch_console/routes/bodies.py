@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubwatch_core.permission import Role
+from hubwatch_store.alarms import ExpectedKind
 
 ShortText = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=1000)]
@@ -96,3 +97,17 @@ class LevelBody(Body):
     level: Annotated[int, Field(ge=1, le=3)]
     note: LongText
     until: datetime | None = None
+
+
+class SuppressionBody(Body):
+    """What is expected, so that nobody is told of it."""
+
+    kind: ExpectedKind
+    hub: ShortText
+    note: LongText
+    duration_s: Annotated[float, Field(gt=0)]
+    starts: datetime | None = None
+    zone: ShortText | None = None
+    sensor: ShortText | None = None
+    types: Annotated[list[ShortText], Field(max_length=100)] = []
+    critical: bool = False
