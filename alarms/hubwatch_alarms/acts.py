@@ -14,8 +14,8 @@ from hubwatch_core.alarm import Adjudication, Alarm
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may, refusal, shelving
-from hubwatch_core.words import Priority
-from hubwatch_store.alarms import adjudications, alarms, expected
+from hubwatch_core.words import AlarmState, Priority
+from hubwatch_store.alarms import adjudications, alarms, expected, incidents
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import Approval, NotAllowed, approvals, record
 
@@ -33,6 +33,26 @@ async def acknowledge(connection: DatabaseConnection, person: Actor, alarm: int,
     return await _move(
         connection, person, UserAct.ALARM_ACKNOWLEDGE, found, lambda now: Acknowledge(now, person.name, note), note
     )
+
+
+async def acknowledge_incident(
+    connection: DatabaseConnection, person: Actor, incident: int, note: str | None
+) -> list[AlarmChange]:
+    """Take every alarm of an incident that nobody has taken; what others have or what is set aside stays as it is.
+
+    Raises NotAllowed, or Permanent when there is no such incident.
+    """
+    hub = await incidents.hub_of(connection, incident)
+    if hub is None or (person.verified and not may(person, UserAct.ALARM_SEE, hub)):
+        raise Permanent(f"there is no incident {incident}; `hubwatch alarms incidents` shows those that are open")
+    _check(person, UserAct.ALARM_ACKNOWLEDGE, hub)
+    return [
+        await _move(
+            connection, person, UserAct.ALARM_ACKNOWLEDGE, alarm, lambda now: Acknowledge(now, person.name, note), note
+        )
+        for alarm in await incidents.open_alarms(connection, incident)
+        if alarm.state in {AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED}
+    ]
 
 
 async def shelve(

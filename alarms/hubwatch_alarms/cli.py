@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_alarms.cli_incidents import ack_incident, incidents
 from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
 from hubwatch_core.process import border
 from hubwatch_core.terminal import hand_over, say, say_json
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, shelve, close.", no_args_is_help=True)
 
+app.command()(incidents)
+app.command("ack-incident")(ack_incident)
 app.command()(suppress)
 app.command()(suppressions)
 app.command()(lift)

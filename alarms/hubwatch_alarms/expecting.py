@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 from hubwatch_alarms.priorities import DesignRule
 from hubwatch_alarms.triggers import Aside
-from hubwatch_core.alarm import SYSTEM, never_folded
+from hubwatch_core.alarm import never_folded
 from hubwatch_core.clock import clock_text, to_us
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarms import Expected, ExpectedKind
-from hubwatch_store.alarms.expected import Cause
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, OpenCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,8 @@ class Place:
 class Expectations:
     """Everything that is expected at one moment."""
 
-    records: tuple[Expected, ...] = ()
-    causes: frozenset[Cause] = frozenset()
+    records: tuple[ExpectedAlarms, ...] = ()
+    causes: frozenset[OpenCause] = frozenset()
     design: tuple[DesignRule, ...] = field(default=())
 
     def hubs(self) -> frozenset[str]:
@@ -44,10 +43,10 @@ class Expectations:
         for kind, state in _STATES:
             for record in self.records:
                 if record.kind is kind and _covers(record, place):
-                    return Aside(state, record.by, reason_of(record))
+                    return Aside(state, reason_of(record))
         for rule in self.design:
             if self._holds(rule, place):
-                return Aside(AlarmState.SUPPRESSED, SYSTEM, f"by design: {rule.name}")
+                return Aside(AlarmState.SUPPRESSED, f"by design: {rule.name}")
         return None
 
     def _holds(self, rule: DesignRule, place: Place) -> bool:
@@ -66,10 +65,11 @@ _STATES = (
 )
 
 
-def reason_of(record: Expected) -> str:
+def reason_of(record: ExpectedAlarms) -> str:
     """Return in a line what a record says."""
     words = str(record.kind).replace("_", " ")
-    return f"{words} {record.id}, until {clock_text(to_us(record.ends))}: {record.reason}"
+    second = "" if record.agreed_by is None else f" and {record.agreed_by}"
+    return f"{words} {record.id} of {record.by}{second}, until {clock_text(to_us(record.ends))}: {record.reason}"
 
 
 def is_of(type_: str, wanted: Iterable[str]) -> bool:
@@ -77,13 +77,13 @@ def is_of(type_: str, wanted: Iterable[str]) -> bool:
     return any(type_ == each or type_.startswith(f"{each}.") for each in wanted)
 
 
-def _covers(record: Expected, place: Place) -> bool:
+def _covers(record: ExpectedAlarms, place: Place) -> bool:
     if never_folded(place.type, place.priority) and not record.critical:
         return False
     return _is_at(record, place) and (not record.types or is_of(place.type, record.types))
 
 
-def _is_at(record: Expected, place: Place) -> bool:
+def _is_at(record: ExpectedAlarms, place: Place) -> bool:
     return record.hub == place.hub and record.zone in {None, place.zone} and record.sensor in {None, place.sensor}
 
 

@@ -311,7 +311,7 @@ def _suppress(alarm: Alarm, trigger: Suppress) -> Moved:
         return alarm, ()
     changed = replace(_settled(alarm), state=aside.state, shelved_until=None)
     action = Action.TAKEN_OUT if aside.state is OUT_OF_SERVICE else Action.SUPPRESSED
-    return changed, (_entry(action, alarm, changed, trigger.at, by=aside.by, note=aside.reason),)
+    return changed, (_entry(action, alarm, changed, trigger.at, note=aside.reason),)
 
 
 def _release(alarm: Alarm, trigger: Release) -> Moved:

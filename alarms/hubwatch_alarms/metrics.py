@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState, Priority
-from hubwatch_store.alarms.figures import Figures
+from hubwatch_store.alarms import Figures
 
 LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400)
 
@@ -54,6 +54,19 @@ class AlarmMetrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
+        self._begin_delivery(registry)
+        self._waiting = Gauge("hubwatch_alarms_waiting", "Findings that wait to become alarms.", registry=registry)
+        self._outbox = Gauge("hubwatch_alarms_outbox", "Messages not yet delivered.", ["route"], registry=registry)
+        self._open = Gauge(
+            "hubwatch_alarms_open", "Open alarms by state and priority.", ["state", "priority"], registry=registry
+        )
+
+        self._figures = {
+            name: Gauge(f"hubwatch_alarms_{name}", says, ["hub"], registry=registry) for name, says in _FIGURES
+        }
+
+    def _begin_delivery(self, registry: CollectorRegistry) -> None:
+        """Begin what is measured of bringing messages to people."""
         self.attempts = Counter(
             "hubwatch_alarms_attempts_total", "Attempts to deliver a message.", ["route", "outcome"], registry=registry
         )
@@ -82,15 +95,6 @@ class AlarmMetrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self._waiting = Gauge("hubwatch_alarms_waiting", "Findings that wait to become alarms.", registry=registry)
-        self._outbox = Gauge("hubwatch_alarms_outbox", "Messages not yet delivered.", ["route"], registry=registry)
-        self._open = Gauge(
-            "hubwatch_alarms_open", "Open alarms by state and priority.", ["state", "priority"], registry=registry
-        )
-
-        self._figures = {
-            name: Gauge(f"hubwatch_alarms_{name}", says, ["hub"], registry=registry) for name, says in _FIGURES
-        }
 
     def figures(self, found: Iterable[Figures]) -> None:
         """Set the key figures of each hub; what there was nothing to count for is left out."""

@@ -13,7 +13,7 @@ from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import Actor
 from hubwatch_core.plain_text import is_text
-from hubwatch_store.alarms import Expected, ExpectedKind, alarms
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, alarms
 from hubwatch_store.database import DatabaseConnection, connect
 from hubwatch_store.users import taken_at_their_word
 
@@ -85,6 +85,14 @@ async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str 
         return await acts.acknowledge(connection, person, alarm, note)
 
 
+async def acknowledge_incident(
+    settings: CommandSettings, incident: int, by: str, note: str | None
+) -> list[AlarmChange]:
+    """Take every alarm of an incident that nobody has taken; raises Permanent when there is none of that number."""
+    async with _acting(settings, by, "hubwatch alarms ack-incident") as (connection, person):
+        return await acts.acknowledge_incident(connection, person, incident, note)
+
+
 async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> AlarmChange:
     """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
     check_duration(settings.shelving, duration_s)
@@ -114,15 +122,15 @@ async def adjudicate(settings: CommandSettings, alarm: int, verdict: Adjudicatio
         return await acts.adjudicate(connection, person, alarm, verdict, note)
 
 
-async def suppress(settings: CommandSettings, wish: Wish, by: str, agreed_by: str | None) -> Expected:
+async def suppress(settings: CommandSettings, wish: Wish, by: str, agreed_by: str | None) -> ExpectedAlarms:
     """Say what is expected; raises Permanent when it needs a second person and none is named."""
     async with _acting(settings, by, "hubwatch alarms suppress") as (connection, person):
         added = await suppressing.expect(connection, person, wish, settings.expecting, agreed_by=agreed_by)
-        assert isinstance(added, Expected), "without a directory there is nobody to wait for"
+        assert isinstance(added, ExpectedAlarms), "without a directory there is nobody to wait for"
         return added
 
 
-async def lift(settings: CommandSettings, number: int, by: str) -> Expected:
+async def lift(settings: CommandSettings, number: int, by: str) -> ExpectedAlarms:
     """End what is expected before its time; raises Permanent when it is over."""
     async with _acting(settings, by, "hubwatch alarms lift") as (connection, person):
         return await suppressing.lift(connection, person, number)

@@ -15,7 +15,7 @@ from hubwatch_alarms.settings import ExpectingSection
 from hubwatch_core.clock import to_datetime
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may, refusal
-from hubwatch_store.alarms import Expected, ExpectedKind, expected
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, expected
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import Approval, NotAllowed, approvals, record
 
@@ -76,7 +76,7 @@ async def expect(
     *,
     approval_s: float = 0,
     agreed_by: str | None = None,
-) -> Expected | int:
+) -> ExpectedAlarms | int:
     """Say what is expected; return instead the number of the approval that it waits for.
 
     A second person is needed for alarms of priority 1, and where no sensor of a zone would be heard: without a
@@ -98,7 +98,9 @@ async def expect(
     )  # fmt: skip
 
 
-async def expect_as_agreed(connection: DatabaseConnection, first: Actor, second: Actor, agreed: Approval) -> Expected:
+async def expect_as_agreed(
+    connection: DatabaseConnection, first: Actor, second: Actor, agreed: Approval
+) -> ExpectedAlarms:
     """Say what two persons want to be expected; without a beginning its time counts from now."""
     assert agreed.hub is not None, "it was asked for at a hub"
     wish = Wish.of_facts(agreed.hub, agreed.reason, agreed.details)
@@ -106,7 +108,7 @@ async def expect_as_agreed(connection: DatabaseConnection, first: Actor, second:
     return await _add(connection, first, wish, starts, ends, second.name)
 
 
-async def lift(connection: DatabaseConnection, person: Actor, number: int) -> Expected:
+async def lift(connection: DatabaseConnection, person: Actor, number: int) -> ExpectedAlarms:
     """End what is expected before its time; raises NotAllowed, or Permanent when it is over or was never there."""
     found = await expected.one(connection, number)
     if found is None or (person.verified and not may(person, UserAct.ALARM_SEE, found.hub)):
@@ -163,7 +165,7 @@ async def _add(
     starts: datetime,
     ends: datetime,
     agreed_by: str | None,
-) -> Expected:
+) -> ExpectedAlarms:
     added = await expected.add(
         connection, kind=str(wish.kind), hub=wish.hub, zone=wish.zone, sensor=wish.sensor, types=list(wish.types),
         starts=starts, ends=ends, critical=wish.critical, by=person.name, verified=person.verified, reason=wish.reason,

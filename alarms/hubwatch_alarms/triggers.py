@@ -25,10 +25,9 @@ PLAIN = TypeRules()
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Why alarms are set aside before anybody is told: SUPPRESSED or OUT_OF_SERVICE, by whom, and the reason."""
+    """Why alarms are set aside before anybody is told: SUPPRESSED or OUT_OF_SERVICE, and the reason and whose it is."""
 
     state: AlarmState
-    by: str
     reason: str
 
 

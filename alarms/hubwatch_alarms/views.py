@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -26,7 +25,16 @@ from hubwatch_core import tables
 from hubwatch_core.alarm import Alarm, JournalEntry
 from hubwatch_core.clock import to_us
 from hubwatch_core.permission import Actor
-from hubwatch_store.alarms import Adjudicated, Telling, adjudications, alarms, expected, figures, notifications
+from hubwatch_store.alarms import (
+    Adjudicated,
+    Telling,
+    adjudications,
+    alarms,
+    expected,
+    figures,
+    incidents,
+    notifications,
+)
 from hubwatch_store.database import DatabaseConnection, connect, translated
 
 
@@ -69,7 +77,7 @@ class AlarmList:
     alarms: Sequence[Alarm]
     telling: Mapping[int, Telling]
     more: int
-    causes: Mapping[int, int] = MappingProxyType({})
+    causes: Mapping[int, int] = field(default_factory=dict)
     """Which alarm is the cause of an alarm that is a symptom."""
     floods: Sequence[str] = ()
     """The hubs where there are more alarms than somebody can read; theirs come in the order in which they began."""
@@ -148,3 +156,11 @@ async def suppressed(
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else iso(to_us(moment))
+
+
+async def open_incidents(
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None
+) -> list[dict[str, object]]:
+    """Read open incidents as JSON values, the most urgent first; inside `translated()`."""
+    found = await incidents.list_incidents(connection, hub=hub, most=most, seen=seen)
+    return [asdict(each) | {"opened": _iso(each.opened), "zones": list(each.zones or ())} for each in found]

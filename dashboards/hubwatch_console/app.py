@@ -9,7 +9,7 @@ from hubwatch_console import problems
 from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import RequestBounds
 from hubwatch_console.oidc import Provider
-from hubwatch_console.routes import alarms, approvals, oidc, people, suppressions
+from hubwatch_console.routes import alarms, approvals, incidents, oidc, people, suppressions
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core import __version__
 from hubwatch_store.database import Pool
@@ -24,7 +24,8 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
-    for router in (people.router, oidc.router, alarms.router, approvals.router, suppressions.router, _about()):
+    routers = (people.router, oidc.router, alarms.router, incidents.router, approvals.router, suppressions.router)
+    for router in (*routers, _about()):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     app.add_middleware(RequestBounds, settings=settings.api)

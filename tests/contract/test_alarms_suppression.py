@@ -20,7 +20,7 @@ from hubwatch_core.clock import now_us, to_datetime
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_core.wire import Detection
-from hubwatch_store.alarms import Expected, ExpectedKind, alarms
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, alarms
 from hubwatch_store.alarms.expected import BURST, BURST_LEAST
 from hubwatch_store.database import Pool, open_pool
 from hubwatch_store.users import NotAllowed
@@ -52,10 +52,10 @@ def mover(pool: Pool) -> Mover:
     return Mover(pool, [ROUTE], Instructions.load())
 
 
-async def expect(pool: Pool, wish: Wish, *, person: Actor = KIM, agreed_by: str | None = None) -> Expected:
+async def expect(pool: Pool, wish: Wish, *, person: Actor = KIM, agreed_by: str | None = None) -> ExpectedAlarms:
     async with alarms.moving(pool) as connection:
         added = await suppressing.expect(connection, person, wish, ExpectingSection(), agreed_by=agreed_by)
-    assert isinstance(added, Expected)
+    assert isinstance(added, ExpectedAlarms)
     return added
 
 

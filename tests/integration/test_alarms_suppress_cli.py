@@ -59,7 +59,7 @@ def test_works_are_said_shown_and_lifted(hands: Hands, migrated_plain_dsn: str) 
     assert "rotterdam / north / fence-1" in shown
     found = json.loads(good("suppressions", "--json"))
     assert [(each["what"], each["kind"], each["by"], each["reason"][-9:]) for each in found] == [
-        ("alarm", "suppressed", "kim", "new posts"),
+        ("alarm", "suppressed", "system", "new posts"),
         ("expected", "works", "kim", "new posts"),
     ]
     assert "suppressed" in good("list")

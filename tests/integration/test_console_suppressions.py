@@ -54,7 +54,7 @@ async def test_responder_says_what_is_expected_and_a_guard_ends_it(anybody: Clie
     assert [row["state"] for row in hands.alarms()] == ["suppressed"]
     shown = (await kim.get("/suppressions")).body
     assert [(each["what"], each["kind"], each["by"]) for each in shown] == [
-        ("alarm", "suppressed", "pat"),
+        ("alarm", "suppressed", "system"),
         ("expected", "works", "pat"),
     ]
     number = added.body["suppression"]

@@ -34,7 +34,7 @@ from support.alarms_examples import START_US, condition
 
 PEOPLE = st.sampled_from(["kim", "lee"])
 ASIDES = st.sampled_from(
-    [Aside(AlarmState.SUPPRESSED, "kim", "works 1"), Aside(AlarmState.OUT_OF_SERVICE, "lee", "out of service 2")]
+    [Aside(AlarmState.SUPPRESSED, "works 1"), Aside(AlarmState.OUT_OF_SERVICE, "out of service 2")]
 )
 RULES = st.builds(
     TypeRules,

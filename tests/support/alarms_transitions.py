@@ -32,8 +32,8 @@ from hubwatch_core.words import AlarmState, Priority
 _START = 1_700_000_000 * SECOND_US
 _SOON = _START + 60 * SECOND_US
 _LATER = _START + 2 * QUIET_US
-_WORKS = Aside(AlarmState.SUPPRESSED, "kim", "works 1")
-_TAKEN_OUT = Aside(AlarmState.OUT_OF_SERVICE, "kim", "out of service 2")
+_WORKS = Aside(AlarmState.SUPPRESSED, "works 1")
+_TAKEN_OUT = Aside(AlarmState.OUT_OF_SERVICE, "out of service 2")
 _OFF_DELAY = TypeRules(off_delay_us=QUIET_US)
 _LATCHING = TypeRules(latching=True)
 

@@ -2,16 +2,20 @@
 
 from hubwatch_store.alarms import adjudications, alarms, closing, delays, expected, figures, incidents, notifications
 from hubwatch_store.alarms.adjudications import Adjudicated
-from hubwatch_store.alarms.expected import Expected, ExpectedKind
-from hubwatch_store.alarms.incidents import NearbyAlarm
+from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
+from hubwatch_store.alarms.figures import Figures
+from hubwatch_store.alarms.incidents import NearbyAlarm, OpenIncident
 from hubwatch_store.alarms.notifications import Claimed, Telling
 
 __all__ = [
     "Adjudicated",
     "Claimed",
-    "Expected",
+    "ExpectedAlarms",
     "ExpectedKind",
+    "Figures",
     "NearbyAlarm",
+    "OpenCause",
+    "OpenIncident",
     "Telling",
     "adjudications",
     "alarms",

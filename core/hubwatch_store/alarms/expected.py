@@ -34,7 +34,7 @@ class ExpectedKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedAlarms:
     """One record: where, of which types, from when to when, by whom and why. What is empty means all."""
 
     id: int
@@ -58,7 +58,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class OpenCause:
     """Where there is an open alarm of a type."""
 
     hub: str
@@ -67,7 +67,7 @@ class Cause:
     type: str
 
 
-async def in_force(connection: DatabaseConnection, now: int) -> list[Expected]:
+async def in_force(connection: DatabaseConnection, now: int) -> list[ExpectedAlarms]:
     """Return what is expected at a moment."""
     return [_expected(row) for row in await fetch(connection, "expected", "in_force", now=to_datetime(now))]
 
@@ -79,19 +79,19 @@ async def suppressed(
     return list(await fetch(connection, "expected", "suppressed", hub=hub, seen=None if seen is None else list(seen)))
 
 
-async def one(connection: DatabaseConnection, number: int) -> Expected | None:
+async def one(connection: DatabaseConnection, number: int) -> ExpectedAlarms | None:
     """Return one record, whatever became of it."""
     rows = await fetch(connection, "expected", "one", id=number)
     return _expected(rows[0]) if rows else None
 
 
-async def add(connection: DatabaseConnection, **values: object) -> Expected:
+async def add(connection: DatabaseConnection, **values: object) -> ExpectedAlarms:
     """Write a record of these fields."""
     (row,) = await fetch(connection, "expected", "add", **values)
     return _expected(row)
 
 
-async def lift(connection: DatabaseConnection, number: int, by: str) -> Expected | None:
+async def lift(connection: DatabaseConnection, number: int, by: str) -> ExpectedAlarms | None:
     """End one before its time; None when it was over already."""
     rows = await fetch(connection, "expected", "lift", id=number, by=by)
     return _expected(rows[0]) if rows else None
@@ -126,9 +126,9 @@ async def only_watcher(connection: DatabaseConnection, alarm: Alarm, now: int) -
     return any(row["sensors"] > 1 and not row["heard"] for row in rows)
 
 
-async def causes(connection: DatabaseConnection, types: Sequence[str]) -> frozenset[Cause]:
+async def causes(connection: DatabaseConnection, types: Sequence[str]) -> frozenset[OpenCause]:
     """Return where there are open alarms of some types."""
-    return frozenset(Cause(**row) for row in await fetch(connection, "expected", "causes", types=list(types)))
+    return frozenset(OpenCause(**row) for row in await fetch(connection, "expected", "causes", types=list(types)))
 
 
 async def reconsidered(connection: DatabaseConnection, hubs: Sequence[str]) -> list[Alarm]:
@@ -149,5 +149,5 @@ async def tell_bursts(connection: DatabaseConnection, now: int) -> list[str]:
     return [row["hub"] for row in rows]
 
 
-def _expected(row: Mapping[str, Any]) -> Expected:
-    return Expected(**{**row, "kind": ExpectedKind(row["kind"]), "types": tuple(row["types"])})
+def _expected(row: Mapping[str, Any]) -> ExpectedAlarms:
+    return ExpectedAlarms(**{**row, "kind": ExpectedKind(row["kind"]), "types": tuple(row["types"])})

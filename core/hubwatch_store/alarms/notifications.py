@@ -92,7 +92,8 @@ async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrou
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
     return [
-        Unrouted(r["journal"], Action(r["action"]), r["alarm"], r["type"], r["priority"], r["is_expected"]) for r in rows
+        Unrouted(r["journal"], Action(r["action"]), r["alarm"], r["type"], r["priority"], r["is_expected"])
+        for r in rows
     ]
 
 
