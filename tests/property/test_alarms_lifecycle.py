@@ -36,6 +36,7 @@ PEOPLE = st.sampled_from(["kim", "lee"])
 ASIDES = st.sampled_from(
     [Aside(AlarmState.SUPPRESSED, "works 1"), Aside(AlarmState.OUT_OF_SERVICE, "out of service 2")]
 )
+OFTEN_NOT = st.sampled_from([False, False, False, True])
 RULES = st.builds(
     TypeRules,
     off_delay_us=st.sampled_from([0, 60 * SECOND_US]),
@@ -73,15 +74,20 @@ class Lifecycle(RuleBasedStateMachine):
         self.journal += entries
         return entries
 
+    @property
+    def stands(self) -> bool:
+        """Return whether there is an open alarm: of a closed one the table of the reference has every move."""
+        return self.alarm is not None and not self.model_closed
+
     def must_refuse(self, trigger: Trigger) -> None:
         with pytest.raises(MoveRefused, match=r"alarm \d+ "):
             move(self.alarm, trigger, self.type_rules)
 
-    @rule(seconds=st.integers(min_value=1, max_value=900))
+    @rule(seconds=st.sampled_from([1, 10, 59, 61, 200, 301, 900, 3601]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds * SECOND_US
 
-    @rule(priority=st.integers(1, 4), over=st.booleans(), late=st.booleans(), aside=st.none() | ASIDES)
+    @rule(priority=st.integers(1, 4), over=OFTEN_NOT, late=OFTEN_NOT, aside=st.one_of(st.none(), st.none(), ASIDES))
     def detected(self, priority: int, over: bool, late: bool, aside: Aside | None) -> None:
         self.made += 1
         found = condition(number=self.made, start=self.now, priority=priority, over=over, late=late)
@@ -164,24 +170,7 @@ class Lifecycle(RuleBasedStateMachine):
         is_aside = self.model_shelved_until is not None or self.model_aside is not None
         self.model_closed = self.model_holder is not None and not is_aside and not self.type_rules.latching
 
-    @precondition(lambda self: self.alarm is not None)
-    @rule()
-    def off_delay_looked_at(self) -> None:
-        due = self.model_returns_at is not None and self.model_returns_at <= self.now
-        entries = self.apply(OffDelayOver(self.now))
-        assert bool(entries) == due
-        if due:
-            self.goes()
-
-    @precondition(lambda self: self.alarm is not None)
-    @rule()
-    def looked_whether_somebody_has_it(self) -> None:
-        assert self.alarm is not None
-        due = self.alarm.realarm is not None and self.alarm.realarm <= self.now
-        entries = self.apply(Overdue(self.now))
-        assert [entry.action for entry in entries] == [Action.REALARMED] * due
-
-    @precondition(lambda self: self.alarm is not None)
+    @precondition(lambda self: self.stands)
     @rule(aside=ASIDES)
     def suppress(self, aside: Aside) -> None:
         entries = self.apply(Suppress(self.now, aside))
@@ -190,7 +179,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.model_aside, self.model_shelved_until = aside.state, None
             self.settles()
 
-    @precondition(lambda self: self.alarm is not None)
+    @precondition(lambda self: self.alarm is not None and self.model_aside is not None)
     @rule()
     def release(self) -> None:
         entries = self.apply(Release(self.now, "works 1 is over"))
@@ -210,7 +199,7 @@ class Lifecycle(RuleBasedStateMachine):
         if self.model_returns_at is not None:
             self.model_returns_at, self.model_seen_to_go = None, True
 
-    @precondition(lambda self: self.alarm is not None)
+    @precondition(lambda self: self.stands)
     @rule(by=PEOPLE)
     def acknowledge(self, by: str) -> None:
         trigger = Acknowledge(self.now, by)
@@ -225,7 +214,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.model_holder = by
         self.model_closed = self.model_seen_to_go and (resets or not self.type_rules.latching)
 
-    @precondition(lambda self: self.alarm is not None)
+    @precondition(lambda self: self.stands)
     @rule(by=PEOPLE, seconds=st.integers(-10, 600))
     def shelve(self, by: str, seconds: int) -> None:
         trigger = Shelve(self.now, by, self.now + seconds * SECOND_US, "works")
@@ -236,7 +225,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.model_shelved_until = trigger.until
         self.settles()
 
-    @precondition(lambda self: self.alarm is not None)
+    @precondition(lambda self: self.stands and self.model_shelved_until is not None)
     @rule(by=PEOPLE)
     def unshelve(self, by: str) -> None:
         trigger = Unshelve(self.now, by)
@@ -250,6 +239,11 @@ class Lifecycle(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alarm is not None)
     @rule()
+    def clock_is_looked_at(self) -> None:
+        self.shelf_looked_at()
+        self.off_delay_looked_at()
+        self.looked_whether_somebody_has_it()
+
     def shelf_looked_at(self) -> None:
         due = self.model_shelved_until is not None and self.model_shelved_until <= self.now
         entries = self.apply(ShelfExpired(self.now))
@@ -260,6 +254,19 @@ class Lifecycle(RuleBasedStateMachine):
                 self.model_holder = None
             taken = self.model_holder is not None
             self.model_closed = not self.model_open and taken and not self.type_rules.latching
+
+    def off_delay_looked_at(self) -> None:
+        due = self.model_returns_at is not None and self.model_returns_at <= self.now
+        entries = self.apply(OffDelayOver(self.now))
+        assert bool(entries) == due
+        if due:
+            self.goes()
+
+    def looked_whether_somebody_has_it(self) -> None:
+        assert self.alarm is not None
+        due = self.alarm.realarm is not None and self.alarm.realarm <= self.now
+        entries = self.apply(Overdue(self.now))
+        assert [entry.action for entry in entries] == [Action.REALARMED] * due
 
     @precondition(lambda self: self.alarm is not None)
     @rule(by=PEOPLE)
@@ -273,7 +280,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.model_open, self.model_shelved_until, self.model_closed = set(), None, True
         self.model_aside = self.model_returns_at = None
 
-    @precondition(lambda self: self.alarm is not None)
+    @precondition(lambda self: self.stands)
     @rule()
     def nobody_watches_any_more(self) -> None:
         entries = self.apply(Unwatched(self.now, SYSTEM, "taken away"))
@@ -337,4 +344,4 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 TestLifecycle = Lifecycle.TestCase
-TestLifecycle.settings = settings(max_examples=150, stateful_step_count=40)
+TestLifecycle.settings = settings(max_examples=200, stateful_step_count=50)
