@@ -14,7 +14,8 @@ from hubwatch_core.alarm import Adjudication, Alarm
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may, refusal, shelving
-from hubwatch_store.alarms import adjudications, alarms
+from hubwatch_core.words import AlarmState, Priority
+from hubwatch_store.alarms import adjudications, alarms, expected, incidents
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import Approval, NotAllowed, approvals, record
 
@@ -34,16 +35,48 @@ async def acknowledge(connection: DatabaseConnection, person: Actor, alarm: int,
     )
 
 
+async def acknowledge_incident(
+    connection: DatabaseConnection, person: Actor, incident: int, note: str | None
+) -> list[AlarmChange]:
+    """Take every alarm of an incident that nobody has taken; what others have or what is set aside stays as it is.
+
+    Raises NotAllowed, or Permanent when there is no such incident.
+    """
+    hub = await incidents.hub_of(connection, incident)
+    if hub is None or (person.verified and not may(person, UserAct.ALARM_SEE, hub)):
+        raise Permanent(f"there is no incident {incident}; `hubwatch alarms incidents` shows those that are open")
+    _check(person, UserAct.ALARM_ACKNOWLEDGE, hub)
+    return [
+        await _move(
+            connection, person, UserAct.ALARM_ACKNOWLEDGE, alarm, lambda now: Acknowledge(now, person.name, note), note
+        )
+        for alarm in await incidents.open_alarms(connection, incident)
+        if alarm.state in {AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED}
+    ]
+
+
 async def shelve(
-    connection: DatabaseConnection, person: Actor, alarm: int, duration_s: float, note: str, approval_s: float = 0
+    connection: DatabaseConnection,
+    person: Actor,
+    alarm: int,
+    duration_s: float,
+    note: str,
+    approval_s: float = 0,
+    critical_max_s: float | None = None,
 ) -> AlarmChange | int:
     """Set an alarm aside for a time; return instead the number of the approval that it waits for.
 
-    That is so for radiation, where there is a directory. Raises MoveRefused, NotAllowed, NoSuchAlarm.
+    That is so for radiation and for the last sensor of a zone that is heard, where there is a directory. Raises
+    MoveRefused, NotAllowed, NoSuchAlarm, and Permanent when one of priority 1 is to be set aside for too long.
     """
     found = await existing(connection, alarm, person)
+    if critical_max_s is not None and found.priority == Priority.CRITICAL and duration_s > critical_max_s:
+        longest = f"{critical_max_s / 3600:g} h (shelving.critical_max_s)"
+        raise Permanent(f"alarm {alarm} is critical: it may be shelved for at most {longest}")
     act = shelving(found.type)
     _check(person, act, found.hub)
+    if act is UserAct.ALARM_SHELVE and await expected.only_watcher(connection, found, await database_clock(connection)):
+        act = UserAct.ALARM_SHELVE_LAST
     if act is UserAct.ALARM_SHELVE or not person.verified:
         return await _shelve(connection, person, act, found, duration_s, note)
     return await approvals.ask(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.notify.smtp import SmtpRouteSection
 from hubwatch_alarms.notify.table import AnyRouteSection
 from hubwatch_alarms.notify.webhook import PostedRouteSection
+from hubwatch_alarms.priorities import Priorities
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.config import Partial
 from hubwatch_core.config.load import load
@@ -18,7 +19,7 @@ from hubwatch_core.errors import ConfigError, Permanent, Problem
 
 
 def check(file: Path) -> AlarmsSettings:
-    """Load a configuration and read its secrets and instructions; raises ConfigError with every mistake."""
+    """Load a configuration and read its secrets, instructions and priorities; raises ConfigError with every mistake."""
 
     def further(settings: Partial[AlarmsSettings]) -> Iterator[Problem]:
         return beyond(settings, str(file))
@@ -27,13 +28,14 @@ def check(file: Path) -> AlarmsSettings:
 
 
 def beyond(settings: Partial[Any], file: str, table: str = "") -> Iterator[Problem]:
-    """Yield what is wrong with instructions and keys that settings point to, as far as the settings are right.
+    """Yield what is wrong with instructions, priorities and keys that settings point to, as far as they are right.
 
     `table` stands before each key: `alarms.` in the file of `hubwatch up`.
     """
-    if "instructions_file" not in settings.wrong:
-        file_of_instructions = settings.get("instructions_file")
-        yield from _instructions(None if file_of_instructions is None else Path(file_of_instructions))
+    for key, read in (("instructions_file", Instructions.load), ("priorities_file", Priorities.load)):
+        if key not in settings.wrong:
+            named = settings.get(key)
+            yield from _problems(read, None if named is None else Path(named))
     heart = settings.get("heartbeat")
     if heart is not None:
         try:
@@ -50,11 +52,11 @@ def beyond(settings: Partial[Any], file: str, table: str = "") -> Iterator[Probl
         yield from _route(route, file, f"{table}routes[{index}]")
 
 
-def _instructions(file: Path | None) -> Iterator[Problem]:
+def _problems(read: Callable[[Path | None], object], file: Path | None) -> Iterator[Problem]:
     if file is not None and not (file.is_file() and os.access(file, os.R_OK)):
         return  # said where the files are checked
     try:
-        Instructions.load(file)
+        read(file)
     except ConfigError as error:
         yield from error.problems
 

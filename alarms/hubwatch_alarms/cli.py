@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_alarms.cli_incidents import ack_incident, incidents
+from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
 from hubwatch_core.process import border
 from hubwatch_core.terminal import hand_over, say, say_json
 
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from hubwatch_alarms.settings import CommandSettings
 
 app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, shelve, close.", no_args_is_help=True)
+
+app.command()(incidents)
+app.command("ack-incident")(ack_incident)
+app.command()(suppress)
+app.command()(suppressions)
+app.command()(lift)
 
 ConfigFile = Annotated[
     Path | None,
@@ -81,6 +89,7 @@ def list_(
     from hubwatch_core.credentials.kept_login import kept
     from hubwatch_core.cut_lists import more_text
     from hubwatch_core.http.logged_in import LoggedIn
+    from hubwatch_core.plain_text import one_line
 
     settings = _settings(config)
     instructions = views.instructions_of(settings)
@@ -88,14 +97,16 @@ def list_(
     if login is not None:
         answer = AlarmsOverApi(LoggedIn(login)).listed(hub, closed=closed, most=most)
         facts, more = answer["alarms"], answer["more"]
-        found = views.of_facts(facts, more)
+        found = views.of_facts(facts, more, answer.get("floods", ()))
     else:
         found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
         facts, more = found.facts(instructions), found.more
     if as_json:
         say_json(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        show_list(views.console(), found.alarms, instructions, now_us(), found.telling)
+        show_list(views.console(), found.alarms, instructions, now_us(), found.telling, found.causes)
+    if found.floods:
+        say(f"flood at {one_line(', '.join(found.floods))}: its alarms are in the order they began", err=as_json)
     if more:
         # Not in the JSON, which is a list; whoever reads it by program sees this line, too.
         say(more_text(more, most, limit=MOST_LISTED), err=as_json)
@@ -116,6 +127,21 @@ def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> 
         say_json(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
     else:
         show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts, whole.was)
+
+
+@app.command()
+@border
+def priorities(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show how urgent each type of alarm is, and what makes it so: the hub's own table over the packaged one."""
+    from hubwatch_alarms import views
+    from hubwatch_alarms.console_priorities import facts_of_priorities, show_priorities
+    from hubwatch_alarms.priorities import Priorities
+
+    table = Priorities.load(_settings(config).priorities_file)
+    if as_json:
+        say_json(json.dumps(facts_of_priorities(table), ensure_ascii=False, indent=2))
+    else:
+        show_priorities(views.console(), table)
 
 
 @app.command()

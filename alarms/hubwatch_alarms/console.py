@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import presence, seen_text, where, who_has
-from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_core.alarm import SET_ASIDE, Alarm, JournalEntry
 from hubwatch_core.clock import SECOND_US, clock_text, to_us
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
@@ -24,6 +24,8 @@ STATE_STYLES = {
     AlarmState.RETURNED: "yellow",
     AlarmState.ACKNOWLEDGED: "cyan",
     AlarmState.SHELVED: "magenta",
+    AlarmState.SUPPRESSED: "magenta",
+    AlarmState.OUT_OF_SERVICE: "magenta",
     AlarmState.NORMAL: "dim",
 }
 PRIORITY_STYLES = {1: "bold white on red", 2: "bold red", 3: "yellow", 4: "dim"}
@@ -35,6 +37,7 @@ def show_list(
     instructions: Instructions,
     now: int,
     telling: Mapping[int, Telling] = MappingProxyType({}),
+    causes: Mapping[int, int] = MappingProxyType({}),
 ) -> None:
     """Print alarms as a table, in the order in which they want attention, or say that there are none."""
     if not found:
@@ -44,7 +47,7 @@ def show_list(
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for alarm in found:
-        table.add_row(*_cells(alarm, instructions, now, telling.get(alarm.id)))
+        table.add_row(*_cells(alarm, instructions, now, telling.get(alarm.id), causes.get(alarm.id)))
     console.print(table)
 
 
@@ -58,7 +61,9 @@ _COLUMNS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _cells(alarm: Alarm, instructions: Instructions, now: int, telling: Telling | None) -> list[Text]:
+def _cells(
+    alarm: Alarm, instructions: Instructions, now: int, telling: Telling | None, cause: int | None
+) -> list[Text]:
     title = instructions.of(alarm.type).title
     what = f"{title} ({one_line(alarm.subject)})" if alarm.subject else title
     times = f" ×{alarm.detections}" if alarm.detections > 1 else ""
@@ -69,16 +74,22 @@ def _cells(alarm: Alarm, instructions: Instructions, now: int, telling: Telling 
             "\n",
             (alarm.state, STATE_STYLES[alarm.state]),
         ),
-        Text.assemble((what + times, "bold"), "\n", one_line(alarm.why)),
+        Text.assemble((what + times, "bold"), "\n", one_line(alarm.why), *_because(cause)),
         Text(where(alarm)),
         Text(age(now - alarm.opened)),
         Text.assemble(_holder(alarm), *_untold(alarm, telling)),
     ]
 
 
+def _because(cause: int | None) -> list[tuple[str, str]]:
+    return [] if cause is None else [("\n", ""), (f"because of alarm {cause}", "dim")]
+
+
 def _holder(alarm: Alarm) -> str:
     if alarm.state is AlarmState.SHELVED:
         return f"shelved until {clock_text(alarm.shelved_until)}"
+    if alarm.state in SET_ASIDE:
+        return str(alarm.state).replace("_", " ")
     return one_line(alarm.acknowledged_by or "nobody yet")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import Adjudication
 from hubwatch_core.http import logged_in as acting
 from hubwatch_core.http.logged_in import LoggedIn
@@ -41,6 +42,37 @@ class AlarmsOverApi:
         """Say what an alarm was."""
         answer = self._ask(alarm, "adjudicate", {"verdict": str(verdict), "note": note})
         return f"alarm {alarm} was {verdict}, says {one_line(str(answer['by']))}"
+
+    def acknowledge_incident(self, incident: int, note: str | None) -> int:
+        """Take every alarm of an incident that nobody has taken; return how many these were."""
+        path = f"/incidents/{incident}/acknowledge"
+        answer: dict[str, list[int]] = self.person.ask("POST", path, {"note": note})
+        return len(answer["acknowledged"])
+
+    def incidents(self, hub: str | None) -> list[dict[str, Any]]:
+        """Return the open incidents that one sees, as JSON values."""
+        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
+        answer: list[dict[str, Any]] = self.person.ask("GET", f"/incidents{query}")
+        return answer
+
+    def suppress(self, wish: Wish) -> str:
+        """Say what is expected, or ask a second person whether it is."""
+        body = wish.facts() | {"hub": wish.hub, "note": wish.reason}
+        answer: dict[str, object] = self.person.ask("POST", "/suppressions", body)
+        waiting = acting.waits(answer)
+        if waiting is not None:
+            return f"it {waiting}"
+        return f"suppression {answer['suppression']}, until {one_line(str(answer['until']))}"
+
+    def lift(self, number: int) -> None:
+        """End what is expected before its time."""
+        self.person.ask("POST", f"/suppressions/{number}/lift", {})
+
+    def suppressions(self, hub: str | None) -> list[dict[str, object]]:
+        """Return all that nobody is told of, as JSON values."""
+        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
+        answer: list[dict[str, object]] = self.person.ask("GET", f"/suppressions{query}")
+        return answer
 
     def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
         """Return the alarms that one sees, as JSON values, and how many more there are."""

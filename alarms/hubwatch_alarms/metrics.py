@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState, Priority
+from hubwatch_store.alarms import Figures
 
 LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400)
+
+_FIGURES = (
+    ("presented_per_hour", "Alarms presented to people an hour, over the last 24 hours."),
+    ("flood_share", "Share of the periods of ten minutes with more than ten alarms, of the last 24 hours."),
+    ("top_10_share", "Share of the ten most frequent conditions in the alarms of the last 24 hours."),
+    ("stale", "Alarms open for more than 24 hours and not set aside."),
+    ("chattering", "Alarms that came up three times or more within a minute, in the last 24 hours."),
+    ("shelved", "Alarms that are shelved."),
+    ("suppressed", "Alarms that are expected or out of service."),
+    ("acknowledged_p50_seconds", "Median time until somebody took an alarm, over the last 24 hours."),
+    ("acknowledged_p95_seconds", "95th percentile of the time until somebody took an alarm, over the last 24 hours."),
+)
+_FIELDS = {
+    "presented_per_hour": "per_hour",
+    "acknowledged_p50_seconds": "acknowledged_p50_s",
+    "acknowledged_p95_seconds": "acknowledged_p95_s",
+}
 
 
 class AlarmMetrics:
@@ -18,6 +36,11 @@ class AlarmMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.arrivals = Counter(
             "hubwatch_alarms_arrivals_total", "Detections and ends of detections taken.", registry=registry
+        )
+        self.passed = Counter(
+            "hubwatch_alarms_passed_total",
+            "Detections that were over within the on delay of their type and made no alarm.",
+            registry=registry,
         )
         self.moves = Counter(
             "hubwatch_alarms_moves_total",
@@ -31,6 +54,19 @@ class AlarmMetrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
+        self._begin_delivery(registry)
+        self._waiting = Gauge("hubwatch_alarms_waiting", "Findings that wait to become alarms.", registry=registry)
+        self._outbox = Gauge("hubwatch_alarms_outbox", "Messages not yet delivered.", ["route"], registry=registry)
+        self._open = Gauge(
+            "hubwatch_alarms_open", "Open alarms by state and priority.", ["state", "priority"], registry=registry
+        )
+
+        self._figures = {
+            name: Gauge(f"hubwatch_alarms_{name}", says, ["hub"], registry=registry) for name, says in _FIGURES
+        }
+
+    def _begin_delivery(self, registry: CollectorRegistry) -> None:
+        """Begin what is measured of bringing messages to people."""
         self.attempts = Counter(
             "hubwatch_alarms_attempts_total", "Attempts to deliver a message.", ["route", "outcome"], registry=registry
         )
@@ -59,11 +95,16 @@ class AlarmMetrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self._waiting = Gauge("hubwatch_alarms_waiting", "Findings that wait to become alarms.", registry=registry)
-        self._outbox = Gauge("hubwatch_alarms_outbox", "Messages not yet delivered.", ["route"], registry=registry)
-        self._open = Gauge(
-            "hubwatch_alarms_open", "Open alarms by state and priority.", ["state", "priority"], registry=registry
-        )
+
+    def figures(self, found: Iterable[Figures]) -> None:
+        """Set the key figures of each hub; what there was nothing to count for is left out."""
+        for gauge in self._figures.values():
+            gauge.clear()
+        for of_hub in found:
+            for name, gauge in self._figures.items():
+                value = getattr(of_hub, _FIELDS.get(name, name))
+                if value is not None:
+                    gauge.labels(of_hub.hub).set(value)
 
     def moved(self, action: str, priority: int) -> None:
         """Count one journal entry."""

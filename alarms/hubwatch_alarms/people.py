@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hubwatch_alarms import acts
+from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.settings import CommandSettings, ShelvingSection
+from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import Actor
 from hubwatch_core.plain_text import is_text
-from hubwatch_store.alarms import alarms
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, alarms
 from hubwatch_store.database import DatabaseConnection, connect
 from hubwatch_store.users import taken_at_their_word
 
@@ -62,6 +63,13 @@ def parse_adjudication(text: str, note: str | None) -> Adjudication:
     return Adjudication(text)
 
 
+def parse_kind(text: str) -> ExpectedKind:
+    """Read why something is expected; raises BadCall for another word."""
+    if text not in set(ExpectedKind):
+        raise BadCall(f"{text!r} is no reason to expect alarms: it may be {', '.join(ExpectedKind)}")
+    return ExpectedKind(text)
+
+
 def parse_duration_s(text: str) -> float:
     """Read a duration like 90s, 30m, 2h or 1d; raises BadCall when it is none."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -77,11 +85,21 @@ async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str 
         return await acts.acknowledge(connection, person, alarm, note)
 
 
+async def acknowledge_incident(
+    settings: CommandSettings, incident: int, by: str, note: str | None
+) -> list[AlarmChange]:
+    """Take every alarm of an incident that nobody has taken; raises Permanent when there is none of that number."""
+    async with _acting(settings, by, "hubwatch alarms ack-incident") as (connection, person):
+        return await acts.acknowledge_incident(connection, person, incident, note)
+
+
 async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> AlarmChange:
     """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
     check_duration(settings.shelving, duration_s)
     async with _acting(settings, by, "hubwatch alarms shelve") as (connection, person):
-        change = await acts.shelve(connection, person, alarm, duration_s, note)
+        change = await acts.shelve(
+            connection, person, alarm, duration_s, note, critical_max_s=settings.shelving.critical_max_s
+        )
         assert isinstance(change, AlarmChange), "without a directory there is no second person"
         return change
 
@@ -102,6 +120,20 @@ async def adjudicate(settings: CommandSettings, alarm: int, verdict: Adjudicatio
     """Record what an alarm was, open or closed, and return it; raises Permanent when there is none."""
     async with _acting(settings, by, "hubwatch alarms adjudicate") as (connection, person):
         return await acts.adjudicate(connection, person, alarm, verdict, note)
+
+
+async def suppress(settings: CommandSettings, wish: Wish, by: str, agreed_by: str | None) -> ExpectedAlarms:
+    """Say what is expected; raises Permanent when it needs a second person and none is named."""
+    async with _acting(settings, by, "hubwatch alarms suppress") as (connection, person):
+        added = await suppressing.expect(connection, person, wish, settings.expecting, agreed_by=agreed_by)
+        assert isinstance(added, ExpectedAlarms), "without a directory there is nobody to wait for"
+        return added
+
+
+async def lift(settings: CommandSettings, number: int, by: str) -> ExpectedAlarms:
+    """End what is expected before its time; raises Permanent when it is over."""
+    async with _acting(settings, by, "hubwatch alarms lift") as (connection, person):
+        return await suppressing.lift(connection, person, number)
 
 
 def check_duration(limits: ShelvingSection, duration_s: float) -> None:

@@ -1,4 +1,4 @@
-"""How far zones are apart on foot, by the sites in force."""
+"""What the sites in force say of zones: how far they are apart on foot, how vital they are, and at which level."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hubwatch_core.condition import Condition
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_site import HubSite, Walks
-from hubwatch_store.database import Pool
-from hubwatch_store.site import ASK_EVERY_S, Sites
+from hubwatch_store.database import Pool, translated
+from hubwatch_store.site import ASK_EVERY_S, Sites, scales
 
 PACE_M_S = 1.4
 """Speed at which metres become walking time. Our choice: the ordinary pace of an adult on level ground; an incident is
@@ -29,6 +29,8 @@ class Places:
     def __init__(self, health: Health | None = None) -> None:
         self._sites = Sites()
         self._apart: dict[str, Apart] = {}
+        self._criticality: dict[tuple[str, str], int] = {}
+        self._level_steps: tuple[float, ...] = ()
         self._look_at: float | None = None
         self._condition = Condition(
             "alarms.site", health, _log, lost="a site cannot be read; the version before stays",
@@ -46,12 +48,30 @@ class Places:
         # Before asking: what is told meanwhile is then looked at again.
         self._look_at = monotonic() + ASK_EVERY_S
         for hub in await self._sites.look(pool) & self._sites.of.keys():
-            self._apart[hub] = apart_at(self._sites.of[hub])
-            _log.info("site taken up", hub=hub)
+            self._take_up(hub, self._sites.of[hub])
+        with translated():
+            async with pool.connection() as connection:
+                found = {scale.what: scale.values for scale in await scales(connection)}
+        self._level_steps = found.get("priority", ())
         if self._sites.unreadable:
             self._condition.lost("; ".join(self._sites.unreadable.values()))
         else:
             self._condition.back(str(self._sites))
+
+    def _take_up(self, hub: str, site: HubSite) -> None:
+        self._apart[hub] = apart_at(site)
+        others = {key: value for key, value in self._criticality.items() if key[0] != hub}
+        self._criticality = others | {(hub, zone.id): int(zone.criticality) for zone in site.zones}
+        _log.info("site taken up", hub=hub)
+
+    def criticality(self, hub: str, zone: str | None) -> int:
+        """Return how vital a zone is, 1 to 3; one that the site does not name is ordinary."""
+        return 1 if zone is None else self._criticality.get((hub, zone), 1)
+
+    def level_steps(self, hub: str) -> int:
+        """Return by how many steps the security level of a hub makes its alarms more urgent."""
+        level = self._sites.levels.get(hub, 1)
+        return int(self._level_steps[level - 1]) if level <= len(self._level_steps) else 0
 
     def apart(self, hub: str) -> Apart:
         """Return what says how far zones of a hub are apart."""

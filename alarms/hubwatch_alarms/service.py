@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.metrics import AlarmMetrics
@@ -13,6 +14,7 @@ from hubwatch_alarms.notify.route import Route
 from hubwatch_alarms.oncall.escalation import Escalations
 from hubwatch_alarms.oncall.heartbeat import DeadMan, Work
 from hubwatch_alarms.places import Places
+from hubwatch_alarms.priorities import Priorities
 from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.clock import clock_text, now_us
@@ -22,7 +24,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.outage import Outage
 from hubwatch_core.process import Context, Part
 from hubwatch_core.words import Priority
-from hubwatch_store.alarms import alarms, notifications
+from hubwatch_store.alarms import alarms, figures, notifications
 from hubwatch_store.database import Pool, check_schema, listen, open_pool, translated
 from hubwatch_store.ownership import Owner, WorkClaim
 from hubwatch_store.site import CHANNEL as SITE_CHANNEL
@@ -30,6 +32,9 @@ from hubwatch_store.site import end_due
 
 POLL_S = 1.0
 """How often everything is looked at without being told; NOTIFY is quicker, but a lost one must not matter."""
+
+FIGURES_S = 60.0
+"""How often the key figures of the last 24 hours are counted."""
 
 UNTOLD_AFTER_S = 60.0
 """How long a message may wait before its alarm counts as one that nobody was told of."""
@@ -88,6 +93,7 @@ class _Service:
         self._settings = settings
         self._context = context
         self._instructions = Instructions.load(settings.instructions_file)
+        self._priorities = Priorities.load(settings.priorities_file)
         self._metrics = AlarmMetrics(context.registry)
         self._routes: dict[str, Route] = {section.name: section.open() for section in settings.routes}
         if not self._routes:
@@ -97,6 +103,7 @@ class _Service:
         beats = settings.heartbeat
         self.heart = None if beats is None else DeadMan(beats, context.health, self._work, context.registry)
         self._wakeups = _Wakeups()
+        self._figures_at = 0.0
         self._places = Places(context.health)
         self._told = Condition(
             "alarms.told", context.health, _log, lost="alarms that nobody was told of", back="every alarm was told"
@@ -147,7 +154,15 @@ class _Service:
             self._wakeups.subscribe(stop) as wakeup,
         ):
             escalations = Escalations(self._settings.escalations, self._settings.people, self._settings.rotas)
-            mover = Mover(pool, self._settings.routes, self._instructions, self._owner.token, self._places, escalations)
+            mover = Mover(
+                pool,
+                self._settings.routes,
+                self._instructions,
+                self._owner.token,
+                self._places,
+                escalations,
+                self._priorities,
+            )
             await self._owner.wait_held(stop)
             while not stop.is_set():
                 wakeup.clear()
@@ -160,6 +175,9 @@ class _Service:
 
     def _count(self, done: Round) -> None:
         self._metrics.arrivals.inc(done.arrivals)
+        if done.passed:
+            self._metrics.passed.inc(done.passed)
+            _log.info("findings were over within the on delay of their type: no alarm", findings=done.passed)
         now = now_us()
         for alarm, action in actions_of(done.changes):
             self._metrics.moved(action, alarm.priority)
@@ -223,6 +241,12 @@ class _Service:
                 if not sent and not stop.is_set():
                     await wait_for_event(wakeup, POLL_S)
 
+    async def _set_figures(self, pool: Pool) -> None:
+        with translated():
+            async with pool.connection() as connection:
+                self._metrics.figures(await figures.figures(connection))
+        self._figures_at = monotonic() + FIGURES_S
+
     async def _sweep(self, outbox: Outbox, stop: asyncio.Event) -> None:
         outage = self._outage("alarms.sweeper")
         while not stop.is_set():
@@ -231,6 +255,8 @@ class _Service:
                 await outage.step(lambda: self._count_open(outbox.pool), stop)
                 await outage.step(lambda: _end_levels(outbox.pool), stop)
                 self._work.looked += 1
+                if monotonic() >= self._figures_at:
+                    await outage.step(lambda: self._set_figures(outbox.pool), stop)
                 await wait_for_event(stop, POLL_S)
 
 

@@ -14,6 +14,7 @@ from hubwatch_alarms.oncall.heartbeat import HeartbeatSection
 from hubwatch_alarms.oncall.link import LinkSection
 from hubwatch_alarms.oncall.settings import PersonSection, RotaSection, conflicts_of_oncall
 from hubwatch_core.config import Conflict, LogSection, Partial, Section, TelemetrySection
+from hubwatch_store.alarms import ExpectedKind
 from hubwatch_store.database import DatabaseSection
 
 
@@ -44,6 +45,35 @@ class ShelvingSection(Section):
     max_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
         8 * 3600.0, description="Longest time an alarm may be shelved: a shift, so that the next one sees it again."
     )
+    critical_max_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
+        2 * 3600.0, description="Longest time an alarm of priority 1 may be shelved."
+    )
+
+
+class ExpectingSection(Section):
+    """For how long alarms may be expected that nobody is told of then."""
+
+    works_max_s: Annotated[float, Field(ge=60, le=90 * 86_400)] = Field(
+        14 * 86_400.0, description="Longest planned works: two weeks."
+    )
+    out_of_service_max_s: Annotated[float, Field(ge=60, le=365 * 86_400)] = Field(
+        30 * 86_400.0, description="Longest time something is out of service: what is broken for longer is replaced."
+    )
+    maintenance_max_s: Annotated[float, Field(ge=60, le=90 * 86_400)] = Field(
+        14 * 86_400.0, description="Longest time a zone is in maintenance."
+    )
+    critical_max_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
+        8 * 3600.0, description="Longest time alarms of priority 1 may be expected: a shift."
+    )
+
+    def max_s(self, kind: ExpectedKind, *, critical: bool) -> float:
+        """Return the longest time for a kind."""
+        longest = {
+            ExpectedKind.WORKS: self.works_max_s,
+            ExpectedKind.OUT_OF_SERVICE: self.out_of_service_max_s,
+            ExpectedKind.MAINTENANCE: self.maintenance_max_s,
+        }[kind]
+        return min(longest, self.critical_max_s) if critical else longest
 
 
 class AlarmsSettings(Section):
@@ -54,10 +84,16 @@ class AlarmsSettings(Section):
     log: LogSection = Field(default_factory=LogSection)
     delivery: DeliverySection = Field(default_factory=DeliverySection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    expecting: ExpectingSection = Field(default_factory=ExpectingSection)
     instructions_file: Path | None = Field(
         None,
         examples=["/etc/hubwatch/instructions.toml"],
         description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml.",
+    )
+    priorities_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/priority.toml"],
+        description="The hub's own priorities, a TOML file: what differs from the packaged priority.toml.",
     )
     routes: tuple[AnyRouteSection, ...] = Field(
         (),
@@ -100,8 +136,10 @@ class CommandSettings(Section):
 
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
+    expecting: ExpectingSection = Field(default_factory=ExpectingSection)
     instructions_file: Path | None = None
     rotas: tuple[RotaSection, ...] = ()
+    priorities_file: Path | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,14 +16,25 @@ from hubwatch_alarms.facts import (
     facts_of_adjudication,
     facts_of_entry,
     facts_of_telling,
+    iso,
     telling_of_facts,
 )
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core import tables
 from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_core.clock import to_us
 from hubwatch_core.permission import Actor
-from hubwatch_store.alarms import Adjudicated, Telling, adjudications, alarms, notifications
+from hubwatch_store.alarms import (
+    Adjudicated,
+    Telling,
+    adjudications,
+    alarms,
+    expected,
+    figures,
+    incidents,
+    notifications,
+)
 from hubwatch_store.database import DatabaseConnection, connect, translated
 
 
@@ -65,19 +77,29 @@ class AlarmList:
     alarms: Sequence[Alarm]
     telling: Mapping[int, Telling]
     more: int
+    causes: Mapping[int, int] = field(default_factory=dict)
+    """Which alarm is the cause of an alarm that is a symptom."""
+    floods: Sequence[str] = ()
+    """The hubs where there are more alarms than somebody can read; theirs come in the order in which they began."""
 
     def facts(self, instructions: Instructions) -> list[dict[str, object]]:
         """Return it as JSON values."""
         return [
-            facts_of(alarm, instructions.of(alarm.type).title) | facts_of_telling(self.telling.get(alarm.id, Telling()))
+            facts_of(alarm, instructions.of(alarm.type).title)
+            | facts_of_telling(self.telling.get(alarm.id, Telling()))
+            | {"cause": self.causes.get(alarm.id)}
             for alarm in self.alarms
         ]
 
 
-def of_facts(found: Sequence[Mapping[str, Any]], more: int) -> AlarmList:
+def of_facts(found: Sequence[Mapping[str, Any]], more: int, floods: Sequence[str] = ()) -> AlarmList:
     """Return a list of its JSON values."""
     return AlarmList(
-        [alarm_of_facts(each) for each in found], {each["id"]: telling_of_facts(each) for each in found}, more
+        [alarm_of_facts(each) for each in found],
+        {each["id"]: telling_of_facts(each) for each in found},
+        more,
+        {each["id"]: each["cause"] for each in found if each.get("cause") is not None},
+        floods,
     )
 
 
@@ -96,8 +118,15 @@ async def listed(
     every = len(found)
     if every >= most:
         every = await alarms.count_alarms(connection, hub=hub, closed=closed, seen=seen)
-    telling = await notifications.telling(connection, [alarm.id for alarm in found])
-    return AlarmList(found, telling, max(0, every - len(found)))
+    numbers = [alarm.id for alarm in found]
+    flooded = [flood.hub for flood in await figures.floods(connection, seen)]
+    return AlarmList(
+        found,
+        await notifications.telling(connection, numbers),
+        max(0, every - len(found)),
+        await figures.causes(connection, numbers),
+        [each for each in flooded if hub in {None, each}],
+    )
 
 
 async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
@@ -115,3 +144,23 @@ async def details(connection: DatabaseConnection, alarm: int, person: Actor | No
         await notifications.attempts_of(connection, alarm),
         await adjudications.said_of(connection, alarm),
     )
+
+
+async def suppressed(
+    connection: DatabaseConnection, *, hub: str | None = None, seen: Sequence[str] | None = None
+) -> list[dict[str, object]]:
+    """Read all that nobody is told of, as JSON values, of the hubs that are `seen`; inside `translated()`."""
+    rows = await expected.suppressed(connection, hub=hub, seen=seen)
+    return [dict(row) | {name: _iso(row[name]) for name in ("since", "until")} for row in rows]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(to_us(moment))
+
+
+async def open_incidents(
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None
+) -> list[dict[str, object]]:
+    """Read open incidents as JSON values, the most urgent first; inside `translated()`."""
+    found = await incidents.list_incidents(connection, hub=hub, most=most, seen=seen)
+    return [asdict(each) | {"opened": _iso(each.opened), "zones": list(each.zones or ())} for each in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hubwatch_core.words import AlarmState
+from hubwatch_core.words import AlarmState, Priority
 
 SYSTEM = "system"
 """Who made a move that no person made; no person may act under this name."""
@@ -36,6 +36,16 @@ class Action(StrEnum):
     """Its time on the shelf ran out."""
     ESCALATED = "escalated"
     """Nobody has acknowledged it in time, and the next are told; the alarm stands as before."""
+    SUPPRESSED = "suppressed"
+    """It is expected from now on: planned works have begun, or a rule holds."""
+    TAKEN_OUT = "taken_out"
+    """What reports it was taken out of service."""
+    RELEASED = "released"
+    """It is not expected any more, or in service again."""
+    REOPENED = "reopened"
+    """The condition came back soon after somebody had acknowledged it and the alarm had closed; they have it again."""
+    REALARMED = "realarmed"
+    """Nobody has taken it for as long as its type allows."""
 
 
 class Adjudication(StrEnum):
@@ -112,6 +122,23 @@ class Alarm:
     incident: int | None = None
     peak: float = 0.0
     """The highest score of all its detections, each up to its end."""
+    returns_at: int | None = None
+    """When it returns, where its condition has gone and may come back until then."""
+    realarm: int | None = None
+    """When it is told again, where nobody takes it until then."""
+    unseen: bool = False
+    """Whether it was opened while it was expected or out of service, so that nobody was told of it."""
+    latching: bool = False
+    """Whether it stays, once its condition has gone, until somebody has reset it."""
+
+
+SET_ASIDE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
+"""States in which nobody is told of an alarm, and nobody has to take it."""
+
+
+def never_folded(type_: str, priority: int) -> bool:
+    """Return whether each finding of that kind is to be told: of priority 1, duress, or tampering."""
+    return priority == Priority.CRITICAL or type_.rpartition(".")[2] in {"duress", "tamper"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,10 @@ class UserAct(StrEnum):
     ALARM_ADJUDICATE = "alarm.adjudicate"
     ALARM_SHELVE = "alarm.shelve"
     ALARM_SHELVE_RADIATION = "alarm.shelve_radiation"
+    ALARM_SHELVE_LAST = "alarm.shelve_last"
+    ALARM_SUPPRESS = "alarm.suppress"
+    ALARM_SUPPRESS_BLIND = "alarm.suppress_blind"
+    ALARM_LIFT = "alarm.lift"
     ALARM_UNSHELVE = "alarm.unshelve"
     ALARM_CLOSE = "alarm.close"
     APPROVAL_SEE = "approval.see"
@@ -74,6 +78,10 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
         UserAct.ALARM_ADJUDICATE: Role.RESPONDER,
         UserAct.ALARM_SHELVE: Role.RESPONDER,
         UserAct.ALARM_SHELVE_RADIATION: Role.RESPONDER,
+        UserAct.ALARM_SHELVE_LAST: Role.RESPONDER,
+        UserAct.ALARM_SUPPRESS: Role.RESPONDER,
+        UserAct.ALARM_SUPPRESS_BLIND: Role.RESPONDER,
+        UserAct.ALARM_LIFT: Role.GUARD,
         UserAct.ALARM_UNSHELVE: Role.GUARD,
         UserAct.ALARM_CLOSE: Role.SUPERVISOR,
         UserAct.APPROVAL_SEE: Role.VIEWER,
@@ -96,6 +104,8 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
 TWO_PERSONS: Mapping[UserAct, Role] = MappingProxyType(
     {
         UserAct.ALARM_SHELVE_RADIATION: Role.SUPERVISOR,
+        UserAct.ALARM_SHELVE_LAST: Role.SUPERVISOR,
+        UserAct.ALARM_SUPPRESS_BLIND: Role.SUPERVISOR,
         UserAct.LEVEL_LOWER: Role.SUPERVISOR,
         UserAct.HOLD_RELEASE: Role.SUPERVISOR,
         UserAct.CERTIFICATE_REVOKE: Role.SUPERVISOR,

@@ -74,6 +74,10 @@ class AlarmState(StrEnum):
     """Gone and acknowledged: closed."""
     SHELVED = "shelved"
     """Set aside by a person for a stated time."""
+    SUPPRESSED = "suppressed"
+    """Expected where it is, for as long as a rule or planned works say so."""
+    OUT_OF_SERVICE = "out_of_service"
+    """What reports it was taken out of service by a person, until a stated time."""
 
 
 class Priority(IntEnum):

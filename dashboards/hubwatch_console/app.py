@@ -9,7 +9,19 @@ from hubwatch_console import problems
 from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import RequestBounds
 from hubwatch_console.oidc import Provider
-from hubwatch_console.routes import acknowledge, agents, alarms, approvals, directory, oidc, orders, people, sensors
+from hubwatch_console.routes import (
+    acknowledge,
+    agents,
+    alarms,
+    approvals,
+    directory,
+    incidents,
+    oidc,
+    orders,
+    people,
+    sensors,
+    suppressions,
+)
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core import __version__
 from hubwatch_store.database import Pool
@@ -24,7 +36,8 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
-    for routes in (people, oidc, directory, alarms, approvals, acknowledge, agents, sensors, orders):
+    accounts, handling = (people, oidc, directory), (alarms, incidents, approvals, suppressions, acknowledge)
+    for routes in (*accounts, *handling, agents, sensors, orders):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_about(), prefix=PREFIX)
     problems.install(app)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from hubwatch_alarms.oncall.link import LinkKeySection
-from hubwatch_alarms.settings import ShelvingSection
+from hubwatch_alarms.settings import ExpectingSection, ShelvingSection
 from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, ServerTlsSection, TelemetrySection
 from hubwatch_core.config.addresses import ListenAddress, is_loopback
 from hubwatch_core.config.sections import Port, Secret
@@ -168,6 +168,7 @@ class ConsoleSettings(Section):
     login: LoginSection = Field(default_factory=LoginSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
     authority: AuthoritySection = Field(default_factory=AuthoritySection)
+    expecting: ExpectingSection = Field(default_factory=ExpectingSection)
     oidc: OidcSection | None = Field(
         None, description="Logins by an identity provider (OpenID Connect: authorisation code with PKCE)."
     )

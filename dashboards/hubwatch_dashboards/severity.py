@@ -32,6 +32,8 @@ ALARM_STATE = {
     "returned": ("over, not taken", HIGH),
     "acknowledged": ("taken", CALM),
     "shelved": ("shelved", LOW),
+    "suppressed": ("expected", LOW),
+    "out_of_service": ("out of service", LOW),
 }
 GAP_CAUSE = {
     "unexplained": ("unexplained", URGENT),

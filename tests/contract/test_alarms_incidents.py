@@ -78,7 +78,7 @@ async def test_incident_closes_with_the_last_of_its_alarms_and_takes_no_new_ones
     assert hands.rows("SELECT closed FROM incidents") == [{"closed": None}]
     await acknowledge(pool, second["id"])
     assert hands.rows("SELECT closed IS NOT NULL AS over FROM incidents") == [{"over": True}]
-    hands.detect(detection(number=3, start=START_US + 60 * SECOND_US))
+    hands.detect(detection(number=3, type_="perimeter.masked", start=START_US + 60 * SECOND_US))
     await mover.round()
     assert len(hands.rows("SELECT * FROM incidents")) == 2
 

@@ -134,7 +134,7 @@ async def test_condition_after_a_closed_alarm_opens_a_new_one(hands: Hands, move
     hands.detect(detection(number=1, over=True))
     await mover.round()
     await acknowledge(pool, hands.alarms()[0]["id"], "kim")
-    hands.detect(detection(number=2, start=START_US + 60 * SECOND_US))
+    hands.detect(detection(number=2, start=START_US + 600 * SECOND_US))
     await mover.round()
     assert [row["state"] for row in hands.alarms()] == ["normal", "unacknowledged"]
 

@@ -241,7 +241,15 @@ async def test_renamed_sensor_keeps_history_and_holds(writer: Writer, hub: Datab
     await writer.write([offer(birth(inventory=[dose()], sent=now))])
     await writer.write([offer(said(1.0, 1, now + 1, events=[opened]))])
     with connect_sync(writer.settings) as connection:
-        add(connection, hub="harbour", sensor="dose-1", held_from=to_datetime(now - SECOND_US), held_to=None, **WHO)
+        add(
+            connection,
+            hub="harbour",
+            sensor="dose-1",
+            held_from=to_datetime(now - SECOND_US),
+            held_to=None,
+            reason="case 42",
+            by="kim",
+        )
     new = [
         offer(birth(inventory=[dose(sensor="dose-9")], sent=now + 10)),
         offer(frame(3, sent=now + 11, series=[series(now, [3.0], sensor="dose-9", channel="dose")],

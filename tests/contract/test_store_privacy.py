@@ -150,8 +150,15 @@ def test_old_detections_and_alarms_name_nobody_any_more(kept: Kept) -> None:
 
 def test_old_detection_under_a_hold_and_rule_of_for_ever_keep_the_name(kept: Kept) -> None:
     fill(kept, WHO, 1, NOW - 800 * DAY)
-    long_ago = {"held_from": NOW - 801 * DAY, "held_to": NOW - 799 * DAY}
-    hold = legal_hold.add(kept.connection, hub=HUB, sensor="door-3", reason="case 42", by="counsel", **long_ago)
+    hold = legal_hold.add(
+        kept.connection,
+        hub=HUB,
+        sensor="door-3",
+        held_from=NOW - 801 * DAY,
+        held_to=NOW - 799 * DAY,
+        reason="case 42",
+        by="counsel",
+    )
     privacy.expire(kept.connection)
     assert "detection" in mentions(kept, WHO)
     legal_hold.release(kept.connection, hold, reason="over", by="counsel")

@@ -64,6 +64,18 @@ PUBLIC = {
     "alarms": "id hub zone sensor type subject priority state opened last_active returned acknowledged "
     "acknowledged_by closed shelved_until detections why incident",
     "alarm_journal": "id alarm at action by from_state to_state note detection verified",
+    "alarm_delayed": "detection hub since due outcome decided",
+    "alarm_suppression": "id kind hub zone sensor types starts ends critical made by verified reason agreed_by lifted "
+    "lifted_by",
+    "suppressed": "hub what id kind zone sensor types priority since until by reason agreed_by",
+    "alarm_presented": "id at alarm hub zone sensor type priority action",
+    "alarm_causes": "hub alarm cause",
+    "alarm_floods": "hub since presented",
+    "alarm_rate": "hub hour presented critical",
+    "alarm_ten_minutes": "hub since presented",
+    "alarm_chattering": "hub alarm sensor type within_minute since",
+    "alarm_figures": "hub per_hour flood_share top_10_share stale chattering shelved suppressed acknowledged_p50_s "
+    "acknowledged_p95_s",
     "notifications": "id alarm route attempt at outcome status error",
     "incidents": "id hub opened closed title alarms",
     "frames": "hub agent epoch seq sent committed late readings events",

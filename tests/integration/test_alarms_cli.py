@@ -249,7 +249,10 @@ def test_list_that_is_cut_says_how_many_more_and_what_shows_them(hands: Hands, m
     assert "more;" not in good("list", "--most", "130")
     whole = run("list", "--json", "--most", "7")
     assert len(json.loads(whole.stdout)) == 7
-    assert whole.stderr == "123 more; --most 130 shows them\n"
+    assert whole.stderr.splitlines() == [
+        "flood at rotterdam: its alarms are in the order they began",
+        "123 more; --most 130 shows them",
+    ]
     hands.rows("UPDATE alarms SET hub = 'antwerp' WHERE mod(id, 2) = 0 RETURNING id")
     assert good("list", "--hub", "antwerp", "--most", "60").splitlines()[-1] == "5 more; --most 65 shows them"
 

@@ -130,6 +130,13 @@ def _alarm(kept: Kept) -> None:
         alarm,
         NASTY,
     )
+    kept.do("INSERT INTO alarm_delayed (detection, hub, since, due) VALUES ('d1', %s, now(), now())", HUB)
+    kept.do(
+        "INSERT INTO alarm_suppression (kind, hub, starts, ends, critical, by, verified, reason) VALUES"
+        " ('works', %s, now(), now() + INTERVAL '1 hour', false, 'kim', true, %s)",
+        HUB,
+        NASTY,
+    )
     kept.do("INSERT INTO notification_outbox (id, journal, alarm, route) VALUES ('m', %s, %s, 'r')", journal, alarm)
     kept.do(
         "INSERT INTO notifications (alarm, route, attempt, outcome, message) VALUES (%s, 'r', 1, 'sending', 'm')", alarm

@@ -102,6 +102,8 @@ def test_second_of_two_is_another_person_with_the_right_role_at_that_hub(act: Us
 def test_what_needs_two_persons() -> None:
     assert set(TWO_PERSONS) == {
         shelving("radiation.gamma"),
+        UserAct.ALARM_SHELVE_LAST,
+        UserAct.ALARM_SUPPRESS_BLIND,
         changing_level(3, 2),
         UserAct.HOLD_RELEASE,
         UserAct.CERTIFICATE_REVOKE,

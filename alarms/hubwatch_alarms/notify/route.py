@@ -23,9 +23,9 @@ class RouteSection(MatchingSection):
 
     name: ConfigId = Field(description="Name of the route in records, logs and metrics; unique.")
     on: tuple[Action, ...] = Field(
-        (Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED),
+        (Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED),
         min_length=1,
-        description="What is told: opened, raised, recurred, shelf_expired, returned, acknowledged, closed, …",
+        description="What is told: opened, raised, recurred, shelf_expired, released, realarmed, returned, closed, …",
     )
 
     @abstractmethod

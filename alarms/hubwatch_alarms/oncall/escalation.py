@@ -18,9 +18,22 @@ from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import Unrouted, escalations
 from hubwatch_store.database import DatabaseConnection
 
-BEGINS = frozenset({Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED})
+BEGINS = frozenset(
+    {Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED}
+)
 """After these nobody has the alarm, or nobody at its priority."""
-ENDS = frozenset({Action.ACKNOWLEDGED, Action.SHELVED, Action.UNSHELVED, Action.CLOSED})
+GOES_ON = frozenset({Action.RECURRED, Action.REALARMED})
+"""After these an escalation that has begun goes on where it is."""
+ENDS = frozenset(
+    {
+        Action.ACKNOWLEDGED,
+        Action.SHELVED,
+        Action.UNSHELVED,
+        Action.SUPPRESSED,
+        Action.TAKEN_OUT,
+        Action.CLOSED,
+    }
+)
 """A person has it, set it aside, or it is over."""
 WAITING = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED})
 
@@ -60,7 +73,7 @@ class Escalations:
                     began=now,
                     told=told,
                     due=due,
-                    anew=entry.action is not Action.RECURRED,
+                    anew=entry.action not in GOES_ON,
                 )
 
     async def go_on(self, connection: DatabaseConnection, now: int, most: int) -> int:

@@ -1,20 +1,40 @@
 """Alarms, their journal, incidents and notifications."""
 
-from hubwatch_store.alarms import adjudications, alarms, closing, escalations, incidents, notifications
+from hubwatch_store.alarms import (
+    adjudications,
+    alarms,
+    closing,
+    delays,
+    escalations,
+    expected,
+    figures,
+    incidents,
+    notifications,
+)
 from hubwatch_store.alarms.adjudications import Adjudicated
-from hubwatch_store.alarms.incidents import NearbyAlarm
+from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
+from hubwatch_store.alarms.figures import Figures
+from hubwatch_store.alarms.incidents import NearbyAlarm, OpenIncident
 from hubwatch_store.alarms.notifications import Claimed, Telling, Unrouted
 
 __all__ = [
     "Adjudicated",
     "Claimed",
+    "ExpectedAlarms",
+    "ExpectedKind",
+    "Figures",
     "NearbyAlarm",
+    "OpenCause",
+    "OpenIncident",
     "Telling",
     "Unrouted",
     "adjudications",
     "alarms",
     "closing",
+    "delays",
     "escalations",
+    "expected",
+    "figures",
     "incidents",
     "notifications",
 ]

@@ -18,7 +18,9 @@ from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated,
 from hubwatch_store.ownership import still_ours
 
 _ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
-_TIMES = frozenset({"opened", "last_active", "returned", "acknowledged", "closed", "shelved_until"})
+_TIMES = frozenset(
+    {"opened", "last_active", "returned", "acknowledged", "closed", "shelved_until", "returns_at", "realarm"}
+)
 
 Row = Mapping[str, Any]
 
@@ -36,6 +38,10 @@ class NewDetection:
     zone: str | None
     end_why: str | None = None
     """Why nobody watches it any more, where it ended for that."""
+    ended_later: bool = False
+    """Whether it was there when it was made, and ended by a record of its own."""
+    delay: str | None = None
+    """What became of it where it had to wait: `alarmed` or `passed`."""
 
 
 @asynccontextmanager
@@ -64,7 +70,12 @@ async def alone(connection: DatabaseConnection) -> AsyncIterator[None]:
 async def take_arrivals(connection: DatabaseConnection, most: int) -> list[NewDetection]:
     """Take up to `most` waiting findings, oldest first; they are gone once the transaction commits."""
     rows = await fetch(connection, "alarms", "take_arrivals", most=most)
-    return [NewDetection(_detection(row), row["is_end"], row["bound"], row["zone"], row["end_why"]) for row in rows]
+    return [
+        NewDetection(
+            _detection(row), row["is_end"], row["bound"], row["zone"], row["end_why"], row["ended_later"], row["delay"]
+        )
+        for row in rows
+    ]
 
 
 async def count_waiting(connection: DatabaseConnection) -> int:
@@ -95,12 +106,16 @@ async def next_alarm_id(connection: DatabaseConnection) -> int:
     return int(row["id"])
 
 
-async def open_alarm(connection: DatabaseConnection, found: DetectedCondition) -> Alarm | None:
-    """Return the open alarm of the condition that `found` speaks of."""
+async def standing_alarm(connection: DatabaseConnection, found: DetectedCondition, closed_since: int) -> Alarm | None:
+    """Return the open alarm of the condition that `found` speaks of, or else the last one it had.
+
+    That only if it closed at `closed_since` or later, and by itself.
+    """
     rows = await fetch(
-        connection, "alarms", "open_alarm", hub=found.hub, sensor=found.sensor, type=found.type, subject=found.subject
-    )
-    return alarm_of(rows[0]) if rows else None
+        connection, "alarms", "standing", hub=found.hub, sensor=found.sensor, type=found.type, subject=found.subject,
+        since=to_datetime(closed_since),
+    )  # fmt: skip
+    return alarm_of(rows[0]) if rows and not rows[0]["ended"] else None
 
 
 async def closed_alarm(connection: DatabaseConnection, found: DetectedCondition) -> Alarm | None:
@@ -123,6 +138,15 @@ async def alarm_by_id(connection: DatabaseConnection, alarm: int) -> Alarm | Non
 async def shelf_over(connection: DatabaseConnection, now: int) -> list[Alarm]:
     """Return the shelved alarms whose time is over at `now`, or that were shelved after it: the clock was set back."""
     return [alarm_of(row) for row in await fetch(connection, "alarms", "shelf_over", now=to_datetime(now))]
+
+
+async def moments_over(connection: DatabaseConnection, now: int, longest_s: float, most: int) -> list[Alarm]:
+    """Return up to `most` alarms that return or are told again at a moment that has come at `now`.
+
+    One further ahead than `longest_s` was set before the clock was set back, and counts as come.
+    """
+    rows = await fetch(connection, "alarms", "moments_over", now=to_datetime(now), longest_s=longest_s, most=most)
+    return [alarm_of(row) for row in rows]
 
 
 async def quiet_us(connection: DatabaseConnection, alarm: int, now: int) -> int:

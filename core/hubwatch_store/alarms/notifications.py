@@ -33,6 +33,8 @@ class Unrouted:
     zone: str | None
     level: int
     """The security level of its hub."""
+    is_expected: bool
+    """Whether it is of an alarm that is expected, or that came and went while it was: nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Addressed:
 async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrouted]:
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
-    names = ("alarm", "type", "priority", "hub", "zone", "level")
+    names = ("alarm", "type", "priority", "hub", "zone", "level", "is_expected")
     return [Unrouted(row["journal"], Action(row["action"]), *(row[name] for name in names)) for row in rows]
 
 

@@ -10,11 +10,12 @@ WITH taken AS (
 )
 SELECT taken.ended AS is_end, EXISTS (SELECT FROM hubwatch.alarm_detection b WHERE b.detection = d.id) AS bound,
     d.id, d.type, d.hub, d.sensor, d.subject, d.start, d."end", d.detected, d.score, d.priority, d.detector, d.version,
-    d.late, d.why, d.peak, s.zone, e.why AS end_why
+    d.late, d.why, d.peak, s.zone, e.why AS end_why, e.id IS NOT NULL AS ended_later, w.outcome AS delay
 FROM taken
 JOIN hubwatch.detections d ON d.id = taken.detection
 LEFT JOIN hubwatch.sensors s ON s.hub = d.hub AND s.sensor = d.sensor
 LEFT JOIN hubwatch.detection_ends e ON e.id = d.id
+LEFT JOIN hubwatch.alarm_delayed w ON w.detection = d.id
 ORDER BY taken.id;
 
 -- waiting: how many findings wait
@@ -33,10 +34,19 @@ UPDATE hubwatch.alarm_detection SET ended = true WHERE alarm = %(alarm)s AND NOT
 -- next_id: draw the number of a new alarm
 SELECT nextval(pg_get_serial_sequence('hubwatch.alarms', 'id')) AS id;
 
--- open_alarm: the open alarm of a condition
-SELECT * FROM hubwatch.alarms
-WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
-    AND closed IS NULL;
+-- standing: the open alarm of a condition, or else the one it had last, if that closed since a moment and no person ended it
+SELECT * FROM (
+    SELECT a.*, false AS ended FROM hubwatch.alarms a
+    WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
+        AND closed IS NULL
+    UNION ALL
+    (SELECT a.*, EXISTS (SELECT FROM hubwatch.alarm_journal j
+        WHERE j.alarm = a.id AND j.action = 'closed' AND j.note IS NOT NULL) AS ended
+    FROM hubwatch.alarms a
+    WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
+        AND closed >= %(since)s
+    ORDER BY closed DESC LIMIT 1)
+) found ORDER BY closed DESC LIMIT 1;
 
 -- closed_alarm: the closed alarm of a condition that was known to be there for all of a stretch of time
 SELECT * FROM hubwatch.alarms
@@ -52,6 +62,32 @@ SELECT a.* FROM hubwatch.alarms a
 WHERE state = 'shelved' AND (shelved_until <= %(now)s OR %(now)s + INTERVAL '1 minute' < (
     SELECT j.at FROM hubwatch.alarm_journal j WHERE j.alarm = a.id AND j.action = 'shelved' ORDER BY j.id DESC LIMIT 1))
 ORDER BY id;
+
+-- moments_over: alarms that return or are told again at a moment that has come, or that lies so far ahead that the clock was
+-- set back since
+SELECT * FROM hubwatch.alarms
+WHERE returns_at <= %(now)s OR returns_at > %(now)s + %(longest_s)s * INTERVAL '1 second'
+    OR realarm <= %(now)s OR realarm > %(now)s + %(longest_s)s * INTERVAL '1 second'
+ORDER BY priority, id LIMIT %(most)s;
+
+-- delay: let a detection wait, or (`outcome`) say that it was over before its time
+INSERT INTO hubwatch.alarm_delayed (detection, hub, since, due, outcome, decided)
+VALUES (%(detection)s, %(hub)s, %(now)s, %(due)s, %(outcome)s::text,
+    CASE WHEN %(outcome)s::text IS NULL THEN NULL ELSE %(now)s END)
+ON CONFLICT DO NOTHING;
+
+-- delayed_ended: a detection that waits has ended: it made no alarm, or has lasted long enough
+UPDATE hubwatch.alarm_delayed SET outcome = CASE WHEN %(lasted)s THEN 'alarmed' ELSE 'passed' END, decided = %(now)s
+WHERE detection = %(detection)s AND outcome IS NULL RETURNING outcome;
+
+-- delays_over: the detections that have waited long enough, or since a moment after now because the clock was set back
+UPDATE hubwatch.alarm_delayed SET outcome = 'alarmed', decided = %(now)s
+WHERE detection IN (SELECT detection FROM hubwatch.alarm_delayed
+    WHERE outcome IS NULL AND (due <= %(now)s OR since > %(now)s + INTERVAL '1 minute') ORDER BY due LIMIT %(most)s)
+RETURNING detection;
+
+-- take_again: let a detection be taken, which waited
+INSERT INTO hubwatch.alarm_inbox (detection, ended) VALUES (%(detection)s, false);
 
 -- last_entry: when something was last written about an alarm
 SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s AND action <> 'escalated' ORDER BY id DESC LIMIT 1;
@@ -77,16 +113,19 @@ DELETE FROM hubwatch.alarm_closing WHERE id = %(id)s;
 
 -- save: write an alarm as it stands now
 INSERT INTO hubwatch.alarms (id, hub, zone, sensor, type, subject, priority, state, opened, last_active, returned,
-    acknowledged, acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident, peak)
+    acknowledged, acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident, peak,
+    returns_at, realarm, unseen, latching)
 OVERRIDING SYSTEM VALUE
 VALUES (%(id)s, %(hub)s, %(zone)s, %(sensor)s, %(type)s, %(subject)s, %(priority)s, %(state)s, %(opened)s,
     %(last_active)s, %(returned)s, %(acknowledged)s, %(acknowledged_by)s, %(closed)s, %(shelved_until)s,
-    %(detections)s, %(active)s, %(why)s, %(score)s, %(late)s, %(incident)s, %(peak)s)
+    %(detections)s, %(active)s, %(why)s, %(score)s, %(late)s, %(incident)s, %(peak)s,
+    %(returns_at)s, %(realarm)s, %(unseen)s, %(latching)s)
 ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, state = excluded.state, opened = excluded.opened,
     last_active = excluded.last_active, returned = excluded.returned, acknowledged = excluded.acknowledged,
     acknowledged_by = excluded.acknowledged_by, closed = excluded.closed, shelved_until = excluded.shelved_until,
     detections = excluded.detections, active = excluded.active, why = excluded.why, score = excluded.score,
-    late = excluded.late, incident = excluded.incident, peak = excluded.peak;
+    late = excluded.late, incident = excluded.incident, peak = excluded.peak, returns_at = excluded.returns_at,
+    realarm = excluded.realarm, unseen = excluded.unseen;
 
 -- write_entry: add a line to an alarm's journal; the routes have to be asked about it
 WITH written AS (
@@ -102,13 +141,26 @@ SELECT at, action, by, from_state, to_state, note, detection, verified FROM hubw
 WHERE alarm = %(alarm)s ORDER BY id;
 
 -- list_alarms: alarms in the order in which they want attention
-SELECT * FROM hubwatch.alarms
-WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
-    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
-ORDER BY closed IS NOT NULL,
-    CASE state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    priority, opened DESC, id
+-- In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
+SELECT a.* FROM hubwatch.alarms a
+LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
+LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
+WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
+ORDER BY a.closed IS NOT NULL,
+    c.cause IS NOT NULL,
+    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
+    CASE WHEN f.hub IS NULL OR a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN
+        CASE WHEN f.hub IS NULL THEN a.priority ELSE 1 END ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN NULL ELSE a.opened END, a.opened DESC, a.id
 LIMIT %(most)s;
+
+-- floods: the hubs that are in a flood
+SELECT hub, since, presented FROM hubwatch.alarm_floods
+WHERE (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s)) ORDER BY hub;
+
+-- causes: which alarm is the cause of some alarms
+SELECT alarm, cause FROM hubwatch.alarm_causes WHERE alarm = ANY (%(alarms)s::bigint[]);
 
 -- count_alarms: how many there are of them
 SELECT count(*) AS alarms FROM hubwatch.alarms

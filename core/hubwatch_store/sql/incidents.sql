@@ -14,3 +14,23 @@ UPDATE hubwatch.incidents SET alarms = alarms + 1, opened = least(opened, %(open
 UPDATE hubwatch.incidents SET closed = %(at)s
 WHERE id = %(id)s AND closed IS NULL
     AND NOT EXISTS (SELECT FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL);
+
+-- reopen: open an incident again, because one of its alarms is open again
+UPDATE hubwatch.incidents SET closed = NULL WHERE id = %(id)s AND closed IS NOT NULL;
+
+-- one: one incident
+SELECT id, hub, opened, closed, title, alarms FROM hubwatch.incidents WHERE id = %(id)s;
+
+-- open_alarms: the alarms of an incident that are open, the most urgent first
+SELECT * FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL ORDER BY priority, id;
+
+-- list_incidents: open incidents, the most urgent first, with how many of their alarms nobody has taken
+SELECT i.id, i.hub, i.opened, i.title, i.alarms, count(a.id) AS open, min(a.priority) AS priority,
+    count(a.id) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) AS untaken,
+    array_agg(DISTINCT a.zone) FILTER (WHERE a.zone IS NOT NULL) AS zones
+FROM hubwatch.incidents i JOIN hubwatch.alarms a ON a.incident = i.id AND a.closed IS NULL
+WHERE i.closed IS NULL AND (%(hub)s::text IS NULL OR i.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR i.hub = ANY (%(seen)s))
+GROUP BY i.id
+ORDER BY count(a.id) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) = 0, min(a.priority), i.opened DESC, i.id
+LIMIT %(most)s;

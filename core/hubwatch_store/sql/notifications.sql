@@ -6,7 +6,9 @@ WITH taken AS (
     RETURNING journal
 )
 SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority, a.hub, a.zone,
-    coalesce(h.security_level, 1) AS level
+    coalesce(h.security_level, 1) AS level,
+    (j.action IN ('opened', 'repeated') AND j.to_state IN ('suppressed', 'out_of_service'))
+        OR (j.action = 'released' AND j.to_state = 'normal') AS is_expected
 FROM taken JOIN hubwatch.alarm_journal j ON j.id = taken.journal JOIN hubwatch.alarms a ON a.id = j.alarm
 LEFT JOIN hubwatch.hubs h ON h.hub = a.hub
 ORDER BY j.id;

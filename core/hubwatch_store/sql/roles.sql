@@ -101,7 +101,8 @@ GRANT USAGE ON SCHEMA hubwatch TO @views, @reader, @collector, @detectors, @alar
 GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.reading_1h, hubwatch.latest_value,
     hubwatch.rollup_state, hubwatch.hubs, hubwatch.agents, hubwatch.sensors, hubwatch.channels, hubwatch.sensor_former,
     hubwatch.detection, hubwatch.detection_ends, hubwatch.retention_evidence, hubwatch.legal_hold,
-    hubwatch.legal_hold_release, hubwatch.alarms, hubwatch.alarm_detection, hubwatch.adjudications,
+    hubwatch.legal_hold_release, hubwatch.alarms, hubwatch.alarm_journal, hubwatch.alarm_detection,
+    hubwatch.alarm_suppression, hubwatch.adjudications,
     hubwatch.notification_outbox, hubwatch.epoch, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
     hubwatch.ledger_grace, hubwatch.eviction, hubwatch.dead_letters, hubwatch.dead_frame
 TO @views;
@@ -128,7 +129,9 @@ GRANT SELECT ON
     hubwatch.doors, hubwatch.fence_sections, hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps,
     hubwatch.sensor_places, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts, hubwatch.cardholders,
     hubwatch.level_journal, hubwatch.level_scales, hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days,
-    hubwatch.false_alarms
+    hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed, hubwatch.alarm_presented, hubwatch.alarm_rate,
+    hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering, hubwatch.alarm_figures, hubwatch.alarm_causes,
+    hubwatch.alarm_floods
 TO @reader, @collector, @detectors, @alarms, @console, @operator, @maintenance;
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters TO @reader;
 
@@ -137,7 +140,7 @@ GRANT SELECT ON hubwatch.migrations, hubwatch.process_owner, hubwatch.epoch, hub
     hubwatch.sensor_former, hubwatch.device_journal, hubwatch.latest_value, hubwatch.detection, hubwatch.detection_ends,
     hubwatch.rollup_state, hubwatch.legal_holds, hubwatch.legal_hold, hubwatch.legal_hold_release, hubwatch.frame_ranges,
     hubwatch.ledger_account, hubwatch.ledger_spans, hubwatch.alarm_closing, hubwatch.alarm_detection,
-    hubwatch.notification_outbox, hubwatch.cardholder_imports
+    hubwatch.alarm_delayed, hubwatch.notification_outbox, hubwatch.cardholder_imports
 TO @collector, @detectors, @alarms, @console, @operator, @maintenance;
 GRANT INSERT, UPDATE, DELETE ON hubwatch.process_owner TO @collector, @detectors, @alarms;
 GRANT EXECUTE ON FUNCTION hubwatch.journal(text, boolean, text, text, text, jsonb)
@@ -185,6 +188,11 @@ GRANT INSERT, UPDATE ON hubwatch.alarm_detection TO @alarms, @console, @operator
 GRANT INSERT, UPDATE ON hubwatch.notification_outbox, hubwatch.notifications TO @alarms;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.alarm_escalation TO @alarms;
 GRANT UPDATE (answered) ON hubwatch.notification_outbox TO @console;
+-- What waits before it makes an alarm, what is expected, and the one thing that alarms find themselves.
+GRANT INSERT, UPDATE ON hubwatch.alarm_delayed TO @alarms;
+GRANT INSERT ON hubwatch.alarm_inbox, hubwatch.detection TO @alarms;
+GRANT INSERT ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
+GRANT UPDATE (lifted, lifted_by) ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
 -- A row that is taken FOR UPDATE asks for that right.
 GRANT UPDATE ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms;
 GRANT DELETE ON hubwatch.alarm_inbox, hubwatch.alarm_unrouted, hubwatch.alarm_closing TO @alarms;

@@ -39,7 +39,7 @@ async def list_alarms(
     with translated():
         async with parts.pool.connection() as connection:
             found = await views.listed(connection, hub=hub, closed=closed, most=most, seen=seen_by(caller.person))
-    return {"alarms": found.facts(parts.instructions), "more": found.more}
+    return {"alarms": found.facts(parts.instructions), "more": found.more, "floods": list(found.floods)}
 
 
 @router.get("/{alarm}")
@@ -66,13 +66,14 @@ async def acknowledge(
 async def shelve(
     alarm: AlarmNumber, body: ShelveBody, caller: Shelving, parts: SharedParts, response: Response
 ) -> dict[str, object]:
-    """Set an alarm aside for a time; radiation waits for a second person."""
+    """Set an alarm aside for a time; radiation, and the last sensor of a zone, wait for a second one."""
     check_duration(parts.settings.shelving, body.duration_s)
     note = parse_reason(body.note, "note")
     async with alarms.moving(parts.pool) as connection:
         change = await acts.shelve(
-            connection, caller.person, alarm, body.duration_s, note, parts.settings.login.approval_s
-        )
+            connection, caller.person, alarm, body.duration_s, note, parts.settings.login.approval_s,
+            parts.settings.shelving.critical_max_s,
+        )  # fmt: skip
     if isinstance(change, int):
         response.status_code = 202
         return {"approval": change}

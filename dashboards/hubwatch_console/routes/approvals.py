@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from hubwatch_alarms import acts
+from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.people import parse_note, parse_reason
 from hubwatch_console.access import Allowed, SharedParts
 from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
@@ -109,8 +109,11 @@ async def release_hold(hold: AlarmNumber, body: ReasonBody, caller: Releasing, p
 async def carry_out(connection: DatabaseConnection, first: Actor, second: Actor, found: Approval) -> bool:
     """Do what two persons want; return whether it is done, else whoever does it takes the approval."""
     both, why = f"{first.name} and {second.name}", found.reason
-    if found.act is UserAct.ALARM_SHELVE_RADIATION:
+    if found.act in {UserAct.ALARM_SHELVE_RADIATION, UserAct.ALARM_SHELVE_LAST}:
         await acts.shelve_as_agreed(connection, first, second, found)
+        return True
+    if found.act is UserAct.ALARM_SUPPRESS_BLIND:
+        await suppressing.expect_as_agreed(connection, first, second, found)
         return True
     if found.act is UserAct.LEVEL_LOWER and found.hub is not None:
         until = found.details.get("until")

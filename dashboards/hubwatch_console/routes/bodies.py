@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from hubwatch_core.enrolment import MOST_TOKEN_S
 from hubwatch_core.ids import is_id
 from hubwatch_core.permission import Role
+from hubwatch_store.alarms import ExpectedKind
 
 
 def _name(text: str) -> str:
@@ -168,3 +169,17 @@ class UserBody(GrantsBody):
 
     name: UserName
     full_name: Annotated[str, Field(max_length=200)] = ""
+
+
+class SuppressionBody(Body):
+    """What is expected, so that nobody is told of it."""
+
+    kind: ExpectedKind
+    hub: ShortText
+    note: LongText
+    duration_s: Annotated[float, Field(gt=0)]
+    starts: datetime | None = None
+    zone: ShortText | None = None
+    sensor: ShortText | None = None
+    types: Annotated[list[ShortText], Field(max_length=100)] = []
+    critical: bool = False
