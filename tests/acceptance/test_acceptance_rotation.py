@@ -22,7 +22,7 @@ from support.ports import free_port
 from support.rotation_rig import FIRST, SECOND, WITHIN_S, Rotation, rotation
 from support.sample_mosquitto import start_sample
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def check_account(hub: Rotation) -> None:

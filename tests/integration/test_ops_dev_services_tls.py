@@ -21,7 +21,7 @@ from support.own_nats import nats_program
 LIB = Path(__file__).parents[2] / "ops" / "dev" / "lib"
 PARTS = ("process", "pki", "mosquitto", "mosquitto_tls", "nats", "nats_tls", "clients")
 BOTH = "mosquitto_tls nats_tls"
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 
 
 def shell(services: Path, lines: str) -> subprocess.CompletedProcess[str]:

@@ -65,13 +65,13 @@ class Children:
         return (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
 
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, env: dict[str, str] | None = None, within_s: float = 60) -> subprocess.CompletedProcess[str]:
     """Run a `hubwatch` command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "hubwatch_ops", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=within_s,
         check=False,
         env={**os.environ, **(env or {})},
     )

@@ -28,7 +28,8 @@ from support.ports import free_port
 from support.proxy import Proxy
 
 AGENT = "gate-7"
-WITHIN_S = 60.0
+FRAMES_PER_S = 20.0
+WITHIN_S = 120.0
 FIRST, SECOND = "first password of ours", "second password of ours"
 
 
@@ -76,7 +77,7 @@ class Rotation:
 
     def done(self, *command: str) -> None:
         """Run a command that must succeed."""
-        ended = run(*command)
+        ended = run(*command, within_s=WITHIN_S)
         assert ended.returncode == 0, ended.stderr + ended.stdout
 
     def end_database_sessions(self) -> None:
@@ -155,6 +156,7 @@ signatures = "require"
             str(self.folder / "spool"),
             str(self.journal),
             protocol="3.1.1" if self.protocol == "3.1.1" else "5",
+            frames_per_s=FRAMES_PER_S,
             identity=str(self.identity.folder),
         )
         command = [sys.executable, "-m", "support.chaos_agent", json.dumps(asdict(orders))]
