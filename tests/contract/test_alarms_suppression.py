@@ -272,3 +272,16 @@ async def test_record_made_after_now_is_over_because_the_clock_was_set_back(
     hands.detect(seen(1))
     await mover.round()
     assert states(hands) == {"fence-1": "unacknowledged"}
+
+
+async def test_acts_that_lie_ahead_since_the_clock_was_set_back_are_no_burst(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    for _ in range(BURST_LEAST):
+        await expect(pool, WORKS)
+    hands.rows("UPDATE alarm_suppression SET made = now() + INTERVAL '1 hour' RETURNING id")
+    await mover.round()
+    assert hands.alarms() == []
+    hands.rows("UPDATE alarm_suppression SET made = now() RETURNING id")
+    await mover.round()
+    assert [row["type"] for row in hands.alarms()] == [BURST]

@@ -7,7 +7,9 @@ CREATE VIEW hubwatch.alarm_presented AS
 SELECT j.id, j.at, j.alarm, a.hub, a.zone, a.sensor, a.type, a.priority, j.action
 FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
 WHERE j.action IN ('opened', 'raised', 'recurred', 'shelf_expired', 'released', 'realarmed')
-    AND j.to_state NOT IN ('suppressed', 'out_of_service', 'normal');
+    AND j.to_state NOT IN ('suppressed', 'out_of_service', 'normal')
+    -- What lies after now is from before the clock was set back: it is of no hour that can be counted yet.
+    AND j.at <= now() + INTERVAL '1 minute';
 
 -- Alarms presented in each hour of each hub; an hour without one has no row.
 CREATE VIEW hubwatch.alarm_rate AS
@@ -28,6 +30,7 @@ SELECT hub, alarm, sensor, type, max(within_minute) AS within_minute, min(at) AS
             AS within_minute
     FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
     WHERE j.action IN ('opened', 'repeated', 'recurred', 'reopened', 'raised') AND j.at > now() - INTERVAL '24 hours'
+        AND j.at <= now() + INTERVAL '1 minute'
 ) seen WHERE within_minute >= 3 GROUP BY hub, alarm, sensor, type;
 
 -- The figures of the last 24 hours, a row for each hub that has agents or alarms. Shares are of 144 periods of ten minutes.
@@ -41,7 +44,7 @@ WITH presented AS (
     SELECT a.hub, extract(epoch FROM j.at - (SELECT max(o.at) FROM hubwatch.alarm_journal o WHERE o.alarm = j.alarm
         AND o.id < j.id AND o.action IN ('opened', 'raised', 'recurred', 'shelf_expired', 'released'))) AS seconds
     FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
-    WHERE j.action = 'acknowledged' AND j.at > now() - INTERVAL '24 hours'
+    WHERE j.action = 'acknowledged' AND j.at BETWEEN now() - INTERVAL '24 hours' AND now() + INTERVAL '1 minute'
 )
 SELECT h.hub,
     (SELECT count(*) FROM presented p WHERE p.hub = h.hub) / 24.0 AS per_hour,

@@ -41,11 +41,13 @@ SELECT * FROM hubwatch.alarms
 WHERE closed IS NULL AND (hub = ANY (%(hubs)s) OR state IN ('suppressed', 'out_of_service')) ORDER BY priority, id;
 
 -- bursts: the hubs where many alarms were set aside in a short time, unless that was told in that time
+-- What lies after now is from before the clock was set back, and is told no second time.
 SELECT hub, count(*) AS acts, min(at) AS first FROM (
     SELECT a.hub, j.at FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
-    WHERE j.action = 'shelved' AND j.at > %(since)s
+    WHERE j.action = 'shelved' AND j.at > %(since)s AND j.at <= clock_timestamp() + INTERVAL '1 minute'
     UNION ALL
-    SELECT hub, made FROM hubwatch.alarm_suppression WHERE made > %(since)s
+    SELECT hub, made FROM hubwatch.alarm_suppression
+    WHERE made > %(since)s AND made <= clock_timestamp() + INTERVAL '1 minute'
 ) act
 GROUP BY hub HAVING count(*) >= %(least)s AND NOT EXISTS (SELECT FROM hubwatch.detection d
     WHERE d.hub = act.hub AND d.type = %(type)s AND d.start > %(since)s)
