@@ -24,8 +24,7 @@ from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
-from hubwatch_store.alarms import Claimed, notifications
-from hubwatch_store.alarms.notifications import Carried
+from hubwatch_store.alarms import Carried, Claimed, notifications
 from hubwatch_store.database import Pool
 
 LEASE_MARGIN_S = 5.0

@@ -15,10 +15,11 @@ from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
 from hubwatch_store.alarms.incidents import NearbyAlarm, OpenIncident
-from hubwatch_store.alarms.notifications import Claimed, Telling, Unrouted
+from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrouted
 
 __all__ = [
     "Adjudicated",
+    "Carried",
     "Claimed",
     "ExpectedAlarms",
     "ExpectedKind",
