@@ -32,7 +32,9 @@ SETTINGS = frozenset(
     }
 )
 """Tables that have rows as soon as they are migrated; everywhere else a row means that the database is in use."""
-_REPLACED = SETTINGS | {"role_hubs", "role_limits"}
+_LEFT = frozenset({"locks"})
+"""The same rows in every database, and a restore holds some of them itself."""
+_REPLACED = (SETTINGS | {"role_hubs", "role_limits"}) - _LEFT
 """Also what `hubwatch db roles` has put there; the backup's rows take the place of them."""
 
 
@@ -90,7 +92,7 @@ def _check_target(connection: Connection[Any], known: Sequence[Migration]) -> No
 
 def _check_empty(connection: Connection[Any]) -> None:
     for name, _ in connection.execute(queries("backup")["tables"]).fetchall():
-        if name not in _REPLACED:
+        if name not in _REPLACED | _LEFT:
             query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(_table(name))
             if connection.execute(query).fetchall()[0][0]:
                 raise Permanent(f"the database is not empty: {name} has rows; restore into a new database")
@@ -106,6 +108,8 @@ def _load(connection: Connection[Any], file: zipfile.ZipFile, manifest: Manifest
     for name in _REPLACED & kinds.keys():
         connection.execute(sql.SQL("DELETE FROM {}").format(_table(name)))
     for table in manifest.tables:
+        if table.name in _LEFT:
+            continue
         if kinds[table.name] == "p" and table.spans:
             columns = [list(column) for column in zip(*table.spans, strict=True)]
             connection.execute(queries("backup")["partitions"], (table.name, *columns))
