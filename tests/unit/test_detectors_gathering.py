@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -59,7 +59,7 @@ Sent = tuple[float, float, str, tuple[Series | Event, ...]]
 """When a frame is sent and received, by whom, and what is in it."""
 
 
-def told(inventories: dict[str, tuple[Sensor, ...]], frames: Sequence[Sent], together: int) -> list[Saved]:
+def told(inventories: Mapping[str, tuple[Sensor, ...]], frames: Sequence[Sent], together: int) -> list[Saved]:
     """Return what is remembered of the frames of several agents."""
     bench = EngineBench()
     for agent, inventory in inventories.items():
