@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubwatch_alarms.oncall.rota import WEEK_US, Hole, OnCall, Rota, PersonSpan, local_us, zone_text
+from hubwatch_alarms.oncall.rota import WEEK_US, Hole, OnCall, PersonSpan, Rota, local_us, zone_text
 from hubwatch_core.clock import SECOND_US, to_datetime, to_us
 
 HOUR_US = 3600 * SECOND_US
