@@ -172,18 +172,6 @@ class Detector(_Remembering[Memory], ABC):
         """
         return True
 
-    def is_alone(self, sensor: Sensor) -> bool:
-        """Return whether the order between what this sensor says and what others say counts for nothing, in a detector
-        of a whole hub: then several chunks of it may be given as one, after what came from others meanwhile.
-
-        Asked as `looks_at`.
-        """
-        return False
-
-    def matters_to_others(self, chunk: Chunk) -> bool:
-        """Return whether what a sensor says that is not alone may count for one that is, so that the order counts."""
-        return False
-
     def due(self) -> int:
         """Return when `advance` has something to judge next (µs, event time), unless `update` comes before.
 

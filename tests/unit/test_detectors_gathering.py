@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
 import pytest
 
-from hubwatch_core.wire import Channel, Clear, Detection, Event, Frame, Sensor, Series
-from hubwatch_core.words import ChannelKind
-from hubwatch_detectors.binary import decode
+from hubwatch_core.wire import Clear, Detection, Frame
 from hubwatch_detectors.contract import Finding
 from hubwatch_detectors.engine import Saved
-from hubwatch_detectors.engine.instance import Envelope
-from hubwatch_detectors.radiation.area import AreaMemory
 from support.detectors_engine import EngineBench, event, series
-from support.detectors_hub import AREA, DOOR, FENCES, HUB, MAST, at, birth
+from support.detectors_hub import DOOR, FENCES, HUB, at, birth
 from support.detectors_stories import SITE, attacked
 
 
@@ -53,58 +49,6 @@ def test_backlog_and_lost_sight_among_them_change_nothing(together: int) -> None
     plain, remembered = judged(mixed, 1)
     assert len(plain) > 10
     assert judged(mixed, together) == (plain, remembered)
-
-
-Sent = tuple[float, float, str, tuple[Series | Event, ...]]
-"""When a frame is sent and received, by whom, and what is in it."""
-
-
-def told(inventories: Mapping[str, tuple[Sensor, ...]], frames: Sequence[Sent], together: int) -> list[Saved]:
-    """Return what is remembered of the frames of several agents."""
-    bench = EngineBench()
-    for agent, inventory in inventories.items():
-        bench.birth(-200, inventory, agent)
-    for first, last in pairwise([*range(0, len(frames), together), len(frames)]):
-        if together > 1:
-            bench.engine.gather()
-        for sent, received, agent, items in frames[first:last]:
-            bench.send(sent, *items, agent=agent, received=received)
-        bench.found += bench.engine.settle()
-    return sorted(bench.saved())
-
-
-GAUGE = msgspec.structs.replace(AREA, channels=[Channel("rain_rate", "mm/h", period_us=1_000_000)])
-"""A gauge that another agent reads, under the name of the monitor."""
-
-
-@pytest.mark.parametrize("together", [3, 40, 400])
-@pytest.mark.parametrize("gauge", [MAST, GAUGE], ids=["apart", "of the monitor"])
-def test_rain_counts_for_monitors_as_if_each_frame_were_judged_alone(gauge: Sensor, together: int) -> None:
-    """The clock of the gauge's agent is two minutes slow: a minute of rain is over just as monitors ask for it."""
-    frames: list[Sent] = []
-    for t in range(400):
-        frames.append((t + 1, t + 1, "gate-7", (series("area-1", "gamma", t, float(19 + t % 3)),)))
-        frames.append((t - 119, t + 1, "gate-8", (series(gauge.sensor, "rain_rate", t - 120, 5.0 + t // 60),)))
-    agents = {"gate-7": (AREA,), "gate-8": (gauge,)}
-    plain = told(agents, frames, 1)
-    (area,) = [each for each in plain if each.key.detector == "radiation_area"]
-    blocks = decode(decode(area.state, Envelope).state, AreaMemory).monitors["area-1"].background.waiting
-    assert len({each.rain for each in blocks}) > 3
-    assert told(agents, frames, together) == plain
-
-
-def test_door_of_two_agents_is_followed_in_the_order_in_which_they_speak() -> None:
-    lock = Channel("lock", "1", ChannelKind.STATE, 200_000)
-    frames: list[Sent] = []
-    for t in range(60):
-        grant = (event("door-1", t, "access.granted", "badge:7"),) if t % 10 == 2 else ()
-        opened = float(t % 20 == 3)
-        frames.append((t + 1, t + 1, "gate-8", (series("door-1", "lock", t, 0.0), *grant)))
-        frames.append((t + 1.1, t + 1.1, "gate-7", (series("door-1", "position", t, *[opened] * 5),)))
-    agents = {"gate-7": (DOOR,), "gate-8": (msgspec.structs.replace(DOOR, channels=[lock]),)}
-    plain = told(agents, frames, 1)
-    assert "expected" in {each.key.detector for each in plain}
-    assert told(agents, frames, 30) == plain
 
 
 def test_nothing_is_judged_before_it_is_settled_unless_it_is_due() -> None:

@@ -92,9 +92,7 @@ class Concentration(msgspec.Struct):
         if value != self.value or not self.last:
             self.still = t
         self.last, self.value = t, value
-        self.recent.append(float(f"{value:.5g}"))
-        if len(self.recent) > most:
-            del self.recent[0]
+        self.recent = [*self.recent, float(f"{value:.5g}")][-most:]
 
     def fault(self, unit: str, resolution: float | None, dead_us: int) -> str | None:
         """Return what says that the sensor no longer measures; None for nothing."""

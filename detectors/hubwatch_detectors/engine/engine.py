@@ -58,13 +58,13 @@ class Engine:
         self._blind_us = round(rules.engine.blind_after_s * SECOND_US)
         self._late_us = round(rules.engine.late_after_s * SECOND_US)
         self._left_out = LeftOut(round(rules.engine.max_future_s * SECOND_US))
-        self._owners = Owners(rules.engine.shared_after_s)
-        self._router = Router(rules.specs, rules.configs, rules.site, self._owners.judged)
+        self._router = Router(rules.specs, rules.configs, rules.site)
         self._factory = AgentFactory(rules.specs, rules.configs)
         self._agents: dict[str, dict[str, WatchedAgent]] = {}
         self._changed_agents: set[tuple[str, str]] = set()
         self._clocks: dict[str, int] = {}
         self._ticked: dict[str, int] = {}
+        self._owners = Owners(rules.engine.shared_after_s)
         self._taken = Taken(MAX_TAKEN)
         self._journal: dict[str, int] = {}
         """The last entry of the journal of devices that was followed, by hub."""

@@ -75,8 +75,6 @@ class Instance:
     waiting: Waiting | None = None
     asks: bool = False
     """Whether its detector says when it is due."""
-    gathered: dict[str, Waiting] = field(default_factory=dict)
-    """Of a whole hub: by sensor that is alone for it, what waits."""
 
     def __post_init__(self) -> None:
         self.patience_us = round(self.spec.patience_s * SECOND_US) if self.key.lane == LIVE else 0
@@ -86,28 +84,9 @@ class Instance:
         """Let the detector take what a sensor said: at once, or with what comes next if it is patient."""
         return self.update(chunk) if self.waiting is None else self.waiting.give(chunk)
 
-    def gathers(self, sensor: str) -> Waiting:
-        """Return where chunks of a sensor that is alone for it may wait."""
-        if sensor not in self.gathered:
-            self.gathered[sensor] = Waiting.of_one(self)
-        return self.gathered[sensor]
-
-    def gathers_no_more(self, sensor: str) -> list[Finding]:
-        """Let the detector take what waits of a sensor, of which nothing more will."""
-        waiting = self.gathered.pop(sensor, None)
-        return waiting.flush() if waiting is not None else []
-
-    @property
-    def waits(self) -> bool:
-        """Return whether something may wait for it."""
-        return self.waiting is not None or bool(self.gathered)
-
     def flush(self) -> list[Finding]:
         """Let the detector, and those that are as patient with the sensor, take what waits for it."""
-        found = [] if self.waiting is None else self.waiting.flush()
-        for each in self.gathered.values():
-            found += each.flush()
-        return found
+        return [] if self.waiting is None else self.waiting.flush()
 
     @property
     def next(self) -> int:
@@ -127,7 +106,7 @@ class Instance:
 
     def advance(self, now: int) -> list[Finding]:
         """Let the detector take what waits and judge what did not come up to `now` (µs, event time)."""
-        before = self.flush() if self.waits else []
+        before = self.flush() if self.waiting is not None else []
         self.changed = True
         try:
             found = self.detector.advance(now)

@@ -6,7 +6,7 @@ ones, where the backlog comes, and fresh ones that know what they had learned ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,17 +35,10 @@ _log = get_logger("detectors")
 class Router:
     """All detector instances of one engine, and the way from a sensor to them."""
 
-    def __init__(
-        self,
-        specs: Iterable[Spec[Any]],
-        configs: Mapping[str, DetectorConfig],
-        site: Site,
-        judged: Callable[[str, str], Collection[str]],
-    ) -> None:
-        """Begin without instances; `judged` tells the agents whose word counts of a sensor of a hub."""
+    def __init__(self, specs: Iterable[Spec[Any]], configs: Mapping[str, DetectorConfig], site: Site) -> None:
         judging = (spec for spec in specs if spec.scope is not Scope.AGENT and configs[spec.name].enabled)
         self._specs = {spec.name: spec for spec in judging}
-        self._configs, self._site, self._judged = configs, site, judged
+        self._configs, self._site = configs, site
         self._all: dict[InstanceKey, Instance] = {}
         self._driven_by_hub: dict[str, dict[InstanceKey, Instance]] = {}
         self._routes: dict[str, dict[tuple[str, str], SensorRoute]] = {}
@@ -69,34 +62,18 @@ class Router:
         route = self._routes.get(chunk.hub, _NO_ROUTES).get((chunk.agent, chunk.sensor.sensor))
         if route is None:
             route, found = self._find_route(chunk.hub, chunk.agent, chunk.sensor, clock)
-        if news := self._gather(chunk, route) if self._gathers else self._judge_own(chunk, route):
-            found += news
-        if news := self._judge_of_hub(chunk if chunk.last <= received else chunk.not_after(received), route):
-            found += news
-        return found
-
-    def _gather(self, chunk: Chunk, route: SensorRoute) -> list[Finding]:
-        self._gathered[route.gathered] = chunk.hub, chunk.agent
-        found = route.gathered.give(chunk, GATHERED_US)
-        if (due := route.gathered.due) == NEVER:
-            route.time.due = ALWAYS  # it was given on, and anything may have become due
-        elif due < route.time.due:
-            route.time.due = due
-        return found
-
-    def _judge_of_hub(self, chunk: Chunk, route: SensorRoute) -> list[Finding]:
-        """Let the instances of the whole hub judge; those for which the sensor is alone may gather it."""
-        found: list[Finding] = []
-        for waiting in route.alone:
-            # The first chunk of a sensor is given at once: the order in which sensors became known is remembered.
-            more_us = GATHERED_US if self._gathers and waiting.has_given else 0
-            if more_us:
-                self._gathered[waiting] = chunk.hub, chunk.agent
-            if news := waiting.give(chunk, more_us):
+        if self._gathers:
+            self._gathered[route.gathered] = chunk.hub, chunk.agent
+            if news := route.gathered.give(chunk, GATHERED_US):
                 found += news
-        for instance in route.hubs + route.of_events if chunk.events else route.hubs:
-            if instance.gathered and instance.detector.matters_to_others(chunk):
-                found += instance.flush()
+            # Where it was given on, anything may have become due.
+            route.time.due = min(route.time.due, route.gathered.due) if route.gathered.due != NEVER else ALWAYS
+        else:
+            found += self._judge_own(chunk, route)
+        hubs = route.hubs + route.of_events if chunk.events else route.hubs
+        if hubs and chunk.last > received:
+            chunk = chunk.not_after(received)
+        for instance in hubs:
             if news := instance.give(chunk):
                 found += news
         return found
@@ -187,8 +164,6 @@ class Router:
         found: list[Finding] = []
         for each in self._of_sensor(hub, name):
             found += each.flush() + self._close(each, now, why)
-        for each in self._driven_by_hub.get(hub, {}).values():
-            found += each.gathers_no_more(name)
         self._waiting.pop((hub, name), None)
         return found
 
@@ -234,8 +209,8 @@ class Router:
         self.forget_routes(hub)
 
     def flush(self, hub: str) -> list[Finding]:
-        """Give the instances of a hub what waits for them."""
-        waiting = [each for each in self._all.values() if each.waits and each.key.hub == hub]
+        """Give patient instances of a hub what waits for them."""
+        waiting = [each for each in self._all.values() if each.waiting is not None and each.key.hub == hub]
         return [finding for each in waiting for finding in each.flush()]
 
     def changes(self, hub: str) -> tuple[list[Saved], list[InstanceKey]]:
@@ -283,7 +258,7 @@ class Router:
 
     def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
         found: list[Finding] = []
-        route = SensorRoute([], self._waiting_for(hub, sensor.sensor, 0), [], [], [], [], self._time(hub, agent))
+        route = SensorRoute([], self._waiting_for(hub, sensor.sensor, 0), [], [], [], self._time(hub, agent))
         meaning = meaning_of(sensor)
         for key in self._keys(hub, sensor):
             instance, news = self._of_meaning(key._replace(lane=LIVE), meaning if key.sensor else {}, clock)
@@ -293,7 +268,7 @@ class Router:
             if key.sensor:
                 route.time.instances.append(instance)
             if not key.sensor:
-                found += self._of_hub(route, instance, sensor)
+                (route.of_events if instance.spec.events_only else route.hubs).append(instance)
             elif instance.patience_us:
                 waiting = self._waiting_for(hub, sensor.sensor, instance.patience_us)
                 waiting.join(instance)
@@ -306,19 +281,6 @@ class Router:
         route.time.due = ALWAYS
         self._routes.setdefault(hub, {})[agent, sensor.sensor] = route
         return route, found
-
-    def _of_hub(self, route: SensorRoute, instance: Instance, sensor: Sensor) -> list[Finding]:
-        """Let an instance of the whole hub be given what a sensor says."""
-        if instance.spec.events_only:
-            route.of_events.append(instance)
-            return []
-        # Of a sensor that several agents read, each has channels of its own, and the order between them counts.
-        is_of_one = len(self._judged(instance.key.hub, sensor.sensor)) == 1
-        if is_of_one and not instance.patience_us and instance.detector.is_alone(sensor):
-            route.alone.append(instance.gathers(sensor.sensor))
-            return []
-        route.hubs.append(instance)
-        return instance.gathers_no_more(sensor.sensor)
 
     def _waiting_for(self, hub: str, name: str, patience_us: int) -> Waiting:
         """Return where chunks of a sensor wait for instances that are as patient."""

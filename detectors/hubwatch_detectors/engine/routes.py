@@ -45,14 +45,12 @@ class SensorRoute(NamedTuple):
     """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub.
 
     Those of its own that are patient are behind what is `waiting` for them, and all of them behind what is `gathered`.
-    For some of the whole hub the sensor is `alone`, and each of them gathers by itself. What looks only at events is
-    apart.
+    What looks only at events is apart.
     """
 
     own: list[Instance]
     gathered: Waiting
     waiting: list[Waiting]
-    alone: list[Waiting]
     hubs: list[Instance]
     of_events: list[Instance]
     time: AgentTime

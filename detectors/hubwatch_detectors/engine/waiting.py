@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from hubwatch_core.wire import Sensor
 from hubwatch_detectors.chunk import Chunk, joined
 from hubwatch_detectors.contract import NEVER, Finding, Spec
 
@@ -31,7 +30,7 @@ class Patient(Protocol):
 class Waiting:
     """Chunks of one sensor, and the instances that they wait for."""
 
-    __slots__ = ("_after", "_before", "_chunks", "_instances", "_last", "_patience_us", "_watching", "due", "has_given")
+    __slots__ = ("_after", "_before", "_chunks", "_instances", "_last", "_patience_us", "due")
 
     def __init__(self, patience_us: int, before: Waiting | None = None) -> None:
         """Begin with nothing; what waits `before` it comes here then."""
@@ -42,25 +41,15 @@ class Waiting:
         self._chunks: list[Chunk] = []
         self._instances: dict[str, Patient] = {}
         """By detector."""
-        self._watching: tuple[Sensor, list[Patient]] | None = None
-        """Those of them that watch the sensor, by its entry that was met last."""
         self._last = 0
         """The latest of what waits (µs)."""
         self.due = NEVER
         """When what waits is to be given at the latest (µs, event time)."""
-        self.has_given = False
 
     def join(self, instance: Patient) -> None:
         """Let an instance be given what waits; it takes the place of the one of the same detector."""
-        self._instances[instance.spec.name], self._watching = instance, None
+        self._instances[instance.spec.name] = instance
         instance.waiting = self
-
-    @classmethod
-    def of_one(cls, instance: Patient) -> Waiting:
-        """Return what waits of one sensor for an instance of the whole hub, which has others too."""
-        waiting = cls(0)
-        waiting._instances[instance.spec.name] = instance
-        return waiting
 
     def give(self, chunk: Chunk, more_us: int = 0) -> list[Finding]:
         """Take what a sensor said, and give all of it to the detectors when it is time, or `more_us` after that."""
@@ -77,18 +66,14 @@ class Waiting:
         return found + self._judge() if self._chunks else found
 
     def _judge(self) -> list[Finding]:
-        chunk, self._chunks, self.due, self.has_given = joined(self._chunks), [], NEVER, True
-        if self._watching is None or self._watching[0] is not chunk.sensor:
-            # Agents may share a sensor, each with channels of its own.
-            watching = [each for each in self._instances.values() if each.spec.watches(chunk.sensor)]
-            self._watching = chunk.sensor, watching
+        chunk, self._chunks, self.due = joined(self._chunks), [], NEVER
         found: list[Finding] = []
-        for instance in self._watching[1]:
-            if news := instance.update(chunk):
-                found += news
+        for instance in self._instances.values():
+            # Agents may share a sensor, each with channels of its own.
+            if instance.spec.watches(chunk.sensor):
+                found += instance.update(chunk)
         for each in self._after:
-            if news := each.give(chunk):
-                found += news
+            found += each.give(chunk)
         return found
 
     def _goes_on_with(self, chunk: Chunk) -> bool:

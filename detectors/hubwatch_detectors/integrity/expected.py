@@ -126,10 +126,6 @@ class NotHappened(Detector[ExpectedMemory]):
         """Return whether a sensor is a step of a lane, a door, or a portal."""
         return sensor.sensor in self._steps or sensor.kind in {SensorKind.ACCESS, SensorKind.RADIATION_PORTAL}
 
-    def is_alone(self, sensor: Sensor) -> bool:
-        """Return whether a sensor is no step of a lane."""
-        return sensor.sensor not in self._steps
-
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)

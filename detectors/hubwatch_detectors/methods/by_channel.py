@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from hubwatch_core.wire import Channel, Sensor
+from hubwatch_core.wire import Channel
 from hubwatch_core.words import ChannelKind
 from hubwatch_detectors.chunk import Chunk
 from hubwatch_detectors.contract import NEVER, Detector, Finding
@@ -24,8 +24,6 @@ class ChannelDetector(Detector[Memory], Generic[Memory, Entry]):
     kinds: ClassVar[frozenset[ChannelKind]] = frozenset(ChannelKind)
     """The channels that are followed."""
     max_channels: ClassVar[int] = 64
-    _followed: tuple[Sensor, dict[str, Channel]] | None = None
-    """The entry of the sensor that was met last, and its channels that are followed."""
 
     @property
     @abstractmethod
@@ -38,10 +36,8 @@ class ChannelDetector(Detector[Memory], Generic[Memory, Entry]):
 
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow every channel of the inventory."""
-        if self._followed is None or self._followed[0] is not chunk.sensor:
-            followed = {each.name: each for each in chunk.sensor.channels if each.kind in self.kinds}
-            self._followed = chunk.sensor, followed
-        channels, entries, found = self._followed[1], self.entries, list[Finding]()
+        channels = {each.name: each for each in chunk.sensor.channels if each.kind in self.kinds}
+        entries, found = self.entries, list[Finding]()
         for name in chunk.newcomers(entries):
             if name in channels and len(entries) < self.max_channels:
                 entries[name] = self.entry()  # type: ignore[assignment]  # a class cannot name its own parameter

@@ -97,14 +97,6 @@ class RadiationArea(Detector[AreaMemory]):
                 found += self._counts(monitor, name, channel, each)
         return found
 
-    def is_alone(self, sensor: Sensor) -> bool:
-        """Return whether a sensor is a monitor: what counts for it of others is the rain of minutes that are over."""
-        return sensor.kind is SensorKind.RADIATION_AREA and all(each.name != "rain_rate" for each in sensor.channels)
-
-    def matters_to_others(self, chunk: Chunk) -> bool:
-        """Return whether a minute of rain is over with what a gauge says."""
-        return any(self.memory.rain.closes(each.t[-1]) for each in chunk.columns if each.channel == "rain_rate")
-
     def _rained(self, column: Column) -> None:
         for t, value in zip(column.t, column.x, strict=True):
             self.memory.rain.add(t, value)

@@ -77,7 +77,7 @@ class AreaBackground(msgspec.Struct):
     @property
     def rate(self) -> float:
         """Counts a sample; 0 when nothing is learned."""
-        return (self.counted + 0.5 * self.dispersion) / self.exposure if self.exposure else 0.0
+        return self.known / self.exposure if self.exposure else 0.0
 
     @property
     def known(self) -> float:

@@ -32,10 +32,6 @@ class LastingRain(msgspec.Struct):
             self._close()
             self.minute, self.rate = minute, rate
 
-    def closes(self, t: int) -> bool:
-        """Return whether a minute is over with what a gauge says at `t` (µs)."""
-        return t // MINUTE_US > self.minute
-
     def lasting(self, t: int) -> float:
         """Return the lasting rain (mm/h) as it was known some minutes before `t` (µs)."""
         due = t // MINUTE_US - SETTLED_MIN

@@ -101,10 +101,6 @@ class Screening(Detector[ScreeningMemory]):
         """Return whether a sensor is a scanner, or before one in its lane."""
         return sensor.kind is SensorKind.SCREENING or sensor.sensor in self._after
 
-    def is_alone(self, sensor: Sensor) -> bool:
-        """Return whether a sensor is a scanner that comes after none in a lane, and before none."""
-        return sensor.sensor not in self._steps and sensor.sensor not in self._after
-
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)
