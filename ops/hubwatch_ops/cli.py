@@ -26,6 +26,7 @@ EXTRA_OF = {
     "numpy": "collector",
     "nats": "collector",
     "cryptography": "collector",
+    "aiosmtplib": "alarms",
     "pandas": "history",
     "pyarrow": "history",
     "scipy": "history",

@@ -8,6 +8,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from hubwatch_alarms.metrics import AlarmMetrics
+from hubwatch_alarms.oncall.heartbeat import DeadMan, HeartbeatSection, Work
+from hubwatch_core.health import Health
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "alarms.md"
 
@@ -15,6 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "alarms.md"
 def test_page_lists_every_metric_with_its_labels_and_no_other() -> None:
     registry = CollectorRegistry()
     made = AlarmMetrics(registry)
+    DeadMan(HeartbeatSection(url="http://127.0.0.1:9/"), Health(), Work(), registry)
     described = {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
     listed = dict(
         re.findall(r"^\| `(hubwatch_alarms_\w+)(?:\{([^}]*)\})?`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -21,7 +21,9 @@ from hubwatch_store.upkeep.unexplained_gaps import UNEXPLAINED_GAP
 
 OF_DETECTORS = {type_ for spec in TABLE for type_ in spec.types}
 OF_THE_ENGINE = {FAILED, SENSOR_TWICE, AGENT_TWICE}
-OF_THE_STORE = {told.type for told in TOLD.values()} | {FRAMES_REFUSED, UNEXPLAINED_GAP}
+REVOCATION_ASKED = "integrity.revocation_asked"
+"""What the database itself finds: somebody has asked for an agent to be revoked (migration 0130)."""
+OF_THE_STORE = {told.type for told in TOLD.values()} | {FRAMES_REFUSED, UNEXPLAINED_GAP, REVOCATION_ASKED}
 
 
 def own(folder: Path, text: str) -> Path:

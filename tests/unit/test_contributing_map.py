@@ -248,7 +248,10 @@ def test_route_is_a_file_an_import_and_a_line(copy: Copy) -> None:
     copy.add("alarms/hubwatch_alarms/notify/horn.py", ROUTE)
     copy.change(
         "alarms/hubwatch_alarms/notify/table.py",
-        ("from hubwatch_alarms.notify import log, webhook", "from hubwatch_alarms.notify import horn"),
+        (
+            "from hubwatch_alarms.notify import cap, log, services, siren, smtp, webhook",
+            "from hubwatch_alarms.notify import horn",
+        ),
         ("    log.LogRouteSection  # one line a kind of route", "    | horn.HornSection"),
     )
     copy.run("-c", USE_ROUTE)

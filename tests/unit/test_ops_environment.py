@@ -26,7 +26,18 @@ def _sections_of(model: type[Section]) -> set[str]:
 
 def test_sections_are_those_of_all_components_and_of_the_hubs_file() -> None:
     models: list[type[Section]] = [AgentSettings, CollectorSettings, DetectorsSettings, AlarmsSettings, ConsoleSettings]
-    assert set().union(*map(_sections_of, models)) | {"collector", "detectors", "alarms", "enrolment"} == sections()
+    assert (
+        set().union(*map(_sections_of, models))
+        | {
+            "collector",
+            "detectors",
+            "alarms",
+            "console",
+            "enrolment",
+            "backup",
+        }
+        == sections()
+    )
 
 
 @pytest.mark.parametrize(
