@@ -10,7 +10,7 @@ from hubwatch_alarms.triggers import Aside
 from hubwatch_core.alarm import never_folded
 from hubwatch_core.clock import clock_text, to_us
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, OpenCause
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, OpenCause, expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,10 @@ class Expectations:
 
     def aside(self, place: Place) -> Aside | None:
         """Return why an alarm is expected, None when it is not: out of service goes before works, and these before
-        what is so by design.
+        what is so by design. That much is set aside is never expected.
         """
+        if place.type == expected.BURST:
+            return None
         for kind, state in _STATES:
             for record in self.records:
                 if record.kind is kind and _covers(record, place):

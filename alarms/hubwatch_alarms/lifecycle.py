@@ -29,6 +29,8 @@ from hubwatch_alarms.triggers import (
 from hubwatch_core.alarm import (
     SET_ASIDE,
     SYSTEM,
+    TOLD,
+    WAITING,
     Action,
     Alarm,
     DetectedCondition,
@@ -46,8 +48,6 @@ NORMAL = AlarmState.NORMAL
 SHELVED = AlarmState.SHELVED
 SUPPRESSED = AlarmState.SUPPRESSED
 OUT_OF_SERVICE = AlarmState.OUT_OF_SERVICE
-WAITING = frozenset({UNACKNOWLEDGED, RETURNED})
-"""States in which nobody has taken the alarm and somebody should."""
 
 QUIET_US = 5 * 60 * SECOND_US
 """A condition that comes back after this long is told again. Our choice: the group_interval default of Alertmanager,
@@ -56,11 +56,6 @@ long enough that a chattering contact (three times a minute and more) is told on
 CHATTER_US = 60 * 60 * SECOND_US
 """For how long after somebody acknowledged an alarm its condition may come and go without being told again. Our choice:
 short enough that whoever has it is still on shift."""
-
-TOLD = frozenset(
-    {Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED}
-)
-"""What people are told of; from then on counts the time until they are told again."""
 
 Moved = tuple[Alarm, tuple[JournalEntry, ...]]
 

@@ -130,7 +130,7 @@ class Mover:
         for alarm in await expected.reconsidered(connection, sorted(self._expected.hubs())):
             trigger = self._reconsidered(alarm, now)
             if trigger is not None and len(changes) < BATCH:
-                changes.append(await apply(connection, alarm, trigger, rules=self._priorities.rules(alarm.type)))
+                changes.append(await self._apply(connection, alarm, trigger))
         return changes
 
     def _reconsidered(self, alarm: Alarm, now: int) -> Trigger | None:
@@ -237,6 +237,7 @@ class Mover:
         end = Unwatched if wish.keep_unacknowledged else Close
         changes = [await self._apply(connection, alarm, end(now, wish.by, wish.reason)) for alarm in found]
         if len(found) < BATCH:
+            await delays.drop(connection, wish, now)
             await closing.done(connection, wish)
         return changes
 
@@ -255,11 +256,11 @@ class Mover:
     async def _route(self, connection: DatabaseConnection, now: int) -> int:
         """Queue a message on each route that wants to hear of an entry, also of those that commands wrote.
 
-        Nobody is told of an alarm that is expected, or that came and went while it was.
+        Nobody is told of an alarm that is expected, that came and went while it was, or that is back with who has it.
         """
         unrouted = await notifications.take_unrouted(connection, BATCH)
         for entry in unrouted:
-            if entry.is_expected:
+            if entry.is_untold:
                 continue
             where = Circumstances(entry.hub, entry.zone, entry.level, now)
             for route in self._routes:

@@ -66,7 +66,7 @@ def parse_adjudication(text: str, note: str | None) -> Adjudication:
 def parse_kind(text: str) -> ExpectedKind:
     """Read why something is expected; raises BadCall for another word."""
     if text not in set(ExpectedKind):
-        raise BadCall(f"{text!r} is no reason to expect alarms: it may be {', '.join(ExpectedKind)}")
+        raise BadCall(f"{text!r} is no kind of suppression: it may be {', '.join(ExpectedKind)}")
     return ExpectedKind(text)
 
 

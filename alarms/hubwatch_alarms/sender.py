@@ -14,9 +14,9 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import UTC, AlarmMessage, OtherAlarm
 from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.notify.route import Route
-from hubwatch_alarms.oncall.escalation import WAITING
 from hubwatch_alarms.oncall.link import LinkSection
 from hubwatch_alarms.settings import DeliverySection
+from hubwatch_core.alarm import WAITING
 from hubwatch_core.clock import SECOND_US, now_us
 from hubwatch_core.concurrency import backoff_s
 from hubwatch_core.condition import Condition

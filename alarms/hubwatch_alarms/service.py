@@ -37,7 +37,8 @@ FIGURES_S = 60.0
 """How often the key figures of the last 24 hours are counted."""
 
 UNTOLD_AFTER_S = 60.0
-"""How long a message may wait before its alarm counts as one that nobody was told of."""
+"""How long a message may wait, beyond the time in which it is collected, before its alarm counts as one that nobody was
+told of."""
 
 CHANNELS = ("hubwatch_detections", "hubwatch_alarms", SITE_CHANNEL)
 
@@ -193,7 +194,8 @@ class _Service:
                     outbox=await notifications.count_waiting(connection),
                     open_alarms=await alarms.count_open(connection),
                 )
-                self._show_untold(await notifications.untold(connection, UNTOLD_AFTER_S))
+                told_after_s = UNTOLD_AFTER_S + self._settings.delivery.group_s
+                self._show_untold(await notifications.untold(connection, told_after_s))
 
     def _show_untold(self, untold: notifications.Untold) -> None:
         """Fail the check while there are alarms that should have been told and were not."""

@@ -36,6 +36,11 @@ class DeliverySection(Section):
         "collected for the next one; what is critical is told at once, and alone.",
     )
 
+    def conflicts(self) -> Iterator[Conflict]:
+        """What is only being collected has not failed."""
+        if self.group_s >= self.other_routes_after_s:
+            yield ("group_s",), "must be less than other_routes_after_s"
+
 
 class ShelvingSection(Section):
     """Limits of setting alarms aside."""
@@ -51,7 +56,7 @@ class ShelvingSection(Section):
 
 
 class ExpectingSection(Section):
-    """For how long alarms may be expected that nobody is told of then."""
+    """The longest times for which alarms may be expected, and so told to nobody."""
 
     works_max_s: Annotated[float, Field(ge=60, le=90 * 86_400)] = Field(
         14 * 86_400.0, description="Longest planned works: two weeks."

@@ -124,7 +124,10 @@ async def lift(connection: DatabaseConnection, person: Actor, number: int) -> Ex
 
 def _times(wish: Wish, now: datetime) -> tuple[datetime, datetime]:
     starts = wish.starts or now
-    return starts, starts + timedelta(seconds=wish.duration_s)
+    try:
+        return starts, starts + timedelta(seconds=wish.duration_s)
+    except (OverflowError, ValueError):
+        raise Permanent("that would end after the last day there is") from None
 
 
 async def _check(

@@ -24,15 +24,22 @@ _QUOTED = r"\"(?P<{}>(?:[^\"\\]|\\.)*)\""
 _LINES: tuple[tuple[Mistrust, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.DOTALL))
     for kind, pattern in (
-        (Mistrust.LOGIN, rf"{_MOSQUITTO}Client .{{1,300}} disconnected, (?P<what>not authorised)\."),
+        (Mistrust.LOGIN, rf"{_MOSQUITTO}Client .{{1,1000}} disconnected, (?P<what>not authorised)\."),
         (
             Mistrust.LOGIN,
             rf"{_MOSQUITTO}OpenSSL Error\[\d+\]: error:[0-9A-F]+:[^:]*:[^:]*:(?P<what>[a-zA-Z0-9 ]*certificate[a-z ]*)",
         ),
+        # The same, where the handshake ended while the connection was taken.
+        (
+            Mistrust.LOGIN,
+            rf"{_MOSQUITTO}Client connection from (?P<where>\S{{1,64}}) failed: error:[0-9A-F]+:[^:]*:[^:]*:"
+            r"(?P<what>[a-zA-Z0-9 ]*certificate[a-z ]*)\.",
+        ),
         (
             Mistrust.TOPIC,
-            rf"{_MOSQUITTO}Denied (?P<what>PUBLISH) from (?P<who>.{{1,300}}?) \(d[01], q[0-2], r[01], m\d+, "
-            r"'(?P<topic>.*)', \.\.\. \(\d+ bytes\)\)",
+            rf"{_MOSQUITTO}Denied (?P<what>PUBLISH) from (?P<who>.{{1,1000}}?) \(d[01], q[0-2], r[01], m\d+, "
+            # It cuts a line after 999 characters, so a long topic ends where the line does.
+            r"'(?:(?P<topic>.*)', \.\.\. \(\d+ bytes\)\)|(?P<cut>.*))",
         ),
         (Mistrust.LOGIN, rf"{_NATS}(?P<what>authentication error)(?: - .*)?"),
         (Mistrust.LOGIN, rf"{_NATS}TLS handshake error: (?P<what>.*certificate.*)"),
@@ -87,4 +94,5 @@ def _topic(found: re.Match[str]) -> Refusal:
     who, verb = found["who"].removeprefix("CN="), "subscribe to" if found["what"] == "Subscription" else "publish to"
     hub, slash, agent = who.partition("/")
     known = (hub, agent) if slash and is_id(hub) and is_id(agent) else None
-    return Refusal(Mistrust.TOPIC, f"{who} may not {verb} {found['topic']}", known)
+    topic = found["topic"] if found["topic"] is not None else f"{found['cut']}…"
+    return Refusal(Mistrust.TOPIC, f"{who} may not {verb} {topic}", known)

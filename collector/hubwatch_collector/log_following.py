@@ -20,6 +20,8 @@ class LogFollower:
         self._file = file
         self._stream: BinaryIO | None = None
         self._rest = b""
+        self._mid_line = False
+        """Whether what comes next is the end of a line whose begin was not read: it is no line."""
         self.skipped_bytes = 0
         """What was never looked at, because it was too much."""
 
@@ -27,17 +29,21 @@ class LogFollower:
         """Return the lines that were added since the last call. Raises OSError while there is no file yet."""
         if self._stream is None:
             self._stream = self._file.open("rb")
-            self._stream.seek(0, os.SEEK_END)
+            self._to(self._stream, self._stream.seek(0, os.SEEK_END))
         self._catch_up(self._stream)
         data = self._stream.read(MOST_BYTES)
         if not data and self._is_another(self._stream):
             self.close()
             self._stream = self._file.open("rb")
+            self._mid_line = False
             data = self._stream.read(MOST_BYTES)
         *whole, rest = (self._rest + data).split(b"\n")
+        if whole and self._mid_line:
+            self.skipped_bytes += len(whole.pop(0))
+            self._mid_line = False
         if len(rest) > MOST_LINE_BYTES:
             self.skipped_bytes += len(rest)
-            rest = b""
+            rest, self._mid_line = b"", True
         self._rest = rest
         return [each.decode("utf-8", "replace") for each in whole]
 
@@ -50,12 +56,16 @@ class LogFollower:
     def _catch_up(self, stream: BinaryIO) -> None:
         size, place = os.fstat(stream.fileno()).st_size, stream.tell()
         if size < place:  # emptied, as logrotate's copytruncate does
-            stream.seek(0)
-            self._rest = b""
+            self._to(stream, 0)
         elif size - place > MOST_BEHIND_BYTES:
             self.skipped_bytes += size - place - MOST_BYTES
-            stream.seek(size - MOST_BYTES)
-            self._rest = b""
+            self._to(stream, size - MOST_BYTES)
+
+    def _to(self, stream: BinaryIO, place: int) -> None:
+        """Read on from another place, which may be in the middle of a line."""
+        stream.seek(max(0, place - 1))
+        self._mid_line = place > 0 and stream.read(1) != b"\n"
+        self._rest = b""
 
     def _is_another(self, stream: BinaryIO) -> bool:
         """Return whether the name stands for another file by now; False while there is none."""

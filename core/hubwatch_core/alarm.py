@@ -136,6 +136,15 @@ SET_ASIDE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT
 """States in which nobody is told of an alarm, and nobody has to take it."""
 
 
+WAITING = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED})
+"""States in which an alarm waits for a person."""
+
+TOLD = (
+    Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED,
+)  # fmt: skip
+"""What people are told of: after these nobody has the alarm, or nobody at its priority."""
+
+
 def never_folded(type_: str, priority: int) -> bool:
     """Return whether each finding of that kind is to be told: of priority 1, duress, or tampering."""
     return priority == Priority.CRITICAL or type_.rpartition(".")[2] in {"duress", "tamper"}

@@ -95,7 +95,6 @@ async def _keep_up(pool: Pool, settings: ConsoleSettings) -> None:
     lost = 0
     while True:
         try:
-            lost = _told(await login.take_over(pool, settings.login), lost)
             await login.forget_old(pool)
             async with pool.connection() as connection:
                 await forget_old(connection)
@@ -103,6 +102,10 @@ async def _keep_up(pool: Pool, settings: ConsoleSettings) -> None:
                     await approvals.end_due(connection)
         except (Transient, Permanent) as error:
             _log.warning("what is old could not be dealt with", reason=str(error))
+        try:
+            lost = _told(await login.take_over(pool, settings.login), lost)
+        except (Transient, Permanent) as error:
+            _log.warning("second factors could not be brought under today's key", reason=str(error))
         await asyncio.sleep(KEEP_UP_EVERY_S)
 
 

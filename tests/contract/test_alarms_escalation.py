@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from hubwatch_alarms import acts
+from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
 from hubwatch_alarms.oncall.escalation import Escalations
 from hubwatch_alarms.oncall.escalation_settings import EscalationSection, StepSection
 from hubwatch_alarms.oncall.settings import PersonSection, RotaSection, WaySection
+from hubwatch_alarms.settings import ExpectingSection
+from hubwatch_alarms.suppressing import Wish
+from hubwatch_core.alarm import Action
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor
-from hubwatch_store.alarms import alarms, notifications
+from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, alarms, notifications
 from hubwatch_store.database import Pool, open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import START_US, detection
@@ -81,10 +84,10 @@ async def test_whoever_is_on_call_is_told_at_once_and_the_next_only_when_nobody_
     await work.round()
     await work.round()
     assert ways(hands) == ["mail/kim", "phone/kim"]
-    pass_time(hands, 299)
+    pass_time(hands, 200)
     await work.round()
     assert len(ways(hands)) == 2
-    pass_time(hands, 1)
+    pass_time(hands, 100)
     await work.round()
     assert ways(hands)[2:] == ["mail/ada", "phone/ada", "siren"]
     pass_time(hands, 300)
@@ -92,6 +95,43 @@ async def test_whoever_is_on_call_is_told_at_once_and_the_next_only_when_nobody_
     assert ways(hands)[5:] == ["phone/chief"]
     assert hands.actions(1) == ["opened", "escalated", "escalated"]
     assert steps(hands) == [{"escalation": "duty", "told": 3}]
+
+
+async def test_route_of_a_step_that_also_follows_escalations_is_told_once(hands: Hands, pool: Pool) -> None:
+    hands.detect(detection())
+    siren = LogRouteSection(name="siren", kind="log", on=(Action.OPENED, Action.ESCALATED))
+    work = mover(pool, routes=(siren,))
+    await work.round()
+    pass_time(hands, 300)
+    await work.round()
+    await work.round()
+    await work.round()
+    assert ways(hands).count("siren") == 2, "opened, and the step"
+    assert hands.rows("SELECT 1 FROM alarm_unrouted") == []
+
+
+async def test_alarm_that_is_expected_from_now_on_ends_its_escalation_and_begins_it_anew_when_released(
+    hands: Hands, pool: Pool
+) -> None:
+    hands.place("rotterdam", "fence-1", "quay")
+    hands.detect(detection())
+    work = mover(pool)
+    await work.round()
+    assert len(steps(hands)) == 1
+    wish = Wish(ExpectedKind.WORKS, "rotterdam", "new posts", 3600, sensor="fence-1")
+    async with alarms.moving(pool) as connection:
+        added = await suppressing.expect(connection, KIM, wish, ExpectingSection(), agreed_by="ada")
+    assert isinstance(added, ExpectedAlarms)
+    await work.round()
+    await work.round()
+    assert (hands.alarms()[0]["state"], steps(hands)) == ("suppressed", [])
+    assert ways(hands, "waiting") == []
+    async with alarms.moving(pool) as connection:
+        await suppressing.lift(connection, KIM, added.id)
+    await work.round()
+    await work.round()
+    assert (hands.alarms()[0]["state"], len(steps(hands))) == ("unacknowledged", 1)
+    assert ways(hands, "waiting") == ["mail/kim", "phone/kim"]
 
 
 async def test_last_step_is_told_again_until_somebody_answers(hands: Hands, pool: Pool) -> None:

@@ -62,6 +62,17 @@ def states(hands: Hands) -> list[str]:
     return [row["state"] for row in hands.outbox() if row["route"] == "mail/kim"]
 
 
+async def test_tampering_is_told_at_once_and_alone_whatever_its_priority(hands: Hands, pool: Pool) -> None:
+    await opened(hands, pool, dict.fromkeys(range(3), 2))
+    hands.rows("UPDATE alarms SET type = 'access.tamper' WHERE sensor = 'fence-2' RETURNING 1")
+    first = await claimed(pool)
+    assert "fence-2" not in {each.sensor for each in first.carried} or first.alarm.sensor == "fence-2"
+    await notifications.finish(pool, first, TAKEN, state="delivered")
+    second = await claimed(pool)
+    assert {first.alarm.sensor, second.alarm.sensor} >= {"fence-2"}
+    assert (first if first.alarm.sensor == "fence-2" else second).carried == ()
+
+
 async def test_120_alarms_at_once_are_the_critical_one_alone_and_one_message_of_the_rest(
     hands: Hands, pool: Pool
 ) -> None:

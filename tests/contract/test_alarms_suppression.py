@@ -16,6 +16,7 @@ from hubwatch_alarms.notify.log import LogRouteSection
 from hubwatch_alarms.priorities import Priorities
 from hubwatch_alarms.settings import ExpectingSection
 from hubwatch_alarms.suppressing import Wish
+from hubwatch_core.alarm import Action
 from hubwatch_core.clock import now_us, to_datetime
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
@@ -109,6 +110,30 @@ async def test_works_end_by_themselves_and_what_is_still_there_is_told(hands: Ha
         ("access.held", "normal"),
     ]
     assert told(hands) == ["released"]
+
+
+async def test_nobody_hears_of_the_end_of_what_nobody_was_told_of(hands: Hands, pool: Pool) -> None:
+    everything = LogRouteSection(name="all", kind="log", on=tuple(Action))
+    mover = Mover(pool, [everything], Instructions.load())
+    await expect(pool, replace(WORKS, kind=ExpectedKind.WORKS))
+    found = detection(sensor="fence-1")
+    hands.detect(found)
+    await mover.round()
+    hands.end(found.id, found.start + 1_000_000)
+    await mover.round()
+    await lift(pool, hands.rows("SELECT id FROM alarm_suppression")[0]["id"])
+    await mover.round()
+    await mover.round()
+    assert states(hands) == {"fence-1": "normal"}
+    assert hands.outbox() == []
+
+
+async def test_that_much_is_set_aside_is_never_expected(hands: Hands, pool: Pool) -> None:
+    hub = replace(WORKS, sensor=None)
+    await expect(pool, hub, agreed_by="ada")
+    hands.detect(detection(sensor="alarms", type_=BURST))
+    await Mover(pool, [ROUTE], Instructions.load()).round()
+    assert states(hands) == {"alarms": "unacknowledged"}
 
 
 async def test_alarm_that_is_there_when_works_begin_is_set_aside_and_is_not_forgotten(

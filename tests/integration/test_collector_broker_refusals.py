@@ -127,11 +127,11 @@ async def provoke(server: OwnNats, pki: PkiFolder) -> None:
     version = aiomqtt.ProtocolVersion.V311
     mine, _ = pki.agent(GATE_7)
     unknown, _ = pki.agent("harbour/gate-9")
-    with suppress(aiomqtt.MqttError):  # the server ends the connection
-        async with aiomqtt.Client(
-            "127.0.0.1", server.mqtt_port, tls_context=client_context(mine), protocol=version, timeout=5
-        ) as one:
-            await one.publish(FOREIGN, b"forged", qos=1)
+    one = aiomqtt.Client("127.0.0.1", server.mqtt_port, tls_context=client_context(mine), protocol=version, timeout=60)
+    with suppress(aiomqtt.MqttCodeError):  # how the connection that the server has ended is left
+        async with one:
+            with suppress(aiomqtt.MqttError):  # the server answers nothing, and ends the connection
+                await one.publish(FOREIGN, b"forged", qos=1, timeout=5)
     await knock(server.mqtt_port, client_context(unknown), version)
 
 

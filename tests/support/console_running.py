@@ -67,7 +67,9 @@ class Client:
 async def running_api(dsn: str, **sections: object) -> AsyncIterator[Client]:
     """Run an API over a database; yields a client without a token."""
     api = {"port": 0, "requests_burst": 10_000, **dict(sections.pop("api", {}))}  # type: ignore[call-overload]
-    settings = ConsoleSettings.model_validate({"database": settings_of(dsn), "api": api, **sections})
+    # People of a test are made when it begins.
+    login_ = {"second_person_after_s": 0, **dict(sections.pop("login", {}))}  # type: ignore[call-overload]
+    settings = ConsoleSettings.model_validate({"database": settings_of(dsn), "api": api, "login": login_, **sections})
     listener = bound(settings)
     stop = asyncio.Event()
     task = asyncio.create_task(serve_api(settings, Context.make("console"), listener, stop))

@@ -24,13 +24,18 @@ LOGINS = {
     "1796008210: OpenSSL Error[0]: error:0A0000C7:SSL routines::peer did not return a certificate": (
         "peer did not return a certificate"
     ),
+    "1796008216: Client connection from 10.7.0.9 failed: error:0A000086:SSL routines::certificate verify failed.": (
+        "certificate verify failed, from 10.7.0.9"
+    ),
     "1796008216: OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed": "certificate verify failed",
     f'{NATS}"b" - authentication error - User ""': "authentication error",
+    f"1796008207: Client {'x' * 400} disconnected, not authorised.": "not authorised",
     f"{NATS}TLS handshake error: tls: client didn't provide a certificate": "didn't provide a certificate",
     f'{NATS}TLS handshake error: tls: failed to verify client certificate: x509: signed by "x"': "failed to verify",
 }
 TOPICS = {
     DENIED.format("harbour/gate-7", "hubwatch/1/harbour/gate-8/frame"): "publish to hubwatch/1/harbour/gate-8/frame",
+    DENIED.format("harbour/gate-7", "t" * 2000)[:999]: "publish to ttt",
     f'{NATS}"a" - Publish Violation - User "CN=harbour/gate-7", Subject "hubwatch.1.x.y.frame"': "publish to hubwatch",
     f'{NATS}"a" - Subscription Violation - User "CN=harbour/gate-7", Subject "x", SID x': "may not subscribe to x",
 }
@@ -143,6 +148,24 @@ def test_log_that_was_emptied_is_read_from_its_begin(log: Path) -> None:
     follower.lines()
     log.write_text("new\n", encoding="utf-8")
     assert follower.lines() == ["new"]
+    follower.close()
+
+
+def test_rest_of_a_line_whose_begin_was_not_read_is_no_line(log: Path) -> None:
+    add(log, "begin of a line, ")
+    follower = LogFollower(log)
+    assert follower.lines() == []
+    forged = DENIED.format("harbour/gate-8", "x")
+    add(log, f"{forged}\nwhole\n")
+    assert follower.lines() == ["whole"]
+    add(log, "x" * (MOST_LINE_BYTES + 1))
+    assert follower.lines() == []
+    add(log, f"{forged}\n")
+    assert follower.lines() == []
+    add(log, "x" * MOST_BEHIND_BYTES + "y" * MOST_BYTES + f"{forged}\nlast\n")
+    while (found := follower.lines()) == []:
+        pass
+    assert found == ["last"]
     follower.close()
 
 

@@ -53,7 +53,7 @@ def cap_message(message: AlarmMessage, sender: str, restriction: str) -> bytes:
     """Return a message as CAP 1.2."""
     alarm = message.alarm
     first = (f"hubwatch.alarm.{alarm.id}", message.at if message.first_at is None else message.first_at)
-    begins = message.event is Action.OPENED
+    begins = message.event is Action.OPENED or (message.event is Action.RELEASED and message.at == first[1])
     root = ElementTree.Element("alert", xmlns=NAMESPACE)
     _add(root, "identifier", first[0] if begins else f"hubwatch.message.{message.id}")
     _add(root, "sender", sender)

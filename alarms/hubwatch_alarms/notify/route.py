@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.oncall.matching import ANYWHERE, Circumstances, MatchingSection
-from hubwatch_core.alarm import Action
+from hubwatch_core.alarm import TOLD, Action
 from hubwatch_core.config import ConfigId
 from hubwatch_core.delivery import DeliveryOutcome
 
@@ -23,7 +23,7 @@ class RouteSection(MatchingSection):
 
     name: ConfigId = Field(description="Name of the route in records, logs and metrics; unique.")
     on: tuple[Action, ...] = Field(
-        (Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED),
+        TOLD,
         min_length=1,
         description="What is told: opened, raised, recurred, shelf_expired, released, realarmed, returned, closed, …",
     )

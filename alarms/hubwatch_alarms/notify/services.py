@@ -15,16 +15,17 @@ from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.message import AlarmMessage, cut, where
 from hubwatch_alarms.notify.webhook import PostedRouteSection
 from hubwatch_core import __version__
-from hubwatch_core.alarm import Action
+from hubwatch_core.alarm import SET_ASIDE, TOLD, Action
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.config import ConfigId, SecretFile
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
 
 FOLLOWED = (
-    Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.ESCALATED, Action.ACKNOWLEDGED,
-    Action.SHELVED, Action.CLOSED,
+    *TOLD, Action.REOPENED, Action.ESCALATED, Action.ACKNOWLEDGED, Action.SHELVED, Action.SUPPRESSED, Action.TAKEN_OUT,
+    Action.CLOSED,
 )  # fmt: skip
+"""What changes whether somebody has to act: a system that follows an alarm hears of all of it."""
 SEVERITIES = {1: "critical", 2: "error", 3: "warning", 4: "info"}
 MAX_SUMMARY = 1024
 """Characters that PagerDuty takes of a summary."""
@@ -89,7 +90,7 @@ class AlertmanagerRouteSection(PostedRouteSection):
 def pagerduty_event(message: AlarmMessage) -> dict[str, Any]:
     """Return a message as an event: triggered while nobody has the alarm, then acknowledged, then resolved."""
     alarm = message.alarm
-    state = {AlarmState.NORMAL: "resolve", AlarmState.ACKNOWLEDGED: "acknowledge", AlarmState.SHELVED: "acknowledge"}
+    state = {AlarmState.NORMAL: "resolve"} | dict.fromkeys((AlarmState.ACKNOWLEDGED, *SET_ASIDE), "acknowledge")
     return {
         "event_action": state.get(alarm.state, "trigger"),
         "dedup_key": f"hubwatch/{alarm.hub}/{alarm.id}",

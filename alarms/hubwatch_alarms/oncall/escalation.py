@@ -12,16 +12,11 @@ from hubwatch_alarms.oncall.escalation_settings import EscalationSection, StepSe
 from hubwatch_alarms.oncall.matching import Circumstances
 from hubwatch_alarms.oncall.rota import Rota
 from hubwatch_alarms.oncall.settings import PersonSection, RotaSection
-from hubwatch_core.alarm import Action
+from hubwatch_core.alarm import TOLD, WAITING, Action
 from hubwatch_core.logs import get_logger
-from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import Unrouted, escalations
 from hubwatch_store.database import DatabaseConnection
 
-BEGINS = frozenset(
-    {Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED}
-)
-"""After these nobody has the alarm, or nobody at its priority."""
 GOES_ON = frozenset({Action.RECURRED, Action.REALARMED})
 """After these an escalation that has begun goes on where it is."""
 ENDS = frozenset(
@@ -35,7 +30,6 @@ ENDS = frozenset(
     }
 )
 """A person has it, set it aside, or it is over."""
-WAITING = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED})
 
 _log = get_logger("alarms")
 
@@ -57,7 +51,7 @@ class Escalations:
         """Begin or end the escalations of an alarm after a journal entry."""
         if entry.action in ENDS:
             await escalations.end(connection, entry.alarm)
-        if entry.action not in BEGINS:
+        if entry.action not in TOLD:
             return
         where = Circumstances(entry.hub, entry.zone, entry.level, now)
         for section in self._sections.values():

@@ -84,7 +84,7 @@ def _key_in(file: Path) -> bytes:
         key = base64.b64decode(secret_in(file), validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    # Among 32 random bytes there are fewer different ones in one of 10^11 keys.
+    # Fewer than 16 different values stand among 32 random bytes in one of 3 * 10^16 keys.
     if len(key) != KEY_BYTES or len(set(key)) < KEY_BYTES // 2:
         raise Permanent(f"{file} holds no key of {KEY_BYTES} random bytes in base64; to make one: {TO_MAKE_ONE}")
     return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubwatch_core.alarm import DetectedCondition
 from hubwatch_core.clock import to_datetime
+from hubwatch_store.alarms.closing import Closing
 from hubwatch_store.database import DatabaseConnection, fetch, write
 
 
@@ -33,6 +34,14 @@ async def release_due(connection: DatabaseConnection, now: int, most: int) -> in
     for row in rows:
         await write(connection, "alarms", "take_again", detection=row["detection"])
     return len(rows)
+
+
+async def drop(connection: DatabaseConnection, wish: Closing, now: int) -> None:
+    """Let what waits of something that is gone make no alarm."""
+    await write(
+        connection, "alarms", "delays_dropped", hub=wish.hub, sensor=wish.sensor,
+        types=None if wish.types is None else list(wish.types), now=to_datetime(now),
+    )  # fmt: skip
 
 
 async def _keep(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hubwatch_core.alarm import Action, Alarm, JournalEntry
+from hubwatch_core.alarm import Action, Alarm, JournalEntry, never_folded
 from hubwatch_core.clock import to_us
 from hubwatch_core.delivery import DeliveryOutcome
 from hubwatch_core.ids import new_ulid
@@ -33,8 +33,8 @@ class Unrouted:
     zone: str | None
     level: int
     """The security level of its hub."""
-    is_expected: bool
-    """Whether it is of an alarm that is expected, or that came and went while it was: nobody is told."""
+    is_untold: bool
+    """Whether nobody is told of it: its alarm is expected, came and went while it was, or is back with who has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Addressed:
 async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrouted]:
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
-    names = ("alarm", "type", "priority", "hub", "zone", "level", "is_expected")
+    names = ("alarm", "type", "priority", "hub", "zone", "level", "is_untold")
     return [Unrouted(row["journal"], Action(row["action"]), *(row[name] for name in names)) for row in rows]
 
 
@@ -200,8 +200,8 @@ async def _claimed(connection: DatabaseConnection, row: dict[str, Any], lease_s:
 async def _gathered(
     connection: DatabaseConnection, row: dict[str, Any], alarm: Alarm, lease_s: float
 ) -> tuple[Carried, ...]:
-    """Take what is told together with a message: to a person, of one incident, and nothing critical."""
-    if "/" not in row["route"] or alarm.priority == 1 or alarm.incident is None:
+    """Take what is told together with a message: to a person, of one incident, and nothing that is never folded."""
+    if "/" not in row["route"] or never_folded(alarm.type, alarm.priority) or alarm.incident is None:
         return ()
     rows = await fetch(
         connection, "notifications", "gather", message=row["id"], route=row["route"], incident=alarm.incident,

@@ -65,13 +65,13 @@ def encrypting(to: BinaryIO, recipients: Sequence[str]) -> Iterator[BinaryIO]:
 
     known = recipients_in(recipients)
     read_end, write_end = os.pipe()
-    failed: list[Exception] = []
+    failed: list[BaseException] = []
 
     def encrypt() -> None:
         with os.fdopen(read_end, "rb") as source:
             try:
                 pyrage.encrypt_io(source, to, known)
-            except (pyrage.EncryptError, OSError) as error:
+            except BaseException as error:  # noqa: BLE001 - whatever it was, the file is not whole
                 failed.append(error)
 
     # The library takes from a stream, and a zip is given to one.

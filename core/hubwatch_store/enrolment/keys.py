@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hubwatch_core.errors import Permanent
+from hubwatch_core.permission import EVERY_HUB
 from hubwatch_store.audit import journal
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.database.sql_files import queries
@@ -65,10 +66,16 @@ Issue = Callable[[str, str], NewCertificate]
 """Makes the certificate of an agent, given hub and agent."""
 
 
-async def agent_keys(connection: DatabaseConnection, hub: str | None = None) -> list[AgentKey]:
-    """Return every key, of one hub or of all, the newest of an agent first. Raises Transient or Permanent."""
+async def agent_keys(
+    connection: DatabaseConnection, hub: str | None = None, hubs: Collection[str] = (EVERY_HUB,)
+) -> list[AgentKey]:
+    """Return the keys of one hub, or of those in `hubs`, the newest of an agent first; not what ended long ago.
+
+    Raises Transient or Permanent.
+    """
+    of = None if EVERY_HUB in hubs else list(hubs)
     with translated():
-        return [AgentKey(*row) for row in await _rows(connection, "keys", {"hub": hub})]
+        return [AgentKey(*row) for row in await _rows(connection, "keys", {"hub": hub, "hubs": of})]
 
 
 async def certificate_for(connection: DatabaseConnection, public_key: bytes) -> AgentKey | None:
@@ -91,8 +98,9 @@ async def revoked_serials(connection: DatabaseConnection) -> list[RevokedKey]:
 
 async def check_revocable(connection: DatabaseConnection, hub: str, agent: str) -> None:
     """Raise KeyRefused when an agent has no key that could be revoked."""
-    if not any(key.agent == agent and key.revoked_at is None for key in await agent_keys(connection, hub)):
-        raise _no_key(hub, agent)
+    with translated():
+        if not await _rows(connection, "revocable", {"hub": hub, "agent": agent}):
+            raise _no_key(hub, agent)
 
 
 async def revoke(

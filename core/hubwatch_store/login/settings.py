@@ -42,6 +42,11 @@ class LoginSection(Section):
     approval_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
         3600.0, description="Seconds that an act waits for a second person before it has to be asked for anew."
     )
+    second_person_after_s: Annotated[float, Field(ge=0, le=30 * 86_400)] = Field(
+        86_400.0,
+        description="Seconds after being added, reset, enabled or given roles in which a user cannot yet be a second "
+        "person: nobody makes themselves one unseen.",
+    )
 
     second_factor_key_file: SecretFile | None = Field(
         None,

@@ -26,7 +26,9 @@ DECLARE
 BEGIN
     FOREACH each IN ARRAY ARRAY['alarms', 'cardholders', 'legal_hold', 'process_owner', 'refused_epochs', 'site'] LOOP
         EXECUTE format('CREATE FUNCTION hubwatch.lock_%s() RETURNS void LANGUAGE plpgsql SECURITY DEFINER'
-            ' SET search_path = pg_catalog, pg_temp AS %L', each, format('BEGIN PERFORM hubwatch.take_lock(%L); END', each));
+            ' SET search_path = pg_catalog, pg_temp AS %L', each, format('BEGIN PERFORM'
+            -- The number, too: programs of the version before wait for that.
+            ' pg_advisory_xact_lock(hashtext(%L)); PERFORM hubwatch.take_lock(%L); END', 'hubwatch.' || each, each));
         EXECUTE format('REVOKE EXECUTE ON FUNCTION hubwatch.lock_%s() FROM PUBLIC', each);
     END LOOP;
 END $do$;
@@ -63,8 +65,7 @@ ALTER FUNCTION hubwatch.late_before() SECURITY DEFINER SET search_path = pg_cata
 ALTER FUNCTION hubwatch.identities_known() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION hubwatch.identities_lock() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 REVOKE EXECUTE ON FUNCTION hubwatch.lock_storing(integer[]), hubwatch.lock_folding(integer), hubwatch.lock_late_before(),
-    hubwatch.try_lock_maintenance(), hubwatch.hold_schema(), hubwatch.late_before(), hubwatch.identities_known(),
-    hubwatch.identities_lock() FROM PUBLIC;
+    hubwatch.try_lock_maintenance(), hubwatch.hold_schema() FROM PUBLIC;
 
 -- What took a lock by its number inside takes the row.
 DO $do$

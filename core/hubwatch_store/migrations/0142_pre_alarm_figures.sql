@@ -7,7 +7,7 @@ CREATE VIEW hubwatch.alarm_presented AS
 SELECT j.id, j.at, j.alarm, a.hub, a.zone, a.sensor, a.type, a.priority, j.action
 FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
 WHERE j.action IN ('opened', 'raised', 'recurred', 'shelf_expired', 'released', 'realarmed')
-    AND j.to_state NOT IN ('suppressed', 'out_of_service', 'normal')
+    AND j.to_state NOT IN ('suppressed', 'out_of_service', 'normal', 'acknowledged')
     -- What lies after now is from before the clock was set back: it is of no hour that can be counted yet.
     AND j.at <= now() + INTERVAL '1 minute';
 

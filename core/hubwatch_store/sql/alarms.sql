@@ -90,7 +90,15 @@ RETURNING detection;
 INSERT INTO hubwatch.alarm_inbox (detection, ended) VALUES (%(detection)s, false);
 
 -- last_entry: when something was last written about an alarm
-SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s AND action <> 'escalated' ORDER BY id DESC LIMIT 1;
+SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s AND action NOT IN ('escalated', 'realarmed')
+ORDER BY id DESC LIMIT 1;
+
+-- delays_dropped: what waits of something that is gone makes no alarm
+UPDATE hubwatch.alarm_delayed w SET outcome = 'passed', decided = %(now)s FROM hubwatch.detection d
+WHERE w.detection = d.id AND w.outcome IS NULL AND d.hub = %(hub)s
+    AND (%(sensor)s::text IS NULL OR d.sensor = %(sensor)s)
+    AND (%(types)s::text[] IS NULL OR EXISTS (SELECT FROM unnest(%(types)s::text[]) t
+        WHERE d.type = t OR starts_with(d.type, t || '.')));
 
 -- ask_closing: wish that open alarms end because what reported them is gone
 INSERT INTO hubwatch.alarm_closing (hub, sensor, types, by, reason, keep_unacknowledged)

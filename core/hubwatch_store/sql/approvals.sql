@@ -18,6 +18,11 @@ SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decisio
     decision IS NULL AND expires > clock_timestamp() AS waits
 FROM hubwatch.approvals WHERE id = %(id)s FOR UPDATE;
 
+-- changed: whether somebody was let in, or became more than before, shortly before an act was asked for, or since
+SELECT id FROM hubwatch.audit
+WHERE subject = %(name)s AND act IN ('user.add', 'user.reset', 'user.grant', 'user.enable')
+    AND at > %(asked)s - make_interval(secs => %(within_s)s::double precision) LIMIT 1;
+
 -- decide: what the second person says
 UPDATE hubwatch.approvals SET decision = %(decision)s, decided_by = %(by)s, decided = clock_timestamp(), note = %(note)s,
     done = CASE WHEN %(done)s THEN clock_timestamp() END

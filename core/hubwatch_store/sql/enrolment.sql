@@ -31,7 +31,12 @@ FROM hubwatch.agent_keys WHERE public_key = %(public_key)s;
 SELECT hub, agent, not_before, not_after, public_key, revoked_at, serial, certificate, enrolled_at, revoked_by, reason,
     renewal_asked_at
 FROM hubwatch.agent_keys
-WHERE %(hub)s::text IS NULL OR hub = %(hub)s::text ORDER BY hub, agent, enrolled_at DESC;
+WHERE (%(hub)s::text IS NULL OR hub = %(hub)s::text) AND (%(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]))
+    AND not_after > now() - INTERVAL '400 days'
+ORDER BY hub, agent, enrolled_at DESC;
+
+-- revocable: a key that could be revoked
+SELECT serial FROM hubwatch.agent_keys WHERE hub = %(hub)s AND agent = %(agent)s AND revoked_at IS NULL LIMIT 1;
 
 -- pending: leave that nobody has used yet
 SELECT hub, agent, made_by, expires_at FROM hubwatch.enrolment_tokens

@@ -7,15 +7,18 @@ WITH taken AS (
 )
 SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority, a.hub, a.zone,
     coalesce(h.security_level, 1) AS level,
-    (j.action IN ('opened', 'repeated') AND j.to_state IN ('suppressed', 'out_of_service'))
-        OR (j.action = 'released' AND j.to_state = 'normal') AS is_expected
+    NOT EXISTS (SELECT FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm AND e.id <= j.id
+            AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal'))
+        OR (j.action IN ('repeated', 'returned') AND j.to_state IN ('suppressed', 'out_of_service'))
+        OR (j.action = 'released' AND j.to_state = 'normal')
+        OR (j.action IN ('released', 'shelf_expired') AND j.to_state = 'acknowledged') AS is_untold
 FROM taken JOIN hubwatch.alarm_journal j ON j.id = taken.journal JOIN hubwatch.alarms a ON a.id = j.alarm
 LEFT JOIN hubwatch.hubs h ON h.hub = a.hub
 ORDER BY j.id;
 
--- queue: put a message into the outbox
+-- queue: put a message into the outbox, unless the step of an escalation has put it there
 INSERT INTO hubwatch.notification_outbox (id, journal, alarm, route)
-VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s);
+VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s) ON CONFLICT (journal, route) DO NOTHING;
 
 -- claim: take the most urgent due message of a route for one attempt, so that nobody else sends it meanwhile
 UPDATE hubwatch.notification_outbox SET attempts = attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s'
@@ -29,8 +32,8 @@ WHERE id = (
             (SELECT n.at FROM hubwatch.notifications n WHERE n.message = o.id ORDER BY n.id DESC LIMIT 1), o.queued))
         AND coalesce(o.revived, o.queued) > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
         -- A person who was told of the incident a moment ago is told once more of all that comes meanwhile, and not of each;
-        -- what is critical does not wait.
-        AND (a.priority = 1 OR a.incident IS NULL OR o.route NOT LIKE '%%/%%' OR NOT EXISTS (
+        -- what is critical, duress and tampering do not wait.
+        AND (a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' OR a.incident IS NULL OR o.route NOT LIKE '%%/%%' OR NOT EXISTS (
             SELECT FROM hubwatch.alarms b JOIN hubwatch.notification_outbox d ON d.alarm = b.id
             WHERE b.incident = a.incident AND d.route = o.route AND d.state = 'delivered'
                 AND d.finished BETWEEN clock_timestamp() - %(group_s)s * interval '1 s' AND clock_timestamp()))
@@ -47,14 +50,16 @@ WHERE a.id = o.alarm AND o.id IN (
     SELECT w.id FROM hubwatch.notification_outbox w JOIN hubwatch.alarms b ON b.id = w.alarm
     WHERE w.route = %(route)s AND w.state = 'waiting' AND w.due <= clock_timestamp() AND w.id <> %(message)s
         AND b.incident = %(incident)s AND b.priority > 1
+        AND b.type NOT LIKE '%%.duress' AND b.type NOT LIKE '%%.tamper'
         AND (w.escalation IS NULL OR b.state IN ('unacknowledged', 'returned'))
     ORDER BY w.journal LIMIT 1000 FOR UPDATE OF w SKIP LOCKED)
 RETURNING o.id, o.attempts AS attempt, o.alarm, a.type, a.priority, a.zone, a.sensor;
 
--- entry: the journal entry a message tells of
-SELECT j.at, j.action, j.by, j.from_state, j.to_state, j.note, j.detection, f.at AS first_at
+-- entry: the journal entry a message tells of, and when people could first hear of the alarm
+SELECT j.at, j.action, j.by, j.from_state, j.to_state, j.note, j.detection, coalesce(f.at, j.at) AS first_at
 FROM hubwatch.alarm_journal j
-CROSS JOIN LATERAL (SELECT e.at FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm ORDER BY e.id LIMIT 1) f
+LEFT JOIN LATERAL (SELECT e.at FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm
+    AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal') ORDER BY e.id LIMIT 1) f ON true
 WHERE j.id = %(journal)s;
 
 -- begin_attempt: record that an attempt is under way
@@ -116,12 +121,14 @@ WHERE a.closed IS NULL AND a.state IN ('unacknowledged', 'returned') AND t.given
     AND o.alarm = a.id AND o.route = ANY (%(routes)s::text[]) AND o.state IN ('refused', 'given_up')
     AND o.finished NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
     AND o.journal = (
-        SELECT max(n.journal) FROM hubwatch.notification_outbox n WHERE n.alarm = a.id AND n.state <> 'delivered')
+        SELECT max(n.journal) FROM hubwatch.notification_outbox n
+        WHERE n.alarm = a.id AND n.state NOT IN ('delivered', 'withdrawn'))
 RETURNING o.id;
 
--- queue_again: put a message into the outbox of another route, unless it is there
-INSERT INTO hubwatch.notification_outbox (id, journal, alarm, route)
-VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s) ON CONFLICT (journal, route) DO NOTHING;
+-- queue_again: put a message into the outbox of another route, unless it is there; what an escalation told stays its own
+INSERT INTO hubwatch.notification_outbox (id, journal, alarm, route, escalation)
+VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s,
+    (SELECT max(o.escalation) FROM hubwatch.notification_outbox o WHERE o.journal = %(journal)s)) ON CONFLICT (journal, route) DO NOTHING;
 
 -- untold: open alarms that nobody has taken and nobody was told of for so long
 SELECT count(*) AS alarms, min(untold_since) AS since,

@@ -90,7 +90,8 @@ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO @operator', current_database());
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA hubwatch FROM PUBLIC;
-    REVOKE EXECUTE ON FUNCTION hubwatch.may_say_until(text, text, text),
+    REVOKE EXECUTE ON FUNCTION hubwatch.late_before(), hubwatch.identities_known(), hubwatch.identities_lock(),
+        hubwatch.may_say_until(text, text, text),
         hubwatch.tell_intake(text, text, text, text, bigint, text, text, smallint, text, jsonb)
     FROM PUBLIC;
 END $$;
@@ -116,8 +117,9 @@ TO @maintenance;
 GRANT EXECUTE ON FUNCTION hubwatch.lock_storing(integer[]), hubwatch.late_before(), hubwatch.identities_known(),
     hubwatch.lock_refused_epochs()
 TO @collector;
-GRANT EXECUTE ON FUNCTION hubwatch.identities_lock() TO @collector, @operator;
-GRANT EXECUTE ON FUNCTION hubwatch.lock_site(), hubwatch.lock_cardholders() TO @operator;
+GRANT EXECUTE ON FUNCTION hubwatch.identities_lock() TO @collector, @operator, @console;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_site() TO @operator, @console;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_cardholders() TO @operator;
 GRANT EXECUTE ON FUNCTION hubwatch.hold_schema() TO @backup;
 
 -- Readers: the public names, never what is beneath, and no payload of a message that could not be decoded.
@@ -213,7 +215,7 @@ GRANT SELECT (id) ON hubwatch.users TO @alarms;
 -- Enrolment: served by `hubwatch up`, or as an operator, whose commands it has too. People at the console give leave, ask
 -- for new keys and revoke; they make no key.
 GRANT SELECT, INSERT, UPDATE ON hubwatch.agent_keys, hubwatch.enrolment_tokens TO @up, @operator;
-GRANT SELECT, INSERT, UPDATE ON hubwatch.enrolment_tokens TO @console;
+GRANT SELECT, INSERT, UPDATE (void_at) ON hubwatch.enrolment_tokens TO @console;
 GRANT SELECT, UPDATE (revoked_at, revoked_by, reason, renewal_asked_at) ON hubwatch.agent_keys TO @console;
 
 -- The site and devices, by operators at a terminal, and by people who are logged in at the console.
@@ -224,7 +226,9 @@ TO @operator, @console;
 GRANT INSERT ON hubwatch.site_versions, hubwatch.device_journal TO @operator, @console;
 GRANT INSERT (hub, name, mode), UPDATE (name, mode) ON hubwatch.hubs TO @operator, @console;
 GRANT INSERT, UPDATE ON hubwatch.agents, hubwatch.channels, hubwatch.sensor_former TO @operator, @console;
-GRANT SELECT, UPDATE ON hubwatch.event TO @operator, @console;
+-- Renaming a sensor needs this. What happened, when and who it was no console can change; operators take persons out.
+GRANT SELECT, UPDATE (sensor_id) ON hubwatch.event TO @console;
+GRANT SELECT, UPDATE ON hubwatch.event TO @operator;
 
 -- Operators at a terminal alone: who has a badge, rules, and what could not be decoded.
 GRANT INSERT, UPDATE, DELETE ON hubwatch.cardholders TO @operator;

@@ -75,10 +75,13 @@ async def ask(
     return number
 
 
-async def to_decide(connection: DatabaseConnection, person: Actor, number: int) -> Approval:
+async def to_decide(
+    connection: DatabaseConnection, person: Actor, number: int, settled_s: float | None = None
+) -> Approval:
     """Return an act that `person` may decide; nobody else decides it until the caller's transaction ends.
 
-    What follows from it is done before `decide`. Raises NotAllowed, or Permanent when it does not wait.
+    What follows from it is done before `decide`. With `settled_s` it must be somebody who was what they are for so long
+    before it was asked. Raises NotAllowed, or Permanent when it does not wait.
     """
     found = await one(connection, number)
     if not found.waits:
@@ -88,6 +91,11 @@ async def to_decide(connection: DatabaseConnection, person: Actor, number: int) 
     if not may_agree(person, found.act, found.hub, found.asked_by):
         where = "every hub" if found.hub is None else f"hub {found.hub}"
         raise NotAllowed(f"to decide {found.act} at {where} needs the role {TWO_PERSONS[found.act]} there")
+    if settled_s is not None:
+        named = {"name": person.name, "asked": found.asked, "within_s": settled_s}
+        if await fetch(connection, "approvals", "changed", **named):
+            hours = f"{settled_s / 3600:g} h"
+            raise NotAllowed(f"who was added, reset or given roles within {hours} is no second person yet: ask another")
     return found
 
 

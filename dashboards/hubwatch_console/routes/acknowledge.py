@@ -18,7 +18,7 @@ from hubwatch_core.clock import clock_text
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may
 from hubwatch_core.plain_text import one_line
-from hubwatch_core.words import Priority
+from hubwatch_core.words import AlarmState, Priority
 from hubwatch_store.alarms import alarms, notifications
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.users import NotAllowed, find_user, has_directory
@@ -90,7 +90,8 @@ async def _linked(connection: DatabaseConnection, parts: Parts, token: str) -> L
     if message is None or not found.is_sealed(section.key(), message.alarm, message.person):
         return None
     alarm = await acts.existing(connection, message.alarm)
-    return Linked(found.message, message.person, alarm, _refusal(message, found.until_s))
+    refusal = _refusal(message, found.until_s) or _held(alarm)
+    return Linked(found.message, message.person, alarm, refusal)
 
 
 def _refusal(message: notifications.Addressed, until_s: int) -> str | None:
@@ -99,6 +100,13 @@ def _refusal(message: notifications.Addressed, until_s: int) -> str | None:
     if message.answered:
         return "This link was used before."
     return "The alarm has become more urgent since: use the newest message." if message.surpassed else None
+
+
+def _held(alarm: Alarm) -> str | None:
+    """Return why a link does not reset an alarm: that is done by somebody who is logged in."""
+    if alarm.state is not AlarmState.ACKNOWLEDGED or alarm.returned is None:
+        return None
+    return f"{one_line(alarm.acknowledged_by or 'Somebody')} has it already. Log in to reset it."
 
 
 async def _check(connection: DatabaseConnection, linked: Linked) -> None:

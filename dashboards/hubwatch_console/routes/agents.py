@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from hubwatch_alarms.people import parse_reason
-from hubwatch_console.access import Allowed, SharedParts, acting
+from hubwatch_console.access import Allowed, SharedParts, acting, check_session
 from hubwatch_console.routes.bodies import EnrolBody, Name, ReasonBody
 from hubwatch_core.enrolment import EnrolmentToken
-from hubwatch_core.permission import UserAct, may
+from hubwatch_core.permission import UserAct, hubs_where, may
 from hubwatch_store import devices, enrolment
 from hubwatch_store.users import KnownCaller, approvals, check_may
 
@@ -27,10 +27,10 @@ async def list_keys(
 ) -> dict[str, object]:
     """Return agents with their keys, and leave that nobody has used yet, of the hubs where one may give it."""
     async with acting(parts) as connection:
-        keys = await enrolment.agent_keys(connection, hub)
+        keys = await enrolment.agent_keys(connection, hub, hubs_where(caller.person, UserAct.AGENT_ENROL))
         tokens = await enrolment.pending_tokens(connection)
     return {
-        "keys": [facts_of_key(key) for key in keys if may(caller.person, UserAct.AGENT_ENROL, key.hub)],
+        "keys": [facts_of_key(key) for key in keys],
         "tokens": [
             {"hub": each.hub, "agent": each.agent, "by": each.made_by, "expires": each.expires_at.isoformat()}
             for each in tokens
@@ -45,6 +45,7 @@ async def make_token(
 ) -> dict[str, object]:
     """Give leave to enrol an agent, once; the token is shown in this answer only."""
     check_may(caller.person, UserAct.AGENT_ENROL, hub)
+    check_session(caller)
     fingerprint = parts.settings.authority.fingerprint()
     async with acting(parts) as connection:
         secret, ends = await enrolment.make_token(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.people import parse_note, parse_reason
-from hubwatch_console.access import Allowed, SharedParts
+from hubwatch_console.access import Allowed, SharedParts, check_session
 from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall, Permanent
@@ -39,9 +39,10 @@ async def list_approvals(caller: Looking, parts: SharedParts, decided: bool = Fa
 async def approve(number: AlarmNumber, body: NoteBody, caller: Looking, parts: SharedParts) -> dict[str, object]:
     """Agree to an act, which is done at once where hubwatch does it itself."""
     note = parse_note(body.note, "note")
+    check_session(caller)
     # Alarms are locked first, whatever it is about: a lock is never asked for by somebody who holds a later one.
     async with alarms.moving(parts.pool) as connection:
-        found = await approvals.to_decide(connection, caller.person, number)
+        found = await approvals.to_decide(connection, caller.person, number, parts.settings.login.second_person_after_s)
         first = await approvals.first_person(connection, found)
         done = await carry_out(connection, first, caller.person, found)
         decided = await approvals.decide(connection, caller.person, found, agree=True, note=note, done=done)

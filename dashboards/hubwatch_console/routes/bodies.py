@@ -177,7 +177,7 @@ class SuppressionBody(Body):
     kind: ExpectedKind
     hub: ShortText
     note: LongText
-    duration_s: Annotated[float, Field(gt=0)]
+    duration_s: Annotated[float, Field(gt=0, le=365 * 86_400, allow_inf_nan=False)]
     starts: datetime | None = None
     zone: ShortText | None = None
     sensor: ShortText | None = None
