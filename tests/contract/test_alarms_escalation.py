@@ -113,6 +113,7 @@ async def test_route_of_a_step_that_also_follows_escalations_is_told_once(hands:
 async def test_alarm_that_is_expected_from_now_on_ends_its_escalation_and_begins_it_anew_when_released(
     hands: Hands, pool: Pool
 ) -> None:
+    hands.rows("INSERT INTO hubs (hub) VALUES ('rotterdam') ON CONFLICT DO NOTHING RETURNING hub")
     hands.place("rotterdam", "fence-1", "quay")
     hands.detect(detection())
     work = mover(pool)

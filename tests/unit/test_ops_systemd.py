@@ -179,8 +179,8 @@ def test_unit_leaves_no_core_has_bounds_and_takes_its_secrets_as_credentials(uni
 
 SECRETS = {
     "hubwatch-agent": {"broker", "subjects"},
-    "hubwatch-up": {"broker", "database"},
-    "hubwatch-console": {"database", "key"},
+    "hubwatch-up": {"broker", "database", "link"},
+    "hubwatch-console": {"database", "key", "factors", "link"},
     "hubwatch-enrol": {"database", "key", "passphrase"},
 }
 """What each program may read; no other does."""
@@ -190,7 +190,8 @@ def test_console_and_enrolment_have_users_and_secrets_of_their_own() -> None:
     hub = [unit for unit in UNITS if unit.stem != "hubwatch-agent"]
     assert len({_values(unit, "User")[0] for unit in hub}) == len(hub)
     sources = [each.split(":")[1] for unit in hub for each in _values(unit, "LoadCredential")]
-    assert len(sources) == len(set(sources)), "no secret goes to two of them"
+    shared = {each for each in sources if sources.count(each) > 1}
+    assert shared == {"hubwatch.link"}, "which one side writes into messages, and the other checks"
     assert not _values(FOLDER / "hubwatch-console.service", "StateDirectory"), "it writes nowhere"
 
 
