@@ -91,7 +91,7 @@ class Sender:
             give_up_after_s=self._outbox.delivery.give_up_after_s,
             owner=self._outbox.owner,
             ways=self._ways,
-            group_s=self._outbox.delivery.group_s,
+            group_s=self._outbox.delivery.collected_s,
         )
         if message is None:
             return False

@@ -194,7 +194,7 @@ class _Service:
                     outbox=await notifications.count_waiting(connection),
                     open_alarms=await alarms.count_open(connection),
                 )
-                told_after_s = UNTOLD_AFTER_S + self._settings.delivery.group_s
+                told_after_s = UNTOLD_AFTER_S + (self._settings.delivery.collected_s if self._settings.people else 0)
                 self._show_untold(await notifications.untold(connection, told_after_s))
 
     def _show_untold(self, untold: notifications.Untold) -> None:

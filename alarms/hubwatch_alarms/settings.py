@@ -32,14 +32,14 @@ class DeliverySection(Section):
     )
     group_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         60.0,
-        description="After a message to a person of an incident, seconds in which what comes of the same incident is "
-        "collected for the next one; what is critical is told at once, and alone.",
+        description="After a message to a person of an incident, seconds in which what comes of it is collected for "
+        "the next one, at most half of other_routes_after_s. What is critical is told at once, and alone.",
     )
 
-    def conflicts(self) -> Iterator[Conflict]:
-        """What is only being collected has not failed."""
-        if self.group_s >= self.other_routes_after_s:
-            yield ("group_s",), "must be less than other_routes_after_s"
+    @property
+    def collected_s(self) -> float:
+        """Return for how long messages are collected: less than until one counts as failed, and goes out elsewhere."""
+        return min(self.group_s, self.other_routes_after_s / 2)
 
 
 class ShelvingSection(Section):

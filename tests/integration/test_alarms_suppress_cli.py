@@ -81,7 +81,7 @@ def test_what_blinds_needs_a_second_name(hands: Hands) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("suppress", "sleep", *WORKS[2:]), "no reason to expect"),
+        (("suppress", "sleep", *WORKS[2:]), "no kind of suppression"),
         ((*WORKS, "--from", "tomorrow"), "is no time"),
         ((*WORKS, "--from", "2026-12-01T06:00"), "time zone"),
         ((*WORKS[:-1], " "), "must say why"),

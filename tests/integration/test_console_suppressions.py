@@ -116,7 +116,8 @@ async def test_last_sensor_of_several_that_is_heard_is_shelved_by_two(anybody: C
         ({"starts": "2026-12-01T06:00:00"}, 400),
         ({"note": " "}, 400),
         ({"sensor": "fence-9"}, 409),
-        ({"duration_s": 1e9}, 409),
+        ({"duration_s": 1e9}, 422),
+        ({"duration_s": 300 * 86_400}, 409),
     ],
 )
 async def test_request_that_makes_no_sense_is_refused(

@@ -45,7 +45,7 @@ class LoginSection(Section):
     second_person_after_s: Annotated[float, Field(ge=0, le=30 * 86_400)] = Field(
         86_400.0,
         description="Seconds after being added, reset, enabled or given roles in which a user cannot yet be a second "
-        "person: nobody makes themselves one unseen.",
+        "person: nobody makes themselves one unseen. 0: at once.",
     )
 
     second_factor_key_file: SecretFile | None = Field(

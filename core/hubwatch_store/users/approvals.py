@@ -75,9 +75,7 @@ async def ask(
     return number
 
 
-async def to_decide(
-    connection: DatabaseConnection, person: Actor, number: int, settled_s: float | None = None
-) -> Approval:
+async def to_decide(connection: DatabaseConnection, person: Actor, number: int, settled_s: float = 0) -> Approval:
     """Return an act that `person` may decide; nobody else decides it until the caller's transaction ends.
 
     What follows from it is done before `decide`. With `settled_s` it must be somebody who was what they are for so long
@@ -91,7 +89,7 @@ async def to_decide(
     if not may_agree(person, found.act, found.hub, found.asked_by):
         where = "every hub" if found.hub is None else f"hub {found.hub}"
         raise NotAllowed(f"to decide {found.act} at {where} needs the role {TWO_PERSONS[found.act]} there")
-    if settled_s is not None:
+    if settled_s:
         named = {"name": person.name, "asked": found.asked, "within_s": settled_s}
         if await fetch(connection, "approvals", "changed", **named):
             hours = f"{settled_s / 3600:g} h"
