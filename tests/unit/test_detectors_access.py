@@ -161,6 +161,7 @@ def test_third_or_fourth_badge_that_is_refused_in_a_row_is_brute_force() -> None
     assert isinstance(detection, Detection)
     assert (detection.type, detection.subject, detection.priority) == ("access.brute_force", "reader:in", 2)
     assert detection.evidence["subjects"] == ["badge:0", "badge:1", "badge:2"]
+    assert "3 denials within 20 s at one reader" in detection.why
     assert detection.score >= detection.evidence["threshold"]
 
 

@@ -49,7 +49,8 @@ class ReaderRules:
 
     def _attack(self, denials: Denials, reader: str, threshold: float) -> Finding:
         usual = denials.per_hour(self._rates)
-        minutes = (denials.last - denials.first) / 60e6
+        seconds = (denials.last - denials.first) / 1e6
+        within = f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
         detection = self._origin.detection(
             "access.brute_force",
             subject=f"reader:{reader}" if reader else None,
@@ -57,7 +58,7 @@ class ReaderRules:
             detected=denials.last,
             score=_nats(denials.value),
             priority=Priority.HIGH,
-            why=f"{denials.count} denials within {minutes:.1f} min at one reader, which has {usual:.2g} an hour",
+            why=f"{denials.count} denials within {within} at one reader, which has {usual:.2g} an hour",
             evidence={
                 "denials": denials.count,
                 "subjects": denials.subjects,
