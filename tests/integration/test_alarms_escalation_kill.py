@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from support.alarms_database import Hands, hands_on
 from support.alarms_examples import detection
 from support.alarms_receiver import Receiver, receiving
+from support.alarms_running import alarms_process
 from support.alarms_until import until
 
 
@@ -61,18 +59,6 @@ def configured(folder: Path, dsn: str, first: Receiver, second: Receiver) -> Pat
     return file
 
 
-@asynccontextmanager
-async def process(config: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    command = (sys.executable, "-m", "hubwatch_ops", "alarms", "run", "-c", str(config))
-    running = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
-    try:
-        yield running
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.wait()
-
-
 async def test_killed_again_and_again_every_step_of_every_alarm_is_told_once(
     hands: Hands, migrated_plain_dsn: str, tmp_path: Path
 ) -> None:
@@ -80,13 +66,13 @@ async def test_killed_again_and_again_every_step_of_every_alarm_is_told_once(
     async with receiving() as first, receiving() as second:
         config = configured(tmp_path, migrated_plain_dsn, first, second)
         for life in range(3):
-            async with process(config) as running:
+            async with alarms_process(config) as running:
                 told = len(first.received) + len(second.received)
                 hands.detect(*(detection(number=life * 8 + n, sensor=f"fence-{life}-{n}") for n in range(8)))
                 await until(lambda told=told: len(first.received) + len(second.received) >= told + 3, 60)  # type: ignore[misc]
                 running.kill()
                 await running.wait()
-        async with process(config):
+        async with alarms_process(config):
             await until(lambda: [row["state"] for row in hands.outbox()] == ["delivered"] * 2 * total, 90)
     assert Counter(row["route"] for row in hands.outbox()) == {"first/kim": total, "second": total}
     actions = hands.rows("SELECT alarm, action FROM alarm_journal ORDER BY id")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from hubwatch_store.database import open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.alarms_receiver import Receiver, hang, receiving
+from support.alarms_running import alarms_process
 from support.alarms_until import until
 
 
@@ -47,29 +45,17 @@ def configured(folder: Path, dsn: str, receiver: Receiver) -> Path:
     return file
 
 
-@asynccontextmanager
-async def process(config: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    command = (sys.executable, "-m", "hubwatch_ops", "alarms", "run", "-c", str(config))
-    running = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
-    try:
-        yield running
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.wait()
-
-
 async def test_killed_while_sending_the_message_comes_again_under_the_same_id(
     hands: Hands, migrated_plain_dsn: str, tmp_path: Path
 ) -> None:
     hands.detect(detection())
     async with receiving(hang()) as receiver:
         config = configured(tmp_path, migrated_plain_dsn, receiver)
-        async with process(config) as first:
+        async with alarms_process(config) as first:
             await receiver.wait_for(1)
             first.kill()
             assert await first.wait() == -signal.SIGKILL
-        async with process(config):
+        async with alarms_process(config):
             before, after = await receiver.wait_for(2, timeout_s=30)
             await until(lambda: [row["state"] for row in hands.outbox()] == ["delivered"])
     assert before.id == after.id
@@ -88,7 +74,7 @@ async def test_killed_between_commit_and_send_the_message_is_sent_by_the_next_pr
         async with open_pool(settings_of(migrated_plain_dsn)) as pool:
             await Mover(pool, [duty], Instructions.load()).round()
         (waiting,) = hands.outbox()
-        async with process(config):
+        async with alarms_process(config):
             (request,) = await receiver.wait_for(1)
     assert request.id == waiting["id"]
 
@@ -100,13 +86,13 @@ async def test_killed_again_and_again_under_load_every_alarm_is_told_and_none_is
     async with receiving() as receiver:
         config = configured(tmp_path, migrated_plain_dsn, receiver)
         for life in range(3):
-            async with process(config) as running:
+            async with alarms_process(config) as running:
                 told = len(receiver.received)
                 hands.detect(*(detection(number=life * 20 + i, sensor=f"fence-{life}-{i}") for i in range(20)))
                 await receiver.wait_for(told + 3, timeout_s=30)
                 running.kill()
                 await running.wait()
-        async with process(config):
+        async with alarms_process(config):
             await until(lambda: delivered(hands) == total, timeout_s=40)
     assert len(hands.alarms()) == total
     assert {row["detections"] for row in hands.alarms()} == {1}
@@ -116,7 +102,7 @@ async def test_killed_again_and_again_under_load_every_alarm_is_told_and_none_is
 
 async def test_term_ends_it_in_order_with_exit_code_0(hands: Hands, migrated_plain_dsn: str, tmp_path: Path) -> None:
     hands.detect(detection())
-    async with receiving() as receiver, process(configured(tmp_path, migrated_plain_dsn, receiver)) as running:
+    async with receiving() as receiver, alarms_process(configured(tmp_path, migrated_plain_dsn, receiver)) as running:
         await receiver.wait_for(1)
         running.terminate()
         assert await running.wait() == 0

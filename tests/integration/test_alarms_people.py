@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,14 +12,13 @@ import aiohttp
 import pytest
 
 from hubwatch_alarms.oncall.heartbeat import DeadMan, Work
-from hubwatch_alarms.service import parts
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.permission import Role
 from hubwatch_core.process import Context
-from hubwatch_core.process.service import run_parts
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.alarms_receiver import endless_body, receiving, status
+from support.alarms_running import alarms_in_loop
 from support.alarms_until import until
 from support.console_running import add_person, running_api
 from support.mail_server import MailServer, mail_server
@@ -51,15 +49,8 @@ def mail(server: MailServer, **more: object) -> dict[str, object]:
 @asynccontextmanager
 async def serving(dsn: str, **sections: Any) -> AsyncIterator[Context]:
     settings = AlarmsSettings.model_validate({"database": settings_of(dsn), **sections})
-    context = Context.make("test")
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_parts(parts(settings, context), stop))
-    try:
+    async with alarms_in_loop(settings) as context:
         yield context
-    finally:
-        stop.set()
-        async with asyncio.timeout(25):
-            await running
 
 
 async def test_person_is_told_by_mail_and_acknowledges_from_it(

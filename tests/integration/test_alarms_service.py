@@ -17,15 +17,14 @@ from hubwatch_alarms import sender, service
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.notify.webhook import WebhookRouteSection
 from hubwatch_alarms.people import acknowledge
-from hubwatch_alarms.service import parts
 from hubwatch_alarms.settings import AlarmsSettings, CommandSettings, DeliverySection
 from hubwatch_alarms.views import all_alarms
 from hubwatch_core.process import Context
-from hubwatch_core.process.service import run_parts
 from hubwatch_store.ownership import NameTaken
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.alarms_receiver import hang, receiving, status
+from support.alarms_running import alarms_in_loop
 from support.alarms_until import until
 from support.ports import free_port
 from support.proxy import Proxy
@@ -64,15 +63,8 @@ async def serving(
         routes=routes,
         delivery=DeliverySection(give_up_after_s=give_up_after_s, other_routes_after_s=other_routes_after_s),
     )
-    context = Context.make("test")
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_parts(parts(settings, context), stop))
-    try:
+    async with alarms_in_loop(settings) as context:
         yield context
-    finally:
-        stop.set()
-        async with asyncio.timeout(25):
-            await running
 
 
 async def test_detection_becomes_a_delivered_message_promptly(
