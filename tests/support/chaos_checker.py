@@ -44,7 +44,7 @@ def check(dsn: str, journals: Iterable[Path]) -> Verdict:
             )
         }
         gone = _rows(connection, "SELECT attrs FROM hubwatch.events WHERE type = 'agent.evicted'")
-        dead = _rows(connection, "SELECT coalesce(sum(count), 0)::bigint FROM hubwatch.dead_letters")[0][0]
+        dead = _rows(connection, "SELECT reason, sum(count)::int FROM hubwatch.dead_letters GROUP BY 1")
         unexplained = _rows(connection, "SELECT coalesce(sum(unexplained), 0)::bigint FROM hubwatch.ledger_account")
     ranges = [(attrs["epoch"], attrs["first_seq"], attrs["last_seq"]) for (attrs,) in gone]
     missing = [promise for promise in promises if any(number not in stored for number in _numbers(promise))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -16,8 +16,6 @@ from hubwatch_store.database.sql_files import queries
 
 KEYS_EVERY_S = 5.0
 """How old the keys may be that signatures are checked with: so long a revoked one is still good."""
-KEYS_AGAIN_S = 0.5
-"""And how old where one is met that is not known: an agent may just have been enrolled."""
 
 
 class AgentKeys:
@@ -33,14 +31,19 @@ class AgentKeys:
     async def faults(self, signed: Sequence[tuple[Message, Frame | Birth]]) -> list[Unproven | None]:
         """Return for each message why it is not proven to be its agent's, None where it is.
 
-        While the database is away the former keys serve. Raises Transient or Permanent where there were none yet.
+        While the database is away the former keys serve. Raises Transient or Permanent where there were none yet, and
+        where a message is signed with a key that was not among them: an agent may just have taken a new one.
         """
         if not signed:
             return []
-        await self._refresh(KEYS_EVERY_S)
+        await self._refresh()
         faults = await asyncio.to_thread(self._faults, signed)
-        if any(fault is not None and fault.unknown_key for fault in faults) and await self._refresh(KEYS_AGAIN_S):
-            faults = await asyncio.to_thread(self._faults, signed)
+        strangers = [i for i, fault in enumerate(faults) if fault is not None and fault.unknown_key]
+        if strangers:
+            asked = [signed[i] for i in strangers]
+            await self._learn({(content.hub, content.agent) for _, content in asked})
+            for i, fault in zip(strangers, await asyncio.to_thread(self._faults, asked), strict=True):
+                faults[i] = fault
         return faults
 
     async def close(self) -> None:
@@ -52,25 +55,29 @@ class AgentKeys:
     def _faults(self, signed: Sequence[tuple[Message, Frame | Birth]]) -> list[Unproven | None]:
         return [self._check.fault(*each) for each in signed]
 
-    async def _refresh(self, max_age_s: float) -> bool:
-        """Read the keys if those that are there are older; return whether that was tried."""
-        if self._read_at is not None and monotonic() - self._read_at < max_age_s:
-            return False
+    async def _refresh(self) -> None:
+        """Read all keys if those that are there are old."""
+        if self._read_at is not None and monotonic() - self._read_at < KEYS_EVERY_S:
+            return
         try:
-            self._check.ring = await self._read()
+            self._check.ring = await self._read("keys")
         except (Transient, Permanent):
             if self._read_at is None:
                 raise
         self._read_at = monotonic()
-        return True
 
-    async def _read(self) -> KeyRing:
+    async def _learn(self, agents: Collection[tuple[str, str]]) -> None:
+        """Read the keys of some agents anew: they are then newer than the messages that need them."""
+        hubs, names = [hub for hub, _ in agents], [agent for _, agent in agents]
+        self._check.ring = {**self._check.ring, **await self._read("keys_of", {"hubs": hubs, "agents": names})}
+
+    async def _read(self, query: str, values: Mapping[str, object] | None = None) -> KeyRing:
         try:
             async with asyncio.timeout(self._settings.step_s):
                 if self._connection is None:
                     self._connection = await connect(self._settings, self._name)
                 with translated():
-                    cursor = await self._connection.execute(queries("intake")["keys"])
+                    cursor = await self._connection.execute(queries("intake")[query], values)
                     rows: list[tuple[Any, ...]] = await cursor.fetchall()
         except TimeoutError:
             await self.close()

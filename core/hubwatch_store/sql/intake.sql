@@ -11,6 +11,12 @@ SELECT hub, agent, public_key, (extract(epoch FROM not_before) * 1000000)::bigin
     (extract(epoch FROM not_after) * 1000000)::bigint, (extract(epoch FROM revoked_at) * 1000000)::bigint
 FROM hubwatch.agent_keys ORDER BY hub, agent, not_after DESC;
 
+-- keys_of: the keys of some agents, as `keys` gives them
+SELECT hub, agent, public_key, (extract(epoch FROM not_before) * 1000000)::bigint,
+    (extract(epoch FROM not_after) * 1000000)::bigint, (extract(epoch FROM revoked_at) * 1000000)::bigint
+FROM hubwatch.agent_keys JOIN unnest(%(hubs)s::text[], %(agents)s::text[]) named (hub, agent) USING (hub, agent)
+ORDER BY hub, agent, not_after DESC;
+
 -- keep_signed: keeps signed frames of one hub
 INSERT INTO hubwatch.signed_frame (hub, agents, frames, lines) VALUES (%s, %s, %s, %s);
 
