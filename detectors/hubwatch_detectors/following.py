@@ -53,14 +53,14 @@ def ends_of_orphans(
     Detections of others, such as the ledger's, are left alone: only who has a state here, or a place in the table, is
     meant.
     """
-    remembered = engine.remembered()
     versions = {spec.name: spec.version for spec in rules.specs}
     ours = versions.keys() | {row.key.detector for row in states} | {DETECTOR}
+    meant = [each for each in unended if each.detector in ours]
+    remembered = engine.remembered({each.detector for each in meant})
     now = now_us()
-    ends: list[Finding] = []
-    for each in unended:
-        if each.detector in ours and each.id not in remembered:
-            ends.append(Clear(each.id, now, now, _reason(each, rules, versions)))
+    ends: list[Finding] = [
+        Clear(each.id, now, now, _reason(each, rules, versions)) for each in meant if each.id not in remembered
+    ]
     if ends:
         _log.info("ended what no detector remembers any more", detections=len(ends))
     return ends

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hubwatch_core import topics
 from hubwatch_core.concurrency import wait_for_event
 from hubwatch_core.errors import Permanent, Poison, Transient
+from hubwatch_core.garbage import building_what_stays
 from hubwatch_core.health import Health
 from hubwatch_core.hub_clock import HubClock
 from hubwatch_core.logs import get_logger
@@ -115,8 +116,9 @@ async def _restore(
         loaded = await outage.step(load, stop)
         if loaded is not None:
             states, journal, entries, open_ones = loaded
-            used = engine.restore(map(_saved, states))
-            found, frames = await _judge_again(engine, journal)
+            with building_what_stays():
+                used = engine.restore(map(_saved, states))
+                found, frames = await _judge_again(engine, journal)
             _log.info("state restored", states=used, of=len(states), judged_again=frames)
             return _Restored(found + ends_of_orphans(engine, rules, open_ones, states), journal, entries)
     return None

@@ -214,12 +214,13 @@ def test_what_a_switched_off_detector_had_open_is_not_remembered() -> None:
     forced = forced_open(bench, "gw-a")
     bench.found += bench.engine.agent_state(HUB, "gw-a", online=False, at=at(9))
     both = {forced.id, bench.found[-1].id}
-    assert bench.engine.remembered() & both == both
+    makers = {"access", "presence"}
+    assert bench.engine.remembered(makers) & both == both
     saved, _ = bench.engine.changes(HUB)
     for off, left in (("access", bench.found[-1].id), ("presence", forced.id)):
         other = Engine(EngineBench(**{off: {"enabled": False}}).settings.rules())
         other.restore(saved)
-        assert other.remembered() & both == {left}
+        assert other.remembered(makers) & both == {left}
 
 
 def test_journal_is_followed_once_and_an_agent_that_has_come_again_stays() -> None:

@@ -13,7 +13,7 @@ is the latest `sent` of its live frames; only whether an agent is away is judged
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
@@ -192,10 +192,10 @@ class Engine:
         """Return whether an agent is watched."""
         return agent in self._agents.get(hub, {})
 
-    def remembered(self) -> set[str]:
-        """Return the ids of the detections that something here may still end."""
+    def remembered(self, detectors: Collection[str]) -> set[str]:
+        """Return the ids of the detections that these detectors, or who watches the agents, may still end."""
         states = [each.saved().state for agents in self._agents.values() for each in agents.values()]
-        return {id_.decode() for state in [*states, *self._router.states()] for id_ in _ULID.findall(state)}
+        return {id_.decode() for state in [*states, *self._router.states(detectors)] for id_ in _ULID.findall(state)}
 
     def tick(self, now: int, hub: str | None = None) -> list[Finding]:
         """Let our own time pass up to `now` (µs), for one hub or for all."""

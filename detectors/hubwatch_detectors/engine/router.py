@@ -6,7 +6,7 @@ ones, where the backlog comes, and fresh ones that know what they had learned ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -222,9 +222,9 @@ class Router:
         self._gone -= gone
         return [instance.saved() for instance in changed], sorted(gone - self._all.keys())
 
-    def states(self) -> list[bytes]:
-        """Return what all instances remember."""
-        return [instance.saved().state for instance in self._all.values()]
+    def states(self, detectors: Collection[str]) -> list[bytes]:
+        """Return what the instances of these detectors remember."""
+        return [each.saved().state for each in self._all.values() if each.key.detector in detectors]
 
     def not_saved(self, key: InstanceKey) -> None:
         """Take back a key of `changes()` that could not be stored."""
