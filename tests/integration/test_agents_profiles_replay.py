@@ -42,7 +42,7 @@ MARKER = MqttProfile.model_validate(
 )  # fmt: skip
 
 CASES = profile_cases.cases()
-# By what the map says of itself: every worker lists the tests, and filling each map takes longer than all the rest of it.
+# By what the map says of itself: every worker lists the tests, and filling the maps took longer than all other tests.
 KINDS = {profile: PROFILES[LIBRARY.map(profile).tree["protocol"]] for profile in profile_cases.profiles()}
 
 
