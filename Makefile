@@ -67,7 +67,7 @@ _test_rest:
 	nice -n 10 env $(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(PARALLEL)
 
 _test_property:
-	@TEST_PORTS_FROM=10 nice -n 15 env $(PYTEST) -n 2 --dist loadfile --durations=5 tests/property $(IN_ONE_PIECE)
+	@TEST_PORTS_FROM=10 nice -n 12 env $(PYTEST) -n 2 --dist loadfile --durations=5 tests/property $(IN_ONE_PIECE)
 
 _test_acceptance:
 	@TEST_PORTS_FROM=12 $(PYTEST) --durations=5 tests/acceptance $(IN_ONE_PIECE)
