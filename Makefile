@@ -9,7 +9,7 @@ CODE := core agents collector detectors alarms dashboards ops tests
 ONLY ?=
 # How many tests run side by side, besides those of tests/acceptance and tests/property: they wait five times as long
 # as they compute.
-WORKERS ?= 6
+WORKERS ?= 8
 # Further arguments for pytest or the demo.
 ARGS ?=
 # The tests that may run side by side, those that take longest first, so that no worker is idle at the end.
