@@ -7,12 +7,13 @@ STAMP := .venv/.installed
 CODE := core agents collector detectors alarms dashboards ops tests
 # A benchmark's name, such as demo-latency; all without it.
 ONLY ?=
-# How many tests run side by side: they wait five times as long as they compute.
+# How many tests run side by side, besides those of tests/acceptance and tests/property: they wait five times as long
+# as they compute.
 WORKERS ?= 8
 # Further arguments for pytest or the demo.
 ARGS ?=
 # The tests that may run side by side, those that take longest first, so that no worker is idle at the end.
-PARALLEL := tests/property tests/integration tests/contract tests/unit
+PARALLEL := tests/integration tests/contract tests/unit
 
 # Each file is compiled once, whatever the environment says: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,15 +47,30 @@ services-stop: ## Stop them
 services-status: ## Show whether they run
 	ops/dev/services.sh status
 
-# Tests wait more than they compute. The acceptance tests run after them, two at a time: they measure what a whole chain
-# does in time.
+# Three runs beside each other, each with ports of its own. The acceptance tests measure what a whole chain does in time:
+# one at a time, and before all others where both want the processor. The fuzzers compute as long as they look: two at a
+# time, and after all others; they take what the others leave. What these two say comes in one piece when they end.
 test: $(STAMP) ## Run the tests (ARGS="tests/unit -k spool" for some)
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(PARALLEL)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance
+	@test -d tests/unit/__pycache__ || $(BIN)/python -m pytest --collect-only -q >/dev/null || true # compiled once for all
+	@mkdir -p build
+	@+$(MAKE) --no-print-directory --keep-going --jobs 3 _test_rest _test_property _test_acceptance
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+# Our own job server is none of the makes that tests start.
+PYTEST := MAKEFLAGS= $(BIN)/python -m pytest
+IN_ONE_PIECE = >build/$@ 2>&1; code=$$?; echo; cat build/$@; exit $$code
+.PHONY: _test_rest _test_property _test_acceptance
+_test_rest:
+	nice -n 10 env $(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(PARALLEL)
+
+_test_property:
+	@TEST_PORTS_FROM=10 nice -n 12 env $(PYTEST) -n 2 --dist loadfile --durations=5 tests/property $(IN_ONE_PIECE)
+
+_test_acceptance:
+	@TEST_PORTS_FROM=12 $(PYTEST) --durations=5 tests/acceptance $(IN_ONE_PIECE)
 
 check: $(STAMP) ## Format, lint, types, architecture, generated files
 	$(BIN)/ruff format --check .

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from support import services
+
+# Importing and listing the tests makes millions of objects that all stay: looking for garbage among them takes nearly
+# as long as making them, in every worker.
+gc.disable()
 
 # As in the systemd units: what a test writes as a secret is one, and is refused if others could read it.
 os.umask(0o077)
@@ -17,6 +22,13 @@ settings.register_profile("hubwatch", deadline=None, suppress_health_check=[Heal
 settings.load_profile("hubwatch")
 
 pytest_plugins = ["pytester", "support.fix_databases", "support.fix_mqtt", "support.fix_nats", "support.fix_open_files"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, and not among what was made before the first test."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

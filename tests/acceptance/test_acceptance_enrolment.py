@@ -21,7 +21,8 @@ from support.ports import free_port
 from support.sample_mosquitto import start_sample
 
 HUB, AGENT = "rotterdam", "gate-7"
-WITHIN_S = 30.0
+WITHIN_S = 90.0
+"""Programs start one after the other here: on a busy machine each takes ten times as long as on an idle one."""
 OUT_WITHIN_S = 60.0
 
 

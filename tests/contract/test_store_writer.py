@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -178,12 +179,17 @@ async def test_latest_is_the_newest_whatever_order_frames_come_in(writer: Writer
     assert one(dsn(writer), "SELECT last_seq FROM agents") == 3
 
 
-async def test_many_channels_are_settled_after_a_pause(writer: Writer) -> None:
+async def test_many_channels_are_settled_after_a_pause(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic() + latest.PAUSE_S
+    monkeypatch.setattr("hubwatch_store.ingest.writer.monotonic", lambda: now)
+    await writer.write([offer(frame(1, series=[series(now_us(), [2.0], channel="c0")]))])
+    assert writer.settled
     many = [series(now_us(), [1.0], channel=f"c{i}") for i in range(latest.LITTLE + 1)]
-    await writer.write([offer(frame(1, series=many))])
+    now += latest.PAUSE_S * 0.9
+    await writer.write([offer(frame(2, series=many))])
     assert not writer.settled
-    assert one(dsn(writer), "SELECT count(*) FROM readings") == len(many), "readings never wait"
-    await asyncio.sleep(latest.PAUSE_S)
+    assert one(dsn(writer), "SELECT count(*) FROM readings WHERE value = 1") == len(many), "readings never wait"
+    now += latest.PAUSE_S * 0.2
     await writer.write([])
     assert writer.settled
     assert one(dsn(writer), "SELECT count(*) FROM latest") == len(many)

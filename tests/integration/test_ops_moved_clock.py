@@ -22,6 +22,8 @@ from support.own_mosquitto import OwnMosquitto
 from support.store_examples import birth, frame, one, rows, series
 
 DAY_S = 86_400
+WITHIN_S = 90.0
+"""Long: only what comes of a year is a fault here, and the programs of a busy machine take their time."""
 OPEN = "SELECT count(*) FROM alarms WHERE type = 'integrity.agent_offline' AND closed IS NULL AND active > 0"
 
 BORN = "SELECT EXISTS (SELECT FROM sensors) AND EXISTS (SELECT FROM detector_journal)"
@@ -43,11 +45,11 @@ class Hub:
         now = now_us()
         each = frame(self.seq, sent=now, series=[series(now - 1000, [float(self.seq)])])
         await link.publish("hubwatch/1/harbour/gate-7/frame", wire.encode(each))
-        await eventually(lambda: self.newest() == self.seq, 20)
+        await eventually(lambda: self.newest() == self.seq, WITHIN_S)
 
     def newest(self) -> int:
         """The newest value, as `latest` has it."""
-        found = rows(self.dsn, "SELECT value FROM latest WHERE age_s BETWEEN 0 AND 30")
+        found = rows(self.dsn, "SELECT value FROM latest WHERE age_s BETWEEN 0 AND 300")
         return int(found[0][0]) if found else 0
 
 
@@ -95,7 +97,7 @@ async def link(own_mosquitto: OwnMosquitto) -> AsyncIterator[MqttLink]:
 
 async def test_a_hub_whose_clock_is_set_while_it_runs_goes_on(hub: Hub, link: MqttLink) -> None:
     await link.publish("hubwatch/1/harbour/gate-7/birth", wire.encode(birth()), retain=True)
-    await eventually(lambda: one(hub.dsn, BORN) or not hub.children.alive("hub"), 60)
+    await eventually(lambda: one(hub.dsn, BORN) or not hub.children.alive("hub"), WITHIN_S)
     assert hub.children.alive("hub"), hub.children.log("hub")
     for shift_s in (365 * DAY_S, -365 * DAY_S):
         await hub.speak(link)
@@ -103,12 +105,14 @@ async def test_a_hub_whose_clock_is_set_while_it_runs_goes_on(hub: Hub, link: Mq
         await asyncio.sleep(2)
         await hub.speak(link)
     assert rows(hub.dsn, "SELECT reason FROM dead_letters") == []
-    await eventually(lambda: one(hub.dsn, OPEN) == 1, 20)
+    await eventually(lambda: one(hub.dsn, OPEN) == 1, WITHIN_S)
     await hub.speak(link)
-    await eventually(lambda: one(hub.dsn, OPEN) == 0, 20)
+    await eventually(lambda: one(hub.dsn, OPEN) == 0, WITHIN_S)
     times = "opened, last_active, returned"
-    assert one(hub.dsn, f"SELECT clock_timestamp() - least({times}) < INTERVAL '5 minutes' FROM alarms") is True
-    assert one(hub.dsn, f"SELECT greatest({times}) <= clock_timestamp() FROM alarms") is True
+    assert (
+        one(hub.dsn, f"SELECT bool_and(clock_timestamp() - least({times}) < INTERVAL '10 minutes') FROM alarms") is True
+    )
+    assert one(hub.dsn, f"SELECT bool_and(greatest({times}) <= clock_timestamp()) FROM alarms") is True
     assert hub.children.stop("hub") == 0
     logged = [json.loads(line) for line in hub.children.log("hub").splitlines() if line.startswith("{")]
     assert not [line for line in logged if line.get("level") == "error"]

@@ -8,13 +8,17 @@ import random
 import socket
 
 _LOWEST, _HIGHEST = 10_240, 32_767  # below what Linux hands out to connections and to those who ask for port 0
-_WORKERS = 16
+SHARES = 16
+"""So many workers have ports of their own."""
+FROM = "TEST_PORTS_FROM"
+"""Variable with the number of a run's first worker: `make test` runs several beside each other, each from gw0 on."""
 
 
 def _own_share() -> range:
     """Return the ports of this test worker, so that two of them never give out the same one."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
-    size = (_HIGHEST - _LOWEST + 1) // _WORKERS
+    in_run = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    worker = (int(os.environ.get(FROM) or 0) + in_run) % SHARES
+    size = (_HIGHEST - _LOWEST + 1) // SHARES
     return range(_LOWEST + worker * size, _LOWEST + (worker + 1) * size)
 
 

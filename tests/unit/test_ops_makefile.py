@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support import ports
+
 REPOSITORY = Path(__file__).parents[2]
 TARGETS = ["setup", "demo", "services", "test", "check", "bench", "dashboards"]
 
@@ -42,6 +44,29 @@ def test_setup_with_an_environment_up_to_date_does_nothing() -> None:
 
 def test_bench_passes_the_name_on() -> None:
     assert "-m benchmarks.run demo-latency" in _dry_run("bench", "ONLY=demo-latency")
+
+
+def _runs() -> list[str]:
+    """Return the commands that run tests."""
+    return [line for line in _dry_run("test").splitlines() if "-m pytest" in line and "--collect-only" not in line]
+
+
+def test_every_folder_of_tests_is_run_once() -> None:
+    folders = {f"tests/{file.parent.name}" for file in (REPOSITORY / "tests").glob("*/test_*.py")}
+    assert len(folders) > 4
+    run = [folder for command in _runs() for folder in re.findall(r"tests/\w+", command)]
+    assert sorted(run) == sorted(folders)
+
+
+def test_runs_beside_each_other_have_ports_of_their_own() -> None:
+    taken: list[int] = []
+    for command in _runs():
+        first = re.search(r"TEST_PORTS_FROM=(\d+)", command)
+        workers = re.search(r" -n (\d+) --dist", command)
+        begin = int(first[1]) if first else 0
+        taken += range(begin, begin + (int(workers[1]) if workers else 1))
+    assert len(taken) == len(set(taken)) > 2
+    assert max(taken) < ports.SHARES
 
 
 def test_check_covers_every_component() -> None:

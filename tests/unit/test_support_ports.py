@@ -26,6 +26,13 @@ def test_two_workers_never_get_the_same_port(monkeypatch: pytest.MonkeyPatch) ->
     assert not taken_by("gw0", monkeypatch) & taken_by("gw1", monkeypatch)
 
 
+def test_two_runs_beside_each_other_never_get_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_PORTS_FROM", raising=False)
+    first = taken_by("gw0", monkeypatch)
+    monkeypatch.setenv("TEST_PORTS_FROM", "10")
+    assert not first & taken_by("gw0", monkeypatch)
+
+
 def test_no_connection_is_given_the_port() -> None:
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert max(free_port() for _ in range(2000)) < max(lowest, 32_768)
