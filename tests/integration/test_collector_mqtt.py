@@ -199,7 +199,7 @@ async def test_more_than_memory_may_hold_waits_at_the_broker(address: tuple[str,
             assert held is not None
             assert held <= 100
             await proxy.heal()
-            await eventually(lambda: count(dsn, "frames") == 300, 30)
+            await eventually(lambda: count(dsn, "frames") == 300, 120)
 
 
 async def test_a_database_without_the_schema_ends_the_collector_with_one_line(
