@@ -54,8 +54,11 @@ def cat(
     if file is None:
         import asyncio
 
+        from hubwatch_core.config import LogSection
+        from hubwatch_core.logs import configure
         from hubwatch_ops.wire_listening import listen
 
+        configure(LogSection(level="warning"))
         asyncio.run(listen(config, topics.ROOT + f"/{hub}/{agent}/{Leaf.FRAME}", most, printed))
         return
     data = _read(file)
