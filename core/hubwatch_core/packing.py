@@ -101,26 +101,22 @@ def _marks_of(frame: PackedFrame) -> list[QualityMark]:
 
 def _apart(series: Sequence[Series]) -> list[Series]:
     """Return series of one channel each: what stands in several is put behind one another."""
-    by_name: dict[SeriesName, Series] = {}
+    by_name: dict[SeriesName, list[Series]] = {}
     for each in series:
-        name = (each.sensor, each.channel)
-        known = by_name.get(name)
-        by_name[name] = each if known is None else _both(known, each)
-    return list(by_name.values())
+        by_name.setdefault((each.sensor, each.channel), []).append(each)
+    return [same[0] if len(same) == 1 else _together(same) for same in by_name.values()]
 
 
-def _both(one: Series, other: Series) -> Series:
-    shift = other.t0 - one.t0
-    device: list[int | None] = []
-    if one.device or other.device:
-        device = [*(one.device or [None] * len(one.x))]
-        device += [None if off is None else off + shift for off in other.device or [None] * len(other.x)]
-    q: list[QualityMark] = []
-    if one.q or other.q:
-        q = [*(one.q or [0] * len(one.x)), *(other.q or [0] * len(other.x))]
-    return Series(
-        one.sensor, one.channel, one.t0, [*one.dt, *(dt + shift for dt in other.dt)], [*one.x, *other.x], q, device
-    )
+def _together(parts: Sequence[Series]) -> Series:
+    t0 = parts[0].t0
+    dt, x, q, device = list[int](), list[float | None](), list[QualityMark](), list[int | None]()
+    for each in parts:
+        shift = each.t0 - t0
+        dt += [offset + shift for offset in each.dt]
+        x += each.x
+        q += each.q or [0] * len(each.x)
+        device += [None if own is None else own + shift for own in each.device or [None] * len(each.x)]
+    return Series(parts[0].sensor, parts[0].channel, t0, dt, x, q, device)
 
 
 class _Marks:

@@ -20,7 +20,7 @@ from property.test_core_wire_fields import refused_or
 from property.test_core_wire_round_trip import frames
 from support.doubling import assert_linear
 from support.fuzzing import fuzzed
-from support.packed_cases import GOLDEN, SENT, changed, fields, i32, of_version_1, u16
+from support.packed_cases import EPOCH, GOLDEN, SENT, changed, fields, i32, of_version_1, u16
 
 
 def _has_doubles(frame: wire.Frame) -> bool:
@@ -138,6 +138,23 @@ def test_twice_the_frame_costs_no_more_than_twice_the_time(kind: str) -> None:
     make, size = KINDS[kind]
     assert len(make(2 * size)) <= wire.MAX_FRAME_BYTES
     assert_linear(make, _decode, 2 * size)
+
+
+def _series(size: int) -> wire.Frame:
+    series = [wire.Series("s", "c", SENT + i, [0], [1.5], [1], [2]) for i in range(size)]
+    return wire.Frame(1, "h", "a", EPOCH, 1, SENT, series=series)
+
+
+def _readings(size: int) -> wire.Frame:
+    series = wire.Series("s", "c", SENT, [*range(size)], [0.1] * size, [(2, "why")] * size, [5] * size)
+    return wire.Frame(1, "h", "a", EPOCH, 1, SENT, series=[series])
+
+
+@pytest.mark.parametrize("make", [_series, _readings])
+def test_turning_twice_the_frame_into_columns_costs_no_more_than_twice_the_time(
+    make: Callable[[int], wire.Frame],
+) -> None:
+    assert_linear(make, packed, 4000)
 
 
 def test_what_a_small_frame_claims_takes_no_memory() -> None:
