@@ -239,6 +239,11 @@ class AgentSettings(Section):
     publish_interval_ms: Annotated[int, Field(ge=20, le=10_000)] = Field(
         200, description="How often readings are cut into a frame; events go at once."
     )
+    wire: Literal["json", "packed"] = Field(
+        "json",
+        description="How frames are written: json (version 1), or packed (version 2), which is shorter and costs "
+        "collectors and detectors a fraction. They must be of a release that reads it: upgrade them first.",
+    )
     heartbeat_s: Annotated[float, Field(gt=0, le=10)] = Field(10.0, description="How often the agent tells of itself.")
     signing_key_file: SecretFile | None = Field(
         None,

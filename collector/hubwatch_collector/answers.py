@@ -19,7 +19,7 @@ from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_core.message import Message
 from hubwatch_core.mqtt import Feed, MqttRefused
-from hubwatch_core.wire import Frame
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_store.ingest import Letter, Offer
 
 EVERY_S = 2.0
@@ -80,7 +80,7 @@ class Answers:
                 self._call(message)
         for offer in offers:
             content = offer.content
-            if isinstance(content, Frame | Letter):
+            if isinstance(content, AnyFrame | Letter):
                 self._note(content)
 
     async def run(self, feed: Feed) -> None:
@@ -132,7 +132,7 @@ class Answers:
             self._called.add(name)
             self._due.set()
 
-    def _note(self, content: Frame | Letter) -> None:
+    def _note(self, content: AnyFrame | Letter) -> None:
         if not (content.hub and content.agent and content.epoch and content.seq):
             return  # a letter that names no frame
         pending = self._of((content.hub, content.agent))

@@ -13,6 +13,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Poison
 from hubwatch_core.incoming import AgentState
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame, is_packed
 from hubwatch_core.signing import opened
 from hubwatch_core.time_limits import Limits, check_times
 from hubwatch_core.topics import Leaf, Topic
@@ -29,6 +30,7 @@ class _Identity(msgspec.Struct, frozen=True):
 
 
 _identity = msgspec.json.Decoder(_Identity)
+_packed_identity = msgspec.msgpack.Decoder(_Identity)
 
 
 _parsed = lru_cache(maxsize=4096)(topics.parse)
@@ -75,7 +77,7 @@ def decode(message: Message, where: Topic | None, limits: Limits) -> Offer | Non
     return Offer(message, content)
 
 
-def _content(where: Topic, payload: bytes) -> wire.Frame | wire.Birth | State:
+def _content(where: Topic, payload: bytes) -> AnyFrame | wire.Birth | State:
     content = incoming.read(where, payload)
     if isinstance(content, AgentState):
         return State(where.hub, where.agent, content is AgentState.ONLINE)
@@ -88,7 +90,7 @@ def _letter(reason: str, where: Topic | None, payload: bytes) -> Letter:
     identity: Any = None
     if where.leaf is Leaf.FRAME:
         try:
-            identity = _identity.decode(payload)
+            identity = (_packed_identity if is_packed(payload) else _identity).decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             identity = None  # nothing in it can be trusted to name a frame
     if identity is None or (identity.hub, identity.agent) != (where.hub, where.agent):

@@ -16,10 +16,11 @@ from hubwatch_collector.settings import IntakeSection
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.message import Message
 from hubwatch_core.mqtt import Feed
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signature_check import Unproven, leaf_of
 from hubwatch_core.signing import opened
 from hubwatch_core.time_limits import Limits
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 from hubwatch_store.ingest import Letter, Mistrust, Offer
 
 REPLAY_US = 60 * SECOND_US
@@ -30,7 +31,7 @@ BIRTHS = 32
 """Births of each agent that are recognised when they come again."""
 MAX_AGENTS = 10_000
 
-Faults = Callable[[Sequence[tuple[Message, Frame | Birth]]], Awaitable[list[Unproven | None]]]
+Faults = Callable[[Sequence[tuple[Message, AnyFrame | Birth]]], Awaitable[list[Unproven | None]]]
 """Says of signed messages why each is not its agent's, None where it is."""
 AgentName = tuple[str, str]
 Value = TypeVar("Value")
@@ -71,7 +72,7 @@ class Guard:
             return
         for offer in offers:
             content = offer.content
-            if not isinstance(content, Frame) or offer.message.redelivered:
+            if not isinstance(content, AnyFrame) or offer.message.redelivered:
                 continue
             if content.sent < self._newest.get((content.hub, content.agent), 0) - REPLAY_US:
                 reason = f"frame {content.seq} of epoch {content.epoch} is stored, and was sent once more by somebody"
@@ -95,12 +96,12 @@ class Guard:
         return offers
 
     async def _trusted(self, offers: Sequence[Offer]) -> list[Offer]:
-        signed = [(each.message, each.content) for each in offers if isinstance(each.content, Frame | Birth)]
+        signed = [(each.message, each.content) for each in offers if isinstance(each.content, AnyFrame | Birth)]
         faults = await self._faults(signed)
         found = iter(faults)
         trusted: list[Offer] = []
         for offer in offers:
-            fault = next(found) if isinstance(offer.content, Frame | Birth) else None
+            fault = next(found) if isinstance(offer.content, AnyFrame | Birth) else None
             trusted += self._after_check(offer, fault)
         return trusted
 
@@ -111,7 +112,7 @@ class Guard:
             return [refused] if self._mode == "require" else [refused, offer]
         if isinstance(content, Birth) and self._came_before(offer.message, content):
             return [_refused(offer, Mistrust.REPLAYED, "this birth came before, and a later one has come since")]
-        if isinstance(content, Frame):
+        if isinstance(content, AnyFrame):
             name = (content.hub, content.agent)
             if content.sent > self._newest.get(name, 0):
                 self._newest[name] = content.sent
@@ -141,7 +142,7 @@ class Guard:
 
 def _refused(offer: Offer, kind: Mistrust, reason: str) -> Offer:
     content = offer.content
-    assert isinstance(content, Frame | Birth), "nothing else is signed"
+    assert isinstance(content, AnyFrame | Birth), "nothing else is signed"
     return Offer(offer.message, Letter(reason, content.hub, content.agent, kind=kind))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.receive_budget import ReceiveBudget
-from hubwatch_core.wire import Frame
 from hubwatch_store.ingest import Offer, Written
 
 _DELAYS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -49,6 +49,6 @@ class CollectorMetrics:
         self._readings.inc(written.readings)
         self._events.inc(written.events)
         self._dead.inc(len(written.dead))
-        sent = [each.content.sent for each in offers if isinstance(each.content, Frame) and not each.content.late]
+        sent = [each.content.sent for each in offers if isinstance(each.content, AnyFrame) and not each.content.late]
         if sent:
             self._delay.observe(max(0, now_us - min(sent)) / 1e6)

@@ -1,6 +1,7 @@
 """Signed frames as lines of JSON, which anybody can check who has the agent's public key, without us and offline.
 
-A line is `{"topic":…,"proof":…,"payload":…}`, the payload as the text that was signed. Numbers of frames have no gaps
+A line is `{"topic":…,"proof":…,"payload":…}`, the payload as the text that was signed; with `packed` in its place
+that is the payload in base64, of version 2 of the wire format. Numbers of frames have no gaps
 inside an epoch, so that what is left out between the first and the last line of an epoch shows; what an agent itself
 gave up it says in a signed frame (`agent.evicted`).
 """
@@ -16,19 +17,21 @@ import msgspec
 from hubwatch_core import incoming, topics
 from hubwatch_core.errors import Poison
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame, is_packed
 from hubwatch_core.signature_check import SignatureCheck, VerifyingKey
-from hubwatch_core.wire import Event, Frame
+from hubwatch_core.wire import Event
 
 _EVICTED = "agent.evicted"
 _ALWAYS = (0, 2**62)
 
 
-class SignedLine(msgspec.Struct, frozen=True):
+class SignedLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line."""
 
     topic: str
     proof: str
-    payload: str
+    payload: str = ""
+    packed: bytes = b""
 
 
 _encoder = msgspec.json.Encoder()
@@ -69,7 +72,10 @@ class Account:
 
 def line_of(message: Message) -> bytes:
     """Return a signed message as a line, without its end."""
-    return _encoder.encode(SignedLine(message.topic, message.proof or "", message.payload.decode()))
+    proof = message.proof or ""
+    if is_packed(message.payload):
+        return _encoder.encode(SignedLine(message.topic, proof, packed=message.payload))
+    return _encoder.encode(SignedLine(message.topic, proof, message.payload.decode()))
 
 
 def account(lines: Iterable[bytes], public_keys: Sequence[bytes]) -> Account:
@@ -96,11 +102,11 @@ def account(lines: Iterable[bytes], public_keys: Sequence[bytes]) -> Account:
     return Account(list(epochs.values()), faults)
 
 
-def _checked(line: bytes, check: SignatureCheck, public_keys: Sequence[bytes]) -> Frame:
+def _checked(line: bytes, check: SignatureCheck, public_keys: Sequence[bytes]) -> AnyFrame:
     said = _decoder.decode(line)
-    message = Message(said.topic, said.payload.encode(), 1, True, 0, 0, proof=said.proof)
+    message = Message(said.topic, said.packed or said.payload.encode(), 1, True, 0, 0, proof=said.proof)
     content = incoming.read(topics.parse(said.topic), message.payload)
-    if not isinstance(content, Frame):
+    if not isinstance(content, AnyFrame):
         raise Poison("it is no frame")
     check.ring = {(content.hub, content.agent): [VerifyingKey(key, *_ALWAYS) for key in public_keys]}
     fault = check.fault(message, content)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from hubwatch_core.errors import Poison
+from hubwatch_core.packed_frame import AnyFrame, decode
 from hubwatch_core.topics import Leaf, Topic
-from hubwatch_core.wire import Birth, Frame, decode_birth, decode_frame
+from hubwatch_core.wire import Birth, decode_birth
 
 
 class AgentState(StrEnum):
@@ -16,7 +17,7 @@ class AgentState(StrEnum):
     OFFLINE = "offline"
 
 
-Content = Frame | Birth | AgentState
+Content = AnyFrame | Birth | AgentState
 
 
 def read(where: Topic, payload: bytes) -> Content:
@@ -27,7 +28,7 @@ def read(where: Topic, payload: bytes) -> Content:
     """
     if where.leaf is Leaf.STATE:
         return _state(payload)
-    content = decode_frame(payload) if where.leaf is Leaf.FRAME else decode_birth(payload)
+    content = decode(payload) if where.leaf is Leaf.FRAME else decode_birth(payload)
     if (content.hub, content.agent) != (where.hub, where.agent):
         raise Poison(f"came on the topic of {where.hub}/{where.agent} but says {content.hub}/{content.agent}")
     return content

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from hubwatch_core.errors import Poison
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signing import NOT_SIGNED, Proof, Signed, is_signed_by, key_name, way_of
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 
 REMEMBERED = 1000
 """Good signatures that are remembered, each with the tree over what was signed together: its messages come close
@@ -59,7 +60,7 @@ class SignatureCheck:
         self._trees: OrderedDict[tuple[bytes, bytes], dict[int, bytes]] = OrderedDict()
         """The nodes that hold of each tree, by key and signature."""
 
-    def fault(self, message: Message, content: Frame | Birth) -> Unproven | None:
+    def fault(self, message: Message, content: AnyFrame | Birth) -> Unproven | None:
         """Return why a message is not proven to be its agent's; None when it is. May compute for 0.1 ms."""
         if message.proof is None:
             return Unproven("it is not signed")
@@ -92,9 +93,9 @@ class SignatureCheck:
         tree |= way.nodes
 
 
-def leaf_of(message: Message, content: Frame | Birth) -> bytes:
+def leaf_of(message: Message, content: AnyFrame | Birth) -> bytes:
     """Return what names a message whole: nothing else has the same."""
-    seq = content.seq if isinstance(content, Frame) else 0
+    seq = content.seq if isinstance(content, AnyFrame) else 0
     return Signed(message.topic, content.epoch, seq, message.payload).leaf
 
 

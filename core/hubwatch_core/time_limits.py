@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubwatch_core.errors import Poison
-from hubwatch_core.wire import EARLIEST_US, Birth, Frame
+from hubwatch_core.packed_frame import AnyFrame
+from hubwatch_core.wire import EARLIEST_US, Birth
 
 DAY_US = 86_400_000_000
 
@@ -18,7 +19,7 @@ class Limits:
     newest_us: int
 
 
-def check_times(content: Frame | Birth, received: int, limits: Limits, *, retained: bool = False) -> None:
+def check_times(content: AnyFrame | Birth, received: int, limits: Limits, *, retained: bool = False) -> None:
     """Raise Poison when a time in `content`, received at `received` (µs UTC), is outside the limits.
 
     A birth that the broker had kept may be as old as its agent's last start.
@@ -28,11 +29,11 @@ def check_times(content: Frame | Birth, received: int, limits: Limits, *, retain
         raise _absurd("sent", content.sent, received)
     if isinstance(content, Birth):
         return
-    for series in content.series:
-        if series.dt and not earliest <= (first := series.t0 + min(series.dt)):
-            raise _absurd(series.channel, first, received)
-        if series.dt and not (last := series.t0 + max(series.dt)) <= latest:
-            raise _absurd(series.channel, last, received)
+    for what, first, last in content.spans:
+        if not earliest <= first:
+            raise _absurd(what, first, received)
+        if not last <= latest:
+            raise _absurd(what, last, received)
     for event in content.events:
         if not earliest <= event.t <= latest:
             raise _absurd(event.type, event.t, received)

@@ -7,6 +7,7 @@ what is wrong and where; nothing is repaired or guessed. Golden bytes of every v
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -35,7 +36,8 @@ Time = Annotated[int, msgspec.Meta(ge=EARLIEST_US, le=LATEST_US)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 Offset = Annotated[int, msgspec.Meta(ge=-(2**52), le=2**52)]
 QualityCode = Literal[0, 1, 2]
-QualityMark = QualityCode | tuple[QualityCode, Annotated[str, msgspec.Meta(max_length=200)]]
+Reason = Annotated[str, msgspec.Meta(max_length=200)]
+QualityMark = QualityCode | tuple[QualityCode, Reason]
 Subject = Annotated[str, msgspec.Meta(max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
@@ -78,6 +80,21 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     late: bool = False
     series: list[Series] = []
     events: list[Event] = []
+
+    @property
+    def readings(self) -> int:
+        """Return the number of readings."""
+        return sum([len(each.x) for each in self.series])
+
+    @property
+    def series_names(self) -> Sequence[tuple[str, str]]:
+        """Return sensor and channel of each series."""
+        return [(each.sensor, each.channel) for each in self.series]
+
+    @property
+    def spans(self) -> Iterator[tuple[str, int, int]]:
+        """Return what was read from when to when (µs): channel, first, last."""
+        return ((s.channel, s.t0 + min(s.dt), s.t0 + max(s.dt)) for s in self.series if s.dt)
 
 
 class Channel(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
 
+from hubwatch_core.packed_frame import AnyFrame, PackedFrame
+from hubwatch_core.packing import unpacked
 from hubwatch_core.wire import LATEST_US, Event, Frame, QualityMark, Sensor, Series, quality_of
 from hubwatch_core.words import CLOCK_DOUBT, Quality
 
@@ -167,8 +169,17 @@ Said = tuple[list[Column], list[Event]]
 """What one sensor said in a frame: columns by channel, and events by time."""
 
 
-def split(frame: Frame) -> dict[str, Said]:
+def split(frame: AnyFrame) -> dict[str, Said]:
     """Sort what a frame carries by sensor, leaving out what may not be believed."""
+    parts = _packed_parts(frame) if isinstance(frame, PackedFrame) else _parts(frame)
+    for event in frame.events:
+        parts.setdefault(event.sensor, ([], []))[1].append(event)
+    for _, events in parts.values() if frame.events else ():
+        events.sort(key=_event_key)
+    return parts
+
+
+def _parts(frame: Frame) -> dict[str, Said]:
     parts: dict[str, Said] = {}
     for series in frame.series:
         part = parts.get(series.sensor)
@@ -180,10 +191,28 @@ def split(frame: Frame) -> dict[str, Said]:
     for columns, _ in parts.values():
         if len(columns) > 1 and len({each.channel for each in columns}) < len(columns):
             columns[:] = _merged(columns)
-    for event in frame.events:
-        parts.setdefault(event.sensor, ([], []))[1].append(event)
-    for _, events in parts.values() if frame.events else ():
-        events.sort(key=_event_key)
+    return parts
+
+
+def _packed_parts(frame: PackedFrame) -> dict[str, Said]:
+    """Do the same with columns as they stand on the wire: series that were read at the same moments share them."""
+    if frame.q:  # not all is good: each reading is looked at
+        return _parts(unpacked(frame))
+    parts: dict[str, Said] = {}
+    t0, offsets, values, names = frame.t0, frame.offsets.tolist(), frame.values.tolist(), iter(frame.series_names)
+    row = moment = 0
+    for count, length in frame.groups:
+        times = [t0 + each for each in offsets[moment : moment + length]]
+        moment += length
+        in_order = _is_in_order(times)
+        for sensor, channel in islice(names, count):
+            part = parts.get(sensor)
+            if part is None:
+                part = parts[sensor] = ([], [])
+            column = Column(channel, times, values[row : row + length])
+            row += length
+            if length:
+                part[0].append(column if in_order else _sorted(column))
     return parts
 
 

@@ -16,8 +16,9 @@ from hubwatch_core import incoming, topics
 from hubwatch_core.errors import Poison
 from hubwatch_core.incoming import AgentState
 from hubwatch_core.logs import get_logger
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.topics import Leaf
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 from hubwatch_detectors.contract import Finding
 from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.following import follow
@@ -194,7 +195,7 @@ def _hear(engine: Engine, entry: Heard) -> tuple[str, list[Finding]]:
     if not entry.payload and topic.leaf is Leaf.STATE:
         return topic.hub, []  # a retained message that somebody removed
     content = incoming.read(topic, entry.payload)
-    if isinstance(content, Frame):
+    if isinstance(content, AnyFrame):
         return topic.hub, engine.frame(content, received)
     if isinstance(content, Birth):
         return topic.hub, engine.birth(content, received, retained=entry.retained)

@@ -12,9 +12,10 @@ from time import monotonic
 
 import msgspec
 
-from hubwatch_core import wire
+from hubwatch_core import packed_frame, wire
 from hubwatch_core.message import Message
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.packed_frame import AnyFrame
+from hubwatch_core.wire import Birth
 from hubwatch_store.database import Pool, translated
 from hubwatch_store.devices import Rights, SayingRules, claimed_in
 
@@ -41,20 +42,23 @@ class Owning:
         self._births: dict[tuple[str, str], _Said] = {}
         self._asked = monotonic()
 
-    async def own(self, messages: Sequence[tuple[Message, Frame | Birth]]) -> list[Message]:
+    async def own(self, messages: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Message]:
         """Return messages with what their agents may say. Raises Transient or Permanent."""
         if monotonic() - self._asked > ASK_AGAIN_S:
             self._rights.forget()
             self._asked = monotonic()
         with translated():
             async with self._pool.connection() as connection:
-                frames = [content for _, content in messages if isinstance(content, Frame)]
+                frames = [content for _, content in messages if isinstance(content, AnyFrame)]
                 sifted = iter(await self._rights.sift(connection, frames))
                 found = []
                 for message, content in messages:
-                    if isinstance(content, Frame):
+                    if isinstance(content, AnyFrame):
                         rest = next(sifted).frame
-                        found.append(message if rest is content else replace(message, payload=wire.encode(rest)))
+                        if rest is content:
+                            found.append(message)
+                        else:
+                            found.append(replace(message, payload=packed_frame.encode(rest)))
                     else:
                         claimed = frozenset(await claimed_in(connection, content))
                         self._remember(_Said(message, content, claimed))

@@ -16,8 +16,9 @@ from hubwatch_core.concurrency import backoff_s
 from hubwatch_core.errors import Permanent, Poison, Transient
 from hubwatch_core.logs import get_logger
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signing import opened
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 from hubwatch_detectors.owning import ASK_AGAIN_S, Owning
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_store.database import Pool
@@ -76,7 +77,7 @@ class Proving:
         """Have the next call of `changed` ask the database."""
         self._look_at = monotonic()
 
-    async def _unproven(self, signed: Sequence[tuple[int, Message | None, Frame | Birth]]) -> list[int]:
+    async def _unproven(self, signed: Sequence[tuple[int, Message | None, AnyFrame | Birth]]) -> list[int]:
         """Return which messages are not proven."""
         asked = [(message, content) for _, message, content in signed if message is not None]
         faults = await self._patiently(lambda: self._keys.faults(asked))
@@ -102,10 +103,10 @@ class Proving:
         await self._keys.close()
 
 
-def _content(message: Message) -> Frame | Birth | None:
+def _content(message: Message) -> AnyFrame | Birth | None:
     """Return what must be signed; None for what need not be, or is poison, which is told by whoever judges it."""
     try:
         content = incoming.read(topics.parse(message.topic), message.payload)
     except Poison:
         return None
-    return content if isinstance(content, Frame | Birth) else None
+    return content if isinstance(content, AnyFrame | Birth) else None

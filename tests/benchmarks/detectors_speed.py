@@ -1,8 +1,9 @@
 """How fast the detectors' process judges, what it writes to lose nothing, and how long it takes to start.
 
-- `readings_per_core_s`: readings judged per second of the process's CPU: a real broker, all detectors, findings, input
-  and states to TimescaleDB. A mixed hub of ten agents, frames of one second; each has a portal (5 Hz, two gamma panels,
-  neutrons, occupancy), a door, two fence sections and a weather mast;
+- `readings_per_core_s`: readings judged per second of the process's CPU: a real broker, packed frames, all detectors,
+  findings, input and states to TimescaleDB; with `_json` the same in version 1 of the wire format. A mixed hub of ten
+  agents, frames of one second; each has a portal (5 Hz, two gamma panels, neutrons, occupancy), a door, two fence
+  sections and a weather mast;
 - `river_ratio`: the same divided by that of River's HalfSpaceTrees (its defaults, one for each channel) on that stream;
 - `state_bytes_per_reading`: bytes of input and states written per reading of 200 area monitors at 1 Hz, over one
   interval of snapshots; `state_bytes_per_channel`: of their state, not compressed;
@@ -31,6 +32,8 @@ from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.garbage import collect_seldom
 from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.packed_frame import encode_packed, is_packed
+from hubwatch_core.packing import packed
 from hubwatch_core.process import Context
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_core.wire import Birth, Channel, Frame, Sensor, Series, encode
@@ -64,12 +67,18 @@ async def measure(progress: Progress) -> dict[str, float]:
     server = services.timescale_server()
     with migrated_template(server) as template:
         with fresh_database(server, template) as dsn:
-            speed = await _service_speed(messages, dsn, progress)
+            speed = await _service_speed(messages, dsn, progress, short=True)
+        with fresh_database(server, template) as dsn:
+            speed_json = await _service_speed(messages, dsn, progress, short=False)
         with fresh_database(server, template) as dsn:
             written = await _written(dsn, progress)
         with fresh_database(server, template) as dsn:
             startup_s = await _startup_s(dsn, progress)
-    figures = {"readings_per_core_s": speed, "startup_10k_s": startup_s} | written
+    figures = {
+        "readings_per_core_s": speed,
+        "readings_per_core_s_json": speed_json,
+        "startup_10k_s": startup_s,
+    } | written
     with suppress(ModuleNotFoundError):
         figures["river_ratio"] = speed / _river_speed(messages, progress)
     return figures
@@ -98,8 +107,10 @@ def _of(agent: str, message: Message, shift: int) -> Message:
     return replace(message, series=series, events=events, sent=message.sent + shift)
 
 
-async def _service_speed(messages: Sequence[Message], dsn: str, progress: Progress) -> float:
-    """Return readings a second of CPU of a whole detectors process, from its first frame to its end."""
+async def _service_speed(messages: Sequence[Message], dsn: str, progress: Progress, *, short: bool) -> float:
+    """Return readings a second of CPU of a whole detectors process, from its first frame to its end; `short` are packed
+    frames.
+    """
     readings = sum(len(series.x) for each in messages if isinstance(each, Frame) for series in each.series)
     frames = sum(isinstance(each, Frame) for each in messages)
     broker = services.mosquitto_address()
@@ -107,7 +118,8 @@ async def _service_speed(messages: Sequence[Message], dsn: str, progress: Progre
     where = settings(dsn, broker, hub)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "messages"
-        file.write_bytes(b"\n".join(encode(msgspec.structs.replace(each, hub=hub)) for each in messages))
+        payloads = [_encoded(msgspec.structs.replace(each, hub=hub), short=short) for each in messages]
+        file.write_bytes(msgspec.msgpack.encode(payloads))
         async with running(where) as context:
             await eventually(lambda: context.health.ok, within_s=20)
             began = time.process_time()
@@ -121,6 +133,10 @@ async def _service_speed(messages: Sequence[Message], dsn: str, progress: Progre
     assert figure(context, "frames_total") == frames
     progress(f"{readings / spent:,.0f} readings per CPU second")
     return readings / spent
+
+
+def _encoded(message: Message, *, short: bool) -> bytes:
+    return encode_packed(packed(message)) if short and isinstance(message, Frame) else encode(message)
 
 
 def _areas(agents: int, per_agent: int, seconds: int, seed: int = 1) -> Iterator[list[Message]]:
@@ -237,7 +253,8 @@ async def _publish(host: str, port: int, messages: Sequence[bytes]) -> None:
         window = asyncio.Semaphore(IN_FLIGHT)
 
         async def one(payload: bytes) -> None:
-            where = msgspec.json.decode(payload, type=_Where)
+            read = msgspec.msgpack.decode if is_packed(payload) else msgspec.json.decode
+            where = read(payload, type=_Where)
             leaf = Leaf.BIRTH if where.seq is None else Leaf.FRAME
             try:
                 await link.publish(str(Topic(where.hub, where.agent, leaf)), payload)
@@ -259,4 +276,5 @@ class _Where(msgspec.Struct):
 
 
 if __name__ == "__main__":
-    asyncio.run(_publish(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).read_bytes().split(b"\n")))
+    payloads = msgspec.msgpack.decode(Path(sys.argv[3]).read_bytes(), type=list[bytes])
+    asyncio.run(_publish(sys.argv[1], int(sys.argv[2]), payloads))

@@ -20,6 +20,8 @@ from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.packed_frame import encode_packed
+from hubwatch_core.packing import packed
 from hubwatch_core.signing import MessageSigner, Signed
 
 HUB = "bench"
@@ -39,8 +41,10 @@ class Load:
     channels: int = 100
     rate: float = 0.0
     first_seq: int = 1
-    single: bool = False
-    """One reading in each series (an agent that polls many channels at once) instead of one series a frame."""
+    series: int = 1
+    """Series of a frame, which were read at the same moments, as an agent reads a device: readings by series."""
+    packed: bool = False
+    """Version 2 of the wire format instead of version 1."""
     key: str = ""
     """Private key to sign with, in hexadecimal; unsigned without."""
     together: int = 32
@@ -51,12 +55,8 @@ def frames(load: Load) -> Iterator[wire.Frame]:
     """Return the frames; each is sent as of now, its readings a millisecond apart before that."""
     for seq in range(load.first_seq, load.first_seq + load.frames):
         now = now_us()
-        t0 = now - load.per_frame * 1000
-        if load.single:
-            first = seq * load.per_frame
-            series = [_series(load, first + i, t0 + i * 1000, 1) for i in range(load.per_frame)]
-        else:
-            series = [_series(load, seq, t0, load.per_frame)]
+        each = load.per_frame // load.series
+        series = [_series(load, seq * load.series + i, now - each * 1000, each) for i in range(load.series)]
         yield wire.Frame(v=1, hub=HUB, agent="agent-1", epoch=load.epoch, seq=seq, sent=now, series=series)
 
 
@@ -83,9 +83,14 @@ async def publish(load: Load) -> None:
     await MqttSession(MqttSection(host=load.host, port=load.port), client_id=f"bench-{load.epoch}").run(use)
 
 
+def encoded(frame: wire.Frame, load: Load) -> bytes:
+    """Return a frame in the version of a load."""
+    return encode_packed(packed(frame)) if load.packed else wire.encode(frame)
+
+
 def _payloads(load: Load) -> Iterator[tuple[bytes, str | None]]:
     """Return what is published: the frames, signed where there is a key."""
-    made = ((frame, wire.encode(frame)) for frame in frames(load))
+    made = ((frame, encoded(frame, load)) for frame in frames(load))
     if not load.key:
         yield from ((payload, None) for _, payload in made)
         return

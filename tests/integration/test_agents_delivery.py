@@ -34,10 +34,14 @@ async def line() -> AsyncIterator[Line]:
         yield made
 
 
-def agent_in(tmp_path: Path, hub: str, address: tuple[str, int], line: Line) -> AgentProcess:
+def configured(tmp_path: Path, hub: str, address: tuple[str, int], line: Line, more: str = "") -> Path:
     config = tmp_path / "agent.toml"
-    config.write_text(config_text(hub, address, tmp_path / "spool", line.port), encoding="utf-8")
-    return AgentProcess(config)
+    config.write_text(config_text(hub, address, tmp_path / "spool", line.port, more), encoding="utf-8")
+    return config
+
+
+def agent_in(tmp_path: Path, hub: str, address: tuple[str, int], line: Line, more: str = "") -> AgentProcess:
+    return AgentProcess(configured(tmp_path, hub, address, line, more))
 
 
 def whole(listener: Listener) -> bool:
@@ -109,16 +113,19 @@ async def test_killed_agent_loses_nothing_it_had_cut_and_numbers_go_on(
     async with listening(mosquitto, hub) as listener:
         agent = agent_in(tmp_path, hub, mosquitto, line)
         try:
-            for _ in range(3):
+            for life in range(3):
                 seen = len(listener.frames)
                 await listener.until(partial(more_frames, than=seen + 5))
                 agent.kill()
+                # The other version from here on: what is on the disk goes out as it was written.
+                configured(tmp_path, hub, mosquitto, line, 'wire = "packed"' if life % 2 == 0 else "")
                 agent.restart()
             seen = len(listener.frames)
             await listener.until(partial(more_frames, than=seen + 5))
         finally:
             assert await agent.stop() == 0, agent.log
         await listener.until(whole)
+    assert 10 <= listener.packed < len(listener.frames)
     assert len({frame.epoch for frame in listener.frames}) == 1
     assert wire.OFFLINE in listener.states, "the last will was sent"
     assert no_value_twice(listener)
@@ -128,7 +135,7 @@ async def test_cut_link_makes_backlog_that_comes_late_after_live_frames(
     tmp_path: Path, hub: str, mosquitto: tuple[str, int], line: Line
 ) -> None:
     async with listening(mosquitto, hub) as listener, Proxy(*mosquitto) as proxy:
-        agent = agent_in(tmp_path, hub, proxy.address, line)
+        agent = agent_in(tmp_path, hub, proxy.address, line, 'wire = "packed"')
         try:
             await listener.until(lambda heard: len(heard.frames) > 5)
             await proxy.refuse()
@@ -139,6 +146,7 @@ async def test_cut_link_makes_backlog_that_comes_late_after_live_frames(
             await listener.until(whole, 15)
         finally:
             await agent.stop()
+    assert listener.packed == len(listener.frames)
     late = [frame for frame in listener.frames if frame.late]
     assert len(late) >= 10, "four seconds of 100 ms, less the two that still count as live"
     assert not listener.frames[cut].late or not listener.frames[cut + 1].late, "live frames are not held up"

@@ -89,6 +89,7 @@ def told(dsn: str) -> list[str]:
 async def test_what_is_signed_is_stored(
     protocol: Literal["5", "3.1.1"], address: tuple[str, int], dsn: str, agent: SignedAgent
 ) -> None:
+    agent.mixed = True
     settings = settings_for(address, dsn, signatures="require")
     async with running_collector(settings), linked(at(address, protocol)) as link:
         await agent.send(link, birth(), *(frame(seq) for seq in range(1, 8)))
@@ -224,6 +225,7 @@ async def test_with_report_it_is_stored_and_told(address: tuple[str, int], dsn: 
 async def test_what_was_signed_is_proven_offline(
     address: tuple[str, int], dsn: str, agent: SignedAgent, tmp_path: Path
 ) -> None:
+    agent.mixed = True
     settings = settings_for(address, dsn, signatures="require", keep_signed=True)
     async with running_collector(settings), linked(at(address)) as link:
         await agent.send(link, birth(), *(frame(seq) for seq in range(1, 30)))

@@ -14,6 +14,8 @@ from hubwatch_core import wire
 from hubwatch_core.concurrency import drain
 from hubwatch_core.config import MqttSection
 from hubwatch_core.mqtt import MqttLink, MqttSession
+from hubwatch_core.packed_frame import PackedFrame, decode
+from hubwatch_core.packing import unpacked
 from hubwatch_core.topics import Leaf, is_rollcall, parse, rollcall
 from support.collector_answers import answering, note
 
@@ -25,6 +27,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.frames: list[wire.Frame] = []
+        self.packed = 0
+        """How many of them came packed."""
         self.births: list[wire.Birth] = []
         self.states: list[bytes] = []
         self.arrived: list[float] = []
@@ -35,7 +39,9 @@ class Listener:
             return
         leaf = parse(topic).leaf
         if leaf is Leaf.FRAME:
-            self.frames.append(wire.decode_frame(payload))
+            frame = decode(payload)
+            self.frames.append(unpacked(frame) if isinstance(frame, PackedFrame) else frame)
+            self.packed += isinstance(frame, PackedFrame)
             self.arrived.append(time.time())
         elif leaf is Leaf.BIRTH:
             self.births.append(wire.decode_birth(payload))

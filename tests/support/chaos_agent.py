@@ -104,7 +104,9 @@ class CountingAgent:
             tls=_tls(self._identity) if self._identity else None,
         )
         key = self._identity.key_file if self._identity else None
-        settings = AgentSettings(hub=HUB, agent=orders.name, mqtt=mqtt, spool=spool, signing_key_file=key)
+        # Every other life writes the other version: an upgrade under load, and back, with frames of both on the disk.
+        version: Literal["packed", "json"] = "packed" if lives % 2 else "json"
+        settings = AgentSettings(hub=HUB, agent=orders.name, wire=version, mqtt=mqtt, spool=spool, signing_key_file=key)
         self.store = FrameStore(settings, Health())
         self._publisher = Publisher(settings, self.store, self._birth, Health())
         self._unsynced: deque[tuple[int, Promise | Forced]] = deque()

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from hubwatch_collector.answers import Answers
-from hubwatch_core import topics, wire
+from hubwatch_core import topics
 from hubwatch_core.concurrency import drain
 from hubwatch_core.health import Health
 from hubwatch_core.message import Message
 from hubwatch_core.mqtt import MqttLink
+from hubwatch_core.packed_frame import decode
 from hubwatch_core.topics import Leaf
 from hubwatch_store.ingest import Offer
 
@@ -32,4 +33,4 @@ def note(answers: Answers, messages: Sequence[Message]) -> None:
     frames = [
         each for each in messages if not topics.is_rollcall(each.topic) and topics.parse(each.topic).leaf is Leaf.FRAME
     ]
-    answers.stored(messages, [Offer(each, wire.decode_frame(each.payload)) for each in frames])
+    answers.stored(messages, [Offer(each, decode(each.payload)) for each in frames])

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hubwatch_core import wire
 from hubwatch_core.mqtt import MqttLink
+from hubwatch_core.packed_frame import encode_packed
+from hubwatch_core.packing import packed
 from hubwatch_core.signing import MessageSigner, Signed
 
 ENROL = """
@@ -29,6 +31,8 @@ class SignedAgent:
 
     def __init__(self, hub: str = "harbour", agent: str = "gate-7") -> None:
         self.hub, self.agent = hub, agent
+        self.mixed = False
+        """Whether frames of even numbers are packed."""
         self.key = Ed25519PrivateKey.generate()
         self.signer = MessageSigner(self.key)
 
@@ -65,9 +69,15 @@ class SignedAgent:
         for content, proof in zip(contents, self.proofs(contents), strict=True):
             birth = isinstance(content, wire.Birth)
             topic = self.topic("birth" if birth else "frame")
-            await link.publish(topic, wire.encode(content), retain=birth, proof=proof)
+            await link.publish(topic, self.encoded(content), retain=birth, proof=proof)
+
+    def encoded(self, content: wire.Frame | wire.Birth) -> bytes:
+        """Return a message as it is sent."""
+        if self.mixed and isinstance(content, wire.Frame) and content.seq % 2 == 0:
+            return encode_packed(packed(content))
+        return wire.encode(content)
 
     def _signed(self, content: wire.Frame | wire.Birth) -> Signed:
         if isinstance(content, wire.Birth):
-            return Signed(self.topic("birth"), content.epoch, 0, wire.encode(content))
-        return Signed(self.topic("frame"), content.epoch, content.seq, wire.encode(content))
+            return Signed(self.topic("birth"), content.epoch, 0, self.encoded(content))
+        return Signed(self.topic("frame"), content.epoch, content.seq, self.encoded(content))

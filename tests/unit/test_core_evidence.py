@@ -14,7 +14,7 @@ def lines(agent: SignedAgent, *frames: wire.Frame) -> list[bytes]:
     proofs = agent.proofs(frames)
     topic = agent.topic("frame")
     return [
-        line_of(Message(topic, wire.encode(each), 1, False, 0, 0, proof=proof))
+        line_of(Message(topic, agent.encoded(each), 1, False, 0, 0, proof=proof))
         for each, proof in zip(frames, proofs, strict=True)
     ]
 
@@ -30,6 +30,16 @@ def test_whole_epochs_hold() -> None:
         (EPOCH, 49, []),
         (OTHER_EPOCH, 1, []),
     ]
+
+
+def test_packed_frames_hold_beside_others_and_show_what_is_changed_in_them() -> None:
+    agent = SignedAgent()
+    agent.mixed = True
+    kept = lines(agent, *(frame(seq) for seq in range(1, 8)))
+    assert account(kept, [agent.signer.public]).holds
+    assert b'"packed":' in kept[1]
+    changed = kept[1].replace(kept[1][-20:-10], kept[1][-19:-9])
+    assert list(account([kept[0], changed, *kept[2:]], [agent.signer.public]).faults) == [2]
 
 
 def test_what_is_left_out_shows() -> None:

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
+from hubwatch_core.packing import packed
 from hubwatch_core.wire import Event, Frame, Series
 from hubwatch_detectors.chunk import Chunk, ChunkReading, Column, split
 from hubwatch_detectors.identity import detection_id
+from property.test_core_wire_round_trip import frames
 from support.detectors_hub import AGENT, BEGIN, DOOR, EPOCH, HUB, at
 
 
@@ -27,6 +29,21 @@ def test_only_what_may_be_believed_gets_into_a_chunk() -> None:
 def test_value_whose_time_alone_is_in_doubt_is_judged() -> None:
     doubted = Series("s", "c", at(0), [0, 1, 2], [1, 2, 3], [(1, "clock not synchronised"), (2, "clock off"), 1])
     assert split(frame(doubted))["s"][0] == [Column("c", [at(0)], [1])]
+
+
+@given(frames)
+def test_a_packed_frame_is_cut_into_the_same_chunks(drawn: Frame) -> None:
+    plain, packed_one = split(drawn), split(packed(drawn))
+    assert plain.keys() == packed_one.keys()
+    for name, (columns, events) in plain.items():
+        assert sorted(packed_one[name][0]) == sorted(columns)
+        assert packed_one[name][1] == events
+
+
+def test_channels_that_share_their_moments_are_sorted_each_for_itself() -> None:
+    series = [Series("s", name, at(0), [5, 0], [2.0, 1.0]) for name in ("a", "b")]
+    columns, _ = split(packed(frame(*series)))["s"]
+    assert columns == [Column(name, [at(0), at(0) + 5], [1.0, 2.0]) for name in ("a", "b")]
 
 
 def test_sensor_with_nothing_to_believe_is_still_named() -> None:

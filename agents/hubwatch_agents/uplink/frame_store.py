@@ -91,7 +91,7 @@ class FrameStore:
         self._lock = _locked(section.directory / LOCK)
         try:
             self.spool = Spool(disk, max_bytes=section.max_bytes, segment_bytes=section.segment_bytes)
-            self._writer = FrameWriter(settings.hub, settings.agent, self.spool)
+            self._writer = FrameWriter(settings.hub, settings.agent, self.spool, 2 if settings.wire == "packed" else 1)
         except BaseException:
             os.close(self._lock)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from hubwatch_agents.uplink.frames import Batch
 from hubwatch_agents.uplink.spool.loss import Gone, Loss, fewer, losses
@@ -10,10 +11,11 @@ from hubwatch_agents.uplink.spool.loss_file import Declared
 from hubwatch_agents.uplink.spool.record import Lane
 from hubwatch_agents.uplink.spool.segment import Segment
 from hubwatch_agents.uplink.spool.spool import DAMAGED, FrameNumber, Spool, SpoolEntry, SpoolFull
-from hubwatch_core import wire
+from hubwatch_core import packed_frame, wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import HubwatchError
 from hubwatch_core.logs import get_logger
+from hubwatch_core.packing import packed
 
 EVICTED = "agent.evicted"
 
@@ -34,8 +36,9 @@ class FrameWriter:
     frame, what it declares is also in the spool's loss file.
     """
 
-    def __init__(self, hub: str, agent: str, spool: Spool) -> None:
-        """Take up what an earlier life has left undeclared."""
+    def __init__(self, hub: str, agent: str, spool: Spool, version: Literal[1, 2] = 1) -> None:
+        """Take up what an earlier life has left undeclared; frames are made in that version of the wire format."""
+        self._version = version
         self._hub, self._agent, self._spool = hub, agent, spool
         self._log = get_logger("spool")
         self._told: list[Loss] = []
@@ -119,7 +122,8 @@ class FrameWriter:
         self._spool.loss_file.remember(declared=self._open)
 
     def _encoded(self, batch: Batch, sent: int) -> bytes:
-        payload = wire.encode(batch.frame(self._hub, self._agent, *self._spool.reserve(), sent))
+        frame = batch.frame(self._hub, self._agent, *self._spool.reserve(), sent)
+        payload = wire.encode(frame) if self._version == 1 else packed_frame.encode(packed(frame))
         if len(payload) > self.max_frame_bytes:
             raise TooLong
         return payload
@@ -205,7 +209,7 @@ def declared_in(payload: bytes) -> list[Loss]:
     """Return the losses that a frame of an agent declares."""
     if EVICTED.encode() not in payload:
         return []
-    return [_loss(event) for event in wire.decode_frame(payload).events if event.type == EVICTED]
+    return [_loss(event) for event in packed_frame.decode(payload).events if event.type == EVICTED]
 
 
 def _loss(event: wire.Event) -> Loss:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hubwatch_agents.readings import Reading, SensorEvent
 from hubwatch_core import wire
+from hubwatch_core.packed_frame import is_packed, resent
 from hubwatch_core.words import Quality
 
 MAX_READINGS = 4000
@@ -138,6 +139,8 @@ def late_copy(payload: bytes, now: int) -> bytes:
     Works on the bytes, as a backlog of a gigabyte must not cost the live frames their processor. `sent` is the first
     of its name in a frame: it stands before everything that comes from a device.
     """
+    if is_packed(payload):
+        return resent(payload, now)
     start = payload.index(b'"sent":') + len(b'"sent":')
     end = payload.index(b",", start) if b"," in payload[start : start + 24] else payload.index(b"}", start)
     flag = b"" if payload.startswith(b',"late":true', end) else b',"late":true'

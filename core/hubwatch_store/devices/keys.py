@@ -9,8 +9,9 @@ from typing import Any
 
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signature_check import KeyRing, SignatureCheck, Unproven, VerifyingKey
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 from hubwatch_store.database import DatabaseConnection, DatabaseSection, connect, translated
 from hubwatch_store.database.sql_files import queries
 
@@ -28,7 +29,7 @@ class AgentKeys:
         self._check = SignatureCheck()
         self._read_at: float | None = None
 
-    async def faults(self, signed: Sequence[tuple[Message, Frame | Birth]]) -> list[Unproven | None]:
+    async def faults(self, signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
         """Return for each message why it is not proven to be its agent's, None where it is.
 
         While the database is away the former keys serve. Raises Transient or Permanent where there were none yet, and
@@ -52,7 +53,7 @@ class AgentKeys:
         if connection is not None:
             await connection.close()
 
-    def _faults(self, signed: Sequence[tuple[Message, Frame | Birth]]) -> list[Unproven | None]:
+    def _faults(self, signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
         return [self._check.fault(*each) for each in signed]
 
     async def _refresh(self) -> None:

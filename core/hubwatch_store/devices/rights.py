@@ -7,14 +7,17 @@ agent sent while a sensor was its own may come later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 import msgspec
 
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent
-from hubwatch_core.wire import Birth, Frame, Sensor
+from hubwatch_core.name_lists import SeriesName
+from hubwatch_core.packed_frame import AnyFrame, PackedFrame
+from hubwatch_core.packing import packed, unpacked
+from hubwatch_core.wire import Birth, Event, Frame, Sensor
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.devices import journal, listings
@@ -52,7 +55,7 @@ class SayingRules(NamedTuple):
 class Sifted(NamedTuple):
     """What may be stored of a frame, and of which sensors something is not: those of others, and not announced ones."""
 
-    frame: Frame
+    frame: AnyFrame
     claimed: tuple[str, ...] = ()
     unannounced: tuple[str, ...] = ()
 
@@ -68,7 +71,7 @@ class Rights:
         """Ask anew: something has changed."""
         self._known.clear()
 
-    async def sift(self, connection: DatabaseConnection, frames: Iterable[Frame]) -> list[Sifted]:
+    async def sift(self, connection: DatabaseConnection, frames: Iterable[AnyFrame]) -> list[Sifted]:
         """Return what may be stored of each frame. Raises Transient or Permanent."""
         frames = list(frames)
         if not any(self.rules):
@@ -90,7 +93,7 @@ class Rights:
             self.forget()
         return [self._sifted(frame, self._known | refused if refused else self._known) for frame in frames]
 
-    def _sifted(self, frame: Frame, rights: Mapping[Said, Right]) -> Sifted:
+    def _sifted(self, frame: AnyFrame, rights: Mapping[Said, Right]) -> Sifted:
         claimed, unannounced = set[str](), set[str]()
 
         def may(sensor: str, channel: str) -> bool:
@@ -105,16 +108,27 @@ class Rights:
                 return False
             return True
 
-        series = [each for each in frame.series if may(each.sensor, each.channel)]
+        names = {name for name in frame.series_names if may(*name)}
         events = [each for each in frame.events if may(each.sensor, "")]
         if not (claimed or unannounced):
             return Sifted(frame)
-        rest = msgspec.structs.replace(frame, series=series, events=events)
-        return Sifted(rest, tuple(sorted(claimed)), tuple(sorted(unannounced)))
+        return Sifted(_only(frame, names, events), tuple(sorted(claimed)), tuple(sorted(unannounced)))
 
 
-def _said_in(frame: Frame) -> set[Said]:
-    said = {Said(frame.hub, frame.agent, each.sensor, each.channel) for each in frame.series}
+def _only(frame: AnyFrame, names: Set[SeriesName], events: list[Event]) -> AnyFrame:
+    """Return a frame with some of its series and these events."""
+    if isinstance(frame, PackedFrame):
+        return packed(_of_series(unpacked(frame), names, events))
+    return _of_series(frame, names, events)
+
+
+def _of_series(frame: Frame, names: Set[SeriesName], events: list[Event]) -> Frame:
+    series = [each for each in frame.series if (each.sensor, each.channel) in names]
+    return msgspec.structs.replace(frame, series=series, events=events)
+
+
+def _said_in(frame: AnyFrame) -> set[Said]:
+    said = {Said(frame.hub, frame.agent, *name) for name in frame.series_names}
     return said | {Said(frame.hub, frame.agent, each.sensor, "") for each in frame.events}
 
 

@@ -8,7 +8,8 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from hubwatch_core.clock import to_datetime
-from hubwatch_core.wire import Event, Frame, Seq, Ulid
+from hubwatch_core.packed_frame import AnyFrame
+from hubwatch_core.wire import Event, Seq, Ulid
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.meanings import SensorKey
@@ -29,7 +30,7 @@ class Eviction(msgspec.Struct, frozen=True):
 
 
 async def copy_events(
-    connection: DatabaseConnection, frames: Sequence[Frame], sensors: Mapping[SensorKey, Meanings]
+    connection: DatabaseConnection, frames: Sequence[AnyFrame], sensors: Mapping[SensorKey, Meanings]
 ) -> None:
     """Store the events of `frames`, inside the caller's transaction."""
     rows = [(frame, event) for frame in frames for event in frame.events]
@@ -42,7 +43,7 @@ async def copy_events(
             await copy.write_row((moment, sensor, event.type, event.subject, Jsonb(event.attrs), device, frame.late))
 
 
-async def record_evictions(connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+async def record_evictions(connection: DatabaseConnection, frames: Sequence[AnyFrame]) -> None:
     """Keep what `frames` declare as thrown away, inside the caller's transaction."""
     sql = queries("events")
     for frame in frames:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from hubwatch_core.wire import Frame
+from hubwatch_core.packed_frame import AnyFrame, PackedFrame
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.meanings import Lines, SensorKey, sensors_by_name
-from hubwatch_store.series import ChannelKey, Meanings, meaning_at
+from hubwatch_store.series import ChannelKey, ChannelTables, Meanings, meaning_at
 
 EpochKey = tuple[str, str, str]
 """hub, agent, epoch"""
@@ -29,6 +29,7 @@ class Identities:
         self.epochs: dict[EpochKey, int] = {}
         self.sensors: dict[SensorKey, Meanings] = {}
         self.channels: dict[ChannelKey, Meanings] = {}
+        self.tables = ChannelTables()
         self._lines = Lines()
         self._days: set[tuple[str, int]] = set()
         self._generation: int | None = None
@@ -40,7 +41,7 @@ class Identities:
         self._forget()
         return False
 
-    async def learn(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+    async def learn(self, connection: DatabaseConnection, frames: Sequence[AnyFrame]) -> None:
         """Make sure that every epoch, sensor and channel in `frames` has its id."""
         if not frames:
             return
@@ -49,10 +50,12 @@ class Identities:
         epochs = {(frame.hub, frame.agent, frame.epoch) for frame in frames} - self.epochs.keys()
         if epochs:
             self.epochs.update(await _epochs(connection, epochs))
-        await self._learn_sensors(connection, frames)
-        await self._learn_channels(connection, frames)
+        unknown = [frame for frame in frames if frame.events or not self._knows(frame)]
+        if unknown:
+            await self._learn_sensors(connection, unknown)
+            await self._learn_channels(connection, unknown)
 
-    async def foreign(self, connection: DatabaseConnection, frames: Iterable[Frame]) -> dict[str, str]:
+    async def foreign(self, connection: DatabaseConnection, frames: Iterable[AnyFrame]) -> dict[str, str]:
         """Return the epochs in `frames` that are known as those of other agents, with whose they are."""
         new = sorted({(frame.hub, frame.agent, frame.epoch) for frame in frames} - self.epochs.keys())
         if not new:
@@ -72,13 +75,18 @@ class Identities:
             await connection.execute(queries("identities")["partitions"], (table, moments))
             self._days |= days
 
+    def _knows(self, frame: AnyFrame) -> bool:
+        """Return whether the ids of a frame's series are known as a whole."""
+        return isinstance(frame, PackedFrame) and self.tables.know(frame)
+
     def _forget(self) -> None:
         self.sensors.clear()
         self.channels.clear()
+        self.tables.clear()
         self._lines = Lines()
         self._generation = None
 
-    async def _learn_sensors(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+    async def _learn_sensors(self, connection: DatabaseConnection, frames: Sequence[AnyFrame]) -> None:
         agents = {(frame.hub, name): frame.agent for frame in frames for name in _sensors_of(frame)}
         missing = sorted(agents.keys() - self.sensors.keys())
         if missing:
@@ -87,7 +95,7 @@ class Identities:
             found = await _execute(connection, "find_sensors", {"hub": hubs, "sensor": names})
             self.sensors.update(sensors_by_name(found))
 
-    async def _learn_channels(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> None:
+    async def _learn_channels(self, connection: DatabaseConnection, frames: Sequence[AnyFrame]) -> None:
         missing = self._missing(frames)
         while missing:
             await self._find_channels(connection, {key for key, _ in missing})
@@ -97,16 +105,13 @@ class Identities:
                 lines = sorted({self._lines.line_of(key, sent, self.sensors) for key, sent in missing})
                 await _make(connection, "make_channels", _columns([(line.sensor, line.called) for line in lines]))
 
-    def _missing(self, frames: Sequence[Frame]) -> set[tuple[ChannelKey, int]]:
+    def _missing(self, frames: Sequence[AnyFrame]) -> set[tuple[ChannelKey, int]]:
         """Return the names of channels that have no id for the moment at which a frame uses them."""
         return {
             (key, frame.sent)
             for frame in frames
-            for series in frame.series
-            if meaning_at(
-                self.channels.get(key := (frame.hub, frame.agent, series.sensor, series.channel), ()), frame.sent
-            )
-            is None
+            for name in frame.series_names
+            if meaning_at(self.channels.get(key := (frame.hub, frame.agent, *name), ()), frame.sent) is None
         }
 
     async def _find_channels(self, connection: DatabaseConnection, keys: Collection[ChannelKey]) -> None:
@@ -122,8 +127,8 @@ class Identities:
             self.channels[key] = self._lines.meanings_of(key, self.sensors)
 
 
-def _sensors_of(frame: Frame) -> set[str]:
-    return {series.sensor for series in frame.series} | {event.sensor for event in frame.events}
+def _sensors_of(frame: AnyFrame) -> set[str]:
+    return {sensor for sensor, _ in frame.series_names} | {event.sensor for event in frame.events}
 
 
 async def _generation(connection: DatabaseConnection) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hubwatch_core.wire import Frame
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.inventory import ALIVE_S
@@ -46,7 +46,7 @@ class Latest:
     parts: tuple[Columns, ...] = ()
     agents: Mapping[tuple[str, str], AgentRow] = field(default_factory=dict)
 
-    def plus(self, columns: Columns, frames: Sequence[Frame], received: Sequence[int]) -> Latest:
+    def plus(self, columns: Columns, frames: Sequence[AnyFrame], received: Sequence[int]) -> Latest:
         """Return this together with more readings, the frames they came in, and when each of these came (µs UTC).
 
         Nothing is newer than its receipt: a time of the future counts as that.
@@ -83,13 +83,12 @@ def _rows(newest: Columns) -> tuple[list[Any], ...]:
     return newest.channel.tolist(), newest.time.tolist(), values, newest.quality.tolist(), reasons
 
 
-def _bounded(columns: Columns, frames: Sequence[Frame], received: Sequence[int]) -> Columns:
-    counts = [sum(len(series.x) for series in frame.series) for frame in frames]
-    receipts = np.repeat(np.array(received, np.int64), counts)
+def _bounded(columns: Columns, frames: Sequence[AnyFrame], received: Sequence[int]) -> Columns:
+    receipts = np.repeat(np.array(received, np.int64), [frame.readings for frame in frames])
     return replace(columns, time=np.minimum(columns.time, receipts))
 
 
-def _row(frame: Frame, heard: int) -> AgentRow:
+def _row(frame: AnyFrame, heard: int) -> AgentRow:
     sent = min(frame.sent, heard)
     return AgentRow(frame.hub, frame.agent, frame.epoch, sent, frame.seq, heard, not frame.late, frame.late)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubwatch_core.clock import to_us
-from hubwatch_core.wire import Frame
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.identities import EpochKey
@@ -21,21 +21,21 @@ class Claim:
     """The frames of a transaction that were new, in the order they came, and the transaction's ledger row."""
 
     commit: int
-    new: tuple[Frame, ...]
+    new: tuple[AnyFrame, ...]
 
 
-async def claim(connection: DatabaseConnection, frames: Sequence[Frame], epochs: Mapping[EpochKey, int]) -> Claim:
+async def claim(connection: DatabaseConnection, frames: Sequence[AnyFrame], epochs: Mapping[EpochKey, int]) -> Claim:
     """Enter `frames` and give those that were not there yet. Call first in the transaction that stores them.
 
     A frame that another transaction is just storing makes this one wait until its fate is known.
     """
-    first_of: dict[tuple[int, int], Frame] = {}
+    first_of: dict[tuple[int, int], AnyFrame] = {}
     for frame in frames:
         first_of.setdefault((epochs[frame.hub, frame.agent, frame.epoch], frame.seq), frame)
     buckets = sorted({epoch % LOCK_BUCKETS for epoch, _ in first_of})
     await connection.execute(queries("ledger")["lock_for_writing"], (buckets,))
     rows = [
-        (epoch, seq, frame.sent, sum(len(series.x) for series in frame.series), len(frame.events), frame.late)
+        (epoch, seq, frame.sent, frame.readings, len(frame.events), frame.late)
         for (epoch, seq), frame in first_of.items()
     ]
     cursor = await connection.execute(queries("ledger")["claim"], [list(column) for column in zip(*rows, strict=True)])

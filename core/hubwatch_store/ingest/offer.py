@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hubwatch_core.message import Message
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.packed_frame import AnyFrame
+from hubwatch_core.wire import Birth
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,4 @@ class Offer:
     """A message as it came, with what it holds."""
 
     message: Message
-    content: Frame | Birth | State | Departure | Letter | Notice
+    content: AnyFrame | Birth | State | Departure | Letter | Notice

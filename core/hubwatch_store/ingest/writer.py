@@ -16,8 +16,9 @@ import numpy as np
 from hubwatch_core.errors import Transient
 from hubwatch_core.hub_clock import HubClock
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.time_limits import said_at
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 from hubwatch_store import devices
 from hubwatch_store.database import DatabaseConnection, DatabaseRefused, DatabaseSection, connect, hang_up, translated
 from hubwatch_store.database.reading_clock import database_clock
@@ -134,9 +135,9 @@ class Writer:
             raise
 
     async def _write(self, offers: Sequence[Offer]) -> Written:
-        frames = [each for each in offers if isinstance(each.content, Frame)]
+        frames = [each for each in offers if isinstance(each.content, AnyFrame)]
         written = await self._by_halves(
-            self._announce, [each for each in offers if not isinstance(each.content, Frame)]
+            self._announce, [each for each in offers if not isinstance(each.content, AnyFrame)]
         )
         if self._own_epochs:
             foreign = await self._foreign_epochs(frames)
@@ -154,20 +155,20 @@ class Writer:
         if not await self._identities.is_current(self._connected()):
             self._rights.forget()
         sifted = await self._rights.sift(
-            self._connected(), [each.content for each in offers if isinstance(each.content, Frame)]
+            self._connected(), [each.content for each in offers if isinstance(each.content, AnyFrame)]
         )
         rest = [replace(each, content=part.frame) for each, part in zip(offers, sifted, strict=True)]
         return rest, [letter for each, part in zip(offers, sifted, strict=True) for letter in _letters(each, part)]
 
     async def _foreign_epochs(self, offers: Sequence[Offer]) -> list[Offer]:
         """Return a letter for each frame under an epoch that is another agent's."""
-        frames = [each.content for each in offers if isinstance(each.content, Frame)]
+        frames = [each.content for each in offers if isinstance(each.content, AnyFrame)]
         with translated():
             known = await self._identities.foreign(self._connected(), frames)
         return [
             _mistrusted(each, f"epoch {each.content.epoch} is that of agent {known[each.content.epoch]}")
             for each in offers
-            if isinstance(each.content, Frame) and each.content.epoch in known
+            if isinstance(each.content, AnyFrame) and each.content.epoch in known
         ]
 
     async def _by_halves(self, store: Store, offers: Sequence[Offer]) -> Written:
@@ -186,7 +187,7 @@ class Writer:
         return written
 
     async def _store_frames(self, offers: Sequence[Offer]) -> Written:
-        came = [(each.content, each.message.received) for each in offers if isinstance(each.content, Frame)]
+        came = [(each.content, each.message.received) for each in offers if isinstance(each.content, AnyFrame)]
         frames, received = [frame for frame, _ in came], [at for _, at in came]
         signed: Signed = {}
         if self._keep_signed:
@@ -199,7 +200,7 @@ class Writer:
         written.stored = set()
         return written
 
-    async def _try(self, frames: Sequence[Frame], received: Sequence[int], signed: Signed) -> Written | None:
+    async def _try(self, frames: Sequence[AnyFrame], received: Sequence[int], signed: Signed) -> Written | None:
         """Store frames in one transaction; None when what names mean has changed since it was asked."""
         connection = self._connected()
         columns = await self._prepare(connection, frames)
@@ -214,14 +215,17 @@ class Writer:
         self._latest = Latest(monotonic()) if due else latest
         return written
 
-    async def _prepare(self, connection: DatabaseConnection, frames: Sequence[Frame]) -> Columns:
+    async def _prepare(self, connection: DatabaseConnection, frames: Sequence[AnyFrame]) -> Columns:
         await self._identities.learn(connection, frames)
-        columns = columns_of(frames, self._identities.channels)
+        columns = self._columns(frames)
         days = np.unique(columns.time // DAY_US) * DAY_US
         await self._identities.prepare_days(connection, "reading", days.tolist(), self.clock.now())
         moments = [event.t for frame in frames for event in frame.events]
         await self._identities.prepare_days(connection, "event", moments, self.clock.now())
         return columns
+
+    def _columns(self, frames: Sequence[AnyFrame]) -> Columns:
+        return columns_of(frames, self._identities.channels, self._identities.tables)
 
     async def _announce(self, offers: Sequence[Offer]) -> Written:
         """Store what is not a frame, in a transaction of its own: two collectors then lock agents in one order."""
@@ -258,13 +262,13 @@ class Writer:
         return self._connection
 
     async def _store(
-        self, connection: DatabaseConnection, frames: Sequence[Frame], columns: Columns, signed: Signed
+        self, connection: DatabaseConnection, frames: Sequence[AnyFrame], columns: Columns, signed: Signed
     ) -> Written:
         if not frames:
             return Written()
         claimed = await ledger.claim(connection, frames, self._identities.epochs)
         new = claimed.new
-        fresh = columns if len(new) == len(frames) else columns_of(new, self._identities.channels)
+        fresh = columns if len(new) == len(frames) else self._columns(new)
         if len(fresh):
             async with connection.cursor().copy(queries("readings")["copy"]) as copy:
                 for chunk in packed(fresh):
@@ -323,6 +327,6 @@ def _refused(offer: Offer, error: DatabaseRefused) -> Offer:
     content = offer.content
     if isinstance(content, Letter):
         raise error
-    epoch, seq = (content.epoch, content.seq) if isinstance(content, Frame) else (None, None)
+    epoch, seq = (content.epoch, content.seq) if isinstance(content, AnyFrame) else (None, None)
     letter = Letter(str(error), content.hub, content.agent, epoch, seq)
     return Offer(offer.message, letter)

@@ -2,7 +2,8 @@
 
 from hubwatch_store.series.aggregates import Refreshed, maintained
 from hubwatch_store.series.bounds import Bounds
-from hubwatch_store.series.columns import NO_TIME, ChannelKey, Columns, Meanings, columns_of, joined, meaning_at
+from hubwatch_store.series.channel_tables import ChannelKey, ChannelTables, Meanings, meaning_at
+from hubwatch_store.series.columns import NO_TIME, Columns, columns_of, joined
 from hubwatch_store.series.partitions import (
     ENDLESS_YEAR,
     Partition,
@@ -20,6 +21,7 @@ __all__ = [
     "NO_TIME",
     "Bounds",
     "ChannelKey",
+    "ChannelTables",
     "Columns",
     "Meanings",
     "Partition",

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hubwatch_core.wire import Frame, Series, quality_of
-
-ChannelKey = tuple[str, str, str, str]
-"""hub, agent, sensor, channel"""
-
-Meanings = tuple[tuple[int, int | None], ...]
-"""What a name means: from which moment (µs, by the clock of who says it) on which id, the newest first."""
+from hubwatch_core.packed_frame import AnyFrame, PackedFrame
+from hubwatch_core.packing import packed
+from hubwatch_store.series.channel_tables import ChannelKey, ChannelTables, Meanings
 
 NO_TIME = int(np.iinfo(np.int64).min)
 """Stands for a missing device time."""
@@ -57,44 +53,26 @@ class Columns:
         return self.take(order[last_of_channel])
 
 
-def meaning_at(meanings: Meanings, sent: int) -> int | None:
-    """Return the id that a name means in a frame sent at `sent` (µs); None when there is none."""
-    for since, found in meanings:
-        if sent >= since:
-            return found
-    return None
-
-
-def columns_of(frames: Iterable[Frame], channels: Mapping[ChannelKey, Meanings]) -> Columns:
+def columns_of(
+    frames: Iterable[AnyFrame], channels: Mapping[ChannelKey, Meanings], tables: ChannelTables | None = None
+) -> Columns:
     """Lay out the readings of `frames`, each under what its channel meant when its frame was made.
 
-    Raises KeyError when a channel has no id.
+    What `tables` know needs no look at the names. Raises KeyError when a channel has no id.
     """
-    series: list[Series] = []
-    ids: list[int] = []
-    offsets: list[int] = []
-    values: list[float | None] = []
-    for frame in frames:
-        hub, agent, sent = frame.hub, frame.agent, frame.sent
-        series += frame.series
-        for each in frame.series:
-            key = (hub, agent, each.sensor, each.channel)
-            channel = meaning_at(channels[key], sent)
-            if channel is None:
-                raise KeyError(key)
-            ids.append(channel)
-            offsets += each.dt
-            values += each.x
-    counts = [len(each.x) for each in series]
-    starts = np.repeat(np.array([each.t0 for each in series], np.int64), counts)
-    quality, reason, reasons = _qualities(series, counts)
+    tables = ChannelTables() if tables is None else tables
+    whole = [each if isinstance(each, PackedFrame) else packed(each, short=False) for each in frames]
+    ids = [np.empty(0, np.int32), *(tables.ids(each, channels) for each in whole)]
+    layout = _Layout(whole)
+    time = layout.times()
+    quality, reason, reasons = _qualities(layout)
     return Columns(
-        starts + np.array(offsets, np.int64),
-        np.repeat(np.array(ids, np.int32), counts),
-        np.array(values, np.float64),  # None becomes NaN, which the wire format never carries itself
+        time,
+        np.repeat(np.concatenate(ids), layout.lengths),
+        _numbers([each.x for each in whole], layout.readings, "<f4", "<f8").astype(np.float64),
         quality,
         reason,
-        _device_times(series, counts),
+        _device_times(layout, time),
         reasons,
     )
 
@@ -117,25 +95,71 @@ def joined(parts: Sequence[Columns]) -> Columns:
     )
 
 
-def _qualities(
-    series: Sequence[Series], counts: Sequence[int]
-) -> tuple[NDArray[np.int16], NDArray[np.int32], tuple[str | None, ...]]:
-    total = sum(counts)
+class _Layout:
+    """Where the readings of frames lie: frames hold groups, groups series and moments, series one reading a moment."""
+
+    def __init__(self, frames: Sequence[PackedFrame]) -> None:
+        self._frames = frames
+        self._series = np.frombuffer(b"".join([each.series for each in frames]), "<u2").astype(np.int64)
+        self._moments = np.frombuffer(b"".join([each.moments for each in frames]), "<u2").astype(np.int64)
+        self.lengths = np.repeat(self._moments, self._series)
+        """Readings of each series."""
+        ends = np.cumsum(np.array([len(each.series) // 2 for each in frames], np.int64))
+        self._moments_of_frames = _sums(self._moments, ends)
+        self.readings = _sums(self._series * self._moments, ends)
+        """Readings of each frame."""
+        self.rows = np.cumsum(self.readings) - self.readings
+        """First row of each frame."""
+
+    def times(self) -> NDArray[np.int64]:
+        """Return the time of each reading (µs)."""
+        offsets = _numbers([each.dt for each in self._frames], self._moments_of_frames, "<i4", "<i8")
+        starts = np.array([each.t0 for each in self._frames], np.int64)
+        moments: NDArray[np.int64] = np.repeat(starts, self._moments_of_frames) + offsets.astype(np.int64)
+        if bool((self._series == 1).all()):
+            return moments
+        firsts = np.repeat(np.cumsum(self._moments) - self._moments, self._series)
+        rows = np.cumsum(self.lengths) - self.lengths
+        places: NDArray[np.int64] = np.arange(self.lengths.sum()) + np.repeat(firsts - rows, self.lengths)
+        return np.take(moments, places)
+
+    def having(self, what: str) -> Iterator[tuple[PackedFrame, slice]]:
+        """Return the frames that have a certain column, with their rows."""
+        for i, frame in enumerate(self._frames):
+            if getattr(frame, what):
+                yield frame, slice(self.rows[i], self.rows[i] + self.readings[i])
+
+
+def _sums(values: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sums of stretches that end there."""
+    return np.diff(np.concatenate([[0], np.cumsum(values)])[ends], prepend=0)
+
+
+def _numbers(parts: Sequence[bytes], counts: NDArray[np.int64], narrow: str, wide: str) -> NDArray[Any]:
+    """Return numbers that stand in 32 or in 64 bits, as each part's length says, behind one another."""
+    sizes = np.array([len(part) for part in parts], np.int64)
+    for kind, width in ((narrow, 4), (wide, 8)):
+        if bool((sizes == width * counts).all()):
+            return np.frombuffer(b"".join(parts), kind)
+    is_narrow = sizes == 4 * counts
+    return np.concatenate([np.frombuffer(part, narrow if is_narrow[i] else wide) for i, part in enumerate(parts)])
+
+
+def _qualities(layout: _Layout) -> tuple[NDArray[np.int16], NDArray[np.int32], tuple[str | None, ...]]:
+    total = int(layout.readings.sum())
     quality, reason = np.zeros(total, np.int16), np.zeros(total, np.int32)
     reasons: dict[str | None, int] = {None: 0}
-    for row, each in zip(accumulate(counts, initial=0), series, strict=False):
-        for i, mark in enumerate(each.q):
-            if mark != 0:
-                code, text = quality_of(mark)
-                quality[row + i] = code
-                reason[row + i] = reasons.setdefault(text, len(reasons))
+    for frame, rows in layout.having("q"):
+        quality[rows] = np.frombuffer(frame.q, np.uint8)
+    for frame, rows in layout.having("r"):
+        places = [0, *(reasons.setdefault(text, len(reasons)) for text in frame.reasons)]
+        reason[rows] = np.array(places, np.int32)[np.frombuffer(frame.r, "<u2")]
     return quality, reason, tuple(reasons)
 
 
-def _device_times(series: Sequence[Series], counts: Sequence[int]) -> NDArray[np.int64]:
-    device = np.full(sum(counts), NO_TIME, np.int64)
-    for row, each in zip(accumulate(counts, initial=0), series, strict=False):
-        for i, offset in enumerate(each.device):
-            if offset is not None:
-                device[row + i] = each.t0 + offset
+def _device_times(layout: _Layout, time: NDArray[np.int64]) -> NDArray[np.int64]:
+    device = np.full(len(time), NO_TIME, np.int64)
+    for frame, rows in layout.having("device"):
+        offsets = np.frombuffer(frame.device, "<i4" if frame.device_offsets.itemsize == 4 else "<i8")
+        device[rows] = np.where(offsets == frame.no_device, NO_TIME, time[rows] + offsets)
     return device

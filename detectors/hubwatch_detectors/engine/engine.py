@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.time_limits import said_at
-from hubwatch_core.wire import LATEST_US, Birth, Detection, Frame, Sensor
+from hubwatch_core.wire import LATEST_US, Birth, Detection, Sensor
 from hubwatch_detectors.chunk import Chunk, Said, split
 from hubwatch_detectors.contract import Finding, Site
 from hubwatch_detectors.engine.agents import STATE_NAME, STATE_VERSION, AgentFactory, AgentMemory, WatchedAgent
@@ -94,7 +95,7 @@ class Engine:
         changed, found = self._owners.listed(birth.hub, birth.agent, names, said, received)
         return found + self._reassign(birth.hub, changed, agent, agent.memory.clock or received)
 
-    def frame(self, frame: Frame, received: int) -> list[Finding]:
+    def frame(self, frame: AnyFrame, received: int) -> list[Finding]:
         """Take a frame that came at `received` (µs, our clock)."""
         if self._left_out.is_from_the_future(frame, received):
             self.counts.from_future += 1
@@ -322,7 +323,7 @@ class Engine:
         self._router.forget_routes(hub)
         return found
 
-    def _goes_on(self, frame: Frame, received: int) -> bool:
+    def _goes_on(self, frame: AnyFrame, received: int) -> bool:
         """Return whether an agent that was taken away is still there; then it is judged again."""
         memory = self._taken.memory_of(frame)
         if memory is None:
@@ -339,7 +340,7 @@ class Engine:
         self._reassign(frame.hub, changed, agent, received)
         return True
 
-    def _contradicted(self, agent: WatchedAgent, frame: Frame, received: int) -> list[Finding]:
+    def _contradicted(self, agent: WatchedAgent, frame: AnyFrame, received: int) -> list[Finding]:
         found = self._lost_sight(agent, agent.memory.clock, stepped=False)
         return found + agent.memory.twins.contradicted(frame.hub, frame.agent, frame, received)
 
@@ -350,7 +351,7 @@ class Engine:
             agents[name] = self._factory.make(hub, name, AgentMemory())
         return agents[name]
 
-    def _live(self, agent: WatchedAgent, frame: Frame, received: int, *, missed: bool) -> list[Finding]:
+    def _live(self, agent: WatchedAgent, frame: AnyFrame, received: int, *, missed: bool) -> list[Finding]:
         memory, found = agent.memory, list[Finding]()
         jump = frame.sent - memory.clock
         stepped = memory.clock > 0 and jump < -self._blind_us
@@ -379,7 +380,7 @@ class Engine:
         sensors = agent.judged.values()
         return found + self._counted(self._router.advance_sensors(agent.hub, agent.name, sensors, memory.clock, clock))
 
-    def _late(self, agent: WatchedAgent, frame: Frame) -> list[Finding]:
+    def _late(self, agent: WatchedAgent, frame: AnyFrame) -> list[Finding]:
         return [finding for chunk in self._chunks(agent, frame, split(frame)) for finding in self._judge_late(chunk)]
 
     def _judge_late(self, chunk: Chunk) -> list[Finding]:
@@ -393,7 +394,7 @@ class Engine:
         clock = self._clocks.get(agent.hub, 0)
         return self._counted(self._router.lost_sight(agent.hub, agent.judged, now, clock))
 
-    def _chunks(self, agent: WatchedAgent, frame: Frame, parts: Mapping[str, Said]) -> list[Chunk]:
+    def _chunks(self, agent: WatchedAgent, frame: AnyFrame, parts: Mapping[str, Said]) -> list[Chunk]:
         """Return what the `parts` of a frame hold of each known sensor, without what comes from the future."""
         chunks, counts, latest = [], self.counts, frame.sent + AHEAD_US
         for name, (columns, events) in parts.items():
@@ -418,7 +419,7 @@ class Engine:
             chunks.append(chunk)
         return chunks
 
-    def _not_judged(self, agent: WatchedAgent, name: str, frame: Frame, items: int) -> None:
+    def _not_judged(self, agent: WatchedAgent, name: str, frame: AnyFrame, items: int) -> None:
         """Count what is of a sensor that another agent has, or that is in no inventory."""
         if name not in agent.sensors:
             self.counts.unknown += items

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hubwatch_core.logs import get_logger
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.time_limits import DAY_US
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.wire import Birth
 
 MAX_UNKNOWN = 1000
 """Sensors without an inventory, and clocks, that are logged one by one; all are counted."""
@@ -20,7 +21,7 @@ class LeftOut:
         self._unknown: set[tuple[str, str]] = set()
         self._wrong_clocks: set[tuple[str, str]] = set()
 
-    def is_from_the_future(self, content: Frame | Birth, received: int) -> bool:
+    def is_from_the_future(self, content: AnyFrame | Birth, received: int) -> bool:
         """Return whether a clock was so far ahead that what it says is not judged."""
         key = (content.hub, content.agent)
         if content.sent <= received + self._future_us:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubwatch_core.wire import Birth, Frame
+from hubwatch_core.packed_frame import AnyFrame
+from hubwatch_core.wire import Birth
 from hubwatch_detectors.engine.agents import AgentMemory
 
 AgentKey = tuple[str, str]
@@ -50,7 +51,7 @@ class Taken:
         self.give_back(birth.hub, birth.agent)
         return True
 
-    def memory_of(self, frame: Frame) -> AgentMemory | None:
+    def memory_of(self, frame: AnyFrame) -> AgentMemory | None:
         """Return what was known of an agent that is gone, when this frame was made after all that was seen of it."""
         parted = self._parted.get((frame.hub, frame.agent))
         if parted is None or parted.memory is None or frame.late:

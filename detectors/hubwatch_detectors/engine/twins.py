@@ -13,7 +13,8 @@ import msgspec
 
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
-from hubwatch_core.wire import Clear, Frame
+from hubwatch_core.packed_frame import AnyFrame
+from hubwatch_core.wire import Clear
 from hubwatch_core.words import Priority
 from hubwatch_detectors.contract import Finding, Origin
 from hubwatch_detectors.engine.owners import DETECTOR, VERSION
@@ -49,7 +50,7 @@ class Twins(msgspec.Struct):
     """When the one that is not judged last spoke."""
     found: str | None = None
 
-    def judge(self, hub: str, agent: str, frame: Frame, known: bool, now: int) -> tuple[Verdict, list[Finding]]:
+    def judge(self, hub: str, agent: str, frame: AnyFrame, known: bool, now: int) -> tuple[Verdict, list[Finding]]:
         """Take a live frame that is new; `known` says that its epoch spoke before."""
         if frame.epoch == self.epoch:
             self.heard = now
@@ -64,7 +65,7 @@ class Twins(msgspec.Struct):
         self.epoch, self.heard = frame.epoch, now
         return Verdict.CHANGED, found
 
-    def contradicted(self, hub: str, agent: str, frame: Frame, now: int) -> list[Finding]:
+    def contradicted(self, hub: str, agent: str, frame: AnyFrame, now: int) -> list[Finding]:
         """Take a frame whose number came before with another time."""
         return self._find(hub, agent, f"frame {frame.seq} of epoch {frame.epoch} came twice and differs", now)
 
@@ -98,7 +99,7 @@ class Twins(msgspec.Struct):
         return [detection]
 
 
-def contradicts(seen: SeenFrames, frame: Frame) -> bool:
+def contradicts(seen: SeenFrames, frame: AnyFrame) -> bool:
     """Return whether a frame whose number came before cannot be the one that came: it was made at another time."""
     if frame.late:
         return False

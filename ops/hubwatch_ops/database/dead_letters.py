@@ -118,7 +118,8 @@ async def _again(writer: Writer, limits: Limits, letter: DeadLetter) -> str | No
     from hubwatch_collector.decoding import offer_of
     from hubwatch_core.clock import to_us
     from hubwatch_core.message import Message
-    from hubwatch_core.wire import Birth, Frame
+    from hubwatch_core.packed_frame import AnyFrame
+    from hubwatch_core.wire import Birth
     from hubwatch_store.devices import AgentKeys
     from hubwatch_store.ingest import Letter, Mistrust
 
@@ -128,7 +129,7 @@ async def _again(writer: Writer, limits: Limits, letter: DeadLetter) -> str | No
         return None
     if isinstance(offer.content, Letter):
         return offer.content.reason
-    if letter.kind in (Mistrust.FORGED, Mistrust.REPLAYED) and isinstance(offer.content, Frame | Birth):
+    if letter.kind in (Mistrust.FORGED, Mistrust.REPLAYED) and isinstance(offer.content, AnyFrame | Birth):
         keys = AgentKeys(writer.settings, "hubwatch dead-letters replay")
         try:
             (fault,) = await keys.faults([(offer.message, offer.content)])
