@@ -20,8 +20,7 @@ from hubwatch_core.errors import BadCall, ConfigError, Permanent
 from hubwatch_core.permission import Actor, UserAct, may
 from hubwatch_core.plain_text import is_text
 from hubwatch_site import parse_site
-from hubwatch_store.alarms import Handover, handovers
-from hubwatch_store.alarms.handovers import Beats, Behind
+from hubwatch_store.alarms import Beats, Handover, HubLag, handovers
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import check_may, record
 
@@ -78,7 +77,7 @@ async def gathered(
     }
 
 
-def unknown_of(before: Beats, living: frozenset[str], behind: Behind) -> dict[str, str]:
+def unknown_of(before: Beats, living: frozenset[str], behind: HubLag) -> dict[str, str]:
     """Return of each section that nobody can speak for why that is so."""
     kinds = {kind for kind, _ in before}
     silent = {
@@ -107,7 +106,7 @@ def unknown_of(before: Beats, living: frozenset[str], behind: Behind) -> dict[st
     return {name: "; ".join(dict.fromkeys(why)) for name, why in found.items() if why}
 
 
-def _unheard(silent: Mapping[str, str], behind: Behind) -> list[str]:
+def _unheard(silent: Mapping[str, str], behind: HubLag) -> list[str]:
     if "collector" in silent:
         return [silent["collector"]]
     if not behind.agents or not behind.sensors:

@@ -15,7 +15,7 @@ from hubwatch_core.alarm import WAITING, Adjudication, Alarm
 from hubwatch_core.clock import to_datetime
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may
-from hubwatch_store.alarms import Doer, Incident, incident_acts, incidents
+from hubwatch_store.alarms import Doer, StandingIncident, incident_acts, incidents
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import check_may, directory, record
 
@@ -31,7 +31,7 @@ class NoSuchIncident(Permanent):
         super().__init__(f"there is no incident {incident}; `hubwatch alarms incidents` shows those that are open")
 
 
-async def existing(connection: DatabaseConnection, incident: int, person: Actor | None = None) -> Incident:
+async def existing(connection: DatabaseConnection, incident: int, person: Actor | None = None) -> StandingIncident:
     """Return an incident that a person sees; raises NoSuchIncident."""
     found = await incidents.incident_by_id(connection, incident)
     hidden = (
@@ -42,7 +42,7 @@ async def existing(connection: DatabaseConnection, incident: int, person: Actor 
     return found
 
 
-async def comment(connection: DatabaseConnection, person: Actor, incident: int, text: str) -> Incident:
+async def comment(connection: DatabaseConnection, person: Actor, incident: int, text: str) -> StandingIncident:
     """Say something of an incident; from now on only a person closes it. Raises NotAllowed, Permanent."""
     found = await _at_work(connection, person, incident, UserAct.INCIDENT_COMMENT)
     if found.closed is not None:
@@ -53,7 +53,7 @@ async def comment(connection: DatabaseConnection, person: Actor, incident: int, 
 
 async def assign(
     connection: DatabaseConnection, person: Actor, incident: int, to: str | None, note: str | None
-) -> Incident:
+) -> StandingIncident:
     """Give an incident to somebody, or (None) to nobody. Raises NotAllowed, Permanent.
 
     Where there is a directory only to a user who may take alarms there. What nobody has any more, and what nobody has
@@ -71,7 +71,9 @@ async def assign(
     return await _done(connection, person, UserAct.INCIDENT_ASSIGN, found, {"to": to or "", "note": note or ""})
 
 
-async def merge(connection: DatabaseConnection, person: Actor, incident: int, other: int, note: str | None) -> Incident:
+async def merge(
+    connection: DatabaseConnection, person: Actor, incident: int, other: int, note: str | None
+) -> StandingIncident:
     """Make another incident of the same hub a part of this one. Raises NotAllowed, Permanent."""
     found = await _at_work(connection, person, incident, UserAct.INCIDENT_MERGE)
     part = await _at_work(connection, person, other, UserAct.INCIDENT_MERGE)
@@ -88,7 +90,7 @@ async def merge(connection: DatabaseConnection, person: Actor, incident: int, ot
 
 async def split(
     connection: DatabaseConnection, person: Actor, incident: int, alarms: Sequence[int], note: str | None
-) -> Incident:
+) -> StandingIncident:
     """Begin an incident of its own with some alarms of one, and return it. Raises NotAllowed, Permanent."""
     found = await _at_work(connection, person, incident, UserAct.INCIDENT_SPLIT)
     wanted = sorted(set(alarms))
@@ -113,7 +115,7 @@ async def split(
 async def close(
     connection: DatabaseConnection, person: Actor, incident: int, verdict: Adjudication, note: str | None,
     *, end_alarms: bool = False,
-) -> tuple[Incident, list[AlarmChange]]:  # fmt: skip
+) -> tuple[StandingIncident, list[AlarmChange]]:  # fmt: skip
     """Say what an incident was, which ends it; return it and the alarms that ended with it.
 
     Raises NotAllowed, and Permanent while nobody has taken one of its alarms, or while one is still open, unless the
@@ -143,7 +145,7 @@ def subject_of(incident: int) -> str:
     return f"incident {incident}"
 
 
-async def _at_work(connection: DatabaseConnection, person: Actor, incident: int, act: UserAct) -> Incident:
+async def _at_work(connection: DatabaseConnection, person: Actor, incident: int, act: UserAct) -> StandingIncident:
     """Return an incident with which a person may do that, and that is not part of another one."""
     found = await existing(connection, incident, person)
     check_may(person, act, found.hub)
@@ -173,8 +175,8 @@ def _named(found: Sequence[Alarm], there: str = " is still open") -> str:
 
 
 async def _done(
-    connection: DatabaseConnection, person: Actor, act: UserAct, found: Incident, details: Mapping[str, object]
-) -> Incident:
+    connection: DatabaseConnection, person: Actor, act: UserAct, found: StandingIncident, details: Mapping[str, object]
+) -> StandingIncident:
     """Write down an act of a person, and return the incident as it is then."""
     after = await existing(connection, found.id)
     await record(connection, person, str(act), subject_of(found.id), hub=found.hub, details=details)

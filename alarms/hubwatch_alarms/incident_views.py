@@ -11,7 +11,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import Actor
-from hubwatch_store.alarms import Happened, Incident, incidents
+from hubwatch_store.alarms import Happened, StandingIncident, incidents
 from hubwatch_store.database import DatabaseConnection
 
 MOST_ALARMS = 200
@@ -57,7 +57,7 @@ async def timeline(
     }
 
 
-def facts_of_incident(found: Incident) -> dict[str, object]:
+def facts_of_incident(found: StandingIncident) -> dict[str, object]:
     """Return an incident as JSON values."""
     return {
         "id": found.id,

@@ -9,12 +9,11 @@ import pytest
 
 from hubwatch_alarms.handover import unknown_of
 from hubwatch_alarms.handover_text import text_of
-from hubwatch_store.alarms import Handover
-from hubwatch_store.alarms.handovers import SECTIONS, Behind
+from hubwatch_store.alarms import Handover, HubLag, handovers
 
 BEATS = {("collector", "a"): 5, ("detectors", "b"): 5, ("alarms", "c"): 5}
 EVERY = frozenset({"collector", "detectors", "alarms"})
-WELL = Behind(known=True, agents=2, sensors=9, heard_s=4.0, judged_s=6.0, waiting_s=None)
+WELL = HubLag(known=True, agents=2, sensors=9, heard_s=4.0, judged_s=6.0, waiting_s=None)
 AT = datetime(2026, 11, 30, 6, tzinfo=UTC)
 
 
@@ -56,7 +55,7 @@ def test_reason_says_whether_there_is_no_such_process_or_it_shows_no_life() -> N
 
 
 def drafted(**sections: dict[str, object]) -> Handover:
-    calm = {name: {"not_known": None, "whole": 0, "rows": []} for name in SECTIONS}
+    calm = {name: {"not_known": None, "whole": 0, "rows": []} for name in handovers.SECTIONS}
     level = {"level": 1, "at": None, "by": None, "note": None, "until": None}
     facts = {"at": "2026-11-30T06:00:00Z", "time_zone": "Europe/Amsterdam", "level": level} | calm | sections
     return Handover(3, "rotterdam", AT, "kim", False, facts, "", None, None, None, None, None, None, "d" * 64)

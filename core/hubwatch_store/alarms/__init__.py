@@ -16,13 +16,14 @@ from hubwatch_store.alarms import (
 from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
-from hubwatch_store.alarms.handovers import Handover
+from hubwatch_store.alarms.handovers import Beats, Handover, HubLag
 from hubwatch_store.alarms.incident_acts import Doer
-from hubwatch_store.alarms.incidents import Happened, Incident, Member, Membership, NearbyAlarm
+from hubwatch_store.alarms.incidents import Happened, Member, Membership, NearbyAlarm, StandingIncident
 from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrouted
 
 __all__ = [
     "Adjudicated",
+    "Beats",
     "Carried",
     "Claimed",
     "Doer",
@@ -31,11 +32,12 @@ __all__ = [
     "Figures",
     "Handover",
     "Happened",
-    "Incident",
+    "HubLag",
     "Member",
     "Membership",
     "NearbyAlarm",
     "OpenCause",
+    "StandingIncident",
     "Telling",
     "Unrouted",
     "adjudications",

@@ -21,7 +21,7 @@ Beats = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class HubLag:
     """How far the hub's programs are behind, in seconds; None where there was nothing at all."""
 
     known: bool
@@ -37,7 +37,7 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class HandoverSection:
     """The first rows of a section, and how many there are in all."""
 
     rows: Sequence[Mapping[str, Any]]
@@ -77,10 +77,10 @@ async def beats(connection: DatabaseConnection, hub: str) -> dict[tuple[str, str
     return {(row["kind"], row["token"]): row["beats"] for row in rows}
 
 
-async def behind(connection: DatabaseConnection, hub: str) -> Behind:
+async def behind(connection: DatabaseConnection, hub: str) -> HubLag:
     """Return how far the programs of a hub are behind."""
     (row,) = await fetch(connection, "handovers", "behind", hub=hub)
-    return Behind(**row)
+    return HubLag(**row)
 
 
 async def level(connection: DatabaseConnection, hub: str) -> Mapping[str, Any] | None:
@@ -89,13 +89,15 @@ async def level(connection: DatabaseConnection, hub: str) -> Mapping[str, Any] |
     return rows[0] if rows else None
 
 
-async def listed(connection: DatabaseConnection, hub: str) -> dict[str, Listed]:
+async def listed(connection: DatabaseConnection, hub: str) -> dict[str, HandoverSection]:
     """Return every section of a hub as it stands."""
     found = {}
     for section in SECTIONS:
         rows = await fetch(connection, "handovers", section, hub=hub, most=MOST_LISTED)
         whole = rows[0]["whole"] if rows else 0
-        found[section] = Listed([{name: each for name, each in row.items() if name != "whole"} for row in rows], whole)
+        found[section] = HandoverSection(
+            [{name: each for name, each in row.items() if name != "whole"} for row in rows], whole
+        )
     return found
 
 

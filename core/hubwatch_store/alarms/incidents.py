@@ -27,7 +27,7 @@ class NearbyAlarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class StandingIncident:
     """An incident as it stands."""
 
     id: int
@@ -105,7 +105,7 @@ class Happened:
 async def list_incidents(
     connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None,
     closed: bool = False,
-) -> list[Incident]:  # fmt: skip
+) -> list[StandingIncident]:  # fmt: skip
     """Return up to `most` incidents, the most urgent first, of the hubs that are `seen` where that is given.
 
     Closed ones only when asked for, after those that are open, the newest first.
@@ -113,16 +113,16 @@ async def list_incidents(
     return await _listed(connection, hub=hub, most=most, seen=seen, closed=closed, id=None)
 
 
-async def incident_by_id(connection: DatabaseConnection, incident: int) -> Incident | None:
+async def incident_by_id(connection: DatabaseConnection, incident: int) -> StandingIncident | None:
     """Return one incident, open or closed."""
     found = await _listed(connection, hub=None, most=1, seen=None, closed=True, id=incident)
     return found[0] if found else None
 
 
-async def _listed(connection: DatabaseConnection, **values: object) -> list[Incident]:
+async def _listed(connection: DatabaseConnection, **values: object) -> list[StandingIncident]:
     seen = values["seen"]
     values["seen"] = None if seen is None else list(seen)  # type: ignore[call-overload]
-    return [Incident(**row) for row in await fetch(connection, "incidents", "list_incidents", **values)]
+    return [StandingIncident(**row) for row in await fetch(connection, "incidents", "list_incidents", **values)]
 
 
 async def hub_of(connection: DatabaseConnection, incident: int) -> str | None:
