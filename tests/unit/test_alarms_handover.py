@@ -55,7 +55,7 @@ def test_reason_says_whether_there_is_no_such_process_or_it_shows_no_life() -> N
 
 
 def drafted(**sections: dict[str, object]) -> Handover:
-    calm = {name: {"not_known": None, "whole": 0, "rows": []} for name in handovers.SECTIONS}
+    calm: dict[str, object] = {name: {"not_known": None, "whole": 0, "rows": []} for name in handovers.SECTIONS}
     level = {"level": 1, "at": None, "by": None, "note": None, "until": None}
     facts = {"at": "2026-11-30T06:00:00Z", "time_zone": "Europe/Amsterdam", "level": level} | calm | sections
     return Handover(3, "rotterdam", AT, "kim", False, facts, "", None, None, None, None, None, None, "d" * 64)
