@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from hubwatch_alarms.incident_acts import NoSuchIncident
 from hubwatch_alarms.mover import AlarmChange, apply
 from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Trigger, Unshelve
 from hubwatch_core.alarm import Adjudication, Alarm
@@ -40,11 +41,11 @@ async def acknowledge_incident(
 ) -> list[AlarmChange]:
     """Take every alarm of an incident that nobody has taken; what others have or what is set aside stays as it is.
 
-    Raises NotAllowed, or Permanent when there is no such incident.
+    Raises NotAllowed, NoSuchIncident.
     """
     hub = await incidents.hub_of(connection, incident)
     if hub is None or (person.verified and not may(person, UserAct.ALARM_SEE, hub)):
-        raise Permanent(f"there is no incident {incident}; `hubwatch alarms incidents` shows those that are open")
+        raise NoSuchIncident(incident)
     _check(person, UserAct.ALARM_ACKNOWLEDGE, hub)
     return [
         await _move(

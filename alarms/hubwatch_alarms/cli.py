@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_alarms import cli_handover, cli_incidents
 from hubwatch_alarms.cli_incidents import ack_incident, incidents
 from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
 from hubwatch_core.process import border
@@ -22,6 +23,8 @@ app = typer.Typer(name="alarms", help="Alarms: run, list, show, acknowledge, she
 
 app.command()(incidents)
 app.command("ack-incident")(ack_incident)
+app.add_typer(cli_incidents.app)
+app.add_typer(cli_handover.app)
 app.command()(suppress)
 app.command()(suppressions)
 app.command()(lift)

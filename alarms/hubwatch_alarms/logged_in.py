@@ -43,18 +43,6 @@ class AlarmsOverApi:
         answer = self._ask(alarm, "adjudicate", {"verdict": str(verdict), "note": note})
         return f"alarm {alarm} was {verdict}, says {one_line(str(answer['by']))}"
 
-    def acknowledge_incident(self, incident: int, note: str | None) -> int:
-        """Take every alarm of an incident that nobody has taken; return how many these were."""
-        path = f"/incidents/{incident}/acknowledge"
-        answer: dict[str, list[int]] = self.person.ask("POST", path, {"note": note})
-        return len(answer["acknowledged"])
-
-    def incidents(self, hub: str | None) -> list[dict[str, Any]]:
-        """Return the open incidents that one sees, as JSON values."""
-        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
-        answer: list[dict[str, Any]] = self.person.ask("GET", f"/incidents{query}")
-        return answer
-
     def suppress(self, wish: Wish) -> str:
         """Say what is expected, or ask a second person whether it is."""
         body = wish.facts() | {"hub": wish.hub, "note": wish.reason}

@@ -18,6 +18,7 @@ from hubwatch_alarms.oncall.escalation import Escalations
 from hubwatch_alarms.oncall.matching import Circumstances
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.priorities import MAX_REALARM_S, Priorities
+from hubwatch_alarms.titles import IncidentTitles
 from hubwatch_alarms.triggers import (
     PLAIN,
     Cleared,
@@ -85,7 +86,7 @@ class Mover:
         self._places = places or Places()
         self._priorities = priorities or Priorities.load()
         self._routes = routes
-        self._instructions = instructions
+        self._titles = IncidentTitles(instructions, self._places)
         self._expected = Expectations()
         self._considered: Expectations | None = None
         """What was expected when open alarms were last looked at for it; None makes that happen again."""
@@ -109,6 +110,7 @@ class Mover:
             if len(arrivals) < BATCH:
                 # Every finding made before these wishes has been taken, so none opens an alarm after its closing.
                 changes += [change for wish in wishes for change in await self._close(connection, wish, now)]
+            await self._titles.renew(connection, actions_of(changes))
             routed = await self._route(connection, now)
             routed += await self._escalations.go_on(connection, now, BATCH)
             done = Round(len(arrivals), tuple(changes), routed, self._passed)
@@ -184,7 +186,7 @@ class Mover:
         if alarm is None:
             moved = await self._with_incident(connection, moved)
         elif alarm.closed is not None and moved.closed is None and moved.incident is not None:
-            await incidents.reopen_incident(connection, moved.incident)
+            await incidents.reopen_incident(connection, moved.incident, moved.id)
         await alarms.save(connection, moved, entries)
         await alarms.bind(connection, found, moved.id)
         return AlarmChange(moved, entries, found.detected)
@@ -246,9 +248,8 @@ class Mover:
         near = await incidents.neighbours(connection, alarm.hub, since, until)
         incident = incident_of(alarm, near, self._places.apart(alarm.hub))
         if incident is None:
-            place = f"{alarm.hub} / {alarm.zone or alarm.sensor}"
-            title = f"{self._instructions.of(alarm.type).title}, {place}"
-            incident = await incidents.open_incident(connection, alarm.hub, alarm.opened, title)
+            title = self._titles.first(alarm)
+            incident = await incidents.open_incident(connection, alarm.hub, alarm.opened, title, alarm.priority)
         else:
             await incidents.join_incident(connection, incident, alarm.opened)
         return replace(alarm, incident=incident)

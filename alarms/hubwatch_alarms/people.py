@@ -29,13 +29,13 @@ def parse_id(text: str) -> int:
     return int(digits)
 
 
-def parse_name(text: str | None) -> str:
-    """Read the name of a person who acts; raises BadCall when it names nobody."""
+def parse_name(text: str | None, option: str = "--by") -> str:
+    """Read the name of a person; raises BadCall when it names nobody."""
     name = (text or "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise BadCall(f"--by must name a person, in at most {LONGEST_NAME} printable characters")
+        raise BadCall(f"{option} must name a person, in at most {LONGEST_NAME} printable characters")
     if name.lower() == SYSTEM:
-        raise BadCall(f"--by must name a person: {SYSTEM} is what hubwatch itself does")
+        raise BadCall(f"{option} must name a person: {SYSTEM} is what hubwatch itself does")
     return name
 
 
@@ -81,22 +81,14 @@ def parse_duration_s(text: str) -> float:
 
 async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str | None) -> AlarmChange:
     """Take an alarm; raises MoveRefused when it is closed, shelved or with somebody else, Transient, Permanent."""
-    async with _acting(settings, by, "hubwatch alarms ack") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms ack") as (connection, person):
         return await acts.acknowledge(connection, person, alarm, note)
-
-
-async def acknowledge_incident(
-    settings: CommandSettings, incident: int, by: str, note: str | None
-) -> list[AlarmChange]:
-    """Take every alarm of an incident that nobody has taken; raises Permanent when there is none of that number."""
-    async with _acting(settings, by, "hubwatch alarms ack-incident") as (connection, person):
-        return await acts.acknowledge_incident(connection, person, incident, note)
 
 
 async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> AlarmChange:
     """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
     check_duration(settings.shelving, duration_s)
-    async with _acting(settings, by, "hubwatch alarms shelve") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms shelve") as (connection, person):
         change = await acts.shelve(
             connection, person, alarm, duration_s, note, critical_max_s=settings.shelving.critical_max_s
         )
@@ -106,25 +98,25 @@ async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: flo
 
 async def unshelve(settings: CommandSettings, alarm: int, by: str, note: str | None) -> AlarmChange:
     """Take an alarm off the shelf; whoever does so has it."""
-    async with _acting(settings, by, "hubwatch alarms unshelve") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms unshelve") as (connection, person):
         return await acts.unshelve(connection, person, alarm, note)
 
 
 async def close(settings: CommandSettings, alarm: int, by: str, reason: str) -> AlarmChange:
     """End an alarm whatever its condition does; raises MoveRefused when it is closed already."""
-    async with _acting(settings, by, "hubwatch alarms close") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms close") as (connection, person):
         return await acts.close(connection, person, alarm, reason)
 
 
 async def adjudicate(settings: CommandSettings, alarm: int, verdict: Adjudication, by: str, note: str | None) -> Alarm:
     """Record what an alarm was, open or closed, and return it; raises Permanent when there is none."""
-    async with _acting(settings, by, "hubwatch alarms adjudicate") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms adjudicate") as (connection, person):
         return await acts.adjudicate(connection, person, alarm, verdict, note)
 
 
 async def suppress(settings: CommandSettings, wish: Wish, by: str, agreed_by: str | None) -> ExpectedAlarms:
     """Say what is expected; raises Permanent when it needs a second person and none is named."""
-    async with _acting(settings, by, "hubwatch alarms suppress") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms suppress") as (connection, person):
         added = await suppressing.expect(connection, person, wish, settings.expecting, agreed_by=agreed_by)
         assert isinstance(added, ExpectedAlarms), "without a directory there is nobody to wait for"
         return added
@@ -132,7 +124,7 @@ async def suppress(settings: CommandSettings, wish: Wish, by: str, agreed_by: st
 
 async def lift(settings: CommandSettings, number: int, by: str) -> ExpectedAlarms:
     """End what is expected before its time; raises Permanent when it is over."""
-    async with _acting(settings, by, "hubwatch alarms lift") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms lift") as (connection, person):
         return await suppressing.lift(connection, person, number)
 
 
@@ -143,8 +135,8 @@ def check_duration(limits: ShelvingSection, duration_s: float) -> None:
 
 
 @asynccontextmanager
-async def _acting(settings: CommandSettings, by: str, name: str) -> AsyncIterator[tuple[DatabaseConnection, Actor]]:
-    """Make a transaction for somebody who only says who they are; raises Permanent where there is a directory."""
+async def acting(settings: CommandSettings, by: str, name: str) -> AsyncIterator[tuple[DatabaseConnection, Actor]]:
+    """Return a transaction for somebody who only says who they are; raises Permanent where there is a directory."""
     async with await connect(settings.database, name) as connection:
         person = await taken_at_their_word(connection, by)
         async with alarms.alone(connection):

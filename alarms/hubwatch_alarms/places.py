@@ -7,6 +7,7 @@ from time import monotonic
 from zoneinfo import ZoneInfo
 
 from hubwatch_alarms.correlation import Apart, unknown
+from hubwatch_alarms.site_words import SiteWords
 from hubwatch_core.condition import Condition
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
@@ -29,6 +30,7 @@ class Places:
     def __init__(self, health: Health | None = None) -> None:
         self._sites = Sites()
         self._apart: dict[str, Apart] = {}
+        self._words: dict[str, SiteWords] = {}
         self._criticality: dict[tuple[str, str], int] = {}
         self._level_steps: tuple[float, ...] = ()
         self._look_at: float | None = None
@@ -60,6 +62,7 @@ class Places:
 
     def _take_up(self, hub: str, site: HubSite) -> None:
         self._apart[hub] = apart_at(site)
+        self._words[hub] = SiteWords(hub, site)
         others = {key: value for key, value in self._criticality.items() if key[0] != hub}
         self._criticality = others | {(hub, zone.id): int(zone.criticality) for zone in site.zones}
         _log.info("site taken up", hub=hub)
@@ -76,6 +79,10 @@ class Places:
     def apart(self, hub: str) -> Apart:
         """Return what says how far zones of a hub are apart."""
         return self._apart.get(hub, unknown)
+
+    def words(self, hub: str) -> SiteWords:
+        """Return what people at a hub call its places."""
+        return self._words.get(hub) or SiteWords(hub)
 
     def clock(self, hub: str) -> ZoneInfo:
         """Return the time zone whose clock people at a hub read; UTC for a hub without a site."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,6 @@ from hubwatch_store.alarms import (
     alarms,
     expected,
     figures,
-    incidents,
     notifications,
 )
 from hubwatch_store.database import DatabaseConnection, connect, translated
@@ -156,11 +155,3 @@ async def suppressed(
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else iso(to_us(moment))
-
-
-async def open_incidents(
-    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None
-) -> list[dict[str, object]]:
-    """Read open incidents as JSON values, the most urgent first; inside `translated()`."""
-    found = await incidents.list_incidents(connection, hub=hub, most=most, seen=seen)
-    return [asdict(each) | {"opened": _iso(each.opened), "zones": list(each.zones or ())} for each in found]

@@ -55,6 +55,13 @@ class UserAct(StrEnum):
     ALARM_LIFT = "alarm.lift"
     ALARM_UNSHELVE = "alarm.unshelve"
     ALARM_CLOSE = "alarm.close"
+    INCIDENT_COMMENT = "incident.comment"
+    INCIDENT_ASSIGN = "incident.assign"
+    INCIDENT_MERGE = "incident.merge"
+    INCIDENT_SPLIT = "incident.split"
+    INCIDENT_CLOSE = "incident.close"
+    HANDOVER_DRAFT = "handover.draft"
+    HANDOVER_SIGN = "handover.sign"
     APPROVAL_SEE = "approval.see"
     DEVICE_COMMAND = "device.command"
     SENSOR_CHANGE = "sensor.change"
@@ -84,6 +91,13 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
         UserAct.ALARM_LIFT: Role.GUARD,
         UserAct.ALARM_UNSHELVE: Role.GUARD,
         UserAct.ALARM_CLOSE: Role.SUPERVISOR,
+        UserAct.INCIDENT_COMMENT: Role.GUARD,
+        UserAct.INCIDENT_ASSIGN: Role.GUARD,
+        UserAct.INCIDENT_MERGE: Role.RESPONDER,
+        UserAct.INCIDENT_SPLIT: Role.RESPONDER,
+        UserAct.INCIDENT_CLOSE: Role.RESPONDER,
+        UserAct.HANDOVER_DRAFT: Role.GUARD,
+        UserAct.HANDOVER_SIGN: Role.GUARD,
         UserAct.APPROVAL_SEE: Role.VIEWER,
         UserAct.DEVICE_COMMAND: Role.TECHNICIAN,
         UserAct.SENSOR_CHANGE: Role.TECHNICIAN,

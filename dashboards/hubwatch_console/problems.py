@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from hubwatch_alarms.acts import NoSuchAlarm
+from hubwatch_alarms.handover import NoSuchHandover
+from hubwatch_alarms.incident_acts import NoSuchIncident
 from hubwatch_console.oidc import ProviderAway
 from hubwatch_core.errors import BadCall, ConfigError, HubwatchError, Permanent, Transient
 from hubwatch_core.logs import get_logger
@@ -30,6 +32,8 @@ _STATUS: tuple[tuple[type[HubwatchError], int, str | None], ...] = (
     (LoginRefused, 401, "login-refused"),
     (NotAllowed, 403, "not-allowed"),
     (NoSuchAlarm, 404, None),
+    (NoSuchIncident, 404, None),
+    (NoSuchHandover, 404, None),
     (Permanent, 409, None),
 )
 

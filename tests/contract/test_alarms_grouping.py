@@ -104,6 +104,21 @@ async def test_what_comes_meanwhile_is_told_in_the_next_message_and_the_critical
     assert (grown.alarm.sensor, [each.sensor for each in grown.carried]) == ("fence-2", ["fence-3"])
 
 
+async def test_alarm_more_urgent_than_all_that_a_person_was_told_is_told_first_and_alone(
+    hands: Hands, pool: Pool
+) -> None:
+    await opened(hands, pool, {1: 3})
+    await notifications.finish(pool, await claimed(pool), TAKEN, state="delivered")
+    await opened(hands, pool, {2: 3, 3: 2})
+    higher = await claimed(pool)
+    assert (higher.alarm.sensor, higher.carried) == ("fence-3", ())
+    assert await claim(pool) is None
+    await notifications.finish(pool, higher, TAKEN, state="delivered")
+    assert await claim(pool) is None
+    rest = await claimed(pool, group_s=0)
+    assert (rest.alarm.sensor, rest.carried) == ("fence-2", ())
+
+
 async def test_message_that_fails_lets_go_of_the_others_and_the_next_attempt_tells_them_all(
     hands: Hands, pool: Pool
 ) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
 
+from hubwatch_alarms import incident_acts
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover, apply
 from hubwatch_alarms.triggers import Acknowledge
+from hubwatch_core.alarm import Adjudication
 from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.errors import Permanent
+from hubwatch_core.permission import Actor
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import Pool, listen, open_pool
 from support.alarms_database import Hands, hands_on, settings_of
@@ -81,6 +86,83 @@ async def test_incident_closes_with_the_last_of_its_alarms_and_takes_no_new_ones
     hands.detect(detection(number=3, type_="perimeter.masked", start=START_US + 60 * SECOND_US))
     await mover.round()
     assert len(hands.rows("SELECT * FROM incidents")) == 2
+
+
+async def test_machine_closes_nothing_that_somebody_has_or_has_commented_on(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    far = START_US + 20 * 60 * SECOND_US
+    hands.detect(detection(number=1, over=True), detection(number=2, sensor="door-3", start=far, over=True))
+    await mover.round()
+    kim = Actor("kim", verified=False)
+    first, second = hands.alarms()
+    async with alarms.moving(pool) as connection:
+        await incident_acts.comment(connection, kim, first["incident"], "footprints")
+        await incident_acts.assign(connection, kim, second["incident"], "lee", None)
+    for each in (first, second):
+        await acknowledge(pool, each["id"])
+    assert hands.rows("SELECT closed FROM incidents") == [{"closed": None}, {"closed": None}]
+    async with alarms.moving(pool) as connection:
+        await incident_acts.assign(connection, kim, second["incident"], None, None)
+        found, _ = await incident_acts.close(connection, kim, first["incident"], Adjudication.REAL, "burglars")
+    assert (found.state, found.comments) == ("closed", 0)
+    assert hands.rows("SELECT closed IS NOT NULL AS over FROM incidents") == [{"over": True}, {"over": True}]
+    words = hands.rows("SELECT action, by FROM incident_journal WHERE incident = %s ORDER BY id", second["incident"])
+    assert [(row["action"], row["by"]) for row in words] == [
+        ("assigned", "kim"), ("unassigned", "kim"), ("closed", "system"),
+    ]  # fmt: skip
+
+
+async def test_more_severe_alarm_raises_its_incident_and_says_so_in_title_and_timeline(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    hands.detect(detection(number=1, priority=3))
+    await mover.round()
+    (quiet,) = hands.rows("SELECT priority, title FROM incidents")
+    assert (quiet["priority"], quiet["title"]) == (3, "Intrusion at the perimeter, rotterdam / north")
+    hands.detect(detection(number=2, sensor="fence-2", priority=1, type_="radiation.gamma", start=START_US + SECOND_US))
+    await mover.round()
+    (grave,) = hands.rows("SELECT id, priority, title FROM incidents")
+    assert grave["priority"] == 1
+    assert grave["title"].startswith(Instructions.load().of("radiation.gamma").title)
+    raised = hands.rows("SELECT action, alarm, note FROM incident_journal")
+    assert [(row["action"], row["alarm"], row["note"]) for row in raised] == [
+        ("raised", hands.alarms()[1]["id"], "medium before, now critical")
+    ]
+    told = hands.rows("SELECT what, action FROM incident_timeline WHERE incident = %s ORDER BY at, key", grave["id"])
+    assert ("act", "raised") in [(row["what"], row["action"]) for row in told]
+    # Whoever closes an incident has seen each of its alarms.
+    async with alarms.moving(pool) as connection:
+        with pytest.raises(Permanent, match="take them first"):
+            await incident_acts.close(connection, Actor("kim", verified=False), grave["id"], Adjudication.FALSE, None)
+
+
+async def test_order_to_a_device_and_a_level_are_in_the_timeline(hands: Hands, mover: Mover) -> None:
+    hands.detect(detection())
+    await mover.round()
+    (place,) = hands.rows("SELECT id FROM sensors WHERE sensor = 'fence-2'")
+    (incident,) = hands.rows("SELECT id, opened FROM incidents")
+    hands.rows("INSERT INTO hubs (hub) VALUES ('rotterdam') RETURNING hub")
+    hands.rows("SELECT ensure_partitions('event', ARRAY[%s]) AS x", incident["opened"])
+    for type_, later in (("command.executed", "1 min"), ("door.opened", "1 min"), ("command.refused", "-1 min")):
+        hands.connection.execute(
+            "INSERT INTO event (time, sensor_id, type, subject, attrs, late) VALUES"
+            " (%s + %s::interval, %s, %s, 'badge:1', '{\"target\": \"latch\"}', false)",
+            (incident["opened"], later, place["id"], type_),
+        )
+    hands.rows(
+        "INSERT INTO level_journal (hub, level, former, by, note, at) VALUES ('rotterdam', 2, 1, 'robin', 'x', %s)"
+        " RETURNING 1",
+        incident["opened"] + timedelta(minutes=2),
+    )
+    told = hands.rows(
+        "SELECT what, action, by, details ->> 'target' AS target FROM incident_timeline"
+        " WHERE what IN ('command', 'level') ORDER BY at"
+    )
+    assert told == [
+        {"what": "command", "action": "command.executed", "by": "badge:1", "target": "latch"},
+        {"what": "level", "action": "2", "by": "robin", "target": None},
+    ]
 
 
 async def test_database_itself_refuses_a_second_open_alarm_of_a_condition(hands: Hands, mover: Mover) -> None:

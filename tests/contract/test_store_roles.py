@@ -8,14 +8,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from hubwatch_alarms import handover, incident_acts, incident_views
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.people import acknowledge, adjudicate, close
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Adjudication
 from hubwatch_core.errors import Permanent
+from hubwatch_core.permission import Actor
 from hubwatch_site import Cardholder
 from hubwatch_site.cardholder_list import ListedPerson
+from hubwatch_store.alarms import alarms
 from hubwatch_store.audit import journal_now
 from hubwatch_store.backup import create_backup, restore_backup
 from hubwatch_store.database import (
@@ -59,7 +62,7 @@ from support.store_examples import birth, event, frame, offer, one
 PROGRAMS = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "up")
 JOURNALS = ("audit", "alarm_journal", "adjudications", "level_journal", "device_journal", "site_versions", "detection",
             "detection_ends", "audit_signatures", "cardholder_imports", "legal_hold", "legal_hold_release",
-            "privacy_erasures", "signed_frame_bounds")  # fmt: skip
+            "privacy_erasures", "signed_frame_bounds", "incident_journal")  # fmt: skip
 SITE = '[hub]\nid = "harbour"\nname = "H"\nmode = "sea"\ntime_zone = "Europe/Amsterdam"\n'
 NOT_ALL_OWN = ("hubs", "zones", "zone_travel", "dead_letters")
 """What holds rows of another hub too, or of none."""
@@ -115,9 +118,30 @@ async def test_detectors_find_and_alarms_handle(logins: RoleLogins) -> None:
     await acknowledge(console, number, "kim", None)
     await adjudicate(console, number, Adjudication.FALSE, "kim", None)
     await close(console, number, "kim", "nothing there")
+    await worked_on(logins, number)
     assert one(logins.dsn, "SELECT count(*) FROM alarm_journal") == one(
         logins.dsn, "SELECT count(*) FROM audit WHERE act = 'alarm_journal'"
     )
+
+
+async def worked_on(logins: RoleLogins, alarm: int) -> None:
+    """Let people handle an incident and hand over with the role of the console."""
+    kim, lee = Actor("kim", verified=False), Actor("lee", verified=False)
+    incident = one(logins.dsn, "SELECT incident FROM alarms")
+    assert isinstance(incident, int)
+    async with open_pool(logins.settings("console")) as pool:
+        async with alarms.moving(pool) as connection:
+            await incident_acts.close(connection, kim, incident, Adjudication.FALSE, None)
+        async with pool.connection() as connection:
+            assert (await incident_views.timeline(connection, incident, after=None, most=100))["rows"]
+            facts = await handover.gathered(connection, kim, "harbour", Instructions.load())
+            async with connection.transaction():
+                draft = await handover.draft(connection, kim, "harbour", facts)
+                signed = await handover.sign(connection, kim, draft.id, draft.digest)
+                await handover.take(connection, lee, draft.id, signed.digest)
+    for role in ("console", "operator"):
+        with psycopg.connect(logins.of(role), autocommit=True) as connection, pytest.raises(psycopg.Error):
+            connection.execute("UPDATE hubwatch.handovers SET notes = 'x'")
 
 
 @pytest.mark.parametrize("role", ["collector", "detectors", "alarms"])

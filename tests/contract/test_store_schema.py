@@ -77,7 +77,12 @@ PUBLIC = {
     "alarm_figures": "hub per_hour flood_share top_10_share stale chattering shelved suppressed acknowledged_p50_s "
     "acknowledged_p95_s",
     "notifications": "id alarm route attempt at outcome status error",
-    "incidents": "id hub opened closed title alarms",
+    "incidents": "id hub opened closed title alarms priority assigned comments merged_into verdict judged judged_by",
+    "incident_journal": "id incident hub at action by verified note alarm other verdict person",
+    "incident_timeline": "incident hub at what key alarm by action text details",
+    "handovers": "id hub drafted drafted_by drafted_verified facts notes left_by left_at left_verified taken_by "
+    "taken_at "
+    "taken_verified",
     "frames": "hub agent epoch seq sent committed late readings events",
     "ledger_gaps": "hub agent epoch first_seq last_seq frames cause since",
     "ledger_account": "hub agent epoch published committed dead_lettered evicted missing unexplained",

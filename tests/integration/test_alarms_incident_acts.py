@@ -78,6 +78,47 @@ def test_whole_incident_is_taken_and_what_others_have_stays_theirs(hands: Hands)
     assert run("ack-incident", str(number), "--by", "kim").endswith(": 0 alarms taken\n")
 
 
+def test_incident_is_worked_on_from_the_terminal(hands: Hands) -> None:
+    number, door = str(incident(hands)), str(incident(hands, "basel"))
+    assert run("incident", "comment", number, "a fox", "--by", "kim") == f"incident {number} has one comment\n"
+    assert run("incident", "assign", number, "--to", "lee", "--by", "kim") == f"incident {number} is with lee\n"
+    run("incident", "assign", number, "--nobody", "--by", "kim")
+    third = next(str(row["id"]) for row in hands.alarms() if row["sensor"] == "fence-3")
+    made = json.loads(run("incident", "split", number, third, "--by", "kim", "--json"))
+    assert (made["alarms"], made["state"]) == (1, "open")
+    assert run("incident", "merge", number, str(made["id"]), "--by", "kim") == f"incident {number} has 3 alarms now\n"
+    refused = CliRunner().invoke(app, ["incident", "merge", number, door, "--by", "kim"])
+    assert (refused.exit_code, "of another hub" in refused.stderr) == (1, True)
+    run("ack-incident", number, "--by", "kim")
+    done = json.loads(run("incident", "close", number, "false", "--end-alarms", "--by", "kim", "--json"))
+    assert (done["state"], done["verdict"], len(done["ended"])) == ("closed", "false", 2)
+    shown = run("incident", "show", number)
+    for said in ("closed, high, with nobody", "was false, says kim", "comment commented", "a fox", "act merged"):
+        assert said in shown
+    page = json.loads(run("incident", "show", number, "--most", "2", "--json"))["timeline"]
+    assert len(page["rows"]) == 2
+    after = json.loads(run("incident", "show", number, "--after", page["next"], "--json"))["timeline"]["rows"]
+    assert page["rows"][0] not in after
+    assert [each["id"] for each in json.loads(run("incidents", "--all", "--json"))] == [int(door), int(number)]
+
+
+def test_shift_is_handed_over_from_the_terminal(hands: Hands) -> None:
+    hands.rows("INSERT INTO hubs (hub) VALUES (%s) RETURNING hub", HUB)
+    text = run("handover", "draft", "--hub", HUB, "--by", "kim")
+    number = text.split()[1]
+    assert "OPEN ALARMS: 3\n  NOT KNOWN whether that is all: no process" in text
+    run("handover", "notes", number, "the key is at the desk", "--by", "kim")
+    assert CliRunner().invoke(app, ["handover", "sign", number, "--by", "kim"], input="n\n").exit_code != 0
+    read = CliRunner().invoke(app, ["handover", "sign", number, "--by", "kim"], input="y\n")
+    assert (read.exit_code, "the key is at the desk" in read.stderr) == (0, True)
+    digest = json.loads(run("handover", "show", number, "--json"))["digest"]
+    taken = run("handover", "take", number, "--digest", digest, "--by", "lee")
+    assert "Left: by kim (unverified)" in taken
+    assert "Taken over: by lee (unverified)" in taken
+    assert f"handover {number} of {HUB}" in run("handover", "list")
+    assert "taken over: kim to lee" in run("handover", "list", "--hub", HUB)
+
+
 def test_incident_that_is_not_there_is_refused_in_words(hands: Hands) -> None:
     result = CliRunner().invoke(app, ["ack-incident", "999", "--by", "kim"])
     assert (result.exit_code, "there is no incident 999" in result.stderr) == (1, True)
@@ -89,7 +130,7 @@ async def test_over_the_api_incidents_are_those_of_ones_hubs(hands: Hands, migra
         kim = anybody.with_token(await add_person(migrated_plain_dsn, "kim", Role.GUARD, HUB))
         vic = anybody.with_token(await add_person(migrated_plain_dsn, "vic", Role.VIEWER, HUB))
         assert [each["hub"] for each in (await kim.get("/incidents")).body] == [HUB]
-        assert (await kim.post(f"/incidents/{incident(hands, 'basel')}/acknowledge")).status == 409
+        assert (await kim.post(f"/incidents/{incident(hands, 'basel')}/acknowledge")).status == 404
         assert (await vic.post(f"/incidents/{incident(hands)}/acknowledge")).status == 403
         taken = await kim.post(f"/incidents/{incident(hands)}/acknowledge", note="on my way")
         assert (taken.status, len(taken.body["acknowledged"])) == (200, 3)

@@ -137,6 +137,18 @@ def _alarm(kept: Kept) -> None:
         HUB,
         NASTY,
     )
+    kept.do(
+        "INSERT INTO incident_journal (incident, hub, action, by, verified, note)"
+        " VALUES (%s, %s, 'commented', %s, true, %s)",
+        incident,
+        HUB,
+        NASTY,
+        NASTY,
+    )
+    kept.do("INSERT INTO handovers (hub, drafted, drafted_by, drafted_verified, facts, notes)"
+            " VALUES (%s, now(), %s, true, '{\"a\": 1e300}', %s)", HUB, NASTY, NASTY)  # fmt: skip
+    kept.do("UPDATE handovers SET left_by = 'kim', left_at = now(), left_verified = true")
+    kept.do("UPDATE handovers SET taken_by = 'lee', taken_at = now(), taken_verified = false")
     kept.do("INSERT INTO notification_outbox (id, journal, alarm, route) VALUES ('m', %s, %s, 'r')", journal, alarm)
     kept.do(
         "INSERT INTO notifications (alarm, route, attempt, outcome, message) VALUES (%s, 'r', 1, 'sending', 'm')", alarm

@@ -8,25 +8,36 @@ from hubwatch_store.alarms import (
     escalations,
     expected,
     figures,
+    handovers,
+    incident_acts,
     incidents,
     notifications,
 )
 from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
-from hubwatch_store.alarms.incidents import NearbyAlarm, OpenIncident
+from hubwatch_store.alarms.handovers import Beats, Handover, HubLag
+from hubwatch_store.alarms.incident_acts import Doer
+from hubwatch_store.alarms.incidents import Happened, Member, Membership, NearbyAlarm, StandingIncident
 from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrouted
 
 __all__ = [
     "Adjudicated",
+    "Beats",
     "Carried",
     "Claimed",
+    "Doer",
     "ExpectedAlarms",
     "ExpectedKind",
     "Figures",
+    "Handover",
+    "Happened",
+    "HubLag",
+    "Member",
+    "Membership",
     "NearbyAlarm",
     "OpenCause",
-    "OpenIncident",
+    "StandingIncident",
     "Telling",
     "Unrouted",
     "adjudications",
@@ -36,6 +47,8 @@ __all__ = [
     "escalations",
     "expected",
     "figures",
+    "handovers",
+    "incident_acts",
     "incidents",
     "notifications",
 ]

@@ -205,7 +205,7 @@ async def _gathered(
         return ()
     rows = await fetch(
         connection, "notifications", "gather", message=row["id"], route=row["route"], incident=alarm.incident,
-        lease_s=lease_s,
+        lease_s=lease_s, priority=alarm.priority,
     )  # fmt: skip
     return tuple(Carried(**each) for each in sorted(rows, key=lambda each: (each["priority"], each["alarm"])))
 

@@ -32,6 +32,8 @@ _HELD = (
     # The first form was without `verified`.
     _Held("the alarms' journal", "alarm_journal", "alarms", {_FIRST_FORM: 1, 2: 0}),
     _Held("the adjudications", "adjudication", "adjudications", {_FIRST_FORM: 0}),
+    _Held("the incidents' journal", "incident_journal", "incidents", {_FIRST_FORM: 0}),
+    _Held("the signed handovers", "handover signed", "handovers", {_FIRST_FORM: 0}),
 )
 
 

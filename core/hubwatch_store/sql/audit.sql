@@ -49,3 +49,18 @@ SELECT j.id, j.alarm, (extract(epoch FROM j.at) * 1000000)::bigint, j.detection,
 FROM hubwatch.adjudications j FULL JOIN (
     SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest FROM hubwatch.audit WHERE act = 'adjudication'
 ) a ON a.row = j.id ORDER BY coalesce(j.id, a.row);
+
+-- incidents: the incidents' journal beside what the chain says of it
+SELECT j.id, j.incident, j.hub, (extract(epoch FROM j.at) * 1000000)::bigint, j.action, j.by, j.verified::int, j.note, j.alarm,
+    j.other, j.verdict, j.person, a.row, a.digest, 1
+FROM hubwatch.incident_journal j FULL JOIN (
+    SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest FROM hubwatch.audit WHERE act = 'incident_journal'
+) a ON a.row = j.id ORDER BY coalesce(j.id, a.row);
+
+-- handovers: the handovers that both have signed beside what the chain says of them
+SELECT h.id, h.hub, (extract(epoch FROM h.drafted) * 1000000)::bigint, h.drafted_by, h.drafted_verified::int, h.facts::text,
+    h.notes, h.left_by, (extract(epoch FROM h.left_at) * 1000000)::bigint, h.left_verified::int, h.taken_by,
+    (extract(epoch FROM h.taken_at) * 1000000)::bigint, h.taken_verified::int, a.row, a.digest, 1
+FROM (SELECT * FROM hubwatch.handovers WHERE taken_at IS NOT NULL) h FULL JOIN (
+    SELECT (details ->> 'row')::bigint AS row, details ->> 'digest' AS digest FROM hubwatch.audit WHERE act = 'handover signed'
+) a ON a.row = h.id ORDER BY coalesce(h.id, a.row);

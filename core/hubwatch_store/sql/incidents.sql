@@ -5,32 +5,136 @@ WHERE i.hub = %(hub)s AND i.closed IS NULL AND a.opened BETWEEN %(since)s AND %(
 ORDER BY a.opened DESC, a.id DESC;
 
 -- open: begin an incident
-INSERT INTO hubwatch.incidents (hub, opened, title, alarms) VALUES (%(hub)s, %(opened)s, %(title)s, 1) RETURNING id;
+INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority)
+VALUES (%(hub)s, %(opened)s, %(title)s, 1, %(priority)s) RETURNING id;
 
 -- join: count one more alarm in an incident
 UPDATE hubwatch.incidents SET alarms = alarms + 1, opened = least(opened, %(opened)s) WHERE id = %(id)s;
 
--- close_when_done: close an incident when none of its alarms is open
-UPDATE hubwatch.incidents SET closed = %(at)s
-WHERE id = %(id)s AND closed IS NULL
-    AND NOT EXISTS (SELECT FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL);
+-- close_when_done: close an incident when none of its alarms is open, nobody has it and nobody has said anything of it
+WITH done AS (
+    UPDATE hubwatch.incidents i SET closed = %(at)s
+    WHERE id = %(id)s AND closed IS NULL AND comments = 0 AND assigned IS NULL
+        AND NOT EXISTS (SELECT FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL)
+    RETURNING id, hub
+)
+INSERT INTO hubwatch.incident_journal (incident, hub, at, action, by) SELECT id, hub, %(at)s, 'closed', 'system' FROM done;
 
 -- reopen: open an incident again, because one of its alarms is open again
-UPDATE hubwatch.incidents SET closed = NULL WHERE id = %(id)s AND closed IS NOT NULL;
+WITH opened AS (
+    UPDATE hubwatch.incidents SET closed = NULL WHERE id = %(id)s AND closed IS NOT NULL AND merged_into IS NULL
+    RETURNING id, hub
+)
+INSERT INTO hubwatch.incident_journal (incident, hub, action, by, alarm)
+SELECT id, hub, 'reopened', 'system', %(alarm)s FROM opened;
 
 -- one: one incident
-SELECT id, hub, opened, closed, title, alarms FROM hubwatch.incidents WHERE id = %(id)s;
+SELECT id, hub, opened, closed, title, alarms, priority, assigned, comments, merged_into, verdict, judged, judged_by
+FROM hubwatch.incidents WHERE id = %(id)s;
 
 -- open_alarms: the alarms of an incident that are open, the most urgent first
 SELECT * FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL ORDER BY priority, id;
 
--- list_incidents: open incidents, the most urgent first, with how many of their alarms nobody has taken
-SELECT i.id, i.hub, i.opened, i.title, i.alarms, count(a.id) AS open, min(a.priority) AS priority,
-    count(a.id) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) AS untaken,
-    array_agg(DISTINCT a.zone) FILTER (WHERE a.zone IS NOT NULL) AS zones
-FROM hubwatch.incidents i JOIN hubwatch.alarms a ON a.incident = i.id AND a.closed IS NULL
-WHERE i.closed IS NULL AND (%(hub)s::text IS NULL OR i.hub = %(hub)s)
-    AND (%(seen)s::text[] IS NULL OR i.hub = ANY (%(seen)s))
-GROUP BY i.id
-ORDER BY count(a.id) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) = 0, min(a.priority), i.opened DESC, i.id
+-- alarms_of: alarms of an incident, those that are open first, the most urgent among them first
+SELECT * FROM hubwatch.alarms WHERE incident = %(id)s ORDER BY closed IS NOT NULL, priority, opened, id LIMIT %(most)s;
+
+-- list_incidents: incidents, those first of which nobody has taken an alarm, then by how severe they are; closed ones last
+SELECT i.id, i.hub, i.opened, i.closed, i.title, i.alarms, coalesce(i.priority, a.priority, 4) AS priority,
+    coalesce(a.open, 0) AS open, coalesce(a.untaken, 0) AS untaken, a.zones, i.assigned, i.comments, i.merged_into, i.verdict,
+    i.judged, i.judged_by
+FROM (
+    SELECT o.* FROM hubwatch.incidents o
+    WHERE o.closed IS NULL AND (%(hub)s::text IS NULL OR o.hub = %(hub)s)
+        AND (%(seen)s::text[] IS NULL OR o.hub = ANY (%(seen)s)) AND (%(id)s::bigint IS NULL OR o.id = %(id)s)
+    UNION ALL
+    (SELECT c.* FROM hubwatch.incidents c
+    WHERE %(closed)s AND c.closed IS NOT NULL AND (c.merged_into IS NULL OR c.id = %(id)s)
+        AND (%(hub)s::text IS NULL OR c.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR c.hub = ANY (%(seen)s))
+        AND (%(id)s::bigint IS NULL OR c.id = %(id)s)
+    ORDER BY c.closed DESC LIMIT %(most)s)
+) i
+LEFT JOIN LATERAL (
+    SELECT min(a.priority) AS priority, count(*) FILTER (WHERE a.closed IS NULL) AS open,
+        count(*) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) AS untaken,
+        array_agg(DISTINCT a.zone ORDER BY a.zone) FILTER (WHERE a.zone IS NOT NULL) AS zones
+    FROM hubwatch.alarms a WHERE a.incident = i.id
+) a ON true
+ORDER BY i.closed IS NOT NULL, coalesce(a.untaken, 0) = 0, coalesce(i.priority, a.priority, 4),
+    coalesce(i.closed, i.opened) DESC, i.id
 LIMIT %(most)s;
+
+-- titles_due: incidents whose alarms have changed hands since their title was made
+SELECT id FROM hubwatch.incidents WHERE title_due ORDER BY id LIMIT %(most)s;
+
+-- members: of each of some incidents the alarms that began first, and those that are most severe
+SELECT i.id AS incident, i.hub, i.title, i.priority AS former, i.title_due, m.id AS alarm, m.type, m.zone, m.sensor, m.priority,
+    m.opened
+FROM hubwatch.incidents i CROSS JOIN LATERAL (
+    (SELECT a.id, a.type, a.zone, a.sensor, a.priority, a.opened FROM hubwatch.alarms a
+        WHERE a.incident = i.id ORDER BY a.opened, a.id LIMIT %(first)s)
+    UNION
+    (SELECT a.id, a.type, a.zone, a.sensor, a.priority, a.opened FROM hubwatch.alarms a
+        WHERE a.incident = i.id ORDER BY a.priority, a.opened LIMIT 3)
+) m
+WHERE i.id = ANY (%(ids)s::bigint[]) ORDER BY i.id, m.opened, m.id;
+
+-- entitle: give an incident the title and the severity that its alarms have now
+UPDATE hubwatch.incidents SET title = %(title)s, priority = %(priority)s, title_due = false WHERE id = %(id)s;
+
+-- add: write into the journal of an incident
+INSERT INTO hubwatch.incident_journal (incident, hub, at, action, by, verified, note, alarm, other, verdict, person)
+VALUES (%(incident)s, %(hub)s, coalesce(%(at)s, clock_timestamp()), %(action)s, %(by)s, %(verified)s, %(note)s, %(alarm)s,
+    %(other)s, %(verdict)s, %(person)s);
+
+-- comment: one comment more, which keeps it open until a person closes it
+UPDATE hubwatch.incidents SET comments = comments + 1 WHERE id = %(id)s;
+
+-- assign: somebody has it, or nobody has
+UPDATE hubwatch.incidents SET assigned = %(person)s WHERE id = %(id)s;
+
+-- take_over: alarms of another incident, and what was said of it, belong to this one
+WITH moved AS (
+    UPDATE hubwatch.alarms SET incident = %(id)s WHERE incident = %(other)s
+), earlier AS (
+    -- What was merged into the other one before is now part of this.
+    UPDATE hubwatch.incidents SET merged_into = %(id)s WHERE merged_into = %(other)s
+), gone AS (
+    UPDATE hubwatch.incidents SET merged_into = %(id)s, closed = coalesce(closed, %(at)s), title_due = false
+    WHERE id = %(other)s RETURNING opened, alarms, comments, assigned, priority
+)
+UPDATE hubwatch.incidents i SET alarms = i.alarms + g.alarms, opened = least(i.opened, g.opened),
+    comments = i.comments + g.comments, assigned = coalesce(i.assigned, g.assigned),
+    priority = least(i.priority, g.priority), title_due = true
+FROM gone g WHERE i.id = %(id)s;
+
+-- not_of: which of some alarms are none of an incident
+SELECT n.alarm FROM unnest(%(alarms)s::bigint[]) n (alarm)
+WHERE NOT EXISTS (SELECT FROM hubwatch.alarms a WHERE a.id = n.alarm AND a.incident = %(id)s);
+
+-- split: begin an incident with some alarms of another one
+WITH made AS (
+    INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority, title_due)
+    SELECT i.hub, min(a.opened), i.title, count(*), min(a.priority), true
+    FROM hubwatch.incidents i JOIN hubwatch.alarms a ON a.incident = i.id
+    WHERE i.id = %(id)s AND a.id = ANY (%(alarms)s::bigint[]) GROUP BY i.id
+    RETURNING id, alarms
+), moved AS (
+    UPDATE hubwatch.alarms a SET incident = m.id FROM made m WHERE a.id = ANY (%(alarms)s::bigint[])
+)
+SELECT id FROM made;
+
+-- left_over: what an incident has once alarms have left it
+UPDATE hubwatch.incidents i SET alarms = a.alarms, opened = a.opened, priority = a.priority, title_due = true
+FROM (SELECT count(*) AS alarms, min(opened) AS opened, min(priority) AS priority FROM hubwatch.alarms
+    WHERE incident = %(id)s) a
+WHERE i.id = %(id)s AND a.alarms > 0;
+
+-- close: a person says what it was, which ends it
+UPDATE hubwatch.incidents SET closed = coalesce(closed, %(at)s), verdict = %(verdict)s, judged = %(at)s, judged_by = %(by)s,
+    comments = 0
+WHERE id = %(id)s;
+
+-- timeline: what happened in an incident after a row, in order
+SELECT at, what, key, alarm, by, action, text, details FROM hubwatch.incident_timeline
+WHERE incident = %(id)s AND (%(after_at)s::timestamptz IS NULL OR (at, key) > (%(after_at)s::timestamptz, %(after_key)s::text))
+ORDER BY at, key LIMIT %(most)s;

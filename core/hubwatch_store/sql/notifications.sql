@@ -32,10 +32,12 @@ WHERE id = (
             (SELECT n.at FROM hubwatch.notifications n WHERE n.message = o.id ORDER BY n.id DESC LIMIT 1), o.queued))
         AND coalesce(o.revived, o.queued) > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
         -- A person who was told of the incident a moment ago is told once more of all that comes meanwhile, and not of each;
-        -- what is critical, duress and tampering do not wait.
+        -- what is critical, duress and tampering do not wait, and neither does what is more urgent than all they were told.
         AND (a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' OR a.incident IS NULL OR o.route NOT LIKE '%%/%%' OR NOT EXISTS (
             SELECT FROM hubwatch.alarms b JOIN hubwatch.notification_outbox d ON d.alarm = b.id
-            WHERE b.incident = a.incident AND d.route = o.route AND d.state = 'delivered'
+            WHERE b.incident = a.incident AND d.route = o.route AND d.state = 'delivered' AND b.priority <= a.priority
+                AND NOT EXISTS (SELECT FROM hubwatch.alarm_journal j
+                    WHERE j.alarm = b.id AND j.action = 'raised' AND j.id > d.journal)
                 AND d.finished BETWEEN clock_timestamp() - %(group_s)s * interval '1 s' AND clock_timestamp()))
     ORDER BY a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 )
@@ -52,6 +54,13 @@ WHERE a.id = o.alarm AND o.id IN (
         AND b.incident = %(incident)s AND b.priority > 1
         AND b.type NOT LIKE '%%.duress' AND b.type NOT LIKE '%%.tamper'
         AND (w.escalation IS NULL OR b.state IN ('unacknowledged', 'returned'))
+        -- What is more urgent than all that this person was told of the incident is told alone.
+        AND (NOT EXISTS (SELECT FROM hubwatch.alarms t JOIN hubwatch.notification_outbox d ON d.alarm = t.id
+                WHERE t.incident = %(incident)s AND d.route = %(route)s AND d.state = 'delivered')
+            OR EXISTS (SELECT FROM hubwatch.alarms t JOIN hubwatch.notification_outbox d ON d.alarm = t.id
+                WHERE t.incident = %(incident)s AND d.route = %(route)s AND d.state = 'delivered'
+                    AND t.priority <= %(priority)s AND NOT EXISTS (SELECT FROM hubwatch.alarm_journal j
+                        WHERE j.alarm = t.id AND j.action = 'raised' AND j.id > d.journal)))
     ORDER BY w.journal LIMIT 1000 FOR UPDATE OF w SKIP LOCKED)
 RETURNING o.id, o.attempts AS attempt, o.alarm, a.type, a.priority, a.zone, a.sensor;
 

@@ -103,8 +103,8 @@ GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.
     hubwatch.rollup_state, hubwatch.hubs, hubwatch.agents, hubwatch.sensors, hubwatch.channels, hubwatch.sensor_former,
     hubwatch.detection, hubwatch.detection_ends, hubwatch.retention_evidence, hubwatch.legal_hold,
     hubwatch.legal_hold_release, hubwatch.alarms, hubwatch.alarm_journal, hubwatch.alarm_detection,
-    hubwatch.alarm_suppression, hubwatch.adjudications,
-    hubwatch.notification_outbox, hubwatch.epoch, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
+    hubwatch.alarm_suppression, hubwatch.adjudications, hubwatch.incidents, hubwatch.incident_journal,
+    hubwatch.level_journal, hubwatch.notifications, hubwatch.notification_outbox, hubwatch.epoch, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
     hubwatch.ledger_grace, hubwatch.eviction, hubwatch.dead_letters, hubwatch.dead_frame
 TO @views;
 
@@ -133,7 +133,7 @@ GRANT SELECT ON
     hubwatch.level_journal, hubwatch.level_scales, hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days,
     hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed, hubwatch.alarm_presented, hubwatch.alarm_rate,
     hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering, hubwatch.alarm_figures, hubwatch.alarm_causes,
-    hubwatch.alarm_floods
+    hubwatch.alarm_floods, hubwatch.incident_journal, hubwatch.incident_timeline
 TO @reader, @collector, @detectors, @alarms, @console, @operator, @maintenance;
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters TO @reader;
 
@@ -184,6 +184,10 @@ GRANT SELECT ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms, @conso
 GRANT UPDATE ON hubwatch.alarms, hubwatch.incidents TO @alarms, @console, @operator;
 GRANT INSERT ON hubwatch.alarm_closing TO @collector, @alarms, @console, @operator;
 GRANT INSERT ON hubwatch.adjudications TO @console, @operator;
+GRANT INSERT ON hubwatch.incident_journal TO @alarms, @console, @operator;
+-- What a shift leaves to the next, and how far detectors are behind, which it says.
+GRANT SELECT, INSERT, UPDATE ON hubwatch.handovers TO @console, @operator;
+GRANT SELECT (hub, saved) ON hubwatch.detector_journal, hubwatch.detector_state TO @console, @operator;
 -- An alarm that is there is changed by the statement that makes one.
 GRANT INSERT ON hubwatch.alarms, hubwatch.incidents TO @alarms, @console, @operator;
 GRANT INSERT, UPDATE ON hubwatch.alarm_detection TO @alarms, @console, @operator;

@@ -183,3 +183,51 @@ class SuppressionBody(Body):
     sensor: ShortText | None = None
     types: Annotated[list[ShortText], Field(max_length=100)] = []
     critical: bool = False
+
+
+class CommentBody(Body):
+    """What a person has to say of an incident."""
+
+    text: LongText
+
+
+class AssignBody(NoteBody):
+    """Who is to see to an incident; null takes it from whoever has it."""
+
+    to: UserName | None
+
+
+class MergeBody(NoteBody):
+    """Which other incident becomes a part of this one."""
+
+    other: AlarmNumber
+
+
+class SplitBody(NoteBody):
+    """Which alarms make an incident of their own."""
+
+    alarms: Annotated[list[AlarmNumber], Field(min_length=1, max_length=1000)]
+
+
+class IncidentCloseBody(AdjudicationBody):
+    """What an incident was, and whether alarms that are still open end with it."""
+
+    end_alarms: bool = False
+
+
+class HandoverBody(Body):
+    """Which hub is handed over."""
+
+    hub: Name
+
+
+class NotesBody(Body):
+    """What people have to say beside the facts of a handover."""
+
+    notes: Annotated[str, Field(max_length=8000)]
+
+
+class SignBody(Body):
+    """The digest of the handover that was read, as it was shown."""
+
+    digest: Annotated[str, Field(min_length=64, max_length=64)]

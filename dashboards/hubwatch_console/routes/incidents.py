@@ -1,4 +1,4 @@
-"""Incidents: those that are open, and taking all of one."""
+"""Incidents: look at them, and what people do with them, by the same functions as the commands."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from hubwatch_alarms import acts, views
-from hubwatch_alarms.people import parse_note
+from hubwatch_alarms import acts, incident_acts, incident_views
+from hubwatch_alarms.people import parse_adjudication, parse_note, parse_reason
 from hubwatch_console.access import Allowed, SharedParts
 from hubwatch_console.routes.alarms import seen_by
-from hubwatch_console.routes.bodies import AlarmNumber, NoteBody
+from hubwatch_console.routes.bodies import (
+    AlarmNumber,
+    AssignBody,
+    CommentBody,
+    IncidentCloseBody,
+    MergeBody,
+    NoteBody,
+    SplitBody,
+)
 from hubwatch_core.permission import UserAct
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import translated
@@ -20,6 +28,11 @@ router = APIRouter(prefix="/incidents", tags=["incidents"])
 
 Seeing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SEE))]
 Acknowledging = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_ACKNOWLEDGE))]
+Commenting = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_COMMENT))]
+Assigning = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_ASSIGN))]
+Merging = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_MERGE))]
+Splitting = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_SPLIT))]
+Closing = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_CLOSE))]
 
 
 @router.get("")
@@ -27,12 +40,37 @@ async def list_incidents(
     caller: Seeing,
     parts: SharedParts,
     hub: Annotated[str | None, Query(max_length=63)] = None,
+    closed: bool = False,
     most: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> list[dict[str, object]]:
-    """Return the open incidents of the hubs that one sees, the most urgent first."""
+    """Return the incidents of the hubs that one sees, the most urgent first; with `closed` those after them, too."""
     with translated():
         async with parts.pool.connection() as connection:
-            return await views.open_incidents(connection, hub=hub, most=most, seen=seen_by(caller.person))
+            return await incident_views.listed(
+                connection, hub=hub, most=most, seen=seen_by(caller.person), closed=closed
+            )
+
+
+@router.get("/{incident}")
+async def show_incident(incident: AlarmNumber, caller: Seeing, parts: SharedParts) -> dict[str, object]:
+    """Return an incident as it stands, with its alarms."""
+    with translated():
+        async with parts.pool.connection() as connection:
+            return await incident_views.details(connection, incident, parts.instructions, caller.person)
+
+
+@router.get("/{incident}/timeline")
+async def show_timeline(
+    incident: AlarmNumber,
+    caller: Seeing,
+    parts: SharedParts,
+    after: Annotated[str | None, Query(max_length=300)] = None,
+    most: Annotated[int, Query(ge=1, le=incident_views.MOST_ROWS)] = 100,
+) -> dict[str, object]:
+    """Return what happened in an incident in the order of time, a page of it; `next` is the `after` of the next one."""
+    with translated():
+        async with parts.pool.connection() as connection:
+            return await incident_views.timeline(connection, incident, after=after, most=most, person=caller.person)
 
 
 @router.post("/{incident}/acknowledge")
@@ -44,3 +82,55 @@ async def acknowledge(
     async with alarms.moving(parts.pool) as connection:
         changes = await acts.acknowledge_incident(connection, caller.person, incident, note)
     return {"incident": incident, "acknowledged": [change.alarm.id for change in changes]}
+
+
+@router.post("/{incident}/comment")
+async def comment(
+    incident: AlarmNumber, body: CommentBody, caller: Commenting, parts: SharedParts
+) -> dict[str, object]:
+    """Say something of an incident; from then on only a person closes it."""
+    text = parse_reason(body.text, "text")
+    async with alarms.moving(parts.pool) as connection:
+        found = await incident_acts.comment(connection, caller.person, incident, text)
+    return incident_views.facts_of_incident(found)
+
+
+@router.post("/{incident}/assign")
+async def assign(incident: AlarmNumber, body: AssignBody, caller: Assigning, parts: SharedParts) -> dict[str, object]:
+    """Give an incident to somebody, or to nobody."""
+    note = parse_note(body.note, "note")
+    async with alarms.moving(parts.pool) as connection:
+        found = await incident_acts.assign(connection, caller.person, incident, body.to, note)
+    return incident_views.facts_of_incident(found)
+
+
+@router.post("/{incident}/merge")
+async def merge(incident: AlarmNumber, body: MergeBody, caller: Merging, parts: SharedParts) -> dict[str, object]:
+    """Make another incident a part of this one."""
+    note = parse_note(body.note, "note")
+    async with alarms.moving(parts.pool) as connection:
+        found = await incident_acts.merge(connection, caller.person, incident, body.other, note)
+    return incident_views.facts_of_incident(found)
+
+
+@router.post("/{incident}/split")
+async def split(incident: AlarmNumber, body: SplitBody, caller: Splitting, parts: SharedParts) -> dict[str, object]:
+    """Make an incident of its own of some of its alarms, and return that one."""
+    note = parse_note(body.note, "note")
+    async with alarms.moving(parts.pool) as connection:
+        made = await incident_acts.split(connection, caller.person, incident, body.alarms, note)
+    return incident_views.facts_of_incident(made)
+
+
+@router.post("/{incident}/close")
+async def close(
+    incident: AlarmNumber, body: IncidentCloseBody, caller: Closing, parts: SharedParts
+) -> dict[str, object]:
+    """Say what an incident was, which ends it; of a closed one, say it anew."""
+    note = parse_note(body.note, "note")
+    verdict = parse_adjudication(body.verdict, note)
+    async with alarms.moving(parts.pool) as connection:
+        found, ended = await incident_acts.close(
+            connection, caller.person, incident, verdict, note, end_alarms=body.end_alarms
+        )
+    return incident_views.facts_of_incident(found) | {"ended": [change.alarm.id for change in ended]}
