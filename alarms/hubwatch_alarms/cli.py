@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubwatch_alarms.cli_drill import drill
 from hubwatch_alarms.cli_incidents import ack_incident, incidents
 from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
 from hubwatch_core.process import border
@@ -25,6 +26,7 @@ app.command("ack-incident")(ack_incident)
 app.command()(suppress)
 app.command()(suppressions)
 app.command()(lift)
+app.command()(drill)
 
 ConfigFile = Annotated[
     Path | None,

@@ -180,9 +180,10 @@ class _Service:
             self._metrics.passed.inc(done.passed)
             _log.info("findings were over within the on delay of their type: no alarm", findings=done.passed)
         now = now_us()
-        for alarm, action in actions_of(done.changes):
+        real = [change for change in done.changes if change.alarm.exercise is None]
+        for alarm, action in actions_of(real):
             self._metrics.moved(action, alarm.priority)
-        for change in done.changes:
+        for change in real:
             if change.detected is not None:
                 self._metrics.alarmed(change.detected, now)
 

@@ -55,6 +55,8 @@ class UserAct(StrEnum):
     ALARM_LIFT = "alarm.lift"
     ALARM_UNSHELVE = "alarm.unshelve"
     ALARM_CLOSE = "alarm.close"
+    ALARM_DRILL = "alarm.drill"
+    ALARM_DRILL_END = "alarm.drill_end"
     APPROVAL_SEE = "approval.see"
     DEVICE_COMMAND = "device.command"
     SENSOR_CHANGE = "sensor.change"
@@ -84,6 +86,8 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
         UserAct.ALARM_LIFT: Role.GUARD,
         UserAct.ALARM_UNSHELVE: Role.GUARD,
         UserAct.ALARM_CLOSE: Role.SUPERVISOR,
+        UserAct.ALARM_DRILL: Role.SUPERVISOR,
+        UserAct.ALARM_DRILL_END: Role.GUARD,
         UserAct.APPROVAL_SEE: Role.VIEWER,
         UserAct.DEVICE_COMMAND: Role.TECHNICIAN,
         UserAct.SENSOR_CHANGE: Role.TECHNICIAN,

@@ -153,10 +153,10 @@ async def test_shelf_that_is_over_gives_the_alarm_back_unacknowledged(hands: Han
     async with alarms.moving(pool) as connection:
         held = await alarms.alarm_by_id(connection, alarm)
         assert held is not None
-        await apply(connection, held, Shelve(now, "kim", now + SECOND_US // 5, "works"))
+        await apply(connection, held, Shelve(now, "kim", now + 3600 * SECOND_US, "works"))
     await mover.round()
     assert hands.alarms()[0]["state"] == "shelved"
-    await asyncio.sleep(0.25)
+    hands.rows("UPDATE alarms SET shelved_until = now() RETURNING id")
     await mover.round()
     assert hands.alarms()[0]["state"] == "unacknowledged"
     assert hands.actions(alarm) == ["opened", "shelved", "shelf_expired"]

@@ -5,6 +5,7 @@ from hubwatch_store.alarms import (
     alarms,
     closing,
     delays,
+    drills,
     escalations,
     expected,
     figures,
@@ -12,6 +13,8 @@ from hubwatch_store.alarms import (
     notifications,
 )
 from hubwatch_store.alarms.adjudications import Adjudicated
+from hubwatch_store.alarms.batch import AlarmBatch
+from hubwatch_store.alarms.drills import Drill, DrillSensor, DrillStep
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
 from hubwatch_store.alarms.incidents import NearbyAlarm, OpenIncident
@@ -19,8 +22,12 @@ from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrou
 
 __all__ = [
     "Adjudicated",
+    "AlarmBatch",
     "Carried",
     "Claimed",
+    "Drill",
+    "DrillSensor",
+    "DrillStep",
     "ExpectedAlarms",
     "ExpectedKind",
     "Figures",
@@ -33,6 +40,7 @@ __all__ = [
     "alarms",
     "closing",
     "delays",
+    "drills",
     "escalations",
     "expected",
     "figures",

@@ -59,17 +59,24 @@ async def open_alarms(connection: DatabaseConnection, incident: int) -> list[Ala
     return [alarm_of(row) for row in await fetch(connection, "incidents", "open_alarms", id=incident)]
 
 
-async def neighbours(connection: DatabaseConnection, hub: str, since: int, until: int) -> list[NearbyAlarm]:
-    """Return the alarms of a hub's open incidents that opened between two moments, newest first."""
+async def neighbours(
+    connection: DatabaseConnection, hub: str, since: int, until: int, exercise: int | None = None
+) -> list[NearbyAlarm]:
+    """Return the alarms of a hub's open incidents that opened between two moments, newest first; real or a drill's."""
     rows = await fetch(
-        connection, "incidents", "neighbours", hub=hub, since=to_datetime(since), until=to_datetime(until)
-    )
+        connection, "incidents", "neighbours", hub=hub, since=to_datetime(since), until=to_datetime(until),
+        exercise=exercise,
+    )  # fmt: skip
     return [NearbyAlarm(row["incident"], row["zone"], row["priority"], to_us(row["opened"])) for row in rows]
 
 
-async def open_incident(connection: DatabaseConnection, hub: str, opened: int, title: str) -> int:
-    """Begin an incident with one alarm; return its number."""
-    (row,) = await fetch(connection, "incidents", "open", hub=hub, opened=to_datetime(opened), title=title)
+async def open_incident(
+    connection: DatabaseConnection, hub: str, opened: int, title: str, exercise: int | None = None
+) -> int:
+    """Begin an incident with one alarm; return its number. The title of a drill's says that it is an exercise."""
+    (row,) = await fetch(
+        connection, "incidents", "open", hub=hub, opened=to_datetime(opened), title=title, exercise=exercise
+    )
     return int(row["id"])
 
 

@@ -1,11 +1,13 @@
--- neighbours: alarms of open incidents of a hub that opened near a moment
+-- neighbours: alarms of open incidents of a hub that opened near a moment, real ones or those of a drill
 SELECT a.incident, a.zone, a.priority, a.opened FROM hubwatch.alarms a
 JOIN hubwatch.incidents i ON i.id = a.incident
 WHERE i.hub = %(hub)s AND i.closed IS NULL AND a.opened BETWEEN %(since)s AND %(until)s
+    AND i.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
 ORDER BY a.opened DESC, a.id DESC;
 
 -- open: begin an incident
-INSERT INTO hubwatch.incidents (hub, opened, title, alarms) VALUES (%(hub)s, %(opened)s, %(title)s, 1) RETURNING id;
+INSERT INTO hubwatch.incidents (hub, opened, title, alarms, exercise) VALUES (%(hub)s, %(opened)s, %(title)s, 1, %(exercise)s)
+RETURNING id;
 
 -- join: count one more alarm in an incident
 UPDATE hubwatch.incidents SET alarms = alarms + 1, opened = least(opened, %(opened)s) WHERE id = %(id)s;
@@ -32,5 +34,5 @@ FROM hubwatch.incidents i JOIN hubwatch.alarms a ON a.incident = i.id AND a.clos
 WHERE i.closed IS NULL AND (%(hub)s::text IS NULL OR i.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR i.hub = ANY (%(seen)s))
 GROUP BY i.id
-ORDER BY count(a.id) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) = 0, min(a.priority), i.opened DESC, i.id
+ORDER BY i.exercise IS NOT NULL, count(a.id) FILTER (WHERE a.state IN ('unacknowledged', 'returned')) = 0, min(a.priority), i.opened DESC, i.id
 LIMIT %(most)s;
