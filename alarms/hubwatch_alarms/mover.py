@@ -214,6 +214,7 @@ class Mover:
         if alarm is None:
             await batch.write()  # what opened a moment ago is a neighbour
             moved = await self._with_incident(connection, moved)
+            self._expected = self._expected.after(moved)
         elif alarm.closed is not None and moved.closed is None and moved.incident is not None:
             await incidents.reopen_incident(connection, moved.incident)
         batch.save(moved, entries)

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from hubwatch_alarms.acts import NoSuchAlarm
+from hubwatch_alarms.drilling import NoSuchDrill
 from hubwatch_console.oidc import ProviderAway
 from hubwatch_core.errors import BadCall, ConfigError, HubwatchError, Permanent, Transient
 from hubwatch_core.logs import get_logger
@@ -30,6 +31,7 @@ _STATUS: tuple[tuple[type[HubwatchError], int, str | None], ...] = (
     (LoginRefused, 401, "login-refused"),
     (NotAllowed, 403, "not-allowed"),
     (NoSuchAlarm, 404, None),
+    (NoSuchDrill, 404, None),
     (Permanent, 409, None),
 )
 
