@@ -68,7 +68,8 @@ async def take_all(pool: Pool, hands: Hands, hub: str) -> None:
 def stand(hands: Hands, hub: str) -> list[dict[str, Any]]:
     return hands.rows(
         "SELECT sensor, subject, state, priority, detections, active, late, opened, last_active, returned,"
-        " realarm IS NULL AS calm, (SELECT array_agg(j.action ORDER BY j.id) FROM alarm_journal j WHERE j.alarm = a.id) AS journal,"
+        " realarm IS NULL AS calm,"
+        " (SELECT array_agg(j.action ORDER BY j.id) FROM alarm_journal j WHERE j.alarm = a.id) AS journal,"
         " (SELECT count(*) FROM notification_outbox o WHERE o.alarm = a.id) AS messages,"
         " a.incident - (SELECT min(i.id) FROM incidents i WHERE i.hub = a.hub) AS incident"
         " FROM alarms a WHERE hub = %s ORDER BY id",
