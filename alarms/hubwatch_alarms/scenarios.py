@@ -24,7 +24,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_DRILL_S)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScenarioStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One detection of a scenario."""
 
     type: str
@@ -36,13 +36,13 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: Text | None = None
 
 
-class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DrillScenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What happens in an exercise; `for_s` is how long one takes if nobody says otherwise."""
 
     title: Text
     about: Text
     for_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_DRILL_S)]
-    steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1, max_length=50)]
+    steps: Annotated[tuple[ScenarioStep, ...], msgspec.Meta(min_length=1, max_length=50)]
 
     def __post_init__(self) -> None:
         """Refuse what people or the priority table could not read."""
@@ -58,18 +58,18 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def scenarios() -> Mapping[str, Scenario]:
+def scenarios() -> Mapping[str, DrillScenario]:
     """Return every scenario by its name."""
     text = resources.files("hubwatch_alarms").joinpath("scenarios.toml").read_text(encoding="utf-8")
     return parse_scenarios(text)
 
 
-def parse_scenarios(text: str) -> dict[str, Scenario]:
+def parse_scenarios(text: str) -> dict[str, DrillScenario]:
     """Read scenarios; raises ValueError for a mistake in them."""
-    return msgspec.convert(tomllib.loads(text), dict[str, Scenario])
+    return msgspec.convert(tomllib.loads(text), dict[str, DrillScenario])
 
 
-def scenario_of(name: str) -> Scenario:
+def scenario_of(name: str) -> DrillScenario:
     """Return the scenario of that name; raises BadCall when there is none."""
     found = scenarios().get(name)
     if found is None:
@@ -77,7 +77,7 @@ def scenario_of(name: str) -> Scenario:
     return found
 
 
-def placed(scenario: Scenario, there: Sequence[DrillSensor], place: str) -> list[DrillStep]:
+def placed(scenario: DrillScenario, there: Sequence[DrillSensor], place: str) -> list[DrillStep]:
     """Return the steps of a scenario at the sensors of a place, those of one zone as far as it has them.
 
     Raises Permanent when the place has no sensor of a kind that a step needs.
@@ -97,7 +97,7 @@ def placed(scenario: Scenario, there: Sequence[DrillSensor], place: str) -> list
     return steps
 
 
-def _chosen(step: Step, there: Sequence[DrillSensor], zone: str | None) -> DrillSensor | None:
+def _chosen(step: ScenarioStep, there: Sequence[DrillSensor], zone: str | None) -> DrillSensor | None:
     for kind in step.at:
         fitting = [each for each in there if each.kind == kind or (kind == ANY and each.kind != AGENT)]
         near = [each for each in fitting if each.zone == zone]

@@ -23,9 +23,10 @@ FINDINGS = 100_000
 CONDITIONS = 2_000
 """Sensors × types that take turns; each has an alarm of its own."""
 LASTING = 5
-"""Detections of each condition that are there before the clock runs; their ends are among the findings that wait."""
+"""Detections of each condition that are there before the clock runs; their ends are the first findings that wait."""
 BURST = 5
-"""The other detections of a condition come so many in a minute, and then none for longer than the quiet time."""
+"""The other detections of a condition come so many in a minute, and then none for longer than the quiet time: each of
+these bursts is told anew, as nobody takes the alarms."""
 TYPES = ("perimeter.intrusion", "access.forced", "radiation.norm", "integrity.sensor_silent")
 SPAN_US = 8 * 3600 * SECOND_US
 SLICES = 10
@@ -43,8 +44,8 @@ async def moves(dsn: str, _folder: Path, progress: Progress) -> dict[str, float]
         lasting = list(_lasting(begin))
         _detect(dsn, lasting)
         await _emptied(pool, len(lasting))
-        _detect(dsn, _over(begin, FINDINGS - len(lasting)))
         _end(dsn, lasting)
+        _detect(dsn, _over(begin, FINDINGS - len(lasting)))
         progress(f"{FINDINGS:,} findings of {CONDITIONS:,} conditions wait")
         sessions = _sessions(dsn)
         own_s, database_s = time.process_time(), _cpu_s(sessions)
@@ -129,5 +130,5 @@ def _end(dsn: str, found: list[Found]) -> None:
     ends = b'COPY hubwatch.detection_ends (id, "end", detected) FROM STDIN'
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor, cursor.copy(ends) as copy:
         for id_, start, _, _ in found:
-            moment = to_datetime(start + SPAN_US)
+            moment = to_datetime(start + 60 * SECOND_US)
             copy.write_row((id_, moment, moment))
