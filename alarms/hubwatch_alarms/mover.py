@@ -34,6 +34,8 @@ from hubwatch_alarms.triggers import (
 )
 from hubwatch_core.alarm import SET_ASIDE, Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import SECOND_US
+from hubwatch_core.logs import get_logger
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import (
     AlarmBatch,
@@ -46,13 +48,15 @@ from hubwatch_store.alarms import (
     incidents,
     notifications,
 )
-from hubwatch_store.database import DatabaseConnection, Pool, database_clock
+from hubwatch_store.database import DatabaseConnection, DatabaseRefused, Pool, database_clock
 
 BATCH = 200
 """Findings a transaction handles at most; keeps it well under a second, so that people's commands need not wait."""
 
 MOST_ROUTED = 2 * BATCH
 """Journal entries of which the routes are asked in a transaction: a finding writes up to two."""
+
+_log = get_logger("alarms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,31 @@ class Mover:
     async def _take_all(
         self, connection: DatabaseConnection, arrivals: Sequence[alarms.NewDetection], now: int
     ) -> list[AlarmChange]:
-        """Move the alarms that findings are about, one finding after the other, and write them together."""
+        """Move the alarms that findings are about; one of which no alarm can be made costs itself only."""
+        if not arrivals:
+            return []
+        before = self._expected, self._passed
+        try:
+            async with alarms.part(connection):
+                return await self._take_together(connection, arrivals, now)
+        except (DatabaseRefused, ValueError, OverflowError) as error:
+            self._expected, self._passed = before
+            if len(arrivals) == 1:
+                await self._refuse(connection, arrivals[0], error)
+                return []
+        half = len(arrivals) // 2
+        first = await self._take_all(connection, arrivals[:half], now)
+        return first + await self._take_all(connection, arrivals[half:], now)
+
+    async def _refuse(self, connection: DatabaseConnection, arrival: alarms.NewDetection, error: Exception) -> None:
+        reason = one_line(str(error))[:500]
+        await alarms.refuse(connection, arrival, reason)
+        _log.error("no alarm can be made of a finding, it is kept", detection=arrival.detection.id, reason=reason)
+
+    async def _take_together(
+        self, connection: DatabaseConnection, arrivals: Sequence[alarms.NewDetection], now: int
+    ) -> list[AlarmChange]:
+        """Move alarms one finding after the other, and write them together."""
         batch = await AlarmBatch.read(connection, arrivals, now - QUIET_US)
         changes = [await self._take(connection, batch, arrival, now) for arrival in arrivals]
         await batch.write()

@@ -117,5 +117,24 @@ async def test_symptom_in_the_batch_of_its_cause_is_set_aside(hands: Hands, pool
     assert len(hands.outbox()) == 1
 
 
+async def test_finding_that_the_database_refuses_costs_itself_only(hands: Hands, pool: Pool) -> None:
+    hands.connection.execute("ALTER TABLE alarms ADD CONSTRAINT bad CHECK (sensor <> 'door-3')")
+    mover = Mover(pool, [ROUTE], Instructions.load())
+    hands.detect(*(fresh(number, f"door-{number}", "access.forced") for number in range(7)))
+    await mover.round()
+    assert [row["sensor"] for row in hands.alarms()] == [f"door-{number}" for number in range(7) if number != 3]
+    (refused,) = hands.rows("SELECT detection, ended, hub, reason FROM alarm_refused")
+    assert (refused["detection"], refused["ended"], refused["hub"]) == (fresh(3, "", "").id, False, TOGETHER)
+    assert '"bad"' in refused["reason"]
+    assert len(hands.outbox()) == 6
+    hands.connection.execute("ALTER TABLE alarms DROP CONSTRAINT bad")
+    hands.connection.execute(
+        "WITH again AS (DELETE FROM alarm_refused RETURNING detection, ended)"
+        " INSERT INTO alarm_inbox (detection, ended) SELECT detection, ended FROM again ORDER BY ended"
+    )
+    await mover.round()
+    assert len(hands.alarms()) == 7
+
+
 def fresh(number: int, sensor: str, type_: str) -> Detection:
     return detection(number=number, sensor=sensor, type_=type_, start=now_us(), priority=3)

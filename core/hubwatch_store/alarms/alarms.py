@@ -87,6 +87,26 @@ async def take_arrivals(connection: DatabaseConnection, most: int) -> list[NewDe
     ]
 
 
+@asynccontextmanager
+async def part(connection: DatabaseConnection) -> AsyncIterator[None]:
+    """Make a part of a transaction that fails by itself: then nothing of it remains, and the rest can go on."""
+    with translated():
+        async with connection.transaction():
+            yield
+
+
+async def refuse(connection: DatabaseConnection, arrival: NewDetection, reason: str) -> None:
+    """Keep a finding of which no alarm can be made."""
+    found = arrival.detection
+    await write(connection, "alarms", "refuse", detection=found.id, ended=arrival.is_end, hub=found.hub, reason=reason)
+
+
+async def count_refused(connection: DatabaseConnection) -> int:
+    """Count the findings of which no alarm could be made."""
+    (row,) = await fetch(connection, "alarms", "refused")
+    return int(row["refused"])
+
+
 async def count_waiting(connection: DatabaseConnection) -> int:
     """Count the findings that wait."""
     (row,) = await fetch(connection, "alarms", "waiting")

@@ -19,6 +19,13 @@ LEFT JOIN hubwatch.detection_ends e ON e.id = d.id
 LEFT JOIN hubwatch.alarm_delayed w ON w.detection = d.id
 ORDER BY taken.id;
 
+-- refuse: keep a finding of which no alarm can be made
+INSERT INTO hubwatch.alarm_refused (detection, ended, hub, reason) VALUES (%(detection)s, %(ended)s, %(hub)s, %(reason)s)
+ON CONFLICT (detection, ended) DO UPDATE SET refused = clock_timestamp(), reason = excluded.reason;
+
+-- refused: how many findings made no alarm
+SELECT count(*) AS refused FROM hubwatch.alarm_refused;
+
 -- waiting: how many findings wait
 SELECT count(*) AS waiting FROM hubwatch.alarm_inbox;
 

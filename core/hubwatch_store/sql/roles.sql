@@ -201,6 +201,10 @@ GRANT UPDATE (ended, ended_by) ON hubwatch.drills TO @alarms, @console, @operato
 GRANT UPDATE (sent, over) ON hubwatch.drill_steps TO @alarms;
 GRANT SELECT ON hubwatch.drill_steps TO @collector, @detectors, @alarms, @console, @operator, @maintenance;
 GRANT INSERT ON hubwatch.detection_ends TO @alarms;
+-- Findings of which no alarm could be made are put back by operators.
+GRANT SELECT, INSERT, UPDATE ON hubwatch.alarm_refused TO @alarms;
+GRANT SELECT, DELETE ON hubwatch.alarm_refused TO @operator;
+GRANT INSERT ON hubwatch.alarm_inbox TO @operator;
 -- A row that is taken FOR UPDATE asks for that right.
 GRANT UPDATE ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms;
 GRANT DELETE ON hubwatch.alarm_inbox, hubwatch.alarm_unrouted, hubwatch.alarm_closing TO @alarms;
