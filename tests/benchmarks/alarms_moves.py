@@ -99,7 +99,8 @@ async def _emptied(pool: Pool, findings: int) -> list[float]:
 
 def _lasting(begin: int) -> Iterator[Found]:
     for number in range(CONDITIONS * LASTING):
-        yield f"lasting-{number}", begin + number, None, number % CONDITIONS
+        condition = number % CONDITIONS
+        yield f"lasting-{number}", begin + condition * SECOND_US + number, None, condition
 
 
 def _over(begin: int, count: int) -> Iterator[Found]:

@@ -127,13 +127,17 @@ async def test_finding_that_the_database_refuses_costs_itself_only(hands: Hands,
     assert (refused["detection"], refused["ended"], refused["hub"]) == (fresh(3, "", "").id, False, TOGETHER)
     assert '"bad"' in refused["reason"]
     assert len(hands.outbox()) == 6
-    hands.connection.execute("ALTER TABLE alarms DROP CONSTRAINT bad")
+    hands.connection.execute("ALTER TABLE alarms ADD CONSTRAINT few CHECK (sensor <> 'door-1' OR detections < 2)")
+    hands.detect(*(fresh(10 + number, f"door-{number}", "access.forced") for number in range(2)))
+    await mover.round()
+    assert [row["detections"] for row in hands.alarms()][:2] == [2, 1]
+    hands.connection.execute("ALTER TABLE alarms DROP CONSTRAINT bad, DROP CONSTRAINT few")
     hands.connection.execute(
         "WITH again AS (DELETE FROM alarm_refused RETURNING detection, ended)"
         " INSERT INTO alarm_inbox (detection, ended) SELECT detection, ended FROM again ORDER BY ended"
     )
     await mover.round()
-    assert len(hands.alarms()) == 7
+    assert [row["detections"] for row in hands.alarms()] == [2, 2, 1, 1, 1, 1, 1]
 
 
 def fresh(number: int, sensor: str, type_: str) -> Detection:

@@ -8,21 +8,23 @@ from typing import Any
 import psycopg
 import pytest
 
-from hubwatch_alarms import acts, drilling, views
+from hubwatch_alarms import acts, drilling, people, views
 from hubwatch_alarms.drilling import DrillWish
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
+from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Action
 from hubwatch_core.clock import now_us
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_store.alarms import Drill, alarms, drills, figures, incidents, notifications
-from hubwatch_store.database import Pool, open_pool
+from hubwatch_store.database import Pool, connect, open_pool
 from hubwatch_store.users import NotAllowed
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
+from support.role_logins import roles_in
 
 HUB = "rotterdam"
 SUPERVISOR = Actor("kim", (Grant(Role.SUPERVISOR, frozenset({EVERY_HUB})),))
@@ -239,6 +241,32 @@ async def test_nothing_real_can_be_marked_or_mixed(hands: Hands, mover: Mover, p
         near = await incidents.neighbours(connection, HUB, 0, now_us() + 10**6)
         assert {each.incident for each in near} == {real["incident"]}
     assert await unheard(pool) == []
+
+
+async def test_rights_of_programs_suffice_and_detectors_can_mark_nothing(migrated_timescale_dsn: str) -> None:
+    with roles_in(migrated_timescale_dsn) as logins, hands_on(migrated_timescale_dsn) as hands:
+        hands.rows("INSERT INTO hubs (hub) VALUES (%s) ON CONFLICT DO NOTHING RETURNING hub", HUB)
+        hands.place(HUB, "door-1", "north")
+        hands.rows("UPDATE sensors SET kind = 'access' RETURNING id")
+        begun = await people.drill(
+            CommandSettings(database=logins.settings("console")), DrillWish("duress", HUB), "kim"
+        )
+        async with open_pool(logins.settings("alarms")) as pool:
+            mover = Mover(pool, [ROUTE], Instructions.load())
+            for _ in range(2):
+                await mover.round()
+            operator = CommandSettings(database=logins.settings("operator"))
+            assert (await people.drill_report(operator, begun["drill"]))["made_up"] == 1
+            await people.end_drill(operator, begun["drill"], "lee")
+            await mover.round()
+        assert [row["state"] for row in hands.alarms()] == ["normal"]
+        for role in ("collector", "detectors"):
+            async with await connect(logins.settings(role)) as connection:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    await connection.execute(
+                        "INSERT INTO hubwatch.drill_steps (drill, number, detection, due, type, sensor, priority,"
+                        " score, why) VALUES (1, 9, 'real', now(), 'x', 'y', 1, 1, 'z')"
+                    )
 
 
 async def unheard(pool: Pool) -> list[int]:

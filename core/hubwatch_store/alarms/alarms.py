@@ -14,7 +14,7 @@ from typing import Any
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
-from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
+from hubwatch_store.database import DatabaseConnection, Pool, fetch, settle, translated, write
 from hubwatch_store.ownership import still_ours
 
 _ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
@@ -93,6 +93,7 @@ async def part(connection: DatabaseConnection) -> AsyncIterator[None]:
     with translated():
         async with connection.transaction():
             yield
+            await settle(connection)  # what a write has to say must come before the part ends
 
 
 async def refuse(connection: DatabaseConnection, arrival: NewDetection, reason: str) -> None:

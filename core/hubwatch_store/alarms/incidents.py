@@ -62,7 +62,9 @@ async def open_alarms(connection: DatabaseConnection, incident: int) -> list[Ala
 async def neighbours(
     connection: DatabaseConnection, hub: str, since: int, until: int, exercise: int | None = None
 ) -> list[NearbyAlarm]:
-    """Return the alarms of a hub's open incidents that opened between two moments, newest first; real or a drill's."""
+    """Return the newest alarm of each zone, critical or not, of those of a hub's open incidents that opened between two
+    moments, the newest first: real ones, or those of a drill.
+    """
     rows = await fetch(
         connection, "incidents", "neighbours", hub=hub, since=to_datetime(since), until=to_datetime(until),
         exercise=exercise,
