@@ -116,6 +116,8 @@ async def adjudicate(
 ) -> Alarm:
     """Record what an alarm was, and return it. Raises NotAllowed, NoSuchAlarm."""
     found = await allowed_alarm(connection, person, alarm, UserAct.ALARM_ADJUDICATE)
+    if found.exercise is not None:
+        raise Permanent(f"alarm {alarm} is of exercise {found.exercise}: there is nothing to judge")
     await adjudications.adjudicate(connection, alarm, verdict, by=person.name, note=note, verified=person.verified)
     await _record(connection, person, UserAct.ALARM_ADJUDICATE, found, {"verdict": str(verdict), "note": note or ""})
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubwatch_alarms import cli_handover, cli_incidents
+from hubwatch_alarms.cli_drill import drill
 from hubwatch_alarms.cli_incidents import ack_incident, incidents
 from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
 from hubwatch_core.process import border
@@ -28,6 +29,7 @@ app.add_typer(cli_handover.app)
 app.command()(suppress)
 app.command()(suppressions)
 app.command()(lift)
+app.command()(drill)
 
 ConfigFile = Annotated[
     Path | None,

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import presence, seen_text, where, who_has
-from hubwatch_core.alarm import SET_ASIDE, Alarm, JournalEntry
+from hubwatch_core.alarm import SET_ASIDE, Alarm, JournalEntry, mark
 from hubwatch_core.clock import SECOND_US, clock_text, to_us
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState, Priority
@@ -64,7 +64,7 @@ _COLUMNS: Mapping[str, Mapping[str, Any]] = {
 def _cells(
     alarm: Alarm, instructions: Instructions, now: int, telling: Telling | None, cause: int | None
 ) -> list[Text]:
-    title = instructions.of(alarm.type).title
+    title = f"{mark(alarm)}{instructions.of(alarm.type).title}"
     what = f"{title} ({one_line(alarm.subject)})" if alarm.subject else title
     times = f" ×{alarm.detections}" if alarm.detections > 1 else ""
     return [
@@ -128,7 +128,7 @@ def show_one(
     instruction = instructions.of(alarm.type)
     title = Text.assemble(
         (f" {Priority(alarm.priority).name} ", PRIORITY_STYLES[alarm.priority]),
-        f" {instruction.title} ",
+        f" {mark(alarm)}{instruction.title} ",
         (f"[{alarm.state}]", STATE_STYLES[alarm.state]),
     )
     pairs = Table.grid(padding=(0, 2))
@@ -160,6 +160,7 @@ def _facts(alarm: Alarm, do: str) -> list[tuple[str, str]]:
         ("who has it", who_has(alarm)),
         ("shelved until", "–" if alarm.shelved_until is None else clock_text(alarm.shelved_until)),
         ("incident", "–" if alarm.incident is None else str(alarm.incident)),
+        *([] if alarm.exercise is None else [("exercise", f"{alarm.exercise}: nothing of it is real")]),
     ]
 
 

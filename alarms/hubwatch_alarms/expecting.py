@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hubwatch_alarms.priorities import DesignRule
 from hubwatch_alarms.triggers import Aside
-from hubwatch_core.alarm import never_folded
+from hubwatch_core.alarm import Alarm, never_folded
 from hubwatch_core.clock import clock_text, to_us
 from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, OpenCause, expected
@@ -35,6 +35,15 @@ class Expectations:
     def hubs(self) -> frozenset[str]:
         """Return the hubs where something is expected."""
         return frozenset(record.hub for record in self.records) | {cause.hub for cause in self.causes}
+
+    def after(self, opened: Alarm) -> Expectations:
+        """Return what is expected once an alarm has opened: it may be the cause of what comes with it."""
+        is_cause = any(opened.type in rule.while_open for rule in self.design)
+        aside = opened.state in {AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE}
+        if not is_cause or aside or not opened.active or opened.exercise is not None:
+            return self
+        cause = OpenCause(opened.hub, opened.zone, opened.sensor, opened.type)
+        return replace(self, causes=self.causes | {cause})
 
     def aside(self, place: Place) -> Aside | None:
         """Return why an alarm is expected, None when it is not: out of service goes before works, and these before

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_core.alarm import Alarm, JournalEntry, mark
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import Adjudicated, Telling
@@ -16,7 +16,7 @@ def facts_of(alarm: Alarm, title: str) -> dict[str, object]:
     """Return everything known of an alarm; times are ISO 8601 UTC with microseconds."""
     return {
         "id": alarm.id,
-        "title": title,
+        "title": f"{mark(alarm)}{title}",
         "type": alarm.type,
         "hub": alarm.hub,
         "zone": alarm.zone,
@@ -36,6 +36,7 @@ def facts_of(alarm: Alarm, title: str) -> dict[str, object]:
         "acknowledged": iso(alarm.acknowledged),
         "shelved_until": iso(alarm.shelved_until),
         "incident": alarm.incident,
+        "exercise": alarm.exercise,
     }
 
 
@@ -94,6 +95,7 @@ def alarm_of_facts(facts: Mapping[str, Any]) -> Alarm:
         closed=closed,
         shelved_until=us(facts["shelved_until"]),
         incident=facts["incident"],
+        exercise=facts["exercise"],
     )
 
 

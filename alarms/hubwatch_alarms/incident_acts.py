@@ -81,6 +81,8 @@ async def merge(
         raise Permanent(f"incident {incident} cannot be merged with itself")
     if found.hub != part.hub:
         raise Permanent(f"incident {other} is of another hub: people there handle it")
+    if found.exercise != part.exercise:
+        raise Permanent("what is real and what is an exercise cannot be one incident, nor can two exercises")
     if found.closed is not None:
         raise Permanent(f"incident {incident} is closed: merge into one that is open")
     at = to_datetime(await database_clock(connection))

@@ -77,6 +77,7 @@ def facts_of_incident(found: StandingIncident) -> dict[str, object]:
         "verdict": found.verdict,
         "judged": _moment(found.judged),
         "judged_by": found.judged_by,
+        "exercise": found.exercise,
     }
 
 

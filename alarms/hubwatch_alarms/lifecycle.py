@@ -207,6 +207,7 @@ def _open(trigger: Detected, rules: TypeRules) -> Moved:
         peak=max(found.score, found.peak),
         unseen=aside is not None,
         latching=rules.latching,
+        exercise=found.exercise,
     )
     note = _lateness(found) if aside is None else aside.reason
     entry = JournalEntry(Action.OPENED, trigger.at, None, alarm.state, note=note, detection=found.id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from hubwatch_alarms.drilling import DrillWish
 from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import Adjudication
 from hubwatch_core.http import logged_in as acting
@@ -60,6 +61,26 @@ class AlarmsOverApi:
         """Return all that nobody is told of, as JSON values."""
         query = "" if hub is None else f"?{urlencode({'hub': hub})}"
         answer: list[dict[str, object]] = self.person.ask("GET", f"/suppressions{query}")
+        return answer
+
+    def drill(self, wish: DrillWish) -> dict[str, Any]:
+        """Begin an exercise and return it as JSON values."""
+        answer: dict[str, Any] = self.person.ask("POST", "/drills", asdict(wish))
+        return answer
+
+    def end_drill(self, number: int) -> None:
+        """End an exercise before its time."""
+        self.person.ask("POST", f"/drills/{number}/end", {})
+
+    def drill_report(self, number: int) -> dict[str, Any]:
+        """Return how an exercise went, as JSON values."""
+        answer: dict[str, Any] = self.person.ask("GET", f"/drills/{number}")
+        return answer
+
+    def drills(self, hub: str | None) -> list[dict[str, Any]]:
+        """Return the exercises there were, as JSON values."""
+        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
+        answer: list[dict[str, Any]] = self.person.ask("GET", f"/drills{query}")
         return answer
 
     def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:

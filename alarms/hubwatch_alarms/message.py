@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.instructions import Instruction
-from hubwatch_core.alarm import Action, Alarm
+from hubwatch_core.alarm import EXERCISE, Action, Alarm, mark
 from hubwatch_core.clock import SECOND_US, clock_text, to_datetime
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Priority
@@ -70,10 +70,13 @@ class AlarmMessage:
     """Where this person can acknowledge."""
     first_at: int | None = None
     """When the alarm's first journal entry was written; None where it is this one."""
-    exercise: bool = False
-    """Whether it is only an exercise."""
     others: tuple[OtherAlarm, ...] = ()
     """What is told with it, of the same incident; the most urgent first."""
+
+    @property
+    def exercise(self) -> bool:
+        """Return whether it is only an exercise."""
+        return self.alarm.exercise is not None
 
     def json(self) -> bytes:
         """Encode as the webhook's body, version 1; its keys are explained in docs/howto/receive-webhooks.md."""
@@ -87,8 +90,9 @@ class AlarmMessage:
             "text": self.text,
             "short": self.short,
             "person": self.person,
+            "exercise": self.exercise,
             "others": [other.id for other in self.others],
-            "do": self.instruction.do,
+            "do": self.do,
             "alarm": facts_of(self.alarm, self.instruction.title),
         }
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -102,11 +106,11 @@ class AlarmMessage:
         subject = f" ({one_line(alarm.subject)})" if alarm.subject else ""
         return "\n".join(
             [
-                f"{self._age}{urgency}: {self.instruction.title}{subject} – {happened}{self._more}",
+                f"{mark(alarm)}{self._age}{urgency}: {self.instruction.title}{subject} – {happened}{self._more}",
                 f"Where: {where(alarm)}",
                 f"Since: {self._clock(alarm.opened)}, {self._presence}",
                 f"Why: {one_line(alarm.why)} (score {alarm.score:.3g}, {seen_text(alarm)})",
-                f"Do: {self.instruction.do}",
+                f"Do: {self.do}",
                 f"Who has it: {self._holder}",
                 f"Alarm {alarm.id}",
                 *(other.line for other in self.others[:MOST_OTHERS]),
@@ -124,9 +128,14 @@ class AlarmMessage:
         times = "" if alarm.detections == 1 else f" x{alarm.detections}"
         facts = f", {cut(place, 50)}, since {since:%d %b %H:%M %Z}, score {alarm.score:.3g}{times}. "
         more = f" +{len(self.others)}" if self.others else ""
-        what = f"{self._age}{Priority(alarm.priority).name}{more}: {self.instruction.title}"
+        what = f"{mark(alarm)}{self._age}{Priority(alarm.priority).name}{more}: {self.instruction.title}"
         head = cut(what, SHORT_CHARACTERS - len(facts)) + facts
-        return (head + cut(self.instruction.do, SHORT_CHARACTERS - len(head))).rstrip()
+        return (head + cut(self.do, SHORT_CHARACTERS - len(head))).rstrip()
+
+    @property
+    def do(self) -> str:
+        """Return what to do; in an exercise nobody calls others without saying that it is one."""
+        return f"Say {EXERCISE} to whomever you call. {self.instruction.do}" if self.exercise else self.instruction.do
 
     @property
     def _age(self) -> str:

@@ -56,6 +56,9 @@ class AlarmMetrics:
         )
         self._begin_delivery(registry)
         self._waiting = Gauge("hubwatch_alarms_waiting", "Findings that wait to become alarms.", registry=registry)
+        self.refused_findings = Gauge(
+            "hubwatch_alarms_refused_findings", "Findings of which no alarm could be made.", registry=registry
+        )
         self._outbox = Gauge("hubwatch_alarms_outbox", "Messages not yet delivered.", ["route"], registry=registry)
         self._open = Gauge(
             "hubwatch_alarms_open", "Open alarms by state and priority.", ["state", "priority"], registry=registry

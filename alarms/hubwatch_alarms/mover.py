@@ -6,7 +6,7 @@ transaction: whatever dies in between, nothing is lost and nothing is done twice
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hubwatch_alarms.correlation import WINDOW_US, incident_of
@@ -35,12 +35,29 @@ from hubwatch_alarms.triggers import (
 )
 from hubwatch_core.alarm import SET_ASIDE, Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import SECOND_US
+from hubwatch_core.logs import get_logger
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarms import alarms, closing, delays, expected, incidents, notifications
-from hubwatch_store.database import DatabaseConnection, Pool, database_clock
+from hubwatch_store.alarms import (
+    AlarmBatch,
+    Unrouted,
+    alarms,
+    closing,
+    delays,
+    drills,
+    expected,
+    incidents,
+    notifications,
+)
+from hubwatch_store.database import DatabaseConnection, DatabaseRefused, Pool, database_clock
 
 BATCH = 200
 """Findings a transaction handles at most; keeps it well under a second, so that people's commands need not wait."""
+
+MOST_ROUTED = 2 * BATCH
+"""Journal entries of which the routes are asked in a transaction: a finding writes up to two."""
+
+_log = get_logger("alarms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ class Round:
     @property
     def more(self) -> bool:
         """Return whether there is likely more to do at once."""
-        return self.arrivals >= BATCH or self.routed >= BATCH or len(self.changes) >= BATCH
+        return self.arrivals >= BATCH or self.routed >= MOST_ROUTED or len(self.changes) >= BATCH
 
 
 class Mover:
@@ -102,11 +119,9 @@ class Mover:
             changes = await self._expect(connection, now)
             considered = self._expected if len(changes) < BATCH else None
             arrivals = await alarms.take_arrivals(connection, BATCH)
-            for arrival in arrivals:
-                change = await self._take(connection, arrival, now)
-                if change is not None:
-                    changes.append(change)
+            changes += await self._take_all(connection, arrivals, now)
             changes += await self._moments(connection, now)
+            changes += await self._drill(connection, now)
             if len(arrivals) < BATCH:
                 # Every finding made before these wishes has been taken, so none opens an alarm after its closing.
                 changes += [change for wish in wishes for change in await self._close(connection, wish, now)]
@@ -156,39 +171,84 @@ class Mover:
     async def _apply(self, connection: DatabaseConnection, alarm: Alarm, trigger: Trigger) -> AlarmChange:
         return await apply(connection, alarm, trigger, rules=self._priorities.rules(alarm.type))
 
-    async def _take(self, connection: DatabaseConnection, arrival: alarms.NewDetection, now: int) -> AlarmChange | None:
+    async def _take_all(
+        self, connection: DatabaseConnection, arrivals: Sequence[alarms.NewDetection], now: int
+    ) -> list[AlarmChange]:
+        """Move the alarms that findings are about; one of which no alarm can be made costs itself only."""
+        if not arrivals:
+            return []
+        before = self._expected, self._passed
+        try:
+            async with alarms.part(connection):
+                return await self._take_together(connection, arrivals, now)
+        except (DatabaseRefused, ValueError, OverflowError) as error:
+            self._expected, self._passed = before
+            if len(arrivals) == 1:
+                await self._refuse(connection, arrivals[0], error)
+                return []
+        half = len(arrivals) // 2
+        first = await self._take_all(connection, arrivals[:half], now)
+        return first + await self._take_all(connection, arrivals[half:], now)
+
+    async def _refuse(self, connection: DatabaseConnection, arrival: alarms.NewDetection, error: Exception) -> None:
+        reason = one_line(str(error))[:500]
+        await alarms.refuse(connection, arrival, reason)
+        _log.error("no alarm can be made of a finding, it is kept", detection=arrival.detection.id, reason=reason)
+
+    async def _take_together(
+        self, connection: DatabaseConnection, arrivals: Sequence[alarms.NewDetection], now: int
+    ) -> list[AlarmChange]:
+        """Move alarms one finding after the other, and write them together."""
+        batch = await AlarmBatch.read(connection, arrivals, now - QUIET_US)
+        changes = [await self._take(connection, batch, arrival, now) for arrival in arrivals]
+        await batch.write()
+        made = [change for change in changes if change is not None]
+        # Incidents whose last alarm has closed, as alarms stand at the end of the batch.
+        closed = (each.alarm.incident for each in made if each.alarm.closed is not None and each.entries)
+        for incident in dict.fromkeys(closed):
+            if incident is not None:
+                await incidents.close_when_done(connection, incident, now)
+        return made
+
+    async def _take(
+        self, connection: DatabaseConnection, batch: AlarmBatch, arrival: alarms.NewDetection, now: int
+    ) -> AlarmChange | None:
         found = not_after(arrival.detection, now)
         if arrival.is_end:
-            return await self._end(connection, arrival, found, now)
+            return await self._end(connection, batch, arrival, found, now)
         if arrival.bound or arrival.delay == "passed":
             return None
         priority = self._priority(found, arrival.zone)
         if priority != found.priority:
             found = replace(found, priority=priority)
         aside = self._expected.aside(Place(found.hub, arrival.zone, found.sensor, found.type, found.priority))
-        alarm = await alarms.standing_alarm(connection, found, now - QUIET_US)
+        alarm = batch.standing(found)
         trigger = Detected(now, found, 0 if alarm is None else alarm.id, arrival.zone, aside=aside)
         if alarm is not None and alarm.closed is not None and not (aside is None and came_back(alarm, trigger)):
             alarm = None
         if alarm is None and found.late:
-            alarm = await alarms.closed_alarm(connection, found)
+            alarm = await batch.closed_alarm(found)
         if alarm is None and await self._waits(connection, arrival, found, now):
             return None
-        return await self._detected(connection, alarm, trigger)
+        return await self._detected(connection, batch, alarm, trigger)
 
-    async def _detected(self, connection: DatabaseConnection, alarm: Alarm | None, trigger: Detected) -> AlarmChange:
+    async def _detected(
+        self, connection: DatabaseConnection, batch: AlarmBatch, alarm: Alarm | None, trigger: Detected
+    ) -> AlarmChange:
         if alarm is None:
-            trigger = replace(trigger, new_id=await alarms.next_alarm_id(connection))
+            trigger = replace(trigger, new_id=await batch.next_id())
         elif alarm.state is AlarmState.RETURNED:
-            trigger = replace(trigger, quiet_us=await alarms.quiet_us(connection, alarm.id, trigger.at))
+            trigger = replace(trigger, quiet_us=batch.quiet_us(alarm.id, trigger.at))
         found = trigger.detection
         moved, entries = move(alarm, trigger, self._priorities.rules(found.type))
         if alarm is None:
+            await batch.write()  # what opened a moment ago is a neighbour
             moved = await self._with_incident(connection, moved)
+            self._expected = self._expected.after(moved)
         elif alarm.closed is not None and moved.closed is None and moved.incident is not None:
             await incidents.reopen_incident(connection, moved.incident, moved.id)
-        await alarms.save(connection, moved, entries)
-        await alarms.bind(connection, found, moved.id)
+        batch.save(moved, entries)
+        batch.bind(found, moved)
         return AlarmChange(moved, entries, found.detected)
 
     async def _waits(
@@ -217,21 +277,28 @@ class Mover:
         return self._priorities.of(found.type, found.priority, places.criticality(found.hub, zone), steps)
 
     async def _end(
-        self, connection: DatabaseConnection, arrival: alarms.NewDetection, found: DetectedCondition, now: int
+        self,
+        connection: DatabaseConnection,
+        batch: AlarmBatch,
+        arrival: alarms.NewDetection,
+        found: DetectedCondition,
+        now: int,
     ) -> AlarmChange | None:
         """An end that comes before its detection was taken is not lost: that detection then shows as already over."""
-        bound = await alarms.end_detection(connection, found.id)
+        alarm = batch.end(found.id)
         if found.end is None:
             return None
-        if bound is None:
-            if arrival.delay is None:
+        if alarm is None:
+            if arrival.waits:
                 delay_us = self._priorities.on_delay_us(found.type, self._priority(found, arrival.zone))
                 lasted = found.end - found.start >= delay_us
                 self._passed += await delays.ended(connection, found, now, lasted=lasted)
             return None
-        alarm = await alarms.alarm_by_id(connection, bound)
-        assert alarm is not None, "bindings refer to alarms"
-        return await self._apply(connection, alarm, Cleared(now, found.id, found.end, arrival.end_why, found.peak))
+        cleared = Cleared(now, found.id, found.end, arrival.end_why, found.peak)
+        moved, entries = move(alarm, cleared, self._priorities.rules(alarm.type))
+        if moved != alarm:
+            batch.save(moved, entries)
+        return AlarmChange(moved, entries)
 
     async def _close(self, connection: DatabaseConnection, wish: closing.Closing, now: int) -> list[AlarmChange]:
         """End up to BATCH alarms of a wish; it is taken away once none is left."""
@@ -243,13 +310,23 @@ class Mover:
             await closing.done(connection, wish)
         return changes
 
+    async def _drill(self, connection: DatabaseConnection, now: int) -> list[AlarmChange]:
+        """Let drills make up what is due, and end up to BATCH alarms of those that are over."""
+        await drills.go_on(connection, now, BATCH)
+        return [
+            await self._apply(connection, alarm, Close(now, by, f"exercise {alarm.exercise} is over"))
+            for alarm, by in await drills.left(connection, BATCH)
+        ]
+
     async def _with_incident(self, connection: DatabaseConnection, alarm: Alarm) -> Alarm:
         since, until = alarm.opened - WINDOW_US, alarm.opened + WINDOW_US
-        near = await incidents.neighbours(connection, alarm.hub, since, until)
+        near = await incidents.neighbours(connection, alarm.hub, since, until, alarm.exercise)
         incident = incident_of(alarm, near, self._places.apart(alarm.hub))
         if incident is None:
             title = self._titles.first(alarm)
-            incident = await incidents.open_incident(connection, alarm.hub, alarm.opened, title, alarm.priority)
+            incident = await incidents.open_incident(
+                connection, alarm.hub, alarm.opened, title, alarm.priority, alarm.exercise
+            )
         else:
             await incidents.join_incident(connection, incident, alarm.opened)
         return replace(alarm, incident=incident)
@@ -259,16 +336,18 @@ class Mover:
 
         Nobody is told of an alarm that is expected, that came and went while it was, or that is back with who has it.
         """
-        unrouted = await notifications.take_unrouted(connection, BATCH)
-        for entry in unrouted:
-            if entry.is_untold:
-                continue
-            where = Circumstances(entry.hub, entry.zone, entry.level, now)
-            for route in self._routes:
-                if route.wants(entry.action, entry.type, entry.priority, where):
-                    await notifications.queue(connection, entry, route.name)
+        unrouted = await notifications.take_unrouted(connection, MOST_ROUTED)
+        told = [entry for entry in unrouted if not entry.is_untold]
+        await notifications.queue(connection, [(entry, name) for entry in told for name in self._wanting(entry, now)])
+        for entry in told:
             await self._escalations.follow(connection, entry, now)
         return len(unrouted)
+
+    def _wanting(self, entry: Unrouted, now: int) -> Iterator[str]:
+        where = Circumstances(entry.hub, entry.zone, entry.level, now)
+        for route in self._routes:
+            if route.wants(entry.action, entry.type, entry.priority, where):
+                yield route.name
 
 
 def not_after(found: DetectedCondition, now: int) -> DetectedCondition:

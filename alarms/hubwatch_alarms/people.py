@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from hubwatch_alarms import acts, suppressing
+from hubwatch_alarms import acts, drilling, suppressing
+from hubwatch_alarms.drilling import DrillWish
+from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.settings import CommandSettings, ShelvingSection
 from hubwatch_alarms.suppressing import Wish
@@ -14,7 +17,8 @@ from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import Actor
 from hubwatch_core.plain_text import is_text
 from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, alarms
-from hubwatch_store.database import DatabaseConnection, connect
+from hubwatch_store.alarms import drills as stored_drills
+from hubwatch_store.database import DatabaseConnection, connect, translated
 from hubwatch_store.users import taken_at_their_word
 
 LONGEST_NAME = 100
@@ -126,6 +130,34 @@ async def lift(settings: CommandSettings, number: int, by: str) -> ExpectedAlarm
     """End what is expected before its time; raises Permanent when it is over."""
     async with acting(settings, by, "hubwatch alarms lift") as (connection, person):
         return await suppressing.lift(connection, person, number)
+
+
+async def drill(settings: CommandSettings, wish: DrillWish, by: str) -> dict[str, Any]:
+    """Begin an exercise and return it as JSON values; raises Permanent when it cannot be there or another one runs."""
+    async with _acting(settings, by, "hubwatch alarms drill") as (connection, person):
+        return drilling.facts_of_drill(await drilling.start(connection, person, wish))
+
+
+async def end_drill(settings: CommandSettings, number: int, by: str) -> None:
+    """End an exercise before its time; raises Permanent when it is over."""
+    async with _acting(settings, by, "hubwatch alarms drill") as (connection, person):
+        await drilling.end(connection, person, number)
+
+
+async def drill_report(settings: CommandSettings, number: int) -> dict[str, Any]:
+    """Return how an exercise went as JSON values; raises Permanent when there is none of that number."""
+    instructions = Instructions.load(settings.instructions_file)
+    with translated():
+        async with await connect(settings.database, "hubwatch alarms drill") as connection:
+            return await drilling.report(connection, number, instructions)
+
+
+async def drills(settings: CommandSettings, hub: str | None, most: int) -> list[dict[str, Any]]:
+    """Return up to `most` exercises as JSON values, the newest first."""
+    with translated():
+        async with await connect(settings.database, "hubwatch alarms drill") as connection:
+            found = await stored_drills.list_drills(connection, hub=hub, most=most)
+    return [drilling.facts_of_drill(each) for each in found]
 
 
 def check_duration(limits: ShelvingSection, duration_s: float) -> None:

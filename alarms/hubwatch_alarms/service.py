@@ -109,6 +109,10 @@ class _Service:
         self._told = Condition(
             "alarms.told", context.health, _log, lost="alarms that nobody was told of", back="every alarm was told"
         )
+        self._taken = Condition(
+            "alarms.findings", context.health, _log, lost="findings of which no alarm was made",
+            back="an alarm was made of every finding",
+        )  # fmt: skip
         self._owner = Owner(settings.database, WorkClaim("alarms", "alarms"), context)
 
     def _outage(self, check: str, more_s: float = 0.0) -> Outage:
@@ -180,9 +184,10 @@ class _Service:
             self._metrics.passed.inc(done.passed)
             _log.info("findings were over within the on delay of their type: no alarm", findings=done.passed)
         now = now_us()
-        for alarm, action in actions_of(done.changes):
+        real = [change for change in done.changes if change.alarm.exercise is None]
+        for alarm, action in actions_of(real):
             self._metrics.moved(action, alarm.priority)
-        for change in done.changes:
+        for change in real:
             if change.detected is not None:
                 self._metrics.alarmed(change.detected, now)
 
@@ -195,7 +200,16 @@ class _Service:
                     open_alarms=await alarms.count_open(connection),
                 )
                 told_after_s = UNTOLD_AFTER_S + (self._settings.delivery.collected_s if self._settings.people else 0)
+                self._show_refused(await alarms.count_refused(connection))
                 self._show_untold(await notifications.untold(connection, told_after_s))
+
+    def _show_refused(self, refused: int) -> None:
+        """Fail the check while there are findings that nobody can see as an alarm."""
+        self._metrics.refused_findings.set(refused)
+        if refused:
+            self._taken.lost(f"{refused} findings made no alarm; hubwatch.alarm_refused says which, and why")
+        else:
+            self._taken.back("an alarm was made of every finding")
 
     def _show_untold(self, untold: notifications.Untold) -> None:
         """Fail the check while there are alarms that should have been told and were not."""

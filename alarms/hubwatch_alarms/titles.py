@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.site_words import SiteWords
-from hubwatch_core.alarm import Action, Alarm
+from hubwatch_core.alarm import EXERCISE, Action, Alarm
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Priority
 from hubwatch_store.alarms import Member, Membership, incident_acts, incidents
@@ -47,7 +47,8 @@ class IncidentTitles:
     async def _renew(self, connection: DatabaseConnection, found: Membership) -> None:
         title = title_of(found.members, self._places.words(found.hub), self._instructions)
         gravest = min(found.members, key=lambda each: (each.priority, each.opened))
-        if (title, gravest.priority, False) == (found.title, found.priority, found.title_due):
+        former = found.title.removeprefix(f"{EXERCISE}: ")  # the database says it of whatever an exercise is called
+        if (title, gravest.priority, False) == (former, found.priority, found.title_due):
             return
         await incidents.entitle(connection, found.id, title, gravest.priority)
         if found.priority is not None and gravest.priority < found.priority:

@@ -85,11 +85,13 @@ class DetectedCondition:
     why: str
     peak: float = 0.0
     """The highest score up to its end, where it has ended."""
+    exercise: int | None = None
+    """The drill that made it up; None is what is real."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm as it stands; there is at most one open alarm per (hub, sensor, type, subject)."""
+    """One alarm as it stands; there is at most one open alarm per (hub, sensor, type, subject) and drill."""
 
     id: int
     hub: str
@@ -130,6 +132,8 @@ class Alarm:
     """Whether it was opened while it was expected or out of service, so that nobody was told of it."""
     latching: bool = False
     """Whether it stays, once its condition has gone, until somebody has reset it."""
+    exercise: int | None = None
+    """The drill whose alarm it is; None is what is real. It never stands for detections of another kind."""
 
 
 SET_ASIDE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
@@ -143,6 +147,15 @@ TOLD = (
     Action.OPENED, Action.RAISED, Action.RECURRED, Action.SHELF_EXPIRED, Action.RELEASED, Action.REALARMED,
 )  # fmt: skip
 """What people are told of: after these nobody has the alarm, or nobody at its priority."""
+
+
+EXERCISE = "EXERCISE"
+"""The first word of all that people see of an exercise."""
+
+
+def mark(alarm: Alarm) -> str:
+    """Return what goes before everything that is said of an alarm: nothing for one that is real."""
+    return "" if alarm.exercise is None else f"{EXERCISE}: "
 
 
 def never_folded(type_: str, priority: int) -> bool:

@@ -62,6 +62,8 @@ class UserAct(StrEnum):
     INCIDENT_CLOSE = "incident.close"
     HANDOVER_DRAFT = "handover.draft"
     HANDOVER_SIGN = "handover.sign"
+    ALARM_DRILL = "alarm.drill"
+    ALARM_DRILL_END = "alarm.drill_end"
     APPROVAL_SEE = "approval.see"
     DEVICE_COMMAND = "device.command"
     SENSOR_CHANGE = "sensor.change"
@@ -98,6 +100,8 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
         UserAct.INCIDENT_CLOSE: Role.RESPONDER,
         UserAct.HANDOVER_DRAFT: Role.GUARD,
         UserAct.HANDOVER_SIGN: Role.GUARD,
+        UserAct.ALARM_DRILL: Role.SUPERVISOR,
+        UserAct.ALARM_DRILL_END: Role.GUARD,
         UserAct.APPROVAL_SEE: Role.VIEWER,
         UserAct.DEVICE_COMMAND: Role.TECHNICIAN,
         UserAct.SENSOR_CHANGE: Role.TECHNICIAN,

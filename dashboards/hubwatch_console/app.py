@@ -15,6 +15,7 @@ from hubwatch_console.routes import (
     alarms,
     approvals,
     directory,
+    drills,
     handovers,
     incidents,
     oidc,
@@ -37,7 +38,8 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
-    accounts, handling = (people, oidc, directory), (alarms, incidents, handovers, approvals, suppressions, acknowledge)
+    accounts = (people, oidc, directory)
+    handling = (alarms, incidents, handovers, approvals, suppressions, acknowledge, drills)
     for routes in (*accounts, *handling, agents, sensors, orders):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_about(), prefix=PREFIX)

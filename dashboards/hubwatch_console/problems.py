@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from hubwatch_alarms.acts import NoSuchAlarm
+from hubwatch_alarms.drilling import NoSuchDrill
 from hubwatch_alarms.handover import NoSuchHandover
 from hubwatch_alarms.incident_acts import NoSuchIncident
 from hubwatch_console.oidc import ProviderAway
@@ -34,6 +35,7 @@ _STATUS: tuple[tuple[type[HubwatchError], int, str | None], ...] = (
     (NoSuchAlarm, 404, None),
     (NoSuchIncident, 404, None),
     (NoSuchHandover, 404, None),
+    (NoSuchDrill, 404, None),
     (Permanent, 409, None),
 )
 

@@ -50,7 +50,7 @@ def detection(
 def condition(**what: Any) -> DetectedCondition:
     """Make what alarms see of such a detection."""
     found = detection(**what)
-    names = {field.name for field in fields(DetectedCondition)} - {"peak"}
+    names = {field.name for field in fields(DetectedCondition)} - {"peak", "exercise"}
     return DetectedCondition(**{name: getattr(found, name) for name in names}, peak=found.score)
 
 

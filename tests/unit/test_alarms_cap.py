@@ -84,7 +84,7 @@ def test_what_happens_later_refers_to_the_first(event: Action, state: AlarmState
 
 
 def test_exercise_says_so() -> None:
-    assert text(valid(replace(OPENED, exercise=True)), "status") == "Exercise"
+    assert text(valid(replace(OPENED, alarm=replace(alarm(), exercise=3))), "status") == "Exercise"
 
 
 @given(names=st.tuples(st.text(), st.text(), st.text(), st.text()), priority=st.integers(1, 4))

@@ -99,6 +99,7 @@ def test_json_has_all_facts_as_the_howto_lists_them() -> None:
         "acknowledged": None,
         "shelved_until": None,
         "incident": 17,
+        "exercise": None,
     }
 
 

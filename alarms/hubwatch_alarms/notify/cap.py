@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from hubwatch_alarms.message import AlarmMessage, where
 from hubwatch_alarms.notify.services import FOLLOWED
 from hubwatch_alarms.notify.webhook import PostedRouteSection, signed
-from hubwatch_core.alarm import Action
+from hubwatch_core.alarm import Action, mark
 from hubwatch_core.clock import SECOND_US, to_datetime
 from hubwatch_core.config import ConfigId
 from hubwatch_core.plain_text import one_line
@@ -81,14 +81,14 @@ def _info(root: ElementTree.Element, message: AlarmMessage) -> None:
     info = ElementTree.SubElement(root, "info")
     _add(info, "language", "en")
     _add(info, "category", CATEGORIES.get(alarm.type.partition(".")[0], "Security"))
-    _add(info, "event", message.instruction.title)
+    _add(info, "event", f"{mark(alarm)}{message.instruction.title}")
     _add(info, "urgency", "Immediate" if alarm.active else "Past")
     _add(info, "severity", SEVERITIES[alarm.priority])
     _add(info, "certainty", "Likely")
     _add(info, "onset", cap_time(alarm.opened))
     _add(info, "headline", message.short)
     _add(info, "description", message.text, keep_lines=True)
-    _add(info, "instruction", message.instruction.do)
+    _add(info, "instruction", message.do)
     _add(ElementTree.SubElement(info, "area"), "areaDesc", where(alarm))
 
 

@@ -103,7 +103,7 @@ def pagerduty_event(message: AlarmMessage) -> dict[str, Any]:
             "component": alarm.sensor,
             "group": alarm.zone or alarm.hub,
             "class": alarm.type,
-            "custom_details": facts_of(alarm, message.instruction.title) | {"do": message.instruction.do},
+            "custom_details": facts_of(alarm, message.instruction.title) | {"do": message.do},
         },
     }
 
@@ -119,6 +119,7 @@ def alertmanager_alert(message: AlarmMessage) -> dict[str, Any]:
         "zone": alarm.zone or "",
         "sensor": alarm.sensor,
         "severity": Priority(alarm.priority).name.lower(),
+        "exercise": "true" if message.exercise else "",
     }
     return {
         "labels": {name: one_line(value) for name, value in labels.items() if value},

@@ -5,6 +5,7 @@ from hubwatch_store.alarms import (
     alarms,
     closing,
     delays,
+    drills,
     escalations,
     expected,
     figures,
@@ -14,6 +15,8 @@ from hubwatch_store.alarms import (
     notifications,
 )
 from hubwatch_store.alarms.adjudications import Adjudicated
+from hubwatch_store.alarms.batch import AlarmBatch
+from hubwatch_store.alarms.drills import Drill, DrillSensor, DrillStep
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
 from hubwatch_store.alarms.handovers import Beats, Handover, HubLag
@@ -23,10 +26,14 @@ from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrou
 
 __all__ = [
     "Adjudicated",
+    "AlarmBatch",
     "Beats",
     "Carried",
     "Claimed",
     "Doer",
+    "Drill",
+    "DrillSensor",
+    "DrillStep",
     "ExpectedAlarms",
     "ExpectedKind",
     "Figures",
@@ -44,6 +51,7 @@ __all__ = [
     "alarms",
     "closing",
     "delays",
+    "drills",
     "escalations",
     "expected",
     "figures",

@@ -14,7 +14,7 @@ from typing import Any
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
-from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
+from hubwatch_store.database import DatabaseConnection, Pool, fetch, settle, translated, write
 from hubwatch_store.ownership import still_ours
 
 _ALARM_FIELDS = tuple(field.name for field in fields(Alarm))
@@ -42,6 +42,8 @@ class NewDetection:
     """Whether it was there when it was made, and ended by a record of its own."""
     delay: str | None = None
     """What became of it where it had to wait: `alarmed` or `passed`."""
+    waits: bool = False
+    """Whether it still does."""
 
 
 @asynccontextmanager
@@ -72,10 +74,38 @@ async def take_arrivals(connection: DatabaseConnection, most: int) -> list[NewDe
     rows = await fetch(connection, "alarms", "take_arrivals", most=most)
     return [
         NewDetection(
-            _detection(row), row["is_end"], row["bound"], row["zone"], row["end_why"], row["ended_later"], row["delay"]
+            _detection(row),
+            row["is_end"],
+            row["bound"],
+            row["zone"],
+            row["end_why"],
+            row["ended_later"],
+            row["delay"],
+            row["waits"],
         )
         for row in rows
     ]
+
+
+@asynccontextmanager
+async def part(connection: DatabaseConnection) -> AsyncIterator[None]:
+    """Make a part of a transaction that fails by itself: then nothing of it remains, and the rest can go on."""
+    with translated():
+        async with connection.transaction():
+            yield
+            await settle(connection)  # what a write has to say must come before the part ends
+
+
+async def refuse(connection: DatabaseConnection, arrival: NewDetection, reason: str) -> None:
+    """Keep a finding of which no alarm can be made."""
+    found = arrival.detection
+    await write(connection, "alarms", "refuse", detection=found.id, ended=arrival.is_end, hub=found.hub, reason=reason)
+
+
+async def count_refused(connection: DatabaseConnection) -> int:
+    """Count the findings of which no alarm could be made."""
+    (row,) = await fetch(connection, "alarms", "refused")
+    return int(row["refused"])
 
 
 async def count_waiting(connection: DatabaseConnection) -> int:
@@ -84,38 +114,9 @@ async def count_waiting(connection: DatabaseConnection) -> int:
     return int(row["waiting"])
 
 
-async def bind(connection: DatabaseConnection, detection: DetectedCondition, alarm: int) -> None:
-    """Record which alarm a detection went to."""
-    await write(connection, "alarms", "bind", detection=detection.id, alarm=alarm, ended=detection.end is not None)
-
-
-async def end_detection(connection: DatabaseConnection, detection: str) -> int | None:
-    """Count the end of a detection; return its alarm, None when the end is already counted or it has no alarm yet."""
-    rows = await fetch(connection, "alarms", "end_detection", detection=detection)
-    return int(rows[0]["alarm"]) if rows else None
-
-
 async def end_detections(connection: DatabaseConnection, alarm: int) -> None:
     """Count the ends of all detections of an alarm: one that is reported later changes nothing."""
     await write(connection, "alarms", "end_detections", alarm=alarm)
-
-
-async def next_alarm_id(connection: DatabaseConnection) -> int:
-    """Draw the number of a new alarm."""
-    (row,) = await fetch(connection, "alarms", "next_id")
-    return int(row["id"])
-
-
-async def standing_alarm(connection: DatabaseConnection, found: DetectedCondition, closed_since: int) -> Alarm | None:
-    """Return the open alarm of the condition that `found` speaks of, or else the last one it had.
-
-    That only if it closed at `closed_since` or later, and by itself.
-    """
-    rows = await fetch(
-        connection, "alarms", "standing", hub=found.hub, sensor=found.sensor, type=found.type, subject=found.subject,
-        since=to_datetime(closed_since),
-    )  # fmt: skip
-    return alarm_of(rows[0]) if rows and not rows[0]["ended"] else None
 
 
 async def closed_alarm(connection: DatabaseConnection, found: DetectedCondition) -> Alarm | None:
@@ -124,7 +125,7 @@ async def closed_alarm(connection: DatabaseConnection, found: DetectedCondition)
         return None
     rows = await fetch(
         connection, "alarms", "closed_alarm", hub=found.hub, sensor=found.sensor, type=found.type,
-        subject=found.subject, start=to_datetime(found.start), end=to_datetime(found.end),
+        subject=found.subject, exercise=found.exercise, start=to_datetime(found.start), end=to_datetime(found.end),
     )  # fmt: skip
     return alarm_of(rows[0]) if rows else None
 
@@ -147,13 +148,6 @@ async def moments_over(connection: DatabaseConnection, now: int, longest_s: floa
     """
     rows = await fetch(connection, "alarms", "moments_over", now=to_datetime(now), longest_s=longest_s, most=most)
     return [alarm_of(row) for row in rows]
-
-
-async def quiet_us(connection: DatabaseConnection, alarm: int, now: int) -> int:
-    """Return for how long nothing was written of an alarm up to `now`: for ever, if the clock was set back since."""
-    rows = await fetch(connection, "alarms", "last_entry", alarm=alarm)
-    at = to_us(rows[0]["at"]) if rows else now
-    return now - at if at <= now else now
 
 
 async def list_alarms(
@@ -184,23 +178,31 @@ async def count_open(connection: DatabaseConnection) -> dict[tuple[str, int], in
 
 async def save(connection: DatabaseConnection, alarm: Alarm, entries: Sequence[JournalEntry]) -> None:
     """Write an alarm as it stands now, and the entries of the move that brought it there."""
-    values = {name: getattr(alarm, name) for name in _ALARM_FIELDS}
-    values |= {name: _moment(values[name]) for name in _TIMES}
-    await write(connection, "alarms", "save", **values)
-    for entry in entries:
+    await save_all(connection, [alarm], [(alarm.id, entry) for entry in entries])
+
+
+async def save_all(
+    connection: DatabaseConnection, changed: Sequence[Alarm], entries: Sequence[tuple[int, JournalEntry]]
+) -> None:
+    """Write alarms as they stand now, each once, and the entries of the moves that brought them there, in order."""
+    columns = {name: [getattr(alarm, name) for alarm in changed] for name in _ALARM_FIELDS}
+    columns |= {name: [_moment(each) for each in columns[name]] for name in _TIMES}
+    await write(connection, "alarms", "save", **columns | {"state": [str(alarm.state) for alarm in changed]})
+    if entries:
+        said = [entry for _, entry in entries]
         await write(
             connection,
             "alarms",
-            "write_entry",
-            alarm=alarm.id,
-            at=to_datetime(entry.at),
-            action=entry.action,
-            by=entry.by,
-            from_state=entry.from_state,
-            to_state=entry.to_state,
-            note=entry.note,
-            detection=entry.detection,
-            verified=entry.verified,
+            "write_entries",
+            alarms=[alarm for alarm, _ in entries],
+            times=[to_datetime(entry.at) for entry in said],
+            actions=[str(entry.action) for entry in said],
+            persons=[entry.by for entry in said],
+            from_states=[None if entry.from_state is None else str(entry.from_state) for entry in said],
+            to_states=[str(entry.to_state) for entry in said],
+            notes=[entry.note for entry in said],
+            detections=[entry.detection for entry in said],
+            verified=[entry.verified for entry in said],
         )
 
 
@@ -247,6 +249,7 @@ def _detection(row: Row) -> DetectedCondition:
         late=row["late"],
         why=row["why"],
         peak=row["peak"],
+        exercise=row["exercise"],
     )
 
 

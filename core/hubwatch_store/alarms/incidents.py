@@ -51,6 +51,8 @@ class StandingIncident:
     verdict: str | None
     judged: datetime | None
     judged_by: str | None
+    exercise: int | None
+    """The drill that it belongs to."""
 
     @property
     def state(self) -> str:
@@ -150,17 +152,24 @@ async def timeline(
     return [Happened(**row) for row in rows]
 
 
-async def neighbours(connection: DatabaseConnection, hub: str, since: int, until: int) -> list[NearbyAlarm]:
-    """Return the alarms of a hub's open incidents that opened between two moments, newest first."""
+async def neighbours(
+    connection: DatabaseConnection, hub: str, since: int, until: int, exercise: int | None = None
+) -> list[NearbyAlarm]:
+    """Return the newest alarm of each zone, critical or not, of those of a hub's open incidents that opened between two
+    moments, the newest first: real ones, or those of a drill.
+    """
     rows = await fetch(
-        connection, "incidents", "neighbours", hub=hub, since=to_datetime(since), until=to_datetime(until)
-    )
+        connection, "incidents", "neighbours", hub=hub, since=to_datetime(since), until=to_datetime(until),
+        exercise=exercise,
+    )  # fmt: skip
     return [NearbyAlarm(row["incident"], row["zone"], row["priority"], to_us(row["opened"])) for row in rows]
 
 
-async def open_incident(connection: DatabaseConnection, hub: str, opened: int, title: str, priority: int) -> int:
-    """Begin an incident with one alarm; return its number."""
-    values = {"hub": hub, "opened": to_datetime(opened), "title": title, "priority": priority}
+async def open_incident(
+    connection: DatabaseConnection, hub: str, opened: int, title: str, priority: int, exercise: int | None = None
+) -> int:
+    """Begin an incident with one alarm; return its number. The title of a drill's says that it is an exercise."""
+    values = {"hub": hub, "opened": to_datetime(opened), "title": title, "priority": priority, "exercise": exercise}
     (row,) = await fetch(connection, "incidents", "open", **values)
     return int(row["id"])
 

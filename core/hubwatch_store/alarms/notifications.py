@@ -132,11 +132,14 @@ async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrou
     return [Unrouted(row["journal"], Action(row["action"]), *(row[name] for name in names)) for row in rows]
 
 
-async def queue(connection: DatabaseConnection, entry: Unrouted, route: str) -> None:
-    """Put a message about a journal entry into the outbox of a route; its ULID is made here and never changes."""
-    await write(
-        connection, "notifications", "queue", id=new_ulid(), journal=entry.journal, alarm=entry.alarm, route=route
-    )
+async def queue(connection: DatabaseConnection, wanted: Sequence[tuple[Unrouted, str]]) -> None:
+    """Put messages about journal entries into the outboxes of routes; their ULIDs are made here and never change."""
+    if wanted:
+        await write(
+            connection, "notifications", "queue", ids=[new_ulid() for _ in wanted],
+            journals=[entry.journal for entry, _ in wanted], alarms=[entry.alarm for entry, _ in wanted],
+            routes=[route for _, route in wanted],
+        )  # fmt: skip
 
 
 async def claim(

@@ -10,7 +10,8 @@ WITH taken AS (
 )
 SELECT taken.ended AS is_end, EXISTS (SELECT FROM hubwatch.alarm_detection b WHERE b.detection = d.id) AS bound,
     d.id, d.type, d.hub, d.sensor, d.subject, d.start, d."end", d.detected, d.score, d.priority, d.detector, d.version,
-    d.late, d.why, d.peak, s.zone, e.why AS end_why, e.id IS NOT NULL AS ended_later, w.outcome AS delay
+    d.late, d.why, d.peak, d.exercise, s.zone, e.why AS end_why, e.id IS NOT NULL AS ended_later, w.outcome AS delay,
+    w.detection IS NOT NULL AND w.outcome IS NULL AS waits
 FROM taken
 JOIN hubwatch.detections d ON d.id = taken.detection
 LEFT JOIN hubwatch.sensors s ON s.hub = d.hub AND s.sensor = d.sensor
@@ -18,40 +19,56 @@ LEFT JOIN hubwatch.detection_ends e ON e.id = d.id
 LEFT JOIN hubwatch.alarm_delayed w ON w.detection = d.id
 ORDER BY taken.id;
 
+-- refuse: keep a finding of which no alarm can be made
+INSERT INTO hubwatch.alarm_refused (detection, ended, hub, reason) VALUES (%(detection)s, %(ended)s, %(hub)s, %(reason)s)
+ON CONFLICT (detection, ended) DO UPDATE SET refused = clock_timestamp(), reason = excluded.reason;
+
+-- refused: how many findings made no alarm
+SELECT count(*) AS refused FROM hubwatch.alarm_refused;
+
 -- waiting: how many findings wait
 SELECT count(*) AS waiting FROM hubwatch.alarm_inbox;
 
--- bind: say which alarm a detection went to
-INSERT INTO hubwatch.alarm_detection (detection, alarm, ended) VALUES (%(detection)s, %(alarm)s, %(ended)s)
+-- bind: say which alarms detections went to
+INSERT INTO hubwatch.alarm_detection (detection, alarm, ended)
+SELECT * FROM unnest(%(detections)s::text[], %(alarms)s::bigint[], %(ended)s::boolean[])
 ON CONFLICT DO NOTHING;
 
--- end_detection: count a detection's end, once; gives its alarm
-UPDATE hubwatch.alarm_detection SET ended = true WHERE detection = %(detection)s AND NOT ended RETURNING alarm;
+-- bound: the alarms that detections went to, and whether their ends were counted
+SELECT b.detection, b.ended AS counted, a.* FROM hubwatch.alarm_detection b JOIN hubwatch.alarms a ON a.id = b.alarm
+WHERE b.detection = ANY (%(detections)s::text[]);
+
+-- end_some: count the ends of detections
+UPDATE hubwatch.alarm_detection SET ended = true WHERE detection = ANY (%(detections)s::text[]) AND NOT ended;
 
 -- end_detections: count the ends of all detections of an alarm, so that one that comes later counts for nothing
 UPDATE hubwatch.alarm_detection SET ended = true WHERE alarm = %(alarm)s AND NOT ended;
 
--- next_id: draw the number of a new alarm
-SELECT nextval(pg_get_serial_sequence('hubwatch.alarms', 'id')) AS id;
+-- next_ids: draw the numbers of new alarms
+SELECT nextval(pg_get_serial_sequence('hubwatch.alarms', 'id')) AS id FROM generate_series(1, %(count)s);
 
--- standing: the open alarm of a condition, or else the one it had last, if that closed since a moment and no person ended it
-SELECT * FROM (
-    SELECT a.*, false AS ended FROM hubwatch.alarms a
-    WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
-        AND closed IS NULL
-    UNION ALL
-    (SELECT a.*, EXISTS (SELECT FROM hubwatch.alarm_journal j
-        WHERE j.alarm = a.id AND j.action = 'closed' AND j.note IS NOT NULL) AS ended
-    FROM hubwatch.alarms a
-    WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
-        AND closed >= %(since)s
-    ORDER BY closed DESC LIMIT 1)
-) found ORDER BY closed DESC LIMIT 1;
+-- standing: of some conditions the open alarm, or else the one it had last, if that closed since a moment and no person ended it
+SELECT k.n, found.* FROM unnest(%(hubs)s::text[], %(sensors)s::text[], %(types)s::text[], %(subjects)s::text[],
+    %(exercises)s::bigint[]) WITH ORDINALITY k (hub, sensor, type, subject, exercise, n)
+CROSS JOIN LATERAL (
+    SELECT * FROM (
+        SELECT a.*, false AS by_person FROM hubwatch.alarms a
+        WHERE a.hub = k.hub AND a.sensor = k.sensor AND a.type = k.type AND a.subject IS NOT DISTINCT FROM k.subject
+            AND a.exercise IS NOT DISTINCT FROM k.exercise AND a.closed IS NULL
+        UNION ALL
+        (SELECT a.*, EXISTS (SELECT FROM hubwatch.alarm_journal j
+            WHERE j.alarm = a.id AND j.action = 'closed' AND j.note IS NOT NULL) AS by_person
+        FROM hubwatch.alarms a
+        WHERE a.hub = k.hub AND a.sensor = k.sensor AND a.type = k.type AND a.subject IS NOT DISTINCT FROM k.subject
+            AND a.exercise IS NOT DISTINCT FROM k.exercise AND a.closed >= %(since)s
+        ORDER BY a.closed DESC LIMIT 1)
+    ) one ORDER BY closed DESC LIMIT 1
+) found;
 
 -- closed_alarm: the closed alarm of a condition that was known to be there for all of a stretch of time
 SELECT * FROM hubwatch.alarms
 WHERE hub = %(hub)s AND sensor = %(sensor)s AND type = %(type)s AND subject IS NOT DISTINCT FROM %(subject)s
-    AND closed IS NOT NULL AND opened <= %(start)s AND last_active >= %(end)s
+    AND exercise IS NOT DISTINCT FROM %(exercise)s::bigint AND closed IS NOT NULL AND opened <= %(start)s AND last_active >= %(end)s
 ORDER BY closed DESC LIMIT 1;
 
 -- by_id: one alarm
@@ -89,9 +106,10 @@ RETURNING detection;
 -- take_again: let a detection be taken, which waited
 INSERT INTO hubwatch.alarm_inbox (detection, ended) VALUES (%(detection)s, false);
 
--- last_entry: when something was last written about an alarm
-SELECT at FROM hubwatch.alarm_journal WHERE alarm = %(alarm)s AND action NOT IN ('escalated', 'realarmed')
-ORDER BY id DESC LIMIT 1;
+-- last_entries: when something was last written about some alarms
+SELECT a.id, j.at FROM unnest(%(alarms)s::bigint[]) a (id)
+CROSS JOIN LATERAL (SELECT n.at FROM hubwatch.alarm_journal n
+    WHERE n.alarm = a.id AND n.action NOT IN ('escalated', 'realarmed') ORDER BY n.id DESC LIMIT 1) j;
 
 -- delays_dropped: what waits of something that is gone makes no alarm
 UPDATE hubwatch.alarm_delayed w SET outcome = 'passed', decided = %(now)s FROM hubwatch.detection d
@@ -119,27 +137,36 @@ ORDER BY a.id LIMIT %(most)s;
 -- closing_done: take a wish away
 DELETE FROM hubwatch.alarm_closing WHERE id = %(id)s;
 
--- save: write an alarm as it stands now
-INSERT INTO hubwatch.alarms (id, hub, zone, sensor, type, subject, priority, state, opened, last_active, returned,
-    acknowledged, acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident, peak,
-    returns_at, realarm, unseen, latching)
+-- save: write alarms as they stand now, in the order in which they are given
+INSERT INTO hubwatch.alarms (
+    id, hub, zone, sensor, type, subject, priority, state, opened, last_active, returned, acknowledged,
+    acknowledged_by, closed, shelved_until, detections, active, why, score, late, incident, peak, returns_at, realarm,
+    unseen, latching, exercise)
 OVERRIDING SYSTEM VALUE
-VALUES (%(id)s, %(hub)s, %(zone)s, %(sensor)s, %(type)s, %(subject)s, %(priority)s, %(state)s, %(opened)s,
-    %(last_active)s, %(returned)s, %(acknowledged)s, %(acknowledged_by)s, %(closed)s, %(shelved_until)s,
-    %(detections)s, %(active)s, %(why)s, %(score)s, %(late)s, %(incident)s, %(peak)s,
-    %(returns_at)s, %(realarm)s, %(unseen)s, %(latching)s)
-ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, state = excluded.state, opened = excluded.opened,
-    last_active = excluded.last_active, returned = excluded.returned, acknowledged = excluded.acknowledged,
-    acknowledged_by = excluded.acknowledged_by, closed = excluded.closed, shelved_until = excluded.shelved_until,
-    detections = excluded.detections, active = excluded.active, why = excluded.why, score = excluded.score,
-    late = excluded.late, incident = excluded.incident, peak = excluded.peak, returns_at = excluded.returns_at,
-    realarm = excluded.realarm, unseen = excluded.unseen;
+SELECT * FROM unnest(
+    %(id)s::bigint[], %(hub)s::text[], %(zone)s::text[], %(sensor)s::text[], %(type)s::text[], %(subject)s::text[],
+    %(priority)s::smallint[], %(state)s::text[], %(opened)s::timestamptz[], %(last_active)s::timestamptz[],
+    %(returned)s::timestamptz[], %(acknowledged)s::timestamptz[], %(acknowledged_by)s::text[],
+    %(closed)s::timestamptz[], %(shelved_until)s::timestamptz[], %(detections)s::integer[], %(active)s::integer[],
+    %(why)s::text[], %(score)s::float8[], %(late)s::boolean[], %(incident)s::bigint[], %(peak)s::float8[],
+    %(returns_at)s::timestamptz[], %(realarm)s::timestamptz[], %(unseen)s::boolean[], %(latching)s::boolean[],
+    %(exercise)s::bigint[])
+ON CONFLICT (id) DO UPDATE SET
+    priority = excluded.priority, state = excluded.state, opened = excluded.opened, last_active = excluded.last_active,
+    returned = excluded.returned, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
+    closed = excluded.closed, shelved_until = excluded.shelved_until, detections = excluded.detections,
+    active = excluded.active, why = excluded.why, score = excluded.score, late = excluded.late,
+    incident = excluded.incident, peak = excluded.peak, returns_at = excluded.returns_at, realarm = excluded.realarm,
+    unseen = excluded.unseen;
 
--- write_entry: add a line to an alarm's journal; the routes have to be asked about it
+-- write_entries: add lines to the journals of alarms, in the order in which they are given; the routes have to be asked about them
 WITH written AS (
     INSERT INTO hubwatch.alarm_journal (alarm, at, action, by, from_state, to_state, note, detection, verified)
-    VALUES (%(alarm)s, %(at)s, %(action)s, %(by)s, %(from_state)s, %(to_state)s, %(note)s, %(detection)s,
-        %(verified)s)
+    SELECT alarm, at, action, by, from_state, to_state, note, detection, verified
+    FROM unnest(%(alarms)s::bigint[], %(times)s::timestamptz[], %(actions)s::text[], %(persons)s::text[],
+        %(from_states)s::text[], %(to_states)s::text[], %(notes)s::text[], %(detections)s::text[], %(verified)s::boolean[])
+        WITH ORDINALITY e (alarm, at, action, by, from_state, to_state, note, detection, verified, n)
+    ORDER BY n
     RETURNING id
 )
 INSERT INTO hubwatch.alarm_unrouted (journal) SELECT id FROM written;
@@ -149,13 +176,14 @@ SELECT at, action, by, from_state, to_state, note, detection, verified FROM hubw
 WHERE alarm = %(alarm)s ORDER BY id;
 
 -- list_alarms: alarms in the order in which they want attention
--- In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
+-- What is real goes before every exercise. In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
 SELECT a.* FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
 WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 ORDER BY a.closed IS NOT NULL,
+    a.exercise IS NOT NULL,
     c.cause IS NOT NULL,
     CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
     CASE WHEN f.hub IS NULL OR a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN
@@ -175,5 +203,5 @@ SELECT count(*) AS alarms FROM hubwatch.alarms
 WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s));
 
--- count_open: open alarms by state and priority
-SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL GROUP BY state, priority;
+-- count_open: open alarms by state and priority, without exercises
+SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL AND exercise IS NULL GROUP BY state, priority;

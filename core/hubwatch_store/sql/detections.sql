@@ -10,7 +10,7 @@ ON CONFLICT (id) DO NOTHING;
 
 -- unended: detections that have not ended, at some hubs or at all
 SELECT d.id, d.hub, d.sensor, d.detector, d.version FROM hubwatch.detection d
-WHERE d."end" IS NULL AND NOT EXISTS (SELECT FROM hubwatch.detection_ends e WHERE e.id = d.id)
+WHERE d."end" IS NULL AND d.exercise IS NULL AND NOT EXISTS (SELECT FROM hubwatch.detection_ends e WHERE e.id = d.id)
     AND (%(hubs)s::text[] IS NULL OR d.hub = ANY (%(hubs)s::text[])) ORDER BY d.arrived;
 
 -- end: store the ends of detections; the first one said stays

@@ -20,7 +20,7 @@ WHERE alarm = %(alarm)s AND escalation IS NOT NULL AND state = 'waiting';
 SELECT e.alarm, e.escalation, e.began, e.told, a.hub, a.zone, a.type, a.priority, a.state
 FROM hubwatch.alarm_escalation e JOIN hubwatch.alarms a ON a.id = e.alarm
 WHERE e.due <= %(now)s OR e.last_told > %(now)s + interval '1 minute'
-ORDER BY a.priority, e.due, e.alarm, e.escalation LIMIT %(most)s;
+ORDER BY a.exercise IS NOT NULL, a.priority, e.due, e.alarm, e.escalation LIMIT %(most)s;
 
 -- step: a step is told
 UPDATE hubwatch.alarm_escalation SET told = %(told)s, last_told = %(now)s, due = %(due)s

@@ -23,7 +23,8 @@ SELECT s.zone, count(*) AS sensors, count(*) FILTER (WHERE NOT (
         WHERE e.kind <> 'maintenance' AND e.lifted IS NULL AND e.hub = s.hub
             AND e.starts < %(ends)s AND e.ends > greatest(%(starts)s, clock_timestamp())
             AND (e.zone IS NULL OR e.zone = s.zone) AND (e.sensor IS NULL OR e.sensor = s.sensor)
-    ) OR EXISTS (SELECT FROM hubwatch.alarms a WHERE a.hub = s.hub AND a.sensor = s.sensor AND a.state = 'shelved')
+    ) OR EXISTS (SELECT FROM hubwatch.alarms a WHERE a.hub = s.hub AND a.sensor = s.sensor AND a.state = 'shelved'
+        AND a.exercise IS NULL)
 )) AS heard
 FROM hubwatch.sensors s
 WHERE s.hub = %(hub)s AND s.gone IS NULL AND s.zone IS NOT NULL
@@ -34,7 +35,9 @@ GROUP BY s.zone;
 
 -- causes: where there are open alarms of some types, as far as nobody expects them
 SELECT DISTINCT hub, zone, sensor, type FROM hubwatch.alarms
-WHERE closed IS NULL AND active > 0 AND type = ANY (%(types)s) AND state NOT IN ('suppressed', 'out_of_service');
+WHERE closed IS NULL AND active > 0 AND type = ANY (%(types)s) AND state NOT IN ('suppressed', 'out_of_service')
+    -- What is made up is no reason to expect what is real.
+    AND exercise IS NULL;
 
 -- reconsidered: the open alarms of some hubs, and all that are set aside because they are expected
 SELECT * FROM hubwatch.alarms
@@ -44,13 +47,13 @@ WHERE closed IS NULL AND (hub = ANY (%(hubs)s) OR state IN ('suppressed', 'out_o
 -- What lies after now is from before the clock was set back, and is told no second time.
 SELECT hub, count(*) AS acts, min(at) AS first FROM (
     SELECT a.hub, j.at FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
-    WHERE j.action = 'shelved' AND j.at > %(since)s AND j.at <= clock_timestamp() + INTERVAL '1 minute'
+    WHERE j.action = 'shelved' AND a.exercise IS NULL AND j.at > %(since)s AND j.at <= clock_timestamp() + INTERVAL '1 minute'
     UNION ALL
     SELECT hub, made FROM hubwatch.alarm_suppression
     WHERE made > %(since)s AND made <= clock_timestamp() + INTERVAL '1 minute'
 ) act
 GROUP BY hub HAVING count(*) >= %(least)s AND NOT EXISTS (SELECT FROM hubwatch.detection d
-    WHERE d.hub = act.hub AND d.type = %(type)s AND d.start > %(since)s)
+    WHERE d.hub = act.hub AND d.type = %(type)s AND d.start > %(since)s AND d.exercise IS NULL)
 ORDER BY hub;
 
 -- tell_burst: make a detection of it

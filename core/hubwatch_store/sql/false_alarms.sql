@@ -58,4 +58,4 @@ SELECT d.type, d.sensor, d.subject, (extract(epoch FROM d.start) * 1000000)::big
     (extract(epoch FROM coalesce(d."end", d.detected)) * 1000000)::bigint, j.verdict
 FROM hubwatch.detections d
 JOIN LATERAL (SELECT n.verdict FROM hubwatch.adjudications n WHERE n.detection = d.id ORDER BY n.id DESC LIMIT 1) j ON true
-WHERE d.hub = %(hub)s AND d.detector = %(detector)s AND d.start >= %(start)s AND d.start < %(end)s;
+WHERE d.exercise IS NULL AND d.hub = %(hub)s AND d.detector = %(detector)s AND d.start >= %(start)s AND d.start < %(end)s;

@@ -22,12 +22,12 @@ WHERE hub = %(hub)s AND (%(sensors)s::text[] IS NULL OR sensor = ANY (%(sensors)
     AND time >= %(start)s AND time < %(end)s
 ORDER BY time, sensor;
 
--- detections: of a hub or some of its sensors that began in the span, in the order of their begin
+-- detections: of a hub or some of its sensors that began in the span, in the order of their begin; none of an exercise
 SELECT (extract(epoch FROM start) * 1000000)::bigint, id, type, sensor, subject,
     (extract(epoch FROM "end") * 1000000)::bigint, (extract(epoch FROM detected) * 1000000)::bigint, score, priority,
     detector, version, late, why, evidence::text
 FROM hubwatch.detections
-WHERE hub = %(hub)s AND (%(sensors)s::text[] IS NULL OR sensor = ANY (%(sensors)s::text[]))
+WHERE exercise IS NULL AND hub = %(hub)s AND (%(sensors)s::text[] IS NULL OR sensor = ANY (%(sensors)s::text[]))
     AND start >= %(start)s AND start < %(end)s
 ORDER BY start, id;
 

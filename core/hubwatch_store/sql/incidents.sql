@@ -1,12 +1,16 @@
--- neighbours: alarms of open incidents of a hub that opened near a moment
-SELECT a.incident, a.zone, a.priority, a.opened FROM hubwatch.alarms a
-JOIN hubwatch.incidents i ON i.id = a.incident
-WHERE i.hub = %(hub)s AND i.closed IS NULL AND a.opened BETWEEN %(since)s AND %(until)s
-ORDER BY a.opened DESC, a.id DESC;
+-- neighbours: of the alarms of open incidents of a hub that opened near a moment, real ones or those of a drill, the newest of
+-- each zone, critical or not: an older one of the same zone would say nothing else
+SELECT incident, zone, priority, opened FROM (
+    SELECT DISTINCT ON (a.zone, a.priority = 1) a.incident, a.zone, a.priority, a.opened, a.id FROM hubwatch.alarms a
+    JOIN hubwatch.incidents i ON i.id = a.incident
+    WHERE i.hub = %(hub)s AND i.closed IS NULL AND a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s
+        AND i.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+    ORDER BY a.zone, a.priority = 1, a.opened DESC, a.id DESC
+) newest ORDER BY opened DESC, id DESC;
 
 -- open: begin an incident
-INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority)
-VALUES (%(hub)s, %(opened)s, %(title)s, 1, %(priority)s) RETURNING id;
+INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority, exercise)
+VALUES (%(hub)s, %(opened)s, %(title)s, 1, %(priority)s, %(exercise)s) RETURNING id;
 
 -- join: count one more alarm in an incident
 UPDATE hubwatch.incidents SET alarms = alarms + 1, opened = least(opened, %(opened)s) WHERE id = %(id)s;
@@ -41,7 +45,7 @@ SELECT * FROM hubwatch.alarms WHERE incident = %(id)s ORDER BY closed IS NOT NUL
 -- list_incidents: incidents, those first of which nobody has taken an alarm, then by how severe they are; closed ones last
 SELECT i.id, i.hub, i.opened, i.closed, i.title, i.alarms, coalesce(i.priority, a.priority, 4) AS priority,
     coalesce(a.open, 0) AS open, coalesce(a.untaken, 0) AS untaken, a.zones, i.assigned, i.comments, i.merged_into, i.verdict,
-    i.judged, i.judged_by
+    i.judged, i.judged_by, i.exercise
 FROM (
     SELECT o.* FROM hubwatch.incidents o
     WHERE o.closed IS NULL AND (%(hub)s::text IS NULL OR o.hub = %(hub)s)
@@ -59,7 +63,7 @@ LEFT JOIN LATERAL (
         array_agg(DISTINCT a.zone ORDER BY a.zone) FILTER (WHERE a.zone IS NOT NULL) AS zones
     FROM hubwatch.alarms a WHERE a.incident = i.id
 ) a ON true
-ORDER BY i.closed IS NOT NULL, coalesce(a.untaken, 0) = 0, coalesce(i.priority, a.priority, 4),
+ORDER BY i.closed IS NOT NULL, i.exercise IS NOT NULL, coalesce(a.untaken, 0) = 0, coalesce(i.priority, a.priority, 4),
     coalesce(i.closed, i.opened) DESC, i.id
 LIMIT %(most)s;
 
@@ -113,8 +117,8 @@ WHERE NOT EXISTS (SELECT FROM hubwatch.alarms a WHERE a.id = n.alarm AND a.incid
 
 -- split: begin an incident with some alarms of another one
 WITH made AS (
-    INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority, title_due)
-    SELECT i.hub, min(a.opened), i.title, count(*), min(a.priority), true
+    INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority, exercise, title_due)
+    SELECT i.hub, min(a.opened), i.title, count(*), min(a.priority), i.exercise, true
     FROM hubwatch.incidents i JOIN hubwatch.alarms a ON a.incident = i.id
     WHERE i.id = %(id)s AND a.id = ANY (%(alarms)s::bigint[]) GROUP BY i.id
     RETURNING id, alarms

@@ -16,9 +16,10 @@ FROM taken JOIN hubwatch.alarm_journal j ON j.id = taken.journal JOIN hubwatch.a
 LEFT JOIN hubwatch.hubs h ON h.hub = a.hub
 ORDER BY j.id;
 
--- queue: put a message into the outbox, unless the step of an escalation has put it there
+-- queue: put messages into the outbox, unless the step of an escalation has put them there
 INSERT INTO hubwatch.notification_outbox (id, journal, alarm, route)
-VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s) ON CONFLICT (journal, route) DO NOTHING;
+SELECT * FROM unnest(%(ids)s::text[], %(journals)s::bigint[], %(alarms)s::bigint[], %(routes)s::text[])
+ON CONFLICT (journal, route) DO NOTHING;
 
 -- claim: take the most urgent due message of a route for one attempt, so that nobody else sends it meanwhile
 UPDATE hubwatch.notification_outbox SET attempts = attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s'
@@ -39,7 +40,8 @@ WHERE id = (
                 AND NOT EXISTS (SELECT FROM hubwatch.alarm_journal j
                     WHERE j.alarm = b.id AND j.action = 'raised' AND j.id > d.journal)
                 AND d.finished BETWEEN clock_timestamp() - %(group_s)s * interval '1 s' AND clock_timestamp()))
-    ORDER BY a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+    -- What is real goes before every exercise.
+    ORDER BY a.exercise IS NOT NULL, a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 )
 RETURNING id, route, journal, alarm, attempts,
     greatest(extract(epoch FROM clock_timestamp() - coalesce(revived, queued)), 0)::float8 AS age_s;
@@ -105,7 +107,7 @@ SELECT id, alarm, route, attempts FROM stopped ORDER BY id;
 
 -- other_routes: which messages of open alarms that nobody has taken could not be delivered, and on which routes to try
 -- A route that is being tried, or asked us to wait, has had its time; one that is only slow has not failed.
-SELECT DISTINCT o.journal, o.alarm, other.route, j.action, a.type, a.priority
+SELECT DISTINCT o.journal, o.alarm, other.route, j.action, a.type, a.priority, a.exercise IS NOT NULL AS made_up
 FROM hubwatch.alarms a
 JOIN hubwatch.alarm_telling t ON t.alarm = a.id
 JOIN hubwatch.notification_outbox o ON o.alarm = a.id
@@ -120,7 +122,7 @@ WHERE a.closed IS NULL AND a.state IN ('unacknowledged', 'returned')
     AND (o.state <> 'waiting' OR o.attempts > 0 OR o.due > clock_timestamp() OR o.route <> ALL (%(known)s::text[]))
     AND NOT EXISTS (
         SELECT FROM hubwatch.notification_outbox n WHERE n.journal = o.journal AND n.route = other.route)
-ORDER BY a.priority, o.journal, other.route LIMIT %(most)s;
+ORDER BY made_up, a.priority, o.journal, other.route LIMIT %(most)s;
 
 -- revive: take up again what was given up of open alarms that nobody has taken and nobody was told of
 UPDATE hubwatch.notification_outbox o
@@ -143,7 +145,7 @@ VALUES (%(id)s, %(journal)s, %(alarm)s, %(route)s,
 SELECT count(*) AS alarms, min(untold_since) AS since,
     (array_agg(alarm ORDER BY priority, untold_since))[1] AS most_urgent, min(priority) AS priority
 FROM hubwatch.alarm_telling
-WHERE state IN ('unacknowledged', 'returned')
+WHERE exercise IS NULL AND state IN ('unacknowledged', 'returned')
     AND untold_since NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp();
 
 -- telling: whether people were told of some alarms

@@ -103,7 +103,7 @@ GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.
     hubwatch.rollup_state, hubwatch.hubs, hubwatch.agents, hubwatch.sensors, hubwatch.channels, hubwatch.sensor_former,
     hubwatch.detection, hubwatch.detection_ends, hubwatch.retention_evidence, hubwatch.legal_hold,
     hubwatch.legal_hold_release, hubwatch.alarms, hubwatch.alarm_journal, hubwatch.alarm_detection,
-    hubwatch.alarm_suppression, hubwatch.adjudications, hubwatch.incidents, hubwatch.incident_journal,
+    hubwatch.alarm_suppression, hubwatch.adjudications, hubwatch.drills, hubwatch.incidents, hubwatch.incident_journal,
     hubwatch.level_journal, hubwatch.notifications, hubwatch.notification_outbox, hubwatch.epoch, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
     hubwatch.ledger_grace, hubwatch.eviction, hubwatch.dead_letters, hubwatch.dead_frame
 TO @views;
@@ -133,7 +133,8 @@ GRANT SELECT ON
     hubwatch.level_journal, hubwatch.level_scales, hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days,
     hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed, hubwatch.alarm_presented, hubwatch.alarm_rate,
     hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering, hubwatch.alarm_figures, hubwatch.alarm_causes,
-    hubwatch.alarm_floods, hubwatch.incident_journal, hubwatch.incident_timeline
+    hubwatch.alarm_floods, hubwatch.incident_journal, hubwatch.incident_timeline, hubwatch.drills, hubwatch.drill_alarms,
+    hubwatch.drill_told
 TO @reader, @collector, @detectors, @alarms, @console, @operator, @maintenance;
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters TO @reader;
 
@@ -199,6 +200,16 @@ GRANT INSERT, UPDATE ON hubwatch.alarm_delayed TO @alarms;
 GRANT INSERT ON hubwatch.alarm_inbox, hubwatch.detection TO @alarms;
 GRANT INSERT ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
 GRANT UPDATE (lifted, lifted_by) ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
+-- Exercises: people begin and end them, alarms carry them out. Whoever makes a detection looks whether it is of one.
+GRANT INSERT ON hubwatch.drills, hubwatch.drill_steps TO @console, @operator;
+GRANT UPDATE (ended, ended_by) ON hubwatch.drills TO @alarms, @console, @operator;
+GRANT UPDATE (sent, over) ON hubwatch.drill_steps TO @alarms;
+GRANT SELECT ON hubwatch.drill_steps TO @collector, @detectors, @alarms, @console, @operator, @maintenance;
+GRANT INSERT ON hubwatch.detection_ends TO @alarms;
+-- Findings of which no alarm could be made are put back by operators.
+GRANT SELECT, INSERT, UPDATE ON hubwatch.alarm_refused TO @alarms;
+GRANT SELECT, DELETE ON hubwatch.alarm_refused TO @operator;
+GRANT INSERT ON hubwatch.alarm_inbox TO @operator;
 -- A row that is taken FOR UPDATE asks for that right.
 GRANT UPDATE ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms;
 GRANT DELETE ON hubwatch.alarm_inbox, hubwatch.alarm_unrouted, hubwatch.alarm_closing TO @alarms;

@@ -13,7 +13,7 @@ from hubwatch_alarms import acts
 from hubwatch_alarms.message import where
 from hubwatch_alarms.oncall.link import parse_token
 from hubwatch_console.access import Parts, Public, SharedParts
-from hubwatch_core.alarm import Alarm
+from hubwatch_core.alarm import Alarm, mark
 from hubwatch_core.clock import clock_text
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may
@@ -121,7 +121,7 @@ async def _check(connection: DatabaseConnection, linked: Linked) -> None:
 def _facts(alarm: Alarm) -> list[str]:
     holder = "nobody yet" if alarm.acknowledged_by is None else one_line(alarm.acknowledged_by)
     return [
-        f"{Priority(alarm.priority).name}: {one_line(alarm.why)}",
+        f"{mark(alarm)}{Priority(alarm.priority).name}: {one_line(alarm.why)}",
         f"Where: {one_line(where(alarm))}",
         f"Since: {clock_text(alarm.opened)}",
         f"Who has it: {holder}",

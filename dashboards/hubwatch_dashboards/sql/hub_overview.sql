@@ -7,7 +7,7 @@ WITH calm AS (
         THEN 'No open alarm' || to_char(now() AT TIME ZONE 'UTC', '", as of "HH24:MI:SS" UTC"')
         ELSE 'no hub yet' END AS sentence
 )
-SELECT a.priority AS "Priority", coalesce(a.type, c.sentence) AS "What",
+SELECT a.priority AS "Priority", coalesce(CASE WHEN a.exercise IS NOT NULL THEN 'EXERCISE: ' ELSE '' END || a.type, c.sentence) AS "What",
     concat_ws(' / ', a.hub, a.zone, a.sensor) AS "Where", a.subject AS "Subject", a.opened AS "Since", a.state AS "State",
     a.acknowledged_by AS "Taken by", CASE
         WHEN a.id IS NULL OR a.state NOT IN ('unacknowledged', 'returned') THEN NULL
@@ -18,7 +18,7 @@ SELECT a.priority AS "Priority", coalesce(a.type, c.sentence) AS "What",
 FROM calm c
 LEFT JOIN hubwatch.alarms a ON a.closed IS NULL AND a.hub = ANY(ARRAY[${hub:sqlstring}]::text[])
 LEFT JOIN hubwatch.alarm_telling t ON t.alarm = a.id
-ORDER BY a.priority, a.state NOT IN ('unacknowledged', 'returned'), a.opened
+ORDER BY a.exercise IS NOT NULL, a.priority, a.state NOT IN ('unacknowledged', 'returned'), a.opened
 
 -- blind: What cannot be seen right now. Sensors that an agent lists whose newest reading is too old or bad, and agents that are offline.
 WITH chosen AS (
@@ -62,7 +62,7 @@ SELECT CASE
     END AS "Alarms waiting",
     to_char(now() AT TIME ZONE 'UTC', '"as of "HH24:MI:SS" UTC"') AS "As of"
 FROM hubwatch.alarms
-WHERE state IN ('unacknowledged', 'returned') AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
+WHERE exercise IS NULL AND state IN ('unacknowledged', 'returned') AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
 
 -- sensors_blind: Sensors of which at least one channel is too old or bad.
 SELECT CASE
@@ -108,7 +108,8 @@ WHERE committed BETWEEN now() - INTERVAL '60 seconds' AND now() AND hub = ANY(AR
 
 -- detections: What the detectors found, by kind.
 WITH found AS (
-    SELECT $__timeGroup(start, $__interval, 0) AS "time", type AS metric, count(*) AS value
+    SELECT $__timeGroup(start, $__interval, 0) AS "time",
+        CASE WHEN exercise IS NOT NULL THEN 'EXERCISE: ' ELSE '' END || type AS metric, count(*) AS value
     FROM hubwatch.detections
     WHERE $__timeFilter(start) AND hub = ANY(ARRAY[${hub:sqlstring}]::text[])
     GROUP BY 1, 2
