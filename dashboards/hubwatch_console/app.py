@@ -14,11 +14,16 @@ from hubwatch_console.routes import (
     agents,
     alarms,
     approvals,
+    cardholders,
+    dead_letters,
     directory,
     incidents,
+    notice,
     oidc,
     orders,
     people,
+    persons,
+    retention,
     sensors,
     suppressions,
 )
@@ -36,8 +41,9 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
-    accounts, handling = (people, oidc, directory), (alarms, incidents, approvals, suppressions, acknowledge)
-    for routes in (*accounts, *handling, agents, sensors, orders):
+    accounts, handling = (notice, people, oidc, directory), (alarms, incidents, approvals, suppressions, acknowledge)
+    keeping = (cardholders, retention, persons, dead_letters)
+    for routes in (*accounts, *handling, agents, sensors, orders, *keeping):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_about(), prefix=PREFIX)
     problems.install(app)
