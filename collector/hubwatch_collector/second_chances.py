@@ -22,7 +22,9 @@ from hubwatch_store.database import connect_sync, limit_answers
 from hubwatch_store.devices import AgentKeys, SayingRules
 from hubwatch_store.ingest import DeadLetter, Letter, Mistrust, Writer, asked, mark_replayed, mark_still_dead, shown
 
+CHECK = "dead-letters"
 LOOK_EVERY_S = 2.0
+LOOKED_WITHIN_S = 180.0
 ANSWER_WITHIN_S = 5.0
 """Of the database: a process that is to end waits for no longer."""
 AT_A_TIME = 100
@@ -53,17 +55,20 @@ class SecondChances:
     async def run(self, stop: asyncio.Event, health: Health) -> None:
         """Try what people ask for until `stop` is set."""
         database = Condition(
-            "dead letters", health, _log, lost="dead letters cannot be tried again", back="dead letters are looked at"
+            CHECK, health, _log, lost="dead letters cannot be tried again", back="dead letters are looked at"
         )
+        health.expect(CHECK, LOOKED_WITHIN_S)
         try:
             while not await wait_for_event(stop, LOOK_EVERY_S):
                 try:
                     await self.round()
                     database.back()
+                    health.did(CHECK)
                 except (Transient, Permanent) as error:
                     self._hang_up()
                     database.lost(str(error))
         finally:
+            health.expect_no_more(CHECK)
             await self.close()
 
     async def round(self) -> int:
