@@ -97,12 +97,16 @@ class Guard:
 
     async def _trusted(self, offers: Sequence[Offer]) -> list[Offer]:
         signed = [(each.message, each.content) for each in offers if isinstance(each.content, AnyFrame | Birth)]
-        faults = await self._faults(signed)
-        found = iter(faults)
+        found = iter(await self._faults(signed))
         trusted: list[Offer] = []
         for offer in offers:
-            fault = next(found) if isinstance(offer.content, AnyFrame | Birth) else None
-            trusted += self._after_check(offer, fault)
+            content = offer.content
+            fault = next(found) if isinstance(content, AnyFrame | Birth) else None
+            if fault is None and isinstance(content, AnyFrame):
+                self._note(content)
+                trusted.append(offer)
+            else:
+                trusted += self._after_check(offer, fault)
         return trusted
 
     def _after_check(self, offer: Offer, fault: Unproven | None) -> list[Offer]:
@@ -112,11 +116,13 @@ class Guard:
             return [refused] if self._mode == "require" else [refused, offer]
         if isinstance(content, Birth) and self._came_before(offer.message, content):
             return [_refused(offer, Mistrust.REPLAYED, "this birth came before, and a later one has come since")]
-        if isinstance(content, AnyFrame):
-            name = (content.hub, content.agent)
-            if content.sent > self._newest.get(name, 0):
-                self._newest[name] = content.sent
         return [offer]
+
+    def _note(self, frame: AnyFrame) -> None:
+        """Remember when the newest frame of an agent was sent that is its own."""
+        name = (frame.hub, frame.agent)
+        if frame.sent > self._newest.get(name, 0):
+            self._newest[name] = frame.sent
 
     def _came_before(self, message: Message, birth: Birth) -> bool:
         """Return whether a birth has come and was followed by another: only then it says what is not so any more."""

@@ -9,6 +9,7 @@ from hubwatch_collector.intake import Intake, receive
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
 from hubwatch_collector.refusals import Refusals
+from hubwatch_collector.second_chances import SecondChances
 from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.errors import Permanent
 from hubwatch_core.logs import get_logger
@@ -29,7 +30,7 @@ _log = get_logger("collector")
 
 def parts(settings: CollectorSettings, context: Context) -> list[Part]:
     """Return the parts of a collector: one receives, stores and acknowledges; one keeps the database tidy; one ends
-    sessions there that go on for too long.
+    sessions there that go on for too long; one tries dead letters again for which somebody asks.
     """
     context.health.set("database", False, "not connected yet")
     context.health.set("intake", False, "not subscribed yet")
@@ -49,6 +50,7 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
         Part("collector", run),
         upkeep.part(settings.database, context, settings.audit),
         upkeep.sessions_part(settings.database, context),
+        Part("dead letters", lambda stop: SecondChances(settings).run(stop, context.health)),
     ]
     if settings.broker_log is not None:
         refusals = Refusals(settings.broker_log, settings.database, context)

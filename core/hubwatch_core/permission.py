@@ -71,10 +71,17 @@ class UserAct(StrEnum):
     CERTIFICATE_REVOKE = "certificate.revoke"
     SITE_APPLY = "site.apply"
     CARDHOLDER_NAMES_SEE = "cardholder.names_see"
+    CARDHOLDER_IMPORT = "cardholder.import"
+    DEAD_LETTER_SEE = "dead_letter.see"
+    DEAD_LETTER_REPLAY = "dead_letter.replay"
     LEVEL_RAISE = "level.raise"
     LEVEL_LOWER = "level.lower"
     HOLD_MAKE = "hold.make"
     HOLD_RELEASE = "hold.release"
+    RETENTION_SEE = "retention.see"
+    RETENTION_CHANGE = "retention.change"
+    PERSON_EXPORT = "person.export"
+    PERSON_ERASE = "person.erase"
     JOURNAL_SEE = "journal.see"
     USER_SEE = "user.see"
     USER_CHANGE = "user.change"
@@ -109,10 +116,17 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
         UserAct.CERTIFICATE_REVOKE: Role.TECHNICIAN,
         UserAct.SITE_APPLY: Role.SUPERVISOR,
         UserAct.CARDHOLDER_NAMES_SEE: Role.SUPERVISOR,
+        UserAct.CARDHOLDER_IMPORT: Role.SUPERVISOR,
+        UserAct.DEAD_LETTER_SEE: Role.TECHNICIAN,
+        UserAct.DEAD_LETTER_REPLAY: Role.TECHNICIAN,
         UserAct.LEVEL_RAISE: Role.SUPERVISOR,
         UserAct.LEVEL_LOWER: Role.SUPERVISOR,
         UserAct.HOLD_MAKE: Role.SUPERVISOR,
         UserAct.HOLD_RELEASE: Role.SUPERVISOR,
+        UserAct.RETENTION_SEE: Role.SUPERVISOR,
+        UserAct.RETENTION_CHANGE: Role.ADMINISTRATOR,
+        UserAct.PERSON_EXPORT: Role.ADMINISTRATOR,
+        UserAct.PERSON_ERASE: Role.ADMINISTRATOR,
         UserAct.JOURNAL_SEE: Role.SUPERVISOR,
         UserAct.USER_SEE: Role.ADMINISTRATOR,
         UserAct.USER_CHANGE: Role.ADMINISTRATOR,

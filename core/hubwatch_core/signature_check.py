@@ -15,7 +15,7 @@ from typing import NamedTuple
 from hubwatch_core.errors import Poison
 from hubwatch_core.message import Message
 from hubwatch_core.packed_frame import AnyFrame
-from hubwatch_core.signing import NOT_SIGNED, Proof, Signed, is_signed_by, key_name, way_of
+from hubwatch_core.signing import NOT_SIGNED, Proof, Signed, is_signed_by, key_name, node_number, way_of
 from hubwatch_core.wire import Birth
 
 REMEMBERED = 1000
@@ -57,7 +57,7 @@ class SignatureCheck:
 
     def __init__(self) -> None:
         self.ring: KeyRing = {}
-        self._trees: OrderedDict[tuple[bytes, bytes], dict[int, bytes]] = OrderedDict()
+        self._trees: OrderedDict[tuple[bytes, bytes, int], dict[int, bytes]] = OrderedDict()
         """The nodes that hold of each tree, by key and signature."""
 
     def fault(self, message: Message, content: AnyFrame | Birth) -> Unproven | None:
@@ -67,22 +67,27 @@ class SignatureCheck:
         try:
             proof = Proof.parsed(message.proof)
             leaf = leaf_of(message, content)
-            keys = [key for key in self.ring.get((content.hub, content.agent), ()) if _name(key.public) == proof.key]
-            for key in keys:
+            known = False
+            for key in self.ring.get((content.hub, content.agent), ()):
+                if _name(key.public) != proof.key:
+                    continue
+                known = True
                 if (unusable := _unusable(key, content.sent, message)) is not None:
                     return Unproven(unusable)
                 self._prove(key.public, proof, leaf)
         except Poison as poison:
             return Unproven(poison.reason)
-        if not keys:
+        if not known:
             return Unproven("it is signed with a key that is none of this agent's", unknown_key=True)
         return None
 
     def _prove(self, public: bytes, proof: Proof, leaf: bytes) -> None:
         """Raise Poison unless the owner of a key has signed what has this digest."""
         # How many were signed together is part of what is signed: the tree of another number is another tree.
-        name = (public, proof.signature + bytes([proof.together]))
+        name = (public, proof.signature, proof.together)
         tree = self._trees.get(name, {})
+        if tree.get(node_number(0, proof.place)) == leaf:
+            return
         way = way_of(proof, leaf, tree)
         if way.statement is not None and not is_signed_by(public, proof.signature, way.statement):
             raise Poison(NOT_SIGNED)

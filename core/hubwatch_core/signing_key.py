@@ -1,4 +1,4 @@
-"""The private keys that we sign with: Ed25519, in files that nobody else may read.
+"""The private keys that we sign with: Ed25519, in files that nobody else may read; and their public halves.
 
 cryptography is imported when a key is read or made, and not before: most commands need none.
 """
@@ -13,7 +13,7 @@ from hubwatch_core.config.secret_file import secret_in
 from hubwatch_core.errors import Permanent
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
 def make_key(file: Path) -> Ed25519PrivateKey:
@@ -43,4 +43,20 @@ def key_in(file: Path) -> Ed25519PrivateKey:
         raise Permanent(f"key file {file} holds no Ed25519 key (PEM without a passphrase)") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise Permanent(f"key file {file} holds another kind of key than Ed25519")
+    return key
+
+
+def public_key_in(file: Path) -> Ed25519PublicKey:
+    """Return the Ed25519 key in a public key's file (PEM); raises Permanent when there is none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(file.read_bytes())
+    except OSError as error:
+        raise Permanent(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise Permanent(f"{file} holds no public key (PEM)") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise Permanent(f"{file} holds another kind of key than Ed25519")
     return key

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, HTTPException, Request
 
@@ -13,8 +14,10 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.permission import LEAST_ROLE, UserAct, hubs_where
-from hubwatch_store.database import DatabaseConnection, Pool, translated
+from hubwatch_store.database import DatabaseConnection, Pool, connect_sync, translated
 from hubwatch_store.users import KnownCaller, NotAllowed, who
+
+Result = TypeVar("Result")
 
 SCHEME = "bearer "
 MOST_TOKEN = 200
@@ -92,6 +95,16 @@ async def acting(parts: Parts) -> AsyncIterator[DatabaseConnection]:
     with translated():
         async with parts.pool.connection() as connection, connection.transaction():
             yield connection
+
+
+async def in_thread(parts: Parts, work: Callable[[Any], Result]) -> Result:
+    """Do what takes a while, over a connection of its own. Raises Transient or Permanent."""
+
+    def run() -> Result:
+        with connect_sync(parts.settings.database, "hubwatch console") as connection:
+            return work(connection)
+
+    return await asyncio.to_thread(run)
 
 
 def _unknown(detail: str) -> HTTPException:

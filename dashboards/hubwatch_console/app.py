@@ -14,13 +14,18 @@ from hubwatch_console.routes import (
     agents,
     alarms,
     approvals,
+    cardholders,
+    dead_letters,
     directory,
     drills,
     handovers,
     incidents,
+    notice,
     oidc,
     orders,
     people,
+    persons,
+    retention,
     sensors,
     suppressions,
 )
@@ -38,9 +43,10 @@ def application(settings: ConsoleSettings, pool: Pool, instructions: Instruction
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
-    accounts = (people, oidc, directory)
+    accounts = (notice, people, oidc, directory)
     handling = (alarms, incidents, handovers, approvals, suppressions, acknowledge, drills)
-    for routes in (*accounts, *handling, agents, sensors, orders):
+    keeping = (cardholders, retention, persons, dead_letters)
+    for routes in (*accounts, *handling, agents, sensors, orders, *keeping):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_about(), prefix=PREFIX)
     problems.install(app)

@@ -15,6 +15,8 @@ from hubwatch_core.http import RateLimit
 
 SITE_PATH = "/site"
 """Below it a request may be as large as the file of a site."""
+CARDHOLDERS_PATH = "/cardholders"
+"""And below this one as a list of everybody with a badge."""
 
 _HEADERS = (
     (b"cache-control", b"no-store"),
@@ -68,7 +70,11 @@ class RequestBounds:
         return None
 
     def _most(self, scope: Scope) -> int:
-        return self._settings.max_site_bytes if scope["path"].endswith(SITE_PATH) else self._settings.max_body_bytes
+        if scope["path"].endswith(SITE_PATH):
+            return self._settings.max_site_bytes
+        if scope["path"].endswith(CARDHOLDERS_PATH):
+            return self._settings.max_cardholders_bytes
+        return self._settings.max_body_bytes
 
 
 def address_of(scope: MutableMapping[str, Any]) -> str:

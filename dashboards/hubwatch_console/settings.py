@@ -43,6 +43,11 @@ class ApiSection(Section):
     max_site_bytes: Annotated[int, Field(ge=1024, le=1 << 24)] = Field(
         1 << 20, description="The same for the file of a site, which is read only of somebody who is logged in."
     )
+    max_cardholders_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = Field(
+        8 << 20,
+        description="The same for a list of cardholders: some 150 bytes for each, and some ten times that in memory "
+        "while it is put in force.",
+    )
     requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = Field(
         20.0, description="Requests a second that one address may make on average."
     )
@@ -158,6 +163,24 @@ class AuthoritySection(Section):
             raise Permanent(f"{self.ca_file} holds no certificate (PEM)") from None
 
 
+class NoticeSection(Section):
+    """What everybody is shown before they log in."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4000)] | None = Field(
+        None,
+        examples=["Property of the port of Rotterdam. For authorised users only; what is done here is recorded."],
+        description="Notice of this hub to whoever is about to log in, as the law or the site asks for it; shown by "
+        "`hubwatch login`, and to anybody at /api/v1/notice. Unset: none.",
+    )
+
+    @field_validator("text")
+    @classmethod
+    def _is_plain(cls, text: str | None) -> str | None:
+        if text is not None and not all(line.isprintable() for line in text.split("\n")):
+            raise ValueError("must be printable lines")
+        return text
+
+
 class ConsoleSettings(Section):
     """Everything `hubwatch console` needs to know."""
 
@@ -166,6 +189,7 @@ class ConsoleSettings(Section):
     log: LogSection = Field(default_factory=LogSection)
     api: ApiSection = Field(default_factory=ApiSection)
     login: LoginSection = Field(default_factory=LoginSection)
+    notice: NoticeSection = Field(default_factory=NoticeSection)
     shelving: ShelvingSection = Field(default_factory=ShelvingSection)
     authority: AuthoritySection = Field(default_factory=AuthoritySection)
     expecting: ExpectingSection = Field(default_factory=ExpectingSection)

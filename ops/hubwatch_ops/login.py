@@ -47,6 +47,7 @@ def login(
     # It is used again from wherever the next command is given.
     ca_file = None if ca_file is None else str(Path(ca_file).absolute())
     client = ApiClient(checked_address(address, allow_plain=allow_plain), ca_file=ca_file)
+    _show_notice(client)
     if oidc:
         from hubwatch_ops.oidc_login import log_in_by_browser
 
@@ -92,6 +93,20 @@ def whoami() -> None:
     say(one_line(f"{me['name']} at {known.address}: {grants}").replace("at *", "at every hub"))
     for need in me["needs"]:
         say(f"to be set up first: {one_line(need).replace('_', ' ')}; `hubwatch login` does it")
+
+
+def _show_notice(client: ApiClient) -> None:
+    """Show what the hub says to everybody before they log in; a hub of an older version has nothing to say."""
+    from hubwatch_core.http.api_client import ApiRefused
+
+    try:
+        notice = asyncio.run(client.ask("GET", "/notice"))["notice"]
+    except ApiRefused as refused:
+        if refused.status != 404:
+            raise
+        return
+    for line in str(notice or "").splitlines():
+        say(one_line(line), err=True)
 
 
 def _by_password(client: ApiClient, user: str) -> dict[str, Any]:

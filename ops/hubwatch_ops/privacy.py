@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.plain_text import one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say, say_json
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.options import By, ConfigFile, Dsn, SignKey
 from hubwatch_ops.site_database import connection_to
+
+if TYPE_CHECKING:
+    from hubwatch_store.keeping import Erasure
 
 app = typer.Typer(name="privacy", help="What is stored about a person.", no_args_is_help=True)
 
@@ -44,14 +49,29 @@ def export(
     to: Annotated[
         Path | None, typer.Option("--to", help="File to write, for its owner only; else it is printed.")
     ] = None,
+    sign_key: SignKey = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
-    """Give out all that is stored about a person, as JSON."""
+    """Give out all that is stored about a person, as JSON; with --to it is signed where there is a key.
+
+    That is the key that is given, or else that the hub's file names for backups; `hubwatch verify FILE` checks it.
+    Without -c or --dsn whoever is logged in gets it, but for names.
+    """
+    from hubwatch_core.http.logged_in import reader
+    from hubwatch_core.signed_files import sign
+    from hubwatch_ops.database.settings import load_backup
     from hubwatch_store.keeping import privacy
 
-    with connection_to(config, dsn, NAME) as connection:
-        found = privacy.about(connection, subject)
+    key = sign_key or load_backup(config, dsn)[1].sign_key_file
+    if sign_key is not None and to is None:
+        raise BadCall("--sign-key needs --to: what is printed has no place for a signature")
+    person = reader(config, dsn)
+    if person is not None:
+        found = dict(person.ask("POST", "/persons/export", {"subject": subject}))
+    else:
+        with connection_to(config, dsn, NAME) as connection:
+            found = privacy.about(connection, subject)
     text = json.dumps(
         {"subject": subject, "made": datetime.now(UTC).isoformat(timespec="seconds"), **found},
         ensure_ascii=False,
@@ -62,14 +82,16 @@ def export(
         return
     _write_for_owner(to, text + "\n")
     say(f"{to}: " + ", ".join(f"{len(rows)} {kind}" for kind, rows in found.items()))
+    if key is not None:
+        say(f"signed: {sign(to, 'what is stored about a person', key)}")
 
 
 @app.command()
 @border
 def erase(
     subject: Subject,
-    by: Annotated[str, typer.Option("--by", help="Who orders it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the record.")],
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
@@ -77,12 +99,15 @@ def erase(
 
     Backups made before still name them: after a restore, erase again; `hubwatch privacy records` helps.
     """
-    from hubwatch_store.keeping import privacy
+    from hubwatch_core.http.logged_in import somebody
 
-    with connection_to(config, dsn, NAME) as connection:
-        done = privacy.erase(connection, subject, by=by, reason=reason)
-    counts = ", ".join(f"{many} {table}" for table, many in (done.counts or {}).items())
-    say(f"erasure {done.id}: {counts}")
+    counts: Mapping[str, int]
+    if by is None:
+        done = somebody().ask("POST", "/persons/erase", {"subject": subject, "reason": reason})
+        number, counts = int(done["id"]), dict(done["counts"])
+    else:
+        number, counts = _erased_at_their_word(subject, by, reason, config, dsn)
+    say(f"erasure {number}: {_counted(counts)}")
     say("not changed: notes in journals, dead letters, backups, and what detectors have learned until they forget it")
 
 
@@ -94,13 +119,18 @@ def records(
     dsn: Dsn = None,
 ) -> None:
     """List who had somebody forgotten, when and why. Whom is not kept; whether it was a given subject can be told."""
+    from hubwatch_core.http.logged_in import reader
     from hubwatch_store.keeping import privacy
 
-    with connection_to(config, dsn, NAME) as connection:
-        found = privacy.erasures(connection, subject)
+    person = reader(config, dsn)
+    if person is not None:
+        found = [_record(each) for each in person.ask("POST", "/persons/erasures", {"subject": subject})]
+    else:
+        with connection_to(config, dsn, NAME) as connection:
+            found = privacy.erasures(connection, subject)
     for each in found:
-        counts = ", ".join(f"{many} {table}" for table, many in (each.counts or {}).items())
-        say(f"{each.id:>6}  {each.at:%F %T}Z  {each.by}: {each.reason} ({counts})")
+        what = f"{one_line(each.by)}: {one_line(each.reason)} ({_counted(each.counts or {})})"
+        say(f"{each.id:>6}  {each.at:%F %T}Z  {what}")
     if not found:
         say("nobody was forgotten" if subject is None else "no record is about this subject")
 
@@ -109,17 +139,61 @@ def records(
 @border
 def keep(
     days: Annotated[str, typer.Argument(help="Days for which detections and alarms name persons, or forever.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; stands in the journal.")],
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
     """Change for how long detections and alarms say whom they are about; maintenance takes out what is older."""
-    from hubwatch_store.keeping import privacy
+    from hubwatch_core.http.logged_in import somebody
 
     if days != "forever" and not (days.isascii() and days.isdigit() and len(days) <= 6):
         raise BadCall("say a number of days, or forever")
-    with connection_to(config, dsn, NAME) as connection:
-        privacy.set_person_days(connection, None if days == "forever" else int(days))
+    number = None if days == "forever" else int(days)
+    if by is None:
+        somebody().ask("PUT", "/retention/persons", {"days": number, "reason": reason})
+    else:
+        _keep_at_their_word(number, by, reason, config, dsn)
     say(f"detections and alarms name persons {'for ever' if days == 'forever' else f'for {days} days'}")
+
+
+def _erased_at_their_word(
+    subject: str, by: str, reason: str, config: Path | None, dsn: str | None
+) -> tuple[int, Mapping[str, int]]:
+    from hubwatch_store.audit import journal_now
+    from hubwatch_store.keeping import privacy
+    from hubwatch_store.users import check_no_directory
+
+    with connection_to(config, dsn, NAME) as connection:
+        check_no_directory(connection)
+        with connection.transaction():
+            done = privacy.erase(connection, subject, by=by, reason=reason)
+            details: dict[str, object] = {"reason": reason, **(done.counts or {})}
+            journal_now(connection, "person.erase", who=by, subject=f"erasure {done.id}", details=details)
+    return done.id, done.counts or {}
+
+
+def _keep_at_their_word(days: int | None, by: str, reason: str, config: Path | None, dsn: str | None) -> None:
+    from hubwatch_store.audit import journal_now
+    from hubwatch_store.keeping import privacy
+    from hubwatch_store.users import check_no_directory
+
+    with connection_to(config, dsn, NAME) as connection:
+        check_no_directory(connection)
+        with connection.transaction():
+            details: dict[str, object] = {"former": privacy.person_days(connection), "days": days, "reason": reason}
+            privacy.set_person_days(connection, days)
+            journal_now(connection, "retention.change", who=by, subject="persons", details=details)
+
+
+def _record(each: Mapping[str, Any]) -> Erasure:
+    from hubwatch_store.keeping import Erasure
+
+    return Erasure(each["id"], datetime.fromisoformat(each["at"]), each["by"], each["reason"], None, each["counts"])
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{int(many)} {one_line(table)}" for table, many in counts.items())
 
 
 def _write_for_owner(file: Path, text: str) -> None:

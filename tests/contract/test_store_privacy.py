@@ -189,5 +189,5 @@ def test_commands_give_out_forget_and_list(migrated_plain_dsn: str, tmp_path: Pa
     said = run("erase", WHO, "--by", "counsel", "--reason", "asked for")
     assert all(part in said for part in ("erasure 1: ", "1 events", "1 detections", "0 alarms", "1 names"))
     assert "counsel: asked for" in run("records", "--subject", WHO)
-    assert "for 30 days" in run("keep", "30")
+    assert "for 30 days" in run("keep", "30", "--by", "counsel", "--reason", "policy of the port")
     assert run("subject", "--key-file", str(key), given="17\n").strip().startswith("badge:p1-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -45,6 +46,7 @@ from hubwatch_store.detections import (
     to_judge,
 )
 from hubwatch_store.devices import move, rename
+from hubwatch_store.enrolment import NewCertificate, is_due, make_token, redeem, renew, revoke, revoked_serials
 from hubwatch_store.ingest import Departure, Letter, State, Writer
 from hubwatch_store.keeping import legal_hold
 from hubwatch_store.ownership import WorkClaim, still_ours
@@ -59,7 +61,7 @@ from support.kept_database import HUB, kept_in
 from support.role_logins import RoleLogins, roles_in
 from support.store_examples import birth, event, frame, offer, one
 
-PROGRAMS = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "up")
+PROGRAMS = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "enrol", "up")
 JOURNALS = ("audit", "alarm_journal", "adjudications", "level_journal", "device_journal", "site_versions", "detection",
             "detection_ends", "audit_signatures", "cardholder_imports", "legal_hold", "legal_hold_release",
             "privacy_erasures", "signed_frame_bounds", "incident_journal")  # fmt: skip
@@ -172,6 +174,67 @@ async def test_operator_changes_site_people_devices_level_and_holds(logins: Role
         await move(link, "harbour", "rpm-2", "gate-1", "kim", "moved")
         await rename(link, "harbour", "rpm-2", "rpm-3", "kim", "renamed")
     assert one(logins.dsn, "SELECT count(*) FROM device_journal WHERE by = 'kim'") == 2
+
+
+async def test_enrolment_gives_certificates_to_who_has_leave_and_can_do_nothing_else(logins: RoleLogins) -> None:
+    def issued(number: int) -> NewCertificate:
+        now = datetime.now(UTC)
+        return NewCertificate(f"A{number}", now, now + timedelta(days=90), bytes([number]) * 32, b"c")
+
+    async with await connect(logins.settings("console")) as console:
+        leave, _ = await make_token(console, "harbour", "gate-7", by="kim", valid_s=60, verified=True)
+    check_schema(logins.settings("enrol"))
+    async with await connect(logins.settings("enrol")) as link:
+        made = await redeem(link, leave, "harbour", "gate-7", bytes([1]) * 32, source="::1", issue=lambda *_: issued(1))
+        await renew(link, made.serial, bytes([2]) * 32, lambda _: True, lambda *_: issued(2))
+        assert not await is_due(link, "A2")
+        assert await revoked_serials(link) == []
+        with pytest.raises(Permanent):
+            await make_token(link, "harbour", "gate-8", by="kim", valid_s=60)
+        with pytest.raises(Permanent):
+            await revoke(link, "harbour", "gate-7", by="kim", reason="lost")
+    told = "SELECT string_agg(act, ' ' ORDER BY id) FROM audit"
+    assert one(logins.dsn, told) == "enrolment.token_made enrolment.enrolled enrolment.renewed"
+    with psycopg.connect(logins.dsn, autocommit=True) as connection:
+        tables = connection.execute(
+            """SELECT relname FROM pg_class WHERE relnamespace = 'hubwatch'::regnamespace AND relkind IN ('r', 'p', 'v')
+                AND has_any_column_privilege(%s, oid, 'SELECT, INSERT, UPDATE') ORDER BY 1""",
+            [f"{logins.prefix}_enrol"],
+        ).fetchall()
+    assert [name for (name,) in tables] == ["agent_keys", "enrolment_tokens", "migrations"]
+
+
+WIDER = """SELECT count(*) FROM (SELECT 'hubwatch.event'::regclass AS of
+    UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = 'hubwatch.event'::regclass) p
+WHERE has_table_privilege(%s, of, 'UPDATE')"""
+PIECES = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'hubwatch.event'::regclass"
+
+
+async def test_what_an_earlier_version_granted_is_gone_also_on_partitions(logins: RoleLogins) -> None:
+    await taken(logins)
+    operator, console = (f"{logins.prefix}_{role}" for role in ("operator", "console"))
+    with psycopg.connect(logins.dsn, autocommit=True) as connection:
+        pieces = [name for (name,) in connection.execute(PIECES)]
+        assert pieces
+        for what in (
+            *(f"UPDATE ON {table} TO {operator}" for table in ("hubwatch.event", *pieces)),
+            f"DELETE ON hubwatch.alarms TO {console}",
+            f"USAGE ON SEQUENCE hubwatch.identity_generation TO {logins.prefix}_enrol",
+            f"EXECUTE ON FUNCTION hubwatch.lock_alarms() TO {logins.prefix}_enrol",
+        ):
+            connection.execute(f"GRANT {what}".encode())
+        wider = connection.execute(WIDER, [operator]).fetchone()
+        assert wider == (1 + len(pieces),)
+        apply_roles(DatabaseSection(dsn=logins.dsn), logins.prefix)
+        assert connection.execute(WIDER, [operator]).fetchone() == (0,)
+        left = connection.execute(
+            """SELECT has_column_privilege(%s, 'hubwatch.event', 'sensor_id', 'UPDATE'),
+                has_table_privilege(%s, 'hubwatch.alarms', 'DELETE'),
+                has_sequence_privilege(%s, 'hubwatch.identity_generation', 'USAGE'),
+                has_function_privilege(%s, 'hubwatch.lock_alarms()', 'EXECUTE')""",
+            [operator, console, *[f"{logins.prefix}_enrol"] * 2],
+        ).fetchone()
+    assert left == (True, False, False, False)
 
 
 async def test_maintenance_and_backup_do_their_work(logins: RoleLogins, tmp_path: Path) -> None:
@@ -333,4 +396,4 @@ def test_a_backup_is_restored_where_roles_are_in_force(
         restore_backup(DatabaseSection(dsn=migrated_plain_dsn), file, lambda *_: None)
         apply_roles(DatabaseSection(dsn=migrated_plain_dsn), logins.prefix)
         assert counts(logins.of("backup"), ["audit", "role_hubs"])["audit"] > 0
-        assert one(migrated_plain_dsn, "SELECT count(*) FROM role_hubs WHERE hub = '*'") == 9
+        assert one(migrated_plain_dsn, "SELECT count(*) FROM role_hubs WHERE hub = '*'") == 10

@@ -13,6 +13,8 @@ from hubwatch_ops.database.app import app
 from support.databases import fresh_database
 from support.kept_database import DAY, NOW, Kept, kept_in
 
+BY = ("--by", "kim")
+
 
 @pytest.fixture
 def kept(migrated_plain_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
@@ -34,16 +36,18 @@ def said(*arguments: str) -> str:
 
 def test_rules_are_shown_with_their_reasons_and_changed_one_by_one(kept: Kept) -> None:
     assert "environment              60      400  forever      400  weather explains" in said("retention", "show")
-    assert said("retention", "set", "environment", "--raw", "30d", "--why", "disk") == (
+    assert said("retention", "set", "environment", "--raw", "30d", "--why", "disk", *BY) == (
         "environment: raw 30, 1m 400, 1h forever, events 400 (days)\n"
     )
     assert "environment              30      400  forever      400  disk" in said("retention", "show")
-    said("retention", "set", "access", "--minutes", "forever", "--hours", "forever")
+    said("retention", "set", "access", "--minutes", "forever", "--hours", "forever", *BY)
     assert "access                   90  forever  forever      365" in said("retention", "show")
+    journal = "SELECT who, verified, subject FROM hubwatch.audit WHERE act = 'retention.change' ORDER BY id"
+    assert kept.rows(journal) == [("kim", False, "rule environment"), ("kim", False, "rule access")]
 
 
 def test_evidence_is_changed(kept: Kept) -> None:
-    said("retention", "evidence", "--before", "5", "--after", "30", "--days", "forever")
+    said("retention", "evidence", "--before", "5", "--after", "30", "--days", "forever", *BY)
     assert "5 min before to 30 min after every detection of a sensor: forever" in said("retention", "show")
 
 
@@ -56,7 +60,7 @@ def test_evidence_is_changed(kept: Kept) -> None:
         (("retention", "set", "access", "--raw", "9" * 5000), 2, "neither a number of days"),
         (("retention", "evidence", "--before", "1e308"), 2, "less than or equal to 44640"),
         (("retention", "evidence", "--after", "nan"), 2, "less than or equal to 44640"),
-        (("retention", "set", "thermometer", "--raw", "5"), 1, "is no kind of sensor"),
+        (("retention", "set", "thermometer", "--raw", "5", *BY), 1, "is no kind of sensor"),
         (("hold", "add", "--hub", "h", "--from", "noon", "--reason", "r", "--by", "b"), 2, "is no moment"),
         (("hold", "add", "--hub", "h", "--from", "2026-01-01", "--reason", "r", "--by", "b"), 1, "there is no hub h"),
         (("hold", "release", "9", "--reason", "r", "--by", "b"), 1, "hold 9 does not exist"),

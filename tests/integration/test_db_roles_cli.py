@@ -98,7 +98,7 @@ COMMANDS = [
     ["audit", "verify"],
     ["enrol", "list"],
     ["privacy", "records"],
-    ["privacy", "keep", "400"],
+    ["privacy", "keep", "400", "--by", "kim", "--reason", "policy"],
 ]
 
 

@@ -18,7 +18,7 @@ from hubwatch_console.cli import app
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_store.database import Pool
 
-PUBLIC = {"/api/v1/login", "/api/v1/oidc/start", "/api/v1/oidc/finish", "/api/v1/acknowledge/{token}"}
+PUBLIC = {"/api/v1/notice", "/api/v1/login", "/api/v1/oidc/start", "/api/v1/oidc/finish", "/api/v1/acknowledge/{token}"}
 OWN = ("/logout", "/me", "/password", "/second-factor", "/tokens", "/tokens/{token}", "/openapi.json")
 """What concerns only whoever is logged in."""
 

@@ -100,6 +100,11 @@ def test_each_program_logs_in_to_the_database_as_itself() -> None:
     assert str(console.password_file) == "/run/secrets/database_console"
     assert "console=/run/secrets/database_console" in SERVICES["roles"]["command"]
     assert "database_console" not in SERVICES["hub"]["secrets"] + SERVICES["enrolment"]["secrets"]
+    enrolment = load_config(EnrolmentSettings, FOLDER / "enrol.toml").database
+    assert enrolment.dsn.startswith("postgresql://hubwatch_enrol@")
+    assert str(enrolment.password_file) == "/run/secrets/database_enrol"
+    assert "enrol=/run/secrets/database_enrol" in SERVICES["roles"]["command"]
+    assert "database_up" not in SERVICES["enrolment"]["secrets"]
 
 
 def test_only_enrolment_has_the_authority_and_only_there_something_is_written() -> None:

@@ -38,6 +38,12 @@ def somebody() -> LoggedIn:
     return LoggedIn(login)
 
 
+def reader(config: object, dsn: object) -> LoggedIn | None:
+    """Return as whom a command looks at something: who is logged in, None where it names a database or nobody is."""
+    login = kept() if config is None and dsn is None else None
+    return None if login is None else LoggedIn(login)
+
+
 def logged_in(by: str | None) -> LoggedIn | None:
     """Return who is logged in, None where somebody says with --by who they are; raises BadCall for neither."""
     return somebody() if by is None else None

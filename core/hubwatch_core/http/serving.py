@@ -18,7 +18,6 @@ from hubwatch_core.http.serving_certificate import ServingCertificate
 MAX_LINE = 2048
 MAX_HEADER = 4096
 """Bytes of a request's first line, and of one header."""
-HANDSHAKE_S = 5.0
 
 
 def bounded_runner(app: web.Application) -> web.AppRunner:
@@ -61,14 +60,12 @@ async def serve_connections(
     """Listen for connections within their limits, `where` `asyncio.loop.create_server` is told. Raises OSError."""
 
     def following() -> asyncio.Protocol:
-        if certificate is not None:
-            certificate.refresh()
-        return bounded()
+        if certificate is None:
+            return bounded()
+        certificate.refresh()
+        return bounded.over_tls(certificate.context)
 
-    tls: dict[str, Any] = {}
-    if certificate is not None:
-        tls = {"ssl": certificate.context, "ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": 1.0}
-    return await asyncio.get_running_loop().create_server(following, **where, **tls)
+    return await asyncio.get_running_loop().create_server(following, **where)
 
 
 def unheard() -> logging.Logger:

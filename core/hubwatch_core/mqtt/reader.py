@@ -266,6 +266,10 @@ def _properties(data: bytearray, at: int, end: int) -> tuple[int, tuple[int, ...
         return at, (), None
     if length > min(end - at, MAX_PROPERTIES_BYTES):
         raise UnusableMessage(f"its properties have {length} bytes")
+    if data[at] == _USER and data.startswith(_PROOF, at + 1):  # as all that is signed: nothing but its proof
+        begin = at + 1 + len(_PROOF) + 2
+        if begin + int.from_bytes(data[begin - 2 : begin], "big") == at + length:
+            return at + length, (), data[begin : at + length].decode("ascii", "replace")
     found, proof = _walked(data, at, at + length)
     return at + length, tuple(found), proof
 

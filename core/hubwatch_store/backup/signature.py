@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from hubwatch_core.errors import Permanent
-from hubwatch_core.signing_key import key_in
+from hubwatch_core.signing_key import key_in, public_key_in
 
 CONTEXT = b"hubwatch backup 1\x00"
 """Before what is signed, so that the signature is worth nothing anywhere else."""
@@ -36,17 +36,8 @@ def sign(manifest: bytes, key_file: Path) -> bytes:
 def check(manifest: bytes, signature: bytes | None, trusted: Path) -> None:
     """Raise Permanent unless a manifest was signed with the key whose public half `trusted` holds."""
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    try:
-        key = load_pem_public_key(trusted.read_bytes())
-    except OSError as error:
-        raise Permanent(f"{trusted} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise Permanent(f"{trusted} holds no public key (PEM)") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise Permanent(f"{trusted} holds another kind of key than Ed25519")
+    key = public_key_in(trusted)
     if signature is None:
         raise Permanent("the backup is not signed")
     try:

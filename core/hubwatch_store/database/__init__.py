@@ -8,7 +8,7 @@ from hubwatch_store.database.reading_clock import clock_of, database_clock
 from hubwatch_store.database.roles import EVERY_HUB, LOGINS, PREFIX, add_reader, apply_roles
 from hubwatch_store.database.rows import fetch, write
 from hubwatch_store.database.schema import Migration, Phase, Standing, check_schema, migrate, migrations, standing
-from hubwatch_store.database.session import DatabaseConnection, connect, connect_sync, hang_up, settle
+from hubwatch_store.database.session import DatabaseConnection, connect, connect_sync, hang_up, limit_answers, settle
 from hubwatch_store.database.settings import DatabaseSection
 from hubwatch_store.database.sql_files import queries
 
@@ -35,6 +35,7 @@ __all__ = [
     "detect",
     "fetch",
     "hang_up",
+    "limit_answers",
     "listen",
     "migrate",
     "migrations",

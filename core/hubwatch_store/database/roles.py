@@ -19,13 +19,13 @@ from hubwatch_store.database.settings import DatabaseSection
 from hubwatch_store.database.sql_files import queries
 
 PREFIX = "hubwatch"
-LOGINS = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "up")
+LOGINS = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "enrol", "up")
 """Roles that log in, once they have a password or another way to prove who they are."""
 EVERY_HUB = "*"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ROLE = re.compile(r"@([a-z_]+)")
-_STEPS = ("roles", "owner", "shut", "granted", "isolated", "limited")
+_STEPS = ("roles", "owner", "shut", "withdrawn", "granted", "isolated", "limited")
 
 
 def apply_roles(

@@ -1,6 +1,16 @@
 """Frames into rows, once each."""
 
-from hubwatch_store.ingest.dead_letters import DeadLetter, count_listed, listed, mark_replayed, shown, waiting
+from hubwatch_store.ingest.dead_letters import (
+    DeadLetter,
+    ask_replay,
+    asked,
+    count_listed,
+    listed,
+    mark_replayed,
+    mark_still_dead,
+    shown,
+    waiting,
+)
 from hubwatch_store.ingest.evidence import signed_lines
 from hubwatch_store.ingest.ledger import LOCK_BUCKETS
 from hubwatch_store.ingest.mistrust import tell
@@ -18,9 +28,12 @@ __all__ = [
     "State",
     "Writer",
     "Written",
+    "ask_replay",
+    "asked",
     "count_listed",
     "listed",
     "mark_replayed",
+    "mark_still_dead",
     "shown",
     "signed_lines",
     "tell",

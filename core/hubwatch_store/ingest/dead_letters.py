@@ -6,7 +6,7 @@ Collectors record them over their own connection; people list, show and replay t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,8 @@ from hubwatch_core.signing import wrapped
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.offer import Letter, Offer
+
+REASON_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class DeadLetter:
     replayed: datetime | None
     kind: str | None
     payload: bytes = b""
+    replay_asked: datetime | None = None
+    """When somebody asked that it be tried again, until a collector has."""
+    replay_failed: str | None = None
+    """Why it was still dead then."""
 
 
 async def know_epochs(connection: DatabaseConnection, letters: Iterable[Letter]) -> None:
@@ -61,20 +67,31 @@ async def record(connection: DatabaseConnection, offers: Iterable[tuple[Offer, L
 
 
 def listed(
-    connection: Connection[Any], most: int = 50, contains: str | None = None, with_replayed: bool = False
+    connection: Connection[Any],
+    most: int = 50,
+    contains: str | None = None,
+    with_replayed: bool = False,
+    hubs: Collection[str] | None = None,
 ) -> list[DeadLetter]:
-    """Return dead letters, newest first, whose reason contains a text, without their payloads."""
-    what = {"most": most, "contains": contains, "all": with_replayed}
+    """Return dead letters, newest first, whose reason contains a text, without their payloads.
+
+    Of some hubs or, without `hubs`, of all and of none.
+    """
+    what = {"most": most, "contains": contains, "all": with_replayed, "hubs": None if hubs is None else list(hubs)}
     with translated(), connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(queries("dead_letters")["list"], what).fetchall()
 
 
-def count_listed(connection: Connection[Any], contains: str | None = None, with_replayed: bool = False) -> int:
+def count_listed(
+    connection: Connection[Any],
+    contains: str | None = None,
+    with_replayed: bool = False,
+    hubs: Collection[str] | None = None,
+) -> int:
     """Count what `listed` would list without an end."""
+    what = {"contains": contains, "all": with_replayed, "hubs": None if hubs is None else list(hubs)}
     with translated():
-        row = connection.execute(
-            queries("dead_letters")["count"], {"contains": contains, "all": with_replayed}
-        ).fetchone()
+        row = connection.execute(queries("dead_letters")["count"], what).fetchone()
     return 0 if row is None else int(row[0])
 
 
@@ -99,6 +116,32 @@ def mark_replayed(connection: Connection[Any], number: int) -> None:
     """Remember that a dead letter was stored after all."""
     with translated():
         connection.execute(queries("dead_letters")["replayed"], (number,))
+
+
+def mark_still_dead(connection: Connection[Any], number: int, why: str) -> None:
+    """Remember why a dead letter was not stored when somebody asked for it."""
+    with translated():
+        connection.execute(queries("dead_letters")["still_dead"], (_text(why)[:REASON_CHARS], number))
+
+
+def ask_replay(
+    connection: Connection[Any],
+    by: str,
+    *,
+    number: int | None = None,
+    contains: str | None = None,
+    hubs: Collection[str] | None = None,
+) -> list[int]:
+    """Ask that dead letters be tried again, which a collector does; return which those are."""
+    what = {"by": by, "number": number, "contains": contains, "hubs": None if hubs is None else list(hubs)}
+    with translated():
+        return [int(row[0]) for row in connection.execute(queries("dead_letters")["ask"], what)]
+
+
+def asked(connection: Connection[Any], most: int) -> list[int]:
+    """Return the dead letters that somebody wants tried again, who has waited longest first."""
+    with translated():
+        return [int(row[0]) for row in connection.execute(queries("dead_letters")["asked"], (most,))]
 
 
 def trim(connection: Connection[Any]) -> int:

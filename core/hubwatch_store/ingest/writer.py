@@ -142,7 +142,8 @@ class Writer:
         if self._own_epochs:
             foreign = await self._foreign_epochs(frames)
             written.add(await self._by_halves(self._announce, foreign))
-            frames = [each for each in frames if all(each.message is not other.message for other in foreign)]
+            if foreign:
+                frames = [each for each in frames if all(each.message is not other.message for other in foreign)]
         frames, refused = await self._sifted(frames)
         written.add(await self._by_halves(self._announce, refused))
         written.add(await self._by_halves(self._store_frames, frames))

@@ -49,6 +49,12 @@ def about(connection: Connection[Any], subject: str) -> dict[str, list[Any]]:
     return found
 
 
+def hubs_about(connection: Connection[Any], subject: str) -> list[str]:
+    """Return the hubs where something is stored under a subject."""
+    with translated():
+        return [str(row[0]) for row in connection.execute(queries("privacy")["hubs"], {"subject": subject})]
+
+
 def erase(connection: Connection[Any], subject: str, *, by: str, reason: str) -> Erasure:
     """Forget a subject in one transaction, and record it. Raises Permanent when that must not be done now.
 
@@ -65,15 +71,7 @@ def erase(connection: Connection[Any], subject: str, *, by: str, reason: str) ->
         _refuse(connection, named)
         record = connection.execute(sql["record"], {**named, "by": by, "reason": reason}).fetchone()
         assert record is not None, "an insert of one row gives one row"
-        values = {**named, "erased": f"erased:{record[0]}"}
-        counts = {
-            "events": connection.execute(sql["erase_events"], values).rowcount,
-            "detections": connection.execute(sql["erase_detections"], values).rowcount,
-            "alarms": connection.execute(sql["erase_alarms"], values).rowcount,
-            "names": connection.execute(sql["erase_names"], values).rowcount,
-            "cardholders": connection.execute(sql["erase_cardholder"], values).rowcount,
-        }
-        connection.execute(sql["finish"], {"id": record[0], "counts": Jsonb(counts)})
+        connection.execute(sql["forget"], {**named, "id": record[0]})
     return next(each for each in erasures(connection, subject) if each.id == record[0])
 
 

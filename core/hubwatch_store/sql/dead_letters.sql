@@ -12,17 +12,21 @@ SET count = d.count + 1, reason = excluded.reason, kind = excluded.kind, replaye
 SELECT hubwatch.know_refused_epoch(%s, %s, %s);
 
 -- list: dead letters, newest first, without their payloads
-SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind
+SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind, replay_asked,
+    replay_failed
 FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
+    AND (%(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]))
 ORDER BY last_seen DESC, id DESC LIMIT %(most)s;
 
 -- count: how many there are of them
 SELECT count(*) FROM hubwatch.dead_letters
-WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0);
+WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
+    AND (%(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]));
 
 -- show: one dead letter with its payload
-SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind, payload
+SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length(payload), replayed, kind, payload, replay_asked,
+    replay_failed
 FROM hubwatch.dead_letters WHERE id = %s;
 
 -- waiting: ids of dead letters that were not replayed, oldest first
@@ -30,7 +34,20 @@ SELECT id FROM hubwatch.dead_letters
 WHERE replayed IS NULL AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0) ORDER BY id;
 
 -- replayed: remembers that a dead letter was stored after all
-UPDATE hubwatch.dead_letters SET replayed = clock_timestamp() WHERE id = %s;
+UPDATE hubwatch.dead_letters SET replayed = clock_timestamp(), replay_asked = NULL, replay_failed = NULL WHERE id = %s;
+
+-- still_dead: remembers why a dead letter was not stored when that was asked for
+UPDATE hubwatch.dead_letters SET replay_asked = NULL, replay_failed = %s WHERE id = %s;
+
+-- ask: asks that dead letters be tried again
+UPDATE hubwatch.dead_letters SET replay_asked = clock_timestamp(), replay_asked_by = %(by)s, replay_failed = NULL
+WHERE replayed IS NULL AND (%(number)s::bigint IS NULL OR id = %(number)s::bigint)
+    AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
+    AND (%(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]))
+RETURNING id;
+
+-- asked: dead letters that somebody wants tried again, who has waited longest first
+SELECT id FROM hubwatch.dead_letters WHERE replay_asked IS NOT NULL AND replayed IS NULL ORDER BY replay_asked, id LIMIT %s;
 
 -- trim: deletes dead letters beyond their bounds, remembers which frames they were; gives how many
 WITH ranked AS (

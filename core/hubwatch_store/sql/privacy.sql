@@ -36,23 +36,14 @@ VALUES (%(by)s, %(reason)s, sha256(convert_to(%(subject)s::text, 'UTF8'))) RETUR
 -- finish: ends it
 UPDATE hubwatch.privacy_erasures SET counts = %(counts)s WHERE id = %(id)s;
 
--- erase_events: takes a person out of events; what kind of event it was stays
-UPDATE hubwatch.event SET subject = %(erased)s WHERE subject = %(subject)s;
+-- forget: takes a person out of all that is stored, under the record that was begun; what happened stays
+SELECT hubwatch.forget_person(%(subject)s, %(id)s);
 
--- erase_detections: takes a person out of detections, also out of what they say
-UPDATE hubwatch.detection SET subject = %(erased)s, why = replace(why, subject, %(erased)s),
-    evidence = replace(evidence::text, trim(BOTH '"' FROM to_jsonb(subject)::text), %(erased)s)::jsonb
-WHERE subject = %(subject)s;
-
--- erase_alarms: takes a person out of alarms that are closed
-UPDATE hubwatch.alarms SET subject = %(erased)s, why = replace(why, subject, %(erased)s)
-WHERE subject = %(subject)s AND closed IS NOT NULL;
-
--- erase_names: forgets names
-DELETE FROM hubwatch.cardholder_names WHERE subject = %(subject)s;
-
--- erase_cardholder: takes a person off the list
-DELETE FROM hubwatch.cardholders WHERE subject = %(subject)s;
+-- hubs: where something is stored about a person
+SELECT hub FROM hubwatch.events WHERE subject = %(subject)s
+UNION SELECT hub FROM hubwatch.detection WHERE subject = %(subject)s
+UNION SELECT hub FROM hubwatch.alarms WHERE subject = %(subject)s
+UNION SELECT hub FROM hubwatch.cardholders WHERE subject = %(subject)s ORDER BY 1;
 
 -- erasures: every record, the newest first
 SELECT id, at, by, reason, digest = sha256(convert_to(%(subject)s::text, 'UTF8')), counts

@@ -12,7 +12,7 @@ BEGIN
         ('@limits', false, -1, NULL),
         ('@collector', true, 20, '60s'), ('@detectors', true, 20, '60s'), ('@alarms', true, 20, '60s'),
         ('@console', true, 40, '30s'), ('@operator', true, 20, '10min'), ('@maintenance', true, 5, NULL),
-        ('@backup', true, 3, NULL), ('@up', true, 40, '60s')
+        ('@backup', true, 3, NULL), ('@enrol', true, 10, '60s'), ('@up', true, 40, '60s')
     ) r (name, logs_in, connections, longest)
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = each.name) THEN
@@ -30,7 +30,7 @@ BEGIN
 END $$;
 GRANT @views, @limits TO @owner;
 -- One process for a whole hub (`hubwatch up`), and a collector, that also does the upkeep.
-GRANT @collector, @detectors, @alarms, @maintenance TO @up;
+GRANT @collector, @detectors, @alarms, @maintenance, @enrol TO @up;
 GRANT @maintenance TO @collector;
 
 -- owner: everything of ours belongs to roles that nobody logs in as: tables to one, views to one that is held to its hubs
@@ -76,7 +76,7 @@ BEGIN
         IF each.name::text ~ 'advisory' THEN
             -- Locks that programs need are functions of the owner: see `granted`.
             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM @collector, @detectors, @alarms, @console, @operator,'
-                ' @maintenance, @backup', each.name);
+                ' @maintenance, @backup, @enrol', each.name);
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO @owner', each.name);
         ELSIF each.name::text ~ 'pg_notify' THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO @owner, @collector, @detectors, @alarms, @console, @operator,'
@@ -85,9 +85,9 @@ BEGIN
     END LOOP;
     EXECUTE format('REVOKE TEMPORARY, CONNECT ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO @reader, @collector, @detectors, @alarms, @console, @operator,'
-        ' @maintenance, @backup, @up', current_database());
+        ' @maintenance, @backup, @enrol, @up', current_database());
     -- Lists of cardholders are compared with what is there in a table of the session.
-    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO @operator', current_database());
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO @operator, @console', current_database());
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA hubwatch FROM PUBLIC;
     REVOKE EXECUTE ON FUNCTION hubwatch.late_before(), hubwatch.identities_known(), hubwatch.identities_lock(),
@@ -96,9 +96,19 @@ BEGIN
     FROM PUBLIC;
 END $$;
 
+-- withdrawn: what an earlier version of this file granted is gone before it is said anew, also on partitions and chunks
+REVOKE ALL ON ALL TABLES IN SCHEMA hubwatch FROM @all, @reader, @collector, @detectors, @alarms, @console, @operator,
+    @maintenance, @backup, @enrol, @up;
+REVOKE ALL ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.reading_1h FROM @all, @reader, @collector,
+    @detectors, @alarms, @console, @operator, @maintenance, @backup, @enrol, @up;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA hubwatch FROM @all, @reader, @collector, @detectors, @alarms, @console, @operator,
+    @maintenance, @backup, @enrol, @up;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hubwatch FROM @all, @reader, @collector, @detectors, @alarms, @console, @operator,
+    @maintenance, @backup, @enrol, @up;
+
 -- granted: what each role may do, table by table; what is not said here, nobody may
 GRANT USAGE ON SCHEMA hubwatch TO @views, @reader, @collector, @detectors, @alarms, @console, @operator, @maintenance,
-    @backup;
+    @backup, @enrol;
 GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.reading_1h, hubwatch.latest_value,
     hubwatch.rollup_state, hubwatch.hubs, hubwatch.agents, hubwatch.sensors, hubwatch.channels, hubwatch.sensor_former,
     hubwatch.detection, hubwatch.detection_ends, hubwatch.retention_evidence, hubwatch.legal_hold,
@@ -119,7 +129,7 @@ GRANT EXECUTE ON FUNCTION hubwatch.lock_storing(integer[]), hubwatch.late_before
 TO @collector;
 GRANT EXECUTE ON FUNCTION hubwatch.identities_lock() TO @collector, @operator, @console;
 GRANT EXECUTE ON FUNCTION hubwatch.lock_site() TO @operator, @console;
-GRANT EXECUTE ON FUNCTION hubwatch.lock_cardholders() TO @operator;
+GRANT EXECUTE ON FUNCTION hubwatch.lock_cardholders() TO @operator, @console;
 GRANT EXECUTE ON FUNCTION hubwatch.hold_schema() TO @backup;
 
 -- Readers: the public names, never what is beneath, and no payload of a message that could not be decoded.
@@ -227,8 +237,13 @@ GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 GRANT SELECT ON hubwatch.users TO @operator;
 GRANT SELECT (id) ON hubwatch.users TO @alarms;
 
--- Enrolment: served by `hubwatch up`, or as an operator, whose commands it has too. People at the console give leave, ask
--- for new keys and revoke; they make no key.
+-- Enrolment gives certificates to who has leave, and gives no leave. Operators have its commands; `hubwatch up` is a whole
+-- hub. People at the console give leave, ask for new keys and revoke; they make no key.
+GRANT SELECT ON hubwatch.migrations TO @enrol;
+GRANT SELECT, INSERT (hub, agent, not_before, not_after, public_key, serial, certificate), UPDATE (renewal_asked_at)
+ON hubwatch.agent_keys TO @enrol;
+GRANT SELECT, UPDATE (used_at, used_from, serial) ON hubwatch.enrolment_tokens TO @enrol;
+GRANT EXECUTE ON FUNCTION hubwatch.journal(text, boolean, text, text, text, jsonb) TO @enrol;
 GRANT SELECT, INSERT, UPDATE ON hubwatch.agent_keys, hubwatch.enrolment_tokens TO @up, @operator;
 GRANT SELECT, INSERT, UPDATE (void_at) ON hubwatch.enrolment_tokens TO @console;
 GRANT SELECT, UPDATE (revoked_at, revoked_by, reason, renewal_asked_at) ON hubwatch.agent_keys TO @console;
@@ -241,30 +256,35 @@ TO @operator, @console;
 GRANT INSERT ON hubwatch.site_versions, hubwatch.device_journal TO @operator, @console;
 GRANT INSERT (hub, name, mode), UPDATE (name, mode) ON hubwatch.hubs TO @operator, @console;
 GRANT INSERT, UPDATE ON hubwatch.agents, hubwatch.channels, hubwatch.sensor_former TO @operator, @console;
--- Renaming a sensor needs this. What happened, when and who it was no console can change; operators take persons out.
-GRANT SELECT, UPDATE (sensor_id) ON hubwatch.event TO @console;
-GRANT SELECT, UPDATE ON hubwatch.event TO @operator;
+-- Renaming a sensor needs this. What happened, when and who it was nobody here can change.
+GRANT SELECT, UPDATE (sensor_id) ON hubwatch.event TO @operator, @console;
 
--- Operators at a terminal alone: who has a badge, rules, and what could not be decoded.
-GRANT INSERT, UPDATE, DELETE ON hubwatch.cardholders TO @operator;
+-- Who has a badge, rules, and what could not be decoded. The console puts names in and reads none; it asks that a dead
+-- letter be tried again, and stores nothing itself.
+GRANT INSERT, UPDATE, DELETE ON hubwatch.cardholders TO @operator, @console;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.cardholder_names TO @operator;
-GRANT INSERT ON hubwatch.cardholder_imports, hubwatch.legal_hold, hubwatch.legal_hold_release TO @operator;
+GRANT SELECT (hub, subject), INSERT, DELETE ON hubwatch.cardholder_names TO @console;
+GRANT INSERT ON hubwatch.cardholder_imports, hubwatch.legal_hold, hubwatch.legal_hold_release TO @operator, @console;
+GRANT SELECT, UPDATE (replay_asked, replay_asked_by, replay_failed) ON hubwatch.dead_letters TO @console;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.dead_letters TO @operator;
 GRANT SELECT ON hubwatch.reading, hubwatch.audit, hubwatch.audit_head, hubwatch.audit_signatures, hubwatch.retention_rule,
     hubwatch.retention_evidence, hubwatch.maintenance_journal, hubwatch.deletion_state, hubwatch.rollup_late,
     hubwatch.rollup_redo, hubwatch.kept_ranges, hubwatch.reading_1m, hubwatch.reading_1h
 TO @operator, @console;
-GRANT INSERT, UPDATE ON hubwatch.retention_rule, hubwatch.retention_evidence TO @operator;
+GRANT INSERT, UPDATE ON hubwatch.retention_rule, hubwatch.retention_evidence TO @operator, @console;
 GRANT INSERT ON hubwatch.audit_signatures TO @operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.sensor_grant TO @operator, @console;
 GRANT SELECT, DELETE ON hubwatch.sensor_claim TO @operator, @console;
 GRANT SELECT ON hubwatch.intake_finding, hubwatch.signed_frame, hubwatch.signed_frame_bounds TO @operator;
 
 -- Taking persons out of what was found, each time with a record: by an operator's order, or when it is old.
-GRANT SELECT, INSERT, UPDATE (counts) ON hubwatch.privacy_erasures TO @operator, @maintenance;
-GRANT SELECT ON hubwatch.retention_person TO @operator, @maintenance;
-GRANT UPDATE (days) ON hubwatch.retention_person TO @operator;
-GRANT UPDATE (subject, why, evidence) ON hubwatch.detection TO @operator, @maintenance;
+-- An order begins a record, and the function does the rest under it.
+GRANT SELECT, INSERT ON hubwatch.privacy_erasures TO @operator, @console, @maintenance;
+GRANT EXECUTE ON FUNCTION hubwatch.forget_person(text, bigint) TO @operator, @console;
+GRANT UPDATE (counts) ON hubwatch.privacy_erasures TO @maintenance;
+GRANT SELECT ON hubwatch.retention_person TO @operator, @console, @maintenance;
+GRANT UPDATE (days) ON hubwatch.retention_person TO @operator, @console;
+GRANT UPDATE (subject, why, evidence) ON hubwatch.detection TO @maintenance;
 GRANT UPDATE (subject, why) ON hubwatch.alarms TO @maintenance;
 
 -- Maintenance: aggregates, folding, deleting by the rules, and what it finds on the way.
@@ -293,12 +313,12 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA hubwatch TO @backup;
 -- isolated: rows of a hub are seen by the roles of that hub only; programs see all
 INSERT INTO hubwatch.role_hubs (role, hub)
 SELECT r, '*' FROM unnest(ARRAY['@all', '@collector', '@detectors', '@alarms', '@console', '@operator', '@maintenance',
-    '@backup', '@up']) r
+    '@backup', '@enrol', '@up']) r
 ON CONFLICT DO NOTHING;
 DO $$
 DECLARE
     each record;
-    programs CONSTANT text := '@collector, @detectors, @alarms, @console, @operator, @maintenance, @backup';
+    programs CONSTANT text := '@collector, @detectors, @alarms, @console, @operator, @maintenance, @backup, @enrol';
 BEGIN
     FOR each IN
         SELECT c.relname, EXISTS (SELECT FROM pg_attribute a
@@ -336,11 +356,12 @@ END $$;
 
 -- limited: how long statements and transactions of each login may take before maintenance ends the session; to end one of
 -- a role, its owner has to be a member of it. A collector does the upkeep, whose statements may be long.
-DELETE FROM hubwatch.role_limits WHERE role IN ('@collector', '@detectors', '@alarms', '@console', '@operator', '@up');
+DELETE FROM hubwatch.role_limits WHERE role IN ('@collector', '@detectors', '@alarms', '@console', '@operator', '@enrol', '@up');
 INSERT INTO hubwatch.role_limits (role, statement, transaction) VALUES
     ('@collector', '1 hour', '2 hours'), ('@up', '1 hour', '2 hours'), ('@detectors', '10 min', '20 min'),
-    ('@alarms', '10 min', '20 min'), ('@console', '1 min', '10 min'), ('@operator', '10 min', '1 hour');
-GRANT @collector, @up, @detectors, @alarms, @console, @operator TO @limits;
+    ('@alarms', '10 min', '20 min'), ('@console', '1 min', '10 min'), ('@operator', '10 min', '1 hour'),
+    ('@enrol', '1 min', '10 min');
+GRANT @collector, @up, @detectors, @alarms, @console, @operator, @enrol TO @limits;
 GRANT SELECT ON hubwatch.role_limits TO @limits;
 GRANT EXECUTE ON FUNCTION hubwatch.try_lock_ended_sessions(), hubwatch.end_long_sessions() TO @maintenance;
 

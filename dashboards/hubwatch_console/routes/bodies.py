@@ -10,7 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from hubwatch_core.enrolment import MOST_TOKEN_S
 from hubwatch_core.ids import is_id
 from hubwatch_core.permission import Role
+from hubwatch_core.wire import LATEST_US
 from hubwatch_store.alarms import ExpectedKind
+
+
+def _whole(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("must be text without NUL")
+    return text
 
 
 def _name(text: str) -> str:
@@ -19,12 +26,23 @@ def _name(text: str) -> str:
     return text
 
 
+def _plain(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be printable text")
+    return text
+
+
+PlainText = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
+Subject = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_whole)]
+"""May be raw where a hub keeps no pseudonyms: anything that can be stored."""
 ShortText = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=1000)]
 Name = Annotated[str, AfterValidator(_name)]
 """Of a hub, an agent, a sensor or a zone."""
 UserName = Annotated[str, Field(min_length=1, max_length=63)]
 HubsOfRoles = Annotated[dict[ShortText, Annotated[list[ShortText], Field(max_length=100)]], Field(max_length=20)]
+Days = Annotated[int, Field(ge=1, le=36_525)]
+Moment = Annotated[int, Field(ge=0, le=LATEST_US)]
 AlarmNumber = Annotated[int, Field(ge=1, lt=10**18)]
 
 
@@ -169,6 +187,73 @@ class UserBody(GrantsBody):
 
     name: UserName
     full_name: Annotated[str, Field(max_length=200)] = ""
+
+
+class PersonBody(Body):
+    """Somebody as events name them, mostly the pseudonym of a badge."""
+
+    subject: Subject
+
+
+class ErasureBody(PersonBody, ReasonBody):
+    """Who is to be forgotten, and why."""
+
+
+class ErasuresBody(Body):
+    """About whom a record is looked for; without it every record."""
+
+    subject: Subject | None = None
+
+
+class RuleBody(ReasonBody):
+    """For how many days what is kept of a kind of sensor, null for ever; what is left out stays as it is."""
+
+    raw: Days | None = None
+    minute: Days | None = None
+    hour: Days | None = None
+    event: Days | None = None
+
+
+class EvidenceBody(ReasonBody):
+    """How much around a detection is kept, and for how many days; null is for ever."""
+
+    before_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+    after_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+    days: Days | None
+
+
+class PersonDaysBody(ReasonBody):
+    """For how many days detections and alarms name persons; null is for ever."""
+
+    days: Days | None
+
+
+class ReplayBody(Body):
+    """Which dead letters are to be tried again: of one hub, those whose reason contains a text."""
+
+    hub: Name | None = None
+    reason: ShortText | None = None
+
+
+class CardholderBody(Body):
+    """Somebody with a badge; times are µs UTC."""
+
+    subject: Subject
+    home_zone: Name | None = None
+    shift: PlainText | None = None
+    on_call: bool = False
+    clearance: Annotated[int, Field(ge=0, le=100)] = 0
+    valid_from: Moment | None = None
+    valid_to: Moment | None = None
+    name: PlainText | None = None
+
+
+class CardholdersBody(Body):
+    """A whole list of people with badges, and why it is put in force."""
+
+    people: Annotated[list[CardholderBody], Field(min_length=1, max_length=1_000_000)]
+    with_names: bool = False
+    note: LongText
 
 
 class SuppressionBody(Body):

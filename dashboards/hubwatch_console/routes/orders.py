@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 
 from hubwatch_alarms.people import parse_reason
-from hubwatch_console.access import Allowed, Parts, SharedParts
+from hubwatch_console.access import Allowed, SharedParts, in_thread
 from hubwatch_console.bounds import SITE_PATH
 from hubwatch_console.routes.bodies import HoldBody, SiteBody
 from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import Actor, UserAct
 from hubwatch_site import parse_site
 from hubwatch_store import site
-from hubwatch_store.database import connect_sync
 from hubwatch_store.keeping import legal_hold
 from hubwatch_store.users import KnownCaller, check_may
 
@@ -25,7 +22,6 @@ router = APIRouter(tags=["orders"])
 
 Applying = Annotated[KnownCaller, Depends(Allowed(UserAct.SITE_APPLY))]
 Holding = Annotated[KnownCaller, Depends(Allowed(UserAct.HOLD_MAKE))]
-Result = TypeVar("Result")
 
 
 @router.put(SITE_PATH)
@@ -42,7 +38,7 @@ async def apply_site(caller: Applying, parts: SharedParts, request: Request) -> 
         _check_site(caller.person, body.file)
         return site.apply(connection, body.file, by=caller.person.name, note=note, verified=True)
 
-    done = await _in_thread(parts, work)
+    done = await in_thread(parts, work)
     return {
         "hub": done.hub,
         "version": done.version,
@@ -66,18 +62,8 @@ async def make_hold(hub: str, body: HoldBody, caller: Holding, parts: SharedPart
             by=caller.person.name, verified=True,
         )  # fmt: skip
 
-    return {"hold": await _in_thread(parts, work)}
+    return {"hold": await in_thread(parts, work)}
 
 
 def _check_site(person: Actor, text: str) -> None:
     check_may(person, UserAct.SITE_APPLY, parse_site(text, "site").hub.id)
-
-
-async def _in_thread(parts: Parts, work: Callable[[Any], Result]) -> Result:
-    """Do what takes a while, over a connection of its own."""
-
-    def run() -> Result:
-        with connect_sync(parts.settings.database, "hubwatch console") as connection:
-            return work(connection)
-
-    return await asyncio.to_thread(run)

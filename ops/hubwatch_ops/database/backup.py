@@ -11,7 +11,7 @@ import typer
 
 from hubwatch_core.process import border
 from hubwatch_core.terminal import rewrite_line, say
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.options import ConfigFile, Dsn, SignKey
 
 if TYPE_CHECKING:
     from hubwatch_store.backup import Manifest
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 TELL_EVERY_S = 2.0
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, as for cron.")]
-SignKey = Annotated[
-    Path | None, typer.Option("--sign-key", help="File with an Ed25519 key (PEM): sign the backup with it.")
-]
 Trusted = Annotated[
     Path | None,
     typer.Option("--trusted-key", help="File with a public key (PEM): the backup must have been signed by that one."),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
 from hubwatch_core.cut_lists import more_text
+from hubwatch_core.errors import Transient
 from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import Dsn
 
 if TYPE_CHECKING:
-    from hubwatch_core.time_limits import Limits
-    from hubwatch_store.ingest import DeadLetter, Writer
+    from hubwatch_collector.settings import CollectorSettings
+    from hubwatch_core.http.logged_in import LoggedIn
+    from hubwatch_store.ingest import DeadLetter
 
 app = typer.Typer(name="dead-letters", help="Messages that could not be processed.", no_args_is_help=True)
 
@@ -27,6 +34,9 @@ Contains = Annotated[str | None, typer.Option("--reason", help="Only those whose
 Number = Annotated[int, typer.Argument(help="Number of the dead letter, from `list`.")]
 
 LINE_CHARS = 100
+NAME = "hubwatch dead-letters replay"
+ANSWER_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.2
 
 
 @app.command("list")
@@ -39,13 +49,21 @@ def list_(
     with_replayed: Annotated[bool, typer.Option("--all", help="Also those that were replayed.")] = False,
 ) -> None:
     """List dead letters, newest first."""
+    from hubwatch_core.http.logged_in import reader
     from hubwatch_ops.database.settings import load_database
     from hubwatch_store.database import connect_sync
     from hubwatch_store.ingest import count_listed, listed
 
-    with connect_sync(load_database(config, dsn), "hubwatch dead-letters") as connection:
-        letters = listed(connection, most, reason, with_replayed)
-        more = count_listed(connection, reason, with_replayed) - len(letters) if len(letters) >= most else 0
+    person = reader(config, dsn)
+    if person is not None:
+        wanted = {"most": most, "replayed": with_replayed} | ({} if reason is None else {"reason": reason})
+        answer = person.ask("GET", f"/dead-letters?{urlencode(wanted)}")
+        letters = [_told(each) for each in answer["letters"]]
+        more = int(answer["count"]) - len(letters)
+    else:
+        with connect_sync(load_database(config, dsn), "hubwatch dead-letters") as connection:
+            letters = listed(connection, most, reason, with_replayed)
+            more = count_listed(connection, reason, with_replayed) - len(letters) if len(letters) >= most else 0
     for letter in letters:
         say(_line(letter))
     if more > 0:
@@ -59,12 +77,17 @@ def list_(
 @border
 def show(number: Number, config: ConfigFile = None, dsn: Dsn = None) -> None:
     """Show one dead letter whole."""
+    from hubwatch_core.http.logged_in import reader
     from hubwatch_ops.database.settings import load_database
     from hubwatch_store.database import connect_sync
     from hubwatch_store.ingest import shown
 
-    with connect_sync(load_database(config, dsn), "hubwatch dead-letters") as connection:
-        letter = shown(connection, number)
+    person = reader(config, dsn)
+    if person is not None:
+        letter = _told(person.ask("GET", f"/dead-letters/{number}"))
+    else:
+        with connect_sync(load_database(config, dsn), "hubwatch dead-letters") as connection:
+            letter = shown(connection, number)
     say(f"number      {letter.id}\ntopic       {one_line(letter.topic)}\nreason      {one_line(letter.reason)}")
     say(f"first seen  {letter.first_seen:%F %T}Z\nlast seen   {letter.last_seen:%F %T}Z")
     say(f"count       {letter.count}\nreplayed    {letter.replayed or 'no'}\npayload     {letter.octet_length} bytes")
@@ -81,27 +104,52 @@ def replay(
 ) -> None:
     """Process dead letters again, after a fix. What is good now is stored; frames that are there already stay single.
 
-    Exit code 1 when some are still dead.
+    Without -c or --dsn it is asked for as whoever is logged in, and a collector does it. Exit code 1 when some are
+    still dead.
     """
+    from hubwatch_core.http.logged_in import reader
     from hubwatch_ops.database.settings import load_collector
-    from hubwatch_store.ingest import Writer
 
-    database, limits = load_collector(config, dsn)
-    stored, still = asyncio.run(_replay(Writer(database, "hubwatch dead-letters replay"), limits, number, reason))
+    person = reader(config, dsn)
+    if person is not None:
+        _replay_over_api(person, number, reason)
+        return
+    _say_replayed(*asyncio.run(_replay(load_collector(config, dsn), number, reason)))
+
+
+def _replay_over_api(person: LoggedIn, number: int | None, reason: str | None) -> None:
+    if number is None:
+        asked = person.ask("POST", "/dead-letters/replay", {"reason": reason})["asked"]
+        say(f"{int(asked)} are tried again by a collector within some seconds; `list` shows what is still dead")
+        return
+    person.ask("POST", f"/dead-letters/{number}/replay")
+    ends = monotonic() + ANSWER_WITHIN_S
+    while (letter := person.ask("GET", f"/dead-letters/{number}"))["waits"]:
+        if monotonic() > ends:
+            raise Transient(f"no collector has tried it within {ANSWER_WITHIN_S:g} s; it will when one runs")
+        sleep(LOOK_EVERY_S)
+    if letter["still_dead"] is not None:
+        say(f"{number}: {one_line(letter['still_dead'])}", err=True)
+    _say_replayed(int(letter["still_dead"] is None), int(letter["still_dead"] is not None))
+
+
+def _say_replayed(stored: int, still: int) -> None:
     say(f"{stored} stored, {still} still dead")
     if still:
         raise typer.Exit(1)
 
 
-async def _replay(writer: Writer, limits: Limits, number: int | None, reason: str | None) -> tuple[int, int]:
+async def _replay(settings: CollectorSettings, number: int | None, reason: str | None) -> tuple[int, int]:
+    from hubwatch_collector.second_chances import SecondChances
     from hubwatch_store.database import connect_sync
     from hubwatch_store.ingest import mark_replayed, shown, waiting
 
     stored = still = 0
+    chances = SecondChances(settings, NAME)
     try:
-        with connect_sync(writer.settings, "hubwatch dead-letters replay") as connection:
+        with connect_sync(settings.database, NAME) as connection:
             for letter in waiting(connection, reason) if number is None else [shown(connection, number)]:
-                why = await _again(writer, limits, letter)
+                why = await chances.again(letter)
                 if why is None:
                     mark_replayed(connection, letter.id)
                     stored += 1
@@ -109,36 +157,20 @@ async def _replay(writer: Writer, limits: Limits, number: int | None, reason: st
                     say(f"{letter.id}: {one_line(why)}", err=True)
                     still += 1
     finally:
-        await writer.close()
+        await chances.close()
     return stored, still
 
 
-async def _again(writer: Writer, limits: Limits, letter: DeadLetter) -> str | None:
-    """Store a dead letter; return the reason when it is still dead."""
-    from hubwatch_collector.decoding import offer_of
-    from hubwatch_core.clock import to_us
-    from hubwatch_core.message import Message
-    from hubwatch_core.packed_frame import AnyFrame
-    from hubwatch_core.wire import Birth
-    from hubwatch_store.devices import AgentKeys
-    from hubwatch_store.ingest import Letter, Mistrust
+def _told(answer: Mapping[str, Any]) -> DeadLetter:
+    from hubwatch_store.ingest import DeadLetter
 
-    message = Message(letter.topic, letter.payload, 1, False, 0, to_us(letter.first_seen))
-    offer = offer_of(message, limits)
-    if offer is None:
-        return None
-    if isinstance(offer.content, Letter):
-        return offer.content.reason
-    if letter.kind in (Mistrust.FORGED, Mistrust.REPLAYED) and isinstance(offer.content, AnyFrame | Birth):
-        keys = AgentKeys(writer.settings, "hubwatch dead-letters replay")
-        try:
-            (fault,) = await keys.faults([(offer.message, offer.content)])
-        finally:
-            await keys.close()
-        if fault is not None:
-            return fault.reason
-    written = await writer.write([offer])
-    return written.dead[0].reason if written.dead else None
+    moments = {name: datetime.fromisoformat(answer[name]) for name in ("first_seen", "last_seen")}
+    replayed = None if answer["replayed"] is None else datetime.fromisoformat(answer["replayed"])
+    return DeadLetter(
+        int(answer["id"]), answer["topic"], answer["reason"], answer["hub"], answer["agent"], moments["first_seen"],
+        moments["last_seen"], int(answer["count"]), int(answer["bytes"]), replayed, None,
+        base64.b64decode(answer.get("payload", "")), replay_failed=answer["still_dead"],
+    )  # fmt: skip
 
 
 def _line(letter: DeadLetter) -> str:

@@ -12,7 +12,7 @@ import typer
 from hubwatch_core.errors import BadCall
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
-from hubwatch_ops.database.options import ConfigFile, Dsn
+from hubwatch_ops.database.options import ConfigFile, Dsn, SignKey
 
 if TYPE_CHECKING:
     from hubwatch_store.history import Export, History
@@ -35,12 +35,15 @@ def export(
         list[str] | None, typer.Option("--what", help="readings, events or detections; may come again. All three.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    sign_key: SignKey = None,
 ) -> None:
     """Write readings, events and detections to files, one for each day (UTC).
 
-    Ask again to go on with an export that was cut off: days that are written are not written again.
+    Ask again to go on with an export that was cut off: days that are written are not written again. Signed by the key
+    that is given, or else that the hub's file names for backups; `hubwatch verify FOLDER` checks it.
     """
-    from hubwatch_ops.database.settings import load_database
+    from hubwatch_core.signed_files import sign
+    from hubwatch_ops.database.settings import load_backup
     from hubwatch_store.history import History, days_between
 
     now = datetime.now(UTC)
@@ -48,11 +51,15 @@ def export(
     if end <= start:
         raise BadCall(f"--to {end.isoformat()} is not after --from {start.isoformat()}")
     order = _order(folder, hub, sensors or (), contents or (), form)
-    with History(load_database(config, dsn)) as history:
+    database, backups = load_backup(config, dsn)
+    key = sign_key or backups.sign_key_file
+    with History(database) as history:
         if hub not in history.hubs():
             raise BadCall(f"--hub {hub}: the database knows {', '.join(history.hubs()) or 'no hub'}")
         rows = _written(order, history, days_between(start, end), now)
     say(f"{folder}: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + " written")
+    if key is not None:
+        say(f"signed: {sign(folder, f'export of hub {hub}', key)}")
 
 
 def _order(folder: Path, hub: str, sensors: Sequence[str], contents: Sequence[str], form: str) -> Export:

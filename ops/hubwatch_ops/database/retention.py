@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hubwatch_core.plain_text import one_line
+from hubwatch_core.ids import is_id
+from hubwatch_core.plain_text import escaped, one_line
 from hubwatch_core.process import border
 from hubwatch_core.terminal import say
 from hubwatch_ops.database.options import By, ConfigFile, Dsn
 
 if TYPE_CHECKING:
-    from hubwatch_store.keeping import Deleted, Hold
+    from hubwatch_store.keeping import Deleted, Evidence, Hold, RetentionRule
 
 retention_app = typer.Typer(name="retention", help="How long what is kept.", no_args_is_help=True)
 hold_app = typer.Typer(name="hold", help="Legal holds: what must not be deleted.", no_args_is_help=True)
 
 Days = Annotated[str | None, typer.Option(help="Days, or 'forever'; left as it is when not given.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, such as a case number.")]
+
+Result = TypeVar("Result")
 
 LONGEST_DAYS = 36_525
 """A century; who wants more means forever."""
@@ -43,14 +46,19 @@ def register(app: typer.Typer) -> None:
 @border
 def show(config: ConfigFile = None, dsn: Dsn = None) -> None:
     """Show the rules, in days, and why they are so."""
+    from hubwatch_core.http.logged_in import reader
     from hubwatch_store.keeping import evidence, rules
 
-    with _connection(config, dsn) as connection:
-        found, around = rules(connection), evidence(connection)
+    person = reader(config, dsn)
+    if person is not None:
+        found, around = _told(person.ask("GET", "/retention"))
+    else:
+        with _connection(config, dsn) as connection:
+            found, around = rules(connection), evidence(connection)
     say(f"{'kind':<18}{'raw':>9}{'1m':>9}{'1h':>9}{'events':>9}  why")
     for rule in found:
         days = "".join(f"{_days(each):>9}" for each in (rule.raw, rule.minute, rule.hour, rule.event))
-        say(f"{rule.kind:<18}{days}  {one_line(rule.why)}")
+        say(f"{one_line(rule.kind):<18}{days}  {one_line(rule.why)}")
     say(
         f"evidence          {_minutes(around.before)} before to {_minutes(around.after)} after every detection of a"
         f" sensor: {_days(around.days)} days"
@@ -65,19 +73,32 @@ def set_rule(
     minutes: Days = None,
     hours: Days = None,
     events: Days = None,
-    why: Annotated[str | None, typer.Option(help="The reason, kept with the rule.")] = None,
+    why: Annotated[str | None, typer.Option(help="The reason, kept with the rule; needed without --by.")] = None,
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
     """Change how long a kind's readings, minutes, hours and events are kept. Takes effect with the next maintenance."""
+    from hubwatch_core.http.logged_in import somebody
     from hubwatch_store.keeping import change
 
     given = {"raw": raw, "minute": minutes, "hour": hours, "event": events}
     days = {layer: _parsed(text) for layer, text in given.items() if text is not None}
-    with _connection(config, dsn) as connection:
-        rule = change(connection, kind, days, why)
+    if by is None:
+        person = somebody()
+        if why is None:
+            raise typer.BadParameter("say why: it is kept with the rule and stands in the journal", param_hint="--why")
+        kind = _kind(kind)
+        rule = _rule(person.ask("PUT", f"/retention/rules/{kind}", days | {"reason": why}))
+    else:
+
+        def work(connection: Any) -> tuple[RetentionRule, dict[str, object]]:
+            made = change(connection, kind, days, why)
+            return made, {"kind": made.kind, **days, "reason": made.why}
+
+        rule = _changed_at_their_word(by, f"rule {kind}", work, config, dsn)
     kept = f"raw {_days(rule.raw)}, 1m {_days(rule.minute)}, 1h {_days(rule.hour)}, events {_days(rule.event)}"
-    say(f"{rule.kind}: {kept} (days)")
+    say(f"{one_line(rule.kind)}: {kept} (days)")
 
 
 @retention_app.command("evidence")
@@ -88,15 +109,26 @@ def set_evidence(
     ] = 15,
     after: Annotated[float, typer.Option(min=0, max=LONGEST_EVIDENCE_MIN, help="Minutes after its end.")] = 15,
     days: Annotated[str, typer.Option(help="Days, or 'forever'.")] = "1826",
+    why: Annotated[str, typer.Option(help="The reason; stands in the journal.")] = "evidence changed",
+    by: By = None,
     config: ConfigFile = None,
     dsn: Dsn = None,
 ) -> None:
     """Change how much around every detection is kept as evidence, and for how long."""
+    from hubwatch_core.http.logged_in import somebody
     from hubwatch_store.keeping import Evidence, change_evidence
 
     new = Evidence(timedelta(minutes=before), timedelta(minutes=after), _parsed(days))
-    with _connection(config, dsn) as connection:
-        change_evidence(connection, new)
+    said = {"before_s": new.before.total_seconds(), "after_s": new.after.total_seconds(), "days": new.days}
+    if by is None:
+        somebody().ask("PUT", "/retention/evidence", said | {"reason": why})
+    else:
+
+        def work(connection: Any) -> tuple[None, dict[str, object]]:
+            change_evidence(connection, new)
+            return None, {**said, "reason": why}
+
+        _changed_at_their_word(by, "evidence", work, config, dsn)
     say(f"evidence: {_minutes(new.before)} before, {_minutes(new.after)} after, {_days(new.days)} days")
 
 
@@ -173,6 +205,46 @@ def release_hold(
             details = {"reason": reason}
             journal_now(connection, "hold.release", who=by, subject=f"hold {number}", details=details)
     say(f"hold {number} is released")
+
+
+def _changed_at_their_word(
+    by: str,
+    subject: str,
+    work: Callable[[Any], tuple[Result, dict[str, object]]],
+    config: Path | None,
+    dsn: str | None,
+) -> Result:
+    """Change a rule and journal it, where there is no directory of users."""
+    from hubwatch_store.audit import journal_now
+    from hubwatch_store.users import check_no_directory
+
+    with _connection(config, dsn) as connection:
+        check_no_directory(connection)
+        with connection.transaction():
+            made, details = work(connection)
+            journal_now(connection, "retention.change", who=by, subject=subject, details=details)
+    return made
+
+
+def _told(answer: Mapping[str, Any]) -> tuple[list[RetentionRule], Evidence]:
+    from hubwatch_store.keeping import Evidence
+
+    around = answer["evidence"]
+    before, after = (timedelta(seconds=float(around[name])) for name in ("before_s", "after_s"))
+    return [_rule(each) for each in answer["rules"]], Evidence(before, after, around["days"])
+
+
+def _rule(answer: Mapping[str, Any]) -> RetentionRule:
+    from hubwatch_store.keeping import RetentionRule
+
+    return RetentionRule(**{name: answer[name] for name in ("kind", "raw", "minute", "hour", "event", "why")})
+
+
+def _kind(text: str) -> str:
+    """Return a kind of sensor as it may stand in an address."""
+    if not is_id(text):
+        raise typer.BadParameter(f"{escaped(text)} is no kind of sensor")
+    return text
 
 
 def _add_over_api(hub: str, sensor: str | None, held_from: datetime, held_to: datetime | None, reason: str) -> None:

@@ -14,7 +14,7 @@ from hubwatch_store.backup import RECIPIENT
 from hubwatch_store.database import DatabaseSection
 
 if TYPE_CHECKING:
-    from hubwatch_core.time_limits import Limits
+    from hubwatch_collector.settings import CollectorSettings
 
 
 class BackupSection(Section):
@@ -28,7 +28,7 @@ class BackupSection(Section):
     sign_key_file: SecretFile | None = Field(
         None,
         examples=["/etc/hubwatch/backup.key"],
-        description="Ed25519 key (PEM) that backups are signed with.",
+        description="Ed25519 key (PEM) that backups and exports are signed with.",
     )
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -52,15 +52,13 @@ def load_database(config: Path | None, dsn: str | None) -> DatabaseSection:
 
 
 def load_backup(config: Path | None, dsn: str | None) -> tuple[DatabaseSection, BackupSection]:
-    """Read where the database is and how it is backed up; raises ConfigError."""
+    """Read where the database is, and how what is given out of it is signed and encrypted; raises ConfigError."""
     settings = load(_OnlyDatabase, config, flags={"database.dsn": dsn})
     return settings.database, settings.backup
 
 
-def load_collector(config: Path | None, dsn: str | None) -> tuple[DatabaseSection, Limits]:
-    """Read where the database is and which times a collector takes for absurd; raises ConfigError."""
-    from hubwatch_collector.decoding import limits_of
+def load_collector(config: Path | None, dsn: str | None) -> CollectorSettings:
+    """Read by which rules a collector stores, and where to; raises ConfigError."""
     from hubwatch_collector.settings import CollectorSettings
 
-    settings = load(CollectorSettings, config, flags={"database.dsn": dsn})
-    return settings.database, limits_of(settings.intake)
+    return load(CollectorSettings, config, flags={"database.dsn": dsn})

@@ -1,0 +1,138 @@
+"""Handshakes of TLS count: a peer that begins them without end, or ends none, costs nobody but itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from hubwatch_core.config import ServerTlsSection
+from hubwatch_core.http import connections
+from hubwatch_core.http.connections import Connections
+from hubwatch_core.http.serving import serve_connections
+from hubwatch_core.http.serving_certificate import ServingCertificate
+from support.certificates import Certificates
+from support.eventually import eventually
+
+CROWD, OTHER = "127.0.0.1", "127.0.0.2"
+
+
+class Echo(asyncio.Protocol):
+    """Says back what it hears, and counts."""
+
+    made = lost = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        Echo.made += 1
+
+    def connection_lost(self, error: Exception | None) -> None:
+        Echo.lost += 1
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class Served:
+    """A server over TLS, and what it refused."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self.refused: list[str] = []
+        self.limits = Connections(Echo, life_s=None, most=50, per_peer=3, refused=self.refused.append)
+        self.port = 0
+        self.context = ssl.create_default_context(cafile=str(certificates.ca))
+
+    async def silent(self, source: str = CROWD) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect, and say nothing."""
+        return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
+
+    async def echoed(self, source: str) -> bool:
+        """Return whether the server speaks with somebody; what they say comes together with the handshake's end."""
+        try:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self.port, ssl=self.context, local_addr=(source, 0)
+            )
+        except OSError:
+            return False
+        try:
+            writer.write(b"hello")
+            return await reader.readexactly(5) == b"hello"
+        finally:
+            writer.transport.abort()
+
+
+@pytest.fixture
+async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    monkeypatch.setattr(connections, "monotonic", lambda: 1000.0)  # no second passes
+    monkeypatch.setattr(Echo, "made", 0)
+    monkeypatch.setattr(Echo, "lost", 0)
+    certificates = Certificates(tmp_path)
+    cert, key = certificates.issue("127.0.0.1")
+    made = Served(certificates)
+    certificate = ServingCertificate(ServerTlsSection(cert_file=cert, key_file=key))
+    async with listening(made, certificate):
+        yield made
+
+
+async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Wait until the server has ended a connection, by whatever it says."""
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.transport.abort()
+
+
+@asynccontextmanager
+async def listening(made: Served, certificate: ServingCertificate) -> AsyncIterator[None]:
+    server = await serve_connections(made.limits, certificate, host="127.0.0.1", port=0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_handshakes_that_do_not_end_are_refused_beyond_a_few_and_leave_room_for_others(served: Served) -> None:
+    crowd = [await served.silent() for _ in range(3)]
+    try:
+        reader, writer = await served.silent()
+        await until_closed(reader, writer)  # at once, without a handshake
+        assert served.refused == [CROWD]
+        assert await served.echoed(OTHER)
+        assert Echo.made == 1
+    finally:
+        for _, writer in crowd:
+            writer.transport.abort()
+
+
+async def test_handshakes_one_after_the_other_are_refused_beyond_a_rate(served: Served) -> None:
+    for _ in range(6):
+        assert await served.echoed(CROWD)
+        await eventually(lambda: Echo.lost == Echo.made)
+    assert [await served.echoed(CROWD) for _ in range(4)] == [False] * 4
+    assert served.refused == [CROWD] * 4
+    assert Echo.made == 6
+    assert await served.echoed(OTHER)
+
+
+async def test_handshakes_that_fail_count_and_are_counted_out_again(served: Served) -> None:
+    for _ in range(6):
+        reader, writer = await served.silent()
+        writer.write(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 100)  # which is no TLS
+        await until_closed(reader, writer)
+    assert served.refused == []
+    assert not await served.echoed(CROWD)
+    assert served.refused == [CROWD]
+    assert (await served.echoed(OTHER), Echo.made) == (True, 1)
+
+
+async def test_handshake_that_takes_too_long_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HANDSHAKE_S", 0.05)
+    await until_closed(*await served.silent())
+    monkeypatch.setattr(connections, "HANDSHAKE_S", 60.0)
+    assert await served.echoed(CROWD)
