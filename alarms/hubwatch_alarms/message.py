@@ -74,6 +74,10 @@ class AlarmMessage:
     """Whether it is only an exercise."""
     others: tuple[OtherAlarm, ...] = ()
     """What is told with it, of the same incident; the most urgent first."""
+    carries: tuple[str, ...] = ()
+    """The ids of the messages that are told with it."""
+    attempt: int = 1
+    """Which attempt it is, of that of its messages that was tried most often: after the first it may be a repeat."""
 
     def json(self) -> bytes:
         """Encode as the webhook's body, version 1; its keys are explained in docs/howto/receive-webhooks.md."""
@@ -88,6 +92,8 @@ class AlarmMessage:
             "short": self.short,
             "person": self.person,
             "others": [other.id for other in self.others],
+            "carries": list(self.carries),
+            "attempt": self.attempt,
             "do": self.instruction.do,
             "alarm": facts_of(self.alarm, self.instruction.title),
         }
@@ -109,9 +115,10 @@ class AlarmMessage:
                 f"Do: {self.instruction.do}",
                 f"Who has it: {self._holder}",
                 f"Alarm {alarm.id}",
+                *([] if self.attempt == 1 else [f"Attempt {self.attempt}: this may have reached you before"]),
                 *(other.line for other in self.others[:MOST_OTHERS]),
                 *([f"… and {len(self.others) - MOST_OTHERS} more"] if len(self.others) > MOST_OTHERS else []),
-                *([] if self.link is None else [f"Acknowledge: {self.link}"]),
+                *([] if self.link is None else [f"Acknowledge{self._all}: {self.link}"]),
             ]
         )
 
@@ -141,6 +148,10 @@ class AlarmMessage:
         if not self.others:
             return ""
         return f" – and {len(self.others)} more of incident {self.alarm.incident}"
+
+    @property
+    def _all(self) -> str:
+        return f" all {len(self.others) + 1}" if self.others else ""
 
     @property
     def _presence(self) -> str:

@@ -14,7 +14,7 @@ from hubwatch_alarms.expecting import Expectations, Place
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.lifecycle import QUIET_US, came_back, move
 from hubwatch_alarms.notify.route import RouteSection
-from hubwatch_alarms.oncall.escalation import Escalations
+from hubwatch_alarms.oncall.escalation import Escalations, failed_route
 from hubwatch_alarms.oncall.matching import Circumstances
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.priorities import MAX_REALARM_S, Priorities
@@ -32,7 +32,7 @@ from hubwatch_alarms.triggers import (
     TypeRules,
     Unwatched,
 )
-from hubwatch_core.alarm import SET_ASIDE, Action, Alarm, DetectedCondition, JournalEntry
+from hubwatch_core.alarm import SET_ASIDE, TOLD, Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import alarms, closing, delays, expected, incidents, notifications
@@ -263,11 +263,24 @@ class Mover:
             if entry.is_untold:
                 continue
             where = Circumstances(entry.hub, entry.zone, entry.level, now)
-            for route in self._routes:
-                if route.wants(entry.action, entry.type, entry.priority, where):
-                    await notifications.queue(connection, entry, route.name)
-            await self._escalations.follow(connection, entry, now)
+            past = failed_route(entry.type, entry.subject)
+            wanting = [
+                route.name
+                for route in self._routes
+                if route.name != past and route.wants(entry.action, entry.type, entry.priority, where)
+            ]
+            for name in wanting:
+                await notifications.queue(connection, entry, name)
+            queued = len(wanting) + await self._escalations.follow(connection, entry, now, past=past)
+            if past is not None and not queued and entry.action in TOLD:
+                for way in self._others(past):
+                    await notifications.queue(connection, entry, way)
         return len(unrouted)
+
+    def _others(self, past: str) -> list[str]:
+        """Return the ways that remain to tell that a route fails, where none is meant for it: all of them."""
+        plain = [route.name for route in self._routes if not route.needs_person and route.name != past]
+        return plain or self._escalations.every_way(past)
 
 
 def not_after(found: DetectedCondition, now: int) -> DetectedCondition:

@@ -10,14 +10,17 @@ from hubwatch_store.alarms import (
     figures,
     incidents,
     notifications,
+    route_failures,
 )
 from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
 from hubwatch_store.alarms.incidents import NearbyAlarm, OpenIncident
 from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrouted
+from hubwatch_store.alarms.route_failures import ROUTE_FAILED, RouteFailure
 
 __all__ = [
+    "ROUTE_FAILED",
     "Adjudicated",
     "Carried",
     "Claimed",
@@ -27,6 +30,7 @@ __all__ = [
     "NearbyAlarm",
     "OpenCause",
     "OpenIncident",
+    "RouteFailure",
     "Telling",
     "Unrouted",
     "adjudications",
@@ -38,4 +42,5 @@ __all__ = [
     "figures",
     "incidents",
     "notifications",
+    "route_failures",
 ]
