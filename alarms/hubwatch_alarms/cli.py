@@ -11,6 +11,7 @@ import typer
 
 from hubwatch_alarms.cli_incidents import ack_incident, incidents
 from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
+from hubwatch_alarms.cli_watch import watch
 from hubwatch_core.process import border
 from hubwatch_core.terminal import hand_over, say, say_json
 
@@ -25,6 +26,7 @@ app.command("ack-incident")(ack_incident)
 app.command()(suppress)
 app.command()(suppressions)
 app.command()(lift)
+app.command()(watch)
 
 ConfigFile = Annotated[
     Path | None,
