@@ -156,8 +156,7 @@ def service_of(settings: AppriseRouteSection) -> NotifyBase:
             "take the kind with TLS (most end in s), or set allow_http"
         )
     service.redirects = False  # also where the address says otherwise
-    service.socket_connect_timeout = min(service.socket_connect_timeout or 4.0, settings.timeout_s)
-    service.socket_read_timeout = min(service.socket_read_timeout or 4.0, settings.timeout_s)
+    service.socket_connect_timeout = service.socket_read_timeout = settings.timeout_s
     return service
 
 

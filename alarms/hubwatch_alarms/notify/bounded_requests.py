@@ -5,6 +5,7 @@ They hold in the thread that asks for them, and nowhere else: other parts of the
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -39,12 +40,18 @@ _send = HTTPAdapter.send
 @contextmanager
 def bounded_requests(within_s: float) -> Iterator[HttpAnswer]:
     """Bound what this thread asks for: all answers together take at most so long. Gives what the last one was."""
-    HTTPAdapter.send = _bounded_send  # type: ignore[method-assign]  # its sessions are made anew for each request
+    logging.getLogger("urllib3.connectionpool").addFilter(_speaks_of_others)
+    HTTPAdapter.send = _bounded_send  # type: ignore[method-assign]  # every session sends through it
     _thread.deadline, _thread.answer = time.monotonic() + within_s, HttpAnswer()
     try:
         yield _thread.answer
     finally:
         _thread.deadline = None
+
+
+def _speaks_of_others(_: logging.LogRecord) -> bool:
+    """Return whether a line of the library's log may be written: in such a thread it would show the address."""
+    return _thread.deadline is None
 
 
 def _bounded_send(self: HTTPAdapter, request: Any, *args: Any, **more: Any) -> Response:

@@ -129,20 +129,22 @@ async def _linked(connection: DatabaseConnection, parts: Parts, token: str) -> L
     message = await notifications.addressed(connection, found.message)
     if message is None or not found.is_sealed(section.key(), message.alarm, message.person):
         return None
-    named = await notifications.named(connection, found.message, found.attempt)
-    told = [LinkedAlarm(alarm, _held(each, alarm)) for each in named for alarm in [await _standing(connection, each)]]
+    told = [
+        await _standing(connection, each)
+        for each in await notifications.named(connection, found.message, found.attempt)
+    ]
     used = "The time of this link is over. Log in to see the alarm." if found.until_s < time.time() else None
     return Linked(found.message, message.person, tuple(told), USED if message.answered and used is None else used)
 
 
-async def _standing(connection: DatabaseConnection, named: notifications.NamedAlarm) -> Alarm:
-    return await acts.existing(connection, named.alarm)
+async def _standing(connection: DatabaseConnection, named: notifications.NamedAlarm) -> LinkedAlarm:
+    alarm = await acts.existing(connection, named.alarm)
+    surpassed = "The alarm has become more urgent since: use the newest message."
+    return LinkedAlarm(alarm, surpassed if named.surpassed else _held(alarm))
 
 
-def _held(named: notifications.NamedAlarm, alarm: Alarm) -> str | None:
-    """Return why a link leaves an alarm as it is; one that somebody has is reset by somebody who is logged in."""
-    if named.surpassed:
-        return "The alarm has become more urgent since: use the newest message."
+def _held(alarm: Alarm) -> str | None:
+    """Return why a link does not reset an alarm: that is done by somebody who is logged in."""
     if alarm.state is not AlarmState.ACKNOWLEDGED or alarm.returned is None:
         return None
     return f"{one_line(alarm.acknowledged_by or 'Somebody')} has it already. Log in to reset it."
