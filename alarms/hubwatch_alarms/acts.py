@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hubwatch_alarms.incident_acts import NoSuchIncident
+from hubwatch_alarms.lifecycle import MoveRefused
 from hubwatch_alarms.mover import AlarmChange, apply
 from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Trigger, Unshelve
 from hubwatch_core.alarm import Adjudication, Alarm
@@ -34,6 +35,16 @@ async def acknowledge(connection: DatabaseConnection, person: Actor, alarm: int,
     return await _move(
         connection, person, UserAct.ALARM_ACKNOWLEDGE, found, lambda now: Acknowledge(now, person.name, note), note
     )
+
+
+async def acknowledge_or_say(
+    connection: DatabaseConnection, person: Actor, alarm: int, note: str | None
+) -> AlarmChange | str:
+    """Take an alarm; return instead in words why it cannot be taken. Raises NotAllowed, NoSuchAlarm."""
+    try:
+        return await acknowledge(connection, person, alarm, note)
+    except MoveRefused as error:
+        return str(error)
 
 
 async def acknowledge_incident(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.notify.apprise import AppriseRouteSection
 from hubwatch_alarms.notify.smtp import SmtpRouteSection
 from hubwatch_alarms.notify.table import AnyRouteSection
 from hubwatch_alarms.notify.webhook import PostedRouteSection
@@ -67,6 +68,11 @@ def _route(route: AnyRouteSection, where: str, key: str) -> Iterator[Problem]:
             route.open()
         except Permanent as error:
             yield Problem(where, f"{key}.{'ca_file' if 'CA' in str(error) else 'password_file'}", str(error))
+    if isinstance(route, AppriseRouteSection):
+        try:
+            route.open()
+        except Permanent as error:
+            yield Problem(where, f"{key}.{'url_file' if route.url_env is None else 'url_env'}", str(error))
     if isinstance(route, PostedRouteSection):
         try:
             route.read_url()

@@ -13,6 +13,7 @@ from hubwatch_alarms import cli_handover, cli_incidents
 from hubwatch_alarms.cli_drill import drill
 from hubwatch_alarms.cli_incidents import ack_incident, incidents
 from hubwatch_alarms.cli_suppressing import lift, suppress, suppressions
+from hubwatch_alarms.cli_watch import watch
 from hubwatch_core.process import border
 from hubwatch_core.terminal import hand_over, say, say_json
 
@@ -30,6 +31,7 @@ app.command()(suppress)
 app.command()(suppressions)
 app.command()(lift)
 app.command()(drill)
+app.command()(watch)
 
 ConfigFile = Annotated[
     Path | None,

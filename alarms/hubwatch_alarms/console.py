@@ -43,12 +43,23 @@ def show_list(
     if not found:
         console.print("no open alarms")
         return
+    console.print(list_table(found, instructions, now, telling, causes))
+
+
+def list_table(
+    found: Sequence[Alarm],
+    instructions: Instructions,
+    now: int,
+    telling: Mapping[int, Telling],
+    causes: Mapping[int, int],
+) -> Table:
+    """Return alarms as a table."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for alarm in found:
         table.add_row(*_cells(alarm, instructions, now, telling.get(alarm.id), causes.get(alarm.id)))
-    console.print(table)
+    return table
 
 
 _COLUMNS: Mapping[str, Mapping[str, Any]] = {
@@ -176,9 +187,11 @@ def _journal(journal: Sequence[JournalEntry]) -> RenderableType:
 def _attempts(attempts: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not attempts:
         return Text("nobody was notified yet", "dim")
-    table = Table("notified", "of", "route", "try", "outcome", "status", "error", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        "notified", "of", "route", "try", "outcome", "status", "error", "told with", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for row in attempts:
         cells = (row["at"].strftime("%Y-%m-%d %H:%M:%S UTC"), row["event"], row["route"], row["attempt"])
-        rest = (row["outcome"], row["status"], row["error"])
+        rest = (row["outcome"], row["status"], row["error"], row["carried_by"])
         table.add_row(*(Text(one_line("" if cell is None else str(cell))) for cell in cells + rest))
     return table

@@ -85,8 +85,7 @@ class AlarmsOverApi:
 
     def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
         """Return the alarms that one sees, as JSON values, and how many more there are."""
-        query = {"closed": str(closed).lower(), "most": min(most, MOST_LISTED)} | ({} if hub is None else {"hub": hub})
-        answer: dict[str, Any] = self.person.ask("GET", f"/alarms?{urlencode(query)}")
+        answer: dict[str, Any] = self.person.ask("GET", alarms_query(hub, closed=closed, most=most))
         return answer
 
     def _do(self, alarm: int, act: str, body: dict[str, object], nothing: str = "did not change") -> str:
@@ -103,6 +102,12 @@ class AlarmsOverApi:
     def _ask(self, alarm: int, act: str, body: dict[str, object]) -> dict[str, object]:
         answer: dict[str, object] = self.person.ask("POST", f"/alarms/{alarm}/{act}", body)
         return answer
+
+
+def alarms_query(hub: str | None, *, closed: bool, most: int) -> str:
+    """Return the path under which the API lists alarms."""
+    query = {"closed": str(closed).lower(), "most": min(most, MOST_LISTED)} | ({} if hub is None else {"hub": hub})
+    return f"/alarms?{urlencode(query)}"
 
 
 def logged_in(by: str | None) -> AlarmsOverApi | None:

@@ -72,6 +72,10 @@ class AlarmMessage:
     """When the alarm's first journal entry was written; None where it is this one."""
     others: tuple[OtherAlarm, ...] = ()
     """What is told with it, of the same incident; the most urgent first."""
+    carries: tuple[str, ...] = ()
+    """The ids of the messages that are told with it."""
+    attempt: int = 1
+    """Which attempt it is, of that of its messages that was tried most often: after the first it may be a repeat."""
 
     @property
     def exercise(self) -> bool:
@@ -92,6 +96,8 @@ class AlarmMessage:
             "person": self.person,
             "exercise": self.exercise,
             "others": [other.id for other in self.others],
+            "carries": list(self.carries),
+            "attempt": self.attempt,
             "do": self.do,
             "alarm": facts_of(self.alarm, self.instruction.title),
         }
@@ -113,9 +119,10 @@ class AlarmMessage:
                 f"Do: {self.do}",
                 f"Who has it: {self._holder}",
                 f"Alarm {alarm.id}",
+                *([] if self.attempt == 1 else [f"Attempt {self.attempt}: this may have reached you before"]),
                 *(other.line for other in self.others[:MOST_OTHERS]),
                 *([f"… and {len(self.others) - MOST_OTHERS} more"] if len(self.others) > MOST_OTHERS else []),
-                *([] if self.link is None else [f"Acknowledge: {self.link}"]),
+                *([] if self.link is None else [f"Acknowledge{self._all}: {self.link}"]),
             ]
         )
 
@@ -150,6 +157,10 @@ class AlarmMessage:
         if not self.others:
             return ""
         return f" – and {len(self.others)} more of incident {self.alarm.incident}"
+
+    @property
+    def _all(self) -> str:
+        return f" all {len(self.others) + 1}" if self.others else ""
 
     @property
     def _presence(self) -> str:

@@ -6,7 +6,7 @@ transaction: whatever dies in between, nothing is lost and nothing is done twice
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hubwatch_alarms.correlation import WINDOW_US, incident_of
@@ -14,7 +14,7 @@ from hubwatch_alarms.expecting import Expectations, Place
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.lifecycle import QUIET_US, came_back, move
 from hubwatch_alarms.notify.route import RouteSection
-from hubwatch_alarms.oncall.escalation import Escalations
+from hubwatch_alarms.oncall.escalation import Escalations, failed_route
 from hubwatch_alarms.oncall.matching import Circumstances
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.priorities import MAX_REALARM_S, Priorities
@@ -33,7 +33,7 @@ from hubwatch_alarms.triggers import (
     TypeRules,
     Unwatched,
 )
-from hubwatch_core.alarm import SET_ASIDE, Action, Alarm, DetectedCondition, JournalEntry
+from hubwatch_core.alarm import SET_ASIDE, TOLD, Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.logs import get_logger
 from hubwatch_core.plain_text import one_line
@@ -338,16 +338,31 @@ class Mover:
         """
         unrouted = await notifications.take_unrouted(connection, MOST_ROUTED)
         told = [entry for entry in unrouted if not entry.is_untold]
-        await notifications.queue(connection, [(entry, name) for entry in told for name in self._wanting(entry, now)])
+        wanting = {entry.journal: self._wanting(entry, now) for entry in told}
+        await notifications.queue(connection, [(entry, name) for entry in told for name in wanting[entry.journal]])
+        rest: list[tuple[Unrouted, str]] = []
         for entry in told:
-            await self._escalations.follow(connection, entry, now)
+            past = failed_route(entry.type, entry.subject)
+            queued = await self._escalations.follow(connection, entry, now, past=past) + len(wanting[entry.journal])
+            if past is not None and not queued and entry.action in TOLD:
+                rest += [(entry, way) for way in self._others(past)]
+        await notifications.queue(connection, rest)
         return len(unrouted)
 
-    def _wanting(self, entry: Unrouted, now: int) -> Iterator[str]:
+    def _wanting(self, entry: Unrouted, now: int) -> list[str]:
+        """Return the routes that are meant for an entry; none is told that it fails itself."""
         where = Circumstances(entry.hub, entry.zone, entry.level, now)
-        for route in self._routes:
-            if route.wants(entry.action, entry.type, entry.priority, where):
-                yield route.name
+        past = failed_route(entry.type, entry.subject)
+        return [
+            route.name
+            for route in self._routes
+            if route.name != past and route.wants(entry.action, entry.type, entry.priority, where)
+        ]
+
+    def _others(self, past: str) -> list[str]:
+        """Return the ways that remain to tell that a route fails, where none is meant for it: all of them."""
+        plain = [route.name for route in self._routes if not route.needs_person and route.name != past]
+        return plain or self._escalations.every_way(past)
 
 
 def not_after(found: DetectedCondition, now: int) -> DetectedCondition:

@@ -126,6 +126,8 @@ class Sender:
             link=self._link(message, person),
             first_at=message.first_at,
             others=tuple(map(self._other, message.carried)),
+            carries=tuple(each.id for each in message.carried),
+            attempt=max(attempt for _, attempt in message.attempts),
         )
 
     def _other(self, told: Carried) -> OtherAlarm:
@@ -138,7 +140,7 @@ class Sender:
         if links is None or person is None or message.alarm.state not in WAITING:
             return None
         try:
-            return links.link(message.id, message.alarm.id, person, now_us() / SECOND_US)
+            return links.link(message.id, message.attempt, message.alarm.id, person, now_us() / SECOND_US)
         except Permanent as error:  # the key is just being replaced: without a link is better than not at all
             _log.warning("message goes without a link", reason=str(error), message=message.id)
             return None

@@ -15,6 +15,7 @@ from hubwatch_alarms.oncall.escalation import Escalations
 from hubwatch_alarms.oncall.heartbeat import DeadMan, Work
 from hubwatch_alarms.places import Places
 from hubwatch_alarms.priorities import Priorities
+from hubwatch_alarms.route_watch import watch_routes
 from hubwatch_alarms.sender import LEASE_MARGIN_S, Outbox, Sender, give_up_overdue, use_other_routes
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.clock import clock_text, now_us
@@ -268,6 +269,7 @@ class _Service:
         while not stop.is_set():
             if await outage.step(lambda: give_up_overdue(outbox), stop) is not None:
                 await outage.step(lambda: use_other_routes(outbox, self._plain), stop)
+                await outage.step(lambda: watch_routes(outbox, list(self._routes)), stop)
                 await outage.step(lambda: self._count_open(outbox.pool), stop)
                 await outage.step(lambda: _end_levels(outbox.pool), stop)
                 self._work.looked += 1

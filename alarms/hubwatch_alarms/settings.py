@@ -28,7 +28,8 @@ class DeliverySection(Section):
     other_routes_after_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
         120.0,
         description="Seconds after which a message that its route could not deliver goes out on every other route, "
-        "too, whatever these carry otherwise, while nobody was told of the alarm.",
+        "too, whatever these carry otherwise, while nobody was told of the alarm. A route that has delivered nothing "
+        "for so long is an alarm itself.",
     )
     group_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         60.0,

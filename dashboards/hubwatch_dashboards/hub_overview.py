@@ -1,7 +1,7 @@
 """Hub overview: the board for the officer at the wall display.
 
-From the top, in the order of the questions of a shift: what is wrong, what can we not see, how much of it; then what
-led there; at the bottom whether the data itself can be trusted.
+From the top, in the order of the questions of a shift: what is wrong, what can we not see, what are we not told of, how
+much of it; then what led there; at the bottom whether the data itself can be trusted.
 """
 
 from __future__ import annotations
@@ -94,6 +94,13 @@ def _now() -> Iterator[Panel]:
         rows("Blind right now", SQL["blind"], span=9, height=11)
         .override_by_name("Blind", coloured({}, other=HIGH))
         .override_by_name("Last heard", AGE)
+    )
+    yield (
+        rows("Set aside: nobody is told", SQL["suppressed"], span=24, height=6)
+        .override_by_name("Priority", coloured(PRIORITY, 90))
+        .override_by_name("Since", AGE)
+        .override_by_name("Until", AGE)
+        .override_by_name("Alarm", narrow(70))
     )
 
 

@@ -12,7 +12,7 @@ from hubwatch_dashboards import no_answer
 GRID_COLUMNS = 24
 _PUBLIC = """
 hubs zones agents sensors channels readings readings_1m readings_1h latest events detections
-alarms alarm_journal alarm_telling incidents notifications frames ledger_gaps dead_letters
+alarms alarm_journal alarm_telling suppressed incidents notifications frames ledger_gaps dead_letters
 """
 PUBLIC = frozenset(_PUBLIC.split())
 """The public names of the schema, the only ones a board may read."""

@@ -17,10 +17,10 @@ lock() {
 }
 
 mkdir -p locks
-for extra in agent collector detectors alarms console keyring backup history dashboards embedded all dev; do
+for extra in agent collector detectors alarms apprise console keyring backup history dashboards embedded all dev; do
   lock "$extra" "$extra"
 done
 # What the container image of a hub installs, and what builds hubwatch itself.
-lock hub collector detectors alarms console dashboards backup
+lock hub collector detectors alarms apprise console dashboards backup
 .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --quiet "${upgrade[@]}" -o locks/build.txt <(printf 'hatchling>=1.27\n')

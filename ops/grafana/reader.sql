@@ -21,7 +21,8 @@ GRANT SELECT ON
     hubwatch.site_versions, hubwatch.zone_paths, hubwatch.doors, hubwatch.fence_sections, hubwatch.fence_behind,
     hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts,
     hubwatch.cardholders, hubwatch.level_journal, hubwatch.level_scales,
-    hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days, hubwatch.false_alarms
+    hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days, hubwatch.false_alarms,
+    hubwatch.suppressed
 TO hubwatch_reader;
 -- Not the payload: a message that could not be decoded may contain anything.
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters

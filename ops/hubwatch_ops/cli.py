@@ -27,6 +27,7 @@ EXTRA_OF = {
     "nats": "collector",
     "cryptography": "collector",
     "aiosmtplib": "alarms",
+    "apprise": "apprise",
     "pandas": "history",
     "pyarrow": "history",
     "scipy": "history",

@@ -128,7 +128,8 @@ async def test_message_that_fails_lets_go_of_the_others_and_the_next_attempt_tel
     await notifications.postpone(pool, first, AWAY, pause_s=0, hold_route=False)
     again = await claimed(pool)
     assert ([again.attempt, again.carried[0].attempt], len(again.carried)) == ([2, 2], 1)
-    assert {row["carried_by"] for row in hands.outbox() if row["carried_by"]} == {again.id}
+    told = [(row["carried_by"], row["carried_attempt"]) for row in hands.attempts() if row["carried_by"]]
+    assert told == [(first.id, 1), (again.id, 2)]
 
 
 async def test_message_of_a_dead_process_is_told_again_with_all_it_carried(hands: Hands, pool: Pool) -> None:

@@ -55,7 +55,7 @@ async def told(
     async with open_pool(settings_of(dsn)) as pool:
         await Mover(pool, [], Instructions.load(), escalations=Escalations([TELL], PEOPLE)).round()
     rows = [row for row in hands.outbox() if row["route"] == f"mail/{person}"]
-    link = links.link(rows[-1]["id"], rows[-1]["alarm"], person, time.time())
+    link = links.link(rows[-1]["id"], 1, rows[-1]["alarm"], person, time.time())
     return link.removeprefix("https://console.port.example/api/v1")
 
 
@@ -103,7 +103,7 @@ async def test_second_recipient_learns_who_has_it(
 ) -> None:
     kim = await told(migrated_plain_dsn, hands, links)
     (row,) = [row for row in hands.outbox() if row["route"] == "mail/ada"]
-    ada = links.link(row["id"], row["alarm"], "ada", time.time()).partition("/api/v1")[2]
+    ada = links.link(row["id"], 1, row["alarm"], "ada", time.time()).partition("/api/v1")[2]
     await api.ask("POST", kim)
     assert "Who has it: kim" in says(await api.get(ada))
     late = await api.ask("POST", ada)
@@ -120,14 +120,15 @@ async def test_link_of_another_person_alarm_time_or_key_is_not_valid(
     other_key.write_text("another key of this test, long enough", encoding="utf-8")
     other_key.chmod(0o600)
     stranger = links.model_copy(update={"key_file": other_key})
-    message, until, seal = path.rpartition("/")[2].split(".")
+    message, attempt, until, seal = path.rpartition("/")[2].split(".")
     wrong = [
-        links.link(row["id"], row["alarm"], "ada", time.time()).partition("/api/v1")[2],
-        links.link(row["id"], row["alarm"] + 1, "kim", time.time()).partition("/api/v1")[2],
-        stranger.link(row["id"], row["alarm"], "kim", time.time()).partition("/api/v1")[2],
-        f"/acknowledge/{message}.{int(until) + 1}.{seal}",
-        f"/acknowledge/{'0' * 26}.{until}.{seal}",
-        f"/acknowledge/{message}.{until}.{seal[:-1]}",
+        links.link(row["id"], 1, row["alarm"], "ada", time.time()).partition("/api/v1")[2],
+        links.link(row["id"], 1, row["alarm"] + 1, "kim", time.time()).partition("/api/v1")[2],
+        stranger.link(row["id"], 1, row["alarm"], "kim", time.time()).partition("/api/v1")[2],
+        f"/acknowledge/{message}.{attempt}.{int(until) + 1}.{seal}",
+        f"/acknowledge/{message}.2.{until}.{seal}",
+        f"/acknowledge/{'0' * 26}.{attempt}.{until}.{seal}",
+        f"/acknowledge/{message}.{attempt}.{until}.{seal[:-1]}",
         "/acknowledge/%00",
     ]
     for each in wrong:
@@ -142,7 +143,7 @@ async def test_link_ends_at_its_time_and_with_a_more_urgent_detection(
 ) -> None:
     path = await told(migrated_plain_dsn, hands, links)
     row = next(row for row in hands.outbox() if row["route"] == "mail/kim")
-    old = links.link(row["id"], row["alarm"], "kim", time.time() - links.valid_s - 5).partition("/api/v1")[2]
+    old = links.link(row["id"], 1, row["alarm"], "kim", time.time() - links.valid_s - 5).partition("/api/v1")[2]
     answer = await api.ask("POST", old)
     assert (answer.status, "The time of this link is over" in says(answer)) == (409, True)
     newer = await told(migrated_plain_dsn, hands, links, number=2, priority=1)

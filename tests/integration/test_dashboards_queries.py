@@ -38,6 +38,22 @@ VALUES
     ('harbour', 'gate-2', 'rpm-2', 'radiation.neutron', 1, 'unacknowledged', now(), now(), 'w', NULL),
     ('airport', 'gate-1', 'rpm-9', 'radiation.gamma', 1, 'unacknowledged', now(), now(), 'w', NULL)
 """
+SET_ASIDE = """
+UPDATE hubwatch.alarms SET state = 'shelved', shelved_until = now() + '1h'::interval WHERE sensor = 'fence-1';
+INSERT INTO hubwatch.alarm_journal (alarm, at, action, by, from_state, to_state, note)
+SELECT id, now(), 'shelved', 'kim', 'unacknowledged', 'shelved', 'until noon: wind' FROM hubwatch.alarms
+WHERE sensor = 'fence-1';
+INSERT INTO hubwatch.alarm_suppression
+    (kind, hub, zone, sensor, types, starts, ends, critical, by, verified, reason, agreed_by)
+VALUES
+    ('works', 'harbour', NULL, NULL, '{}', now() + '1h'::interval, now() + '9h'::interval, true, 'lee', true,
+        'new quay', 'kim'),
+    ('out_of_service', 'harbour', 'gate-2', 'rpm-2', '{radiation}', now(), now() + '2d'::interval, false, 'kim', true,
+        'broken', NULL),
+    ('works', 'harbour', NULL, NULL, '{}', now() - '9h'::interval, now() - '1h'::interval, false, 'lee', true,
+        'over', NULL),
+    ('works', 'airport', NULL, NULL, '{}', now(), now() + '9h'::interval, false, 'lee', true, 'elsewhere', NULL);
+"""
 DETECTION = """
 INSERT INTO hubwatch.detection (id, type, hub, sensor, start, detected, score, priority, detector, version, late, why)
 VALUES ('a', 'radiation.gamma', 'harbour', 'rpm-2', now(), now(), 6.1, 1, 'radiation_portal', 1, false, 'w')
@@ -187,6 +203,7 @@ async def test_hub_without_sensor_beside_one_that_is_seen_is_blind(grafana: Graf
 CALM = {
     "Open alarms": "No open alarm",
     "Blind right now": "Everything is seen",
+    "Set aside: nobody is told": "Nothing is set aside",
     "Doors": "No event of a door",
     "Perimeter": "No event of the perimeter",
     "Gaps in the ledger": "Every frame is accounted for",
@@ -253,6 +270,20 @@ def test_open_alarms_come_most_urgent_first_and_untaken_before_taken(grafana: Gr
     assert rows[0]["Where"] == "harbour / gate-2 / rpm-2"
     assert rows[1]["Taken by"] == "Jansen"
     assert grafana.number("Alarms waiting") == 2
+
+
+def test_all_that_nobody_is_told_of_is_shown_with_who_why_and_until_when(grafana: Grafana) -> None:
+    as_owner(grafana, ALARMS)
+    as_owner(grafana, SET_ASIDE)
+    rows = grafana.show("Set aside: nobody is told")
+    shown = [[row[name] for name in ("Priority", "Set aside", "Where", "What", "By", "Why")] for row in rows]
+    assert shown == [
+        [1, "works (to come)", "harbour", "all types", "lee", "new quay"],
+        [2, "shelved", "harbour / fence / fence-1", "perimeter.intrusion", "kim", "until noon: wind"],
+        [2, "out_of_service", "harbour / gate-2 / rpm-2", "radiation", "kim", "broken"],
+    ]
+    assert [row["Until"] is not None for row in rows] == [True] * 3
+    assert (rows[0]["Agreed by"], rows[1]["Alarm"]) == ("kim", grafana.show("Open alarms")[-1]["Alarm"])
 
 
 def test_all_hubs_chosen_shows_alarms_of_all(grafana: Grafana) -> None:

@@ -53,6 +53,7 @@ def test_sample_loads_with_every_line_that_is_commented_out(tmp_path: Path) -> N
         "alertmanager",
         "cap",
         "mqtt",
+        "apprise",
     ]
     assert settings.telemetry.port == 9101
 

@@ -81,6 +81,7 @@ def test_one_alarm_shows_each_attempt_to_tell_people() -> None:
             "outcome": "transient",
             "status": 503,
             "error": "HTTP 503",
+            "carried_by": None,
         },
         {
             "at": at,
@@ -90,11 +91,13 @@ def test_one_alarm_shows_each_attempt_to_tell_people() -> None:
             "outcome": "delivered",
             "status": 204,
             "error": None,
+            "carried_by": "01KAJ8TBN4DJX4ZD4H4GZVG8Q2",
         },
     ]
     text = shown(alarm(), attempts=attempts)
     assert "HTTP 503" in text
     assert "delivered" in text
+    assert "01KAJ8TBN4DJX4ZD4H4GZVG8Q2" in text
     assert "nobody was notified yet" not in text
 
 

@@ -26,20 +26,20 @@ def key_file(folder: Path, text: str = KEY) -> Path:
 def test_link_is_read_back_and_its_seal_holds_for_nothing_else(tmp_path: Path) -> None:
     section = LinkSection(url="https://c.example:8443/", key_file=key_file(tmp_path), valid_s=3600)
     message = new_ulid()
-    link = section.link(message, 41, "kim", 1_800_000_000.9)
-    assert link.startswith(f"https://c.example:8443/api/v1/acknowledge/{message}.1800003600.")
+    link = section.link(message, 3, 41, "kim", 1_800_000_000.9)
+    assert link.startswith(f"https://c.example:8443/api/v1/acknowledge/{message}.3.1800003600.")
     token = parse_token(link.rpartition("/")[2])
     assert token is not None
-    assert (token.message, token.until_s) == (message, 1_800_003_600)
+    assert (token.message, token.attempt, token.until_s) == (message, 3, 1_800_003_600)
     key = KEY.encode()
     assert token.is_sealed(key, 41, "kim")
     assert not any(token.is_sealed(*other) for other in [(key, 42, "kim"), (key, 41, "ada"), (key + b"x", 41, "kim")])
 
 
 def test_seal_is_that_of_the_worked_example() -> None:
-    # printf 'hubwatch acknowledge 1\nM\n41\nkim\n1800003600' |
+    # printf 'hubwatch acknowledge 2\nM\n1\n41\nkim\n1800003600' |
     #   openssl dgst -sha256 -hmac KEY -binary | basenc --base64url
-    assert seal(KEY.encode(), "M", 41, "kim", 1_800_003_600) == "Gw8wZ6TM-glbTHS4Prilfx81xuUrxSVSGzUULb97jas"
+    assert seal(KEY.encode(), "M", 1, 41, "kim", 1_800_003_600) == "W28w7-a0vfSrj2ePNPBEDicGtud2q5SSdyChdPbMaNU"
 
 
 @given(st.text(max_size=120))

@@ -14,6 +14,7 @@ from hubwatch_detectors.engine.instance import FAILED
 from hubwatch_detectors.engine.owners import SENSOR_TWICE
 from hubwatch_detectors.engine.twins import AGENT_TWICE
 from hubwatch_detectors.registry import TABLE
+from hubwatch_store.alarms import ROUTE_FAILED
 from hubwatch_store.alarms.expected import BURST
 from hubwatch_store.ingest.mistrust import TOLD
 from hubwatch_store.upkeep.refused_frames import FRAMES_REFUSED
@@ -40,7 +41,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
 
 def test_table_has_every_type_that_is_detected_and_no_other() -> None:
     known = {ranked.type for ranked in Priorities.load().ranked()}
-    assert known == OF_DETECTORS | OF_THE_ENGINE | OF_THE_STORE | {BURST}
+    assert known == OF_DETECTORS | OF_THE_ENGINE | OF_THE_STORE | {BURST, ROUTE_FAILED}
 
 
 def test_packaged_table_leaves_every_grade_of_a_detector_as_it_is() -> None:

@@ -24,7 +24,7 @@ def shown(folder: Path) -> Path:
 def test_everything_on_the_page_is_one_configuration_that_is_taken(tmp_path: Path) -> None:
     settings = load(AlarmsSettings, shown(tmp_path), env={})
     assert {route.kind for route in settings.routes} == {
-        "log", "smtp", "pagerduty", "alertmanager", "cap", "mqtt",
+        "log", "smtp", "pagerduty", "alertmanager", "cap", "apprise", "mqtt",
     }  # fmt: skip
     assert [len(each.steps) for each in settings.escalations] == [2]
     assert (settings.acknowledge is None, settings.heartbeat is None) == (False, False)

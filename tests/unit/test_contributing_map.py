@@ -249,7 +249,7 @@ def test_route_is_a_file_an_import_and_a_line(copy: Copy) -> None:
     copy.change(
         "alarms/hubwatch_alarms/notify/table.py",
         (
-            "from hubwatch_alarms.notify import cap, log, services, siren, smtp, webhook",
+            "from hubwatch_alarms.notify import apprise, cap, log, services, siren, smtp, webhook",
             "from hubwatch_alarms.notify import horn",
         ),
         ("    log.LogRouteSection  # one line a kind of route", "    | horn.HornSection"),

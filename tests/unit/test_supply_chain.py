@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 UNLOCKED = {"bench"}
 """For measuring only; never installed where hubwatch runs."""
-OF_THE_IMAGE = ("collector", "detectors", "alarms", "console", "dashboards", "backup")
+OF_THE_IMAGE = ("collector", "detectors", "alarms", "apprise", "console", "dashboards", "backup")
 
 PERMISSIVE = re.compile(
     r"MIT(-0)?\b|BSD|0BSD|Apache|ISC|PSF|Python Software Foundation|Python-2\.0|Zlib|CC0|Unlicense|The Unlicense"

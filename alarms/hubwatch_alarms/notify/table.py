@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hubwatch_alarms.notify import cap, log, services, siren, smtp, webhook
+from hubwatch_alarms.notify import apprise, cap, log, services, siren, smtp, webhook
 
 AnyRouteSection = Annotated[
     log.LogRouteSection  # one line a kind of route
@@ -15,6 +15,7 @@ AnyRouteSection = Annotated[
     | services.PagerDutyRouteSection
     | services.AlertmanagerRouteSection
     | cap.CapRouteSection
-    | siren.MqttRouteSection,
+    | siren.MqttRouteSection
+    | apprise.AppriseRouteSection,
     Field(discriminator="kind"),
 ]

@@ -13,6 +13,7 @@ from hubwatch_store.alarms import (
     incident_acts,
     incidents,
     notifications,
+    route_failures,
 )
 from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.batch import AlarmBatch
@@ -23,8 +24,10 @@ from hubwatch_store.alarms.handovers import Beats, Handover, HubLag
 from hubwatch_store.alarms.incident_acts import Doer
 from hubwatch_store.alarms.incidents import Happened, Member, Membership, NearbyAlarm, StandingIncident
 from hubwatch_store.alarms.notifications import Carried, Claimed, Telling, Unrouted
+from hubwatch_store.alarms.route_failures import ROUTE_FAILED, RouteFailure
 
 __all__ = [
+    "ROUTE_FAILED",
     "Adjudicated",
     "AlarmBatch",
     "Beats",
@@ -44,6 +47,7 @@ __all__ = [
     "Membership",
     "NearbyAlarm",
     "OpenCause",
+    "RouteFailure",
     "StandingIncident",
     "Telling",
     "Unrouted",
@@ -59,4 +63,5 @@ __all__ = [
     "incident_acts",
     "incidents",
     "notifications",
+    "route_failures",
 ]

@@ -24,6 +24,7 @@ class DueStep:
     hub: str
     zone: str | None
     type: str
+    subject: str | None
     priority: int
     state: AlarmState
 
@@ -55,7 +56,7 @@ async def due(connection: DatabaseConnection, now: int, most: int) -> list[DueSt
     return [
         DueStep(
             row["alarm"], row["escalation"], to_us(row["began"]), row["told"], row["hub"], row["zone"], row["type"],
-            row["priority"], AlarmState(row["state"]),
+            row["subject"], row["priority"], AlarmState(row["state"]),
         )
         for row in rows
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from hubwatch_core.clock import to_us
 from hubwatch_core.delivery import DeliveryOutcome
 from hubwatch_core.ids import new_ulid
 from hubwatch_store.alarms.alarms import alarm_by_id, entry_of
+from hubwatch_store.alarms.route_failures import ROUTE_FAILED
 from hubwatch_store.database import DatabaseConnection, Pool, fetch, translated, write
 from hubwatch_store.ownership import still_ours
 
@@ -28,6 +29,7 @@ class Unrouted:
     action: Action
     alarm: int
     type: str
+    subject: str | None
     priority: int
     hub: str
     zone: str | None
@@ -121,14 +123,21 @@ class Addressed:
     alarm: int
     person: str
     answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAlarm:
+    """An alarm that a message told of."""
+
+    alarm: int
     surpassed: bool
-    """Whether the alarm has become more urgent since."""
+    """Whether it has become more urgent since."""
 
 
 async def take_unrouted(connection: DatabaseConnection, most: int) -> list[Unrouted]:
     """Take journal entries to ask the routes about; they are gone once the transaction commits."""
     rows = await fetch(connection, "notifications", "take_unrouted", most=most)
-    names = ("alarm", "type", "priority", "hub", "zone", "level", "is_untold")
+    names = ("alarm", "type", "subject", "priority", "hub", "zone", "level", "is_untold")
     return [Unrouted(row["journal"], Action(row["action"]), *(row[name] for name in names)) for row in rows]
 
 
@@ -194,9 +203,11 @@ async def _claimed(connection: DatabaseConnection, row: dict[str, Any], lease_s:
     )
     alarms = [alarm.id, *(each.alarm for each in carried)]
     for told, (each, attempt) in zip(alarms, message.attempts, strict=True):
+        lead = (None, None) if each == message.id else (message.id, message.attempt)
         await write(
-            connection, "notifications", "begin_attempt", alarm=told, route=message.route, message=each, attempt=attempt
-        )
+            connection, "notifications", "begin_attempt", alarm=told, route=message.route, message=each,
+            attempt=attempt, carried_by=lead[0], carried_attempt=lead[1],
+        )  # fmt: skip
     return message
 
 
@@ -273,7 +284,7 @@ async def queue_on_other_routes(
             await still_ours(connection, owner)
             rows = await fetch(
                 connection, "notifications", "other_routes", routes=list(routes), known=[*routes, *known],
-                after_s=after_s, most=MOST_REROUTED,
+                after_s=after_s, most=MOST_REROUTED, route_failed=ROUTE_FAILED,
             )  # fmt: skip
             for row in rows:
                 message = {"id": new_ulid(), "journal": row["journal"], "alarm": row["alarm"], "route": row["route"]}
@@ -324,6 +335,12 @@ async def addressed(connection: DatabaseConnection, message: str) -> Addressed |
     """Return a message to a person by its id; None when there is none."""
     rows = await fetch(connection, "notifications", "addressed", message=message)
     return Addressed(**rows[0]) if rows else None
+
+
+async def named(connection: DatabaseConnection, message: str, attempt: int) -> list[NamedAlarm]:
+    """Return the alarms that an attempt of a message to a person told of, its own first."""
+    rows = await fetch(connection, "notifications", "named", message=message, attempt=attempt)
+    return [NamedAlarm(**row) for row in rows]
 
 
 async def answer(connection: DatabaseConnection, message: str) -> bool:

@@ -17,7 +17,7 @@ WHERE alarm = %(alarm)s AND escalation IS NOT NULL AND state = 'waiting';
 
 -- due: the escalations of which a step is due, the most urgent alarm first
 -- What was told in the future was so before the clock was set back: for how long it waits is not known.
-SELECT e.alarm, e.escalation, e.began, e.told, a.hub, a.zone, a.type, a.priority, a.state
+SELECT e.alarm, e.escalation, e.began, e.told, a.hub, a.zone, a.type, a.subject, a.priority, a.state
 FROM hubwatch.alarm_escalation e JOIN hubwatch.alarms a ON a.id = e.alarm
 WHERE e.due <= %(now)s OR e.last_told > %(now)s + interval '1 minute'
 ORDER BY a.exercise IS NOT NULL, a.priority, e.due, e.alarm, e.escalation LIMIT %(most)s;

@@ -5,7 +5,7 @@ WITH taken AS (
                       FOR UPDATE SKIP LOCKED)
     RETURNING journal
 )
-SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.priority, a.hub, a.zone,
+SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.subject, a.priority, a.hub, a.zone,
     coalesce(h.security_level, 1) AS level,
     NOT EXISTS (SELECT FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm AND e.id <= j.id
             AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal'))
@@ -48,7 +48,7 @@ RETURNING id, route, journal, alarm, attempts,
 
 -- gather: take what waits for the same person of the same incident, too, to tell it with the first message
 UPDATE hubwatch.notification_outbox o
-SET attempts = o.attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s', carried_by = %(message)s
+SET attempts = o.attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s'
 FROM hubwatch.alarms a
 WHERE a.id = o.alarm AND o.id IN (
     SELECT w.id FROM hubwatch.notification_outbox w JOIN hubwatch.alarms b ON b.id = w.alarm
@@ -73,20 +73,21 @@ LEFT JOIN LATERAL (SELECT e.at FROM hubwatch.alarm_journal e WHERE e.alarm = j.a
     AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal') ORDER BY e.id LIMIT 1) f ON true
 WHERE j.id = %(journal)s;
 
--- begin_attempt: record that an attempt is under way
-INSERT INTO hubwatch.notifications (alarm, route, attempt, outcome, message)
-VALUES (%(alarm)s, %(route)s, %(attempt)s, 'sending', %(message)s);
+-- begin_attempt: record that an attempt is under way, with which attempt of which message where it is told with another one
+INSERT INTO hubwatch.notifications (alarm, route, attempt, outcome, message, carried_by, carried_attempt)
+VALUES (%(alarm)s, %(route)s, %(attempt)s, 'sending', %(message)s, %(carried_by)s, %(carried_attempt)s);
 
 -- end_attempt: record what came of an attempt
 UPDATE hubwatch.notifications SET outcome = %(outcome)s, status = %(status)s, error = %(error)s
 WHERE message = %(message)s AND attempt = %(attempt)s AND outcome = 'sending';
 
 -- finish: say that a message needs no further attempt
+-- What was on its way when it was withdrawn, or when another process gave it up, and is delivered, was told.
 UPDATE hubwatch.notification_outbox SET state = %(state)s, finished = clock_timestamp()
-WHERE id = %(message)s AND state = 'waiting';
+WHERE id = %(message)s AND (state = 'waiting' OR (%(state)s = 'delivered' AND state <> 'delivered'));
 
 -- postpone: say when a message is to be tried again
-UPDATE hubwatch.notification_outbox SET due = clock_timestamp() + %(pause_s)s * interval '1 s', carried_by = NULL
+UPDATE hubwatch.notification_outbox SET due = clock_timestamp() + %(pause_s)s * interval '1 s'
 WHERE id = %(message)s AND state = 'waiting';
 
 -- hold_route: try nothing on a route for a while, because the other side asked so
@@ -120,6 +121,8 @@ WHERE a.closed IS NULL AND a.state IN ('unacknowledged', 'returned')
         WHERE n.alarm = a.id AND n.state NOT IN ('delivered', 'withdrawn'))
     AND o.queued NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()
     AND (o.state <> 'waiting' OR o.attempts > 0 OR o.due > clock_timestamp() OR o.route <> ALL (%(known)s::text[]))
+    -- That a route fails is no news for that route.
+    AND (a.type <> %(route_failed)s OR split_part(other.route, '/', 1) IS DISTINCT FROM a.subject)
     AND NOT EXISTS (
         SELECT FROM hubwatch.notification_outbox n WHERE n.journal = o.journal AND n.route = other.route)
 ORDER BY made_up, a.priority, o.journal, other.route LIMIT %(most)s;
@@ -160,17 +163,23 @@ VALUES (%(alarm)s, %(route)s, %(attempt)s, 'given_up', %(error)s, %(message)s);
 SELECT route, count(*) AS messages FROM hubwatch.notification_outbox WHERE state = 'waiting' GROUP BY route;
 
 -- of_alarm: every attempt to tell people of one alarm
-SELECT n.at, n.route, n.attempt, n.outcome, n.status, n.error, n.message, j.action AS event
+SELECT n.at, n.route, n.attempt, n.outcome, n.status, n.error, n.message, n.carried_by, j.action AS event
 FROM hubwatch.notifications n
 LEFT JOIN hubwatch.notification_outbox o ON o.id = n.message
 LEFT JOIN hubwatch.alarm_journal j ON j.id = o.journal
 WHERE n.alarm = %(alarm)s ORDER BY n.id;
 
--- addressed: a message to a person, whether its link was used, and whether the alarm has become more urgent since
-SELECT o.alarm, split_part(o.route, '/', 2) AS person, o.answered IS NOT NULL AS answered,
-    EXISTS (SELECT FROM hubwatch.alarm_journal j
-        WHERE j.alarm = o.alarm AND j.id > o.journal AND j.action = 'raised') AS surpassed
+-- addressed: a message to a person, and whether its link was used
+SELECT o.alarm, split_part(o.route, '/', 2) AS person, o.answered IS NOT NULL AS answered
 FROM hubwatch.notification_outbox o WHERE o.id = %(message)s AND o.route LIKE '%%/%%';
+
+-- named: the alarms that an attempt of a message told of, its own first, and whether each has become more urgent since
+SELECT o.alarm, EXISTS (SELECT FROM hubwatch.alarm_journal j
+    WHERE j.alarm = o.alarm AND j.id > o.journal AND j.action = 'raised') AS surpassed
+FROM hubwatch.notification_outbox o
+WHERE o.id = %(message)s OR o.id IN (SELECT n.message FROM hubwatch.notifications n
+    WHERE n.carried_by = %(message)s AND n.carried_attempt = %(attempt)s)
+ORDER BY o.id <> %(message)s, o.alarm;
 
 -- answer: note that the link of a message is used up
 UPDATE hubwatch.notification_outbox SET answered = clock_timestamp() WHERE id = %(message)s AND answered IS NULL

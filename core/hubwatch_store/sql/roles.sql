@@ -205,9 +205,10 @@ GRANT INSERT, UPDATE ON hubwatch.alarm_detection TO @alarms, @console, @operator
 GRANT INSERT, UPDATE ON hubwatch.notification_outbox, hubwatch.notifications TO @alarms;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.alarm_escalation TO @alarms;
 GRANT UPDATE (answered) ON hubwatch.notification_outbox TO @console;
--- What waits before it makes an alarm, what is expected, and the one thing that alarms find themselves.
+-- What waits before it makes an alarm, what is expected, and what alarms find themselves: bursts and routes that fail.
 GRANT INSERT, UPDATE ON hubwatch.alarm_delayed TO @alarms;
-GRANT INSERT ON hubwatch.alarm_inbox, hubwatch.detection TO @alarms;
+GRANT INSERT ON hubwatch.alarm_inbox, hubwatch.detection, hubwatch.detection_ends TO @alarms;
+GRANT SELECT, INSERT, DELETE ON hubwatch.route_failures TO @alarms;
 GRANT INSERT ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
 GRANT UPDATE (lifted, lifted_by) ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
 -- Exercises: people begin and end them, alarms carry them out. Whoever makes a detection looks whether it is of one.

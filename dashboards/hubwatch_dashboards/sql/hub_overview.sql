@@ -56,6 +56,21 @@ SELECT b.what AS "Blind", coalesce(b.why, c.sentence) AS "Why", b.channels AS "C
 FROM calm c LEFT JOIN blind b ON true
 ORDER BY "Why", "Blind"
 
+-- suppressed: All that nobody is told of: alarms that are set aside, and works, outages and maintenance that are expected, each with who, why and until when.
+WITH calm AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM hubwatch.hubs WHERE hub = ANY(ARRAY[${hub:sqlstring}]::text[]))
+        THEN 'Nothing is set aside' || to_char(now() AT TIME ZONE 'UTC', '", as of "HH24:MI:SS" UTC"')
+        ELSE 'no hub yet' END AS sentence
+)
+SELECT s.priority AS "Priority", coalesce(s.kind || CASE WHEN s.since > now() THEN ' (to come)' ELSE '' END, c.sentence) AS "Set aside",
+    concat_ws(' / ', s.hub, s.zone, s.sensor) AS "Where",
+    CASE WHEN cardinality(s.types) > 0 THEN array_to_string(s.types, ', ') WHEN s.id IS NOT NULL THEN 'all types' END AS "What",
+    s.since AS "Since", s.until AS "Until", s.by AS "By", s.agreed_by AS "Agreed by", s.reason AS "Why",
+    CASE WHEN s.what = 'alarm' THEN s.id END AS "Alarm"
+FROM calm c
+LEFT JOIN hubwatch.suppressed s ON s.hub = ANY(ARRAY[${hub:sqlstring}]::text[])
+ORDER BY s.priority, s.until, s.hub, s.id
+
 -- alarms_waiting: Alarms that nobody has acknowledged.
 SELECT CASE
     WHEN count(*) > 0 OR EXISTS (SELECT FROM hubwatch.hubs WHERE hub = ANY(ARRAY[${hub:sqlstring}]::text[])) THEN count(*)
