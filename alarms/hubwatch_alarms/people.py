@@ -134,13 +134,13 @@ async def lift(settings: CommandSettings, number: int, by: str) -> ExpectedAlarm
 
 async def drill(settings: CommandSettings, wish: DrillWish, by: str) -> dict[str, Any]:
     """Begin an exercise and return it as JSON values; raises Permanent when it cannot be there or another one runs."""
-    async with _acting(settings, by, "hubwatch alarms drill") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms drill") as (connection, person):
         return drilling.facts_of_drill(await drilling.start(connection, person, wish))
 
 
 async def end_drill(settings: CommandSettings, number: int, by: str) -> None:
     """End an exercise before its time; raises Permanent when it is over."""
-    async with _acting(settings, by, "hubwatch alarms drill") as (connection, person):
+    async with acting(settings, by, "hubwatch alarms drill") as (connection, person):
         await drilling.end(connection, person, number)
 
 

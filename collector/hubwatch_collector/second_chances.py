@@ -91,7 +91,9 @@ class SecondChances:
         if isinstance(offer.content, Letter):
             return offer.content.reason
         mistrusted = letter.kind in (Mistrust.FORGED, Mistrust.REPLAYED)
-        if isinstance(offer.content, AnyFrame | Birth) and (mistrusted or self._settings.intake.signatures == "require"):
+        if isinstance(offer.content, AnyFrame | Birth) and (
+            mistrusted or self._settings.intake.signatures == "require"
+        ):
             (fault,) = await self._keys.faults([(offer.message, offer.content)])
             if fault is not None:
                 return fault.reason

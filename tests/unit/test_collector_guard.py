@@ -14,6 +14,7 @@ from hubwatch_collector.settings import IntakeSection
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.message import Message
+from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signature_check import Unproven
 from hubwatch_core.wire import Birth, Frame
 from hubwatch_store.ingest import Letter, Mistrust, Notice, Offer
@@ -23,7 +24,7 @@ from support.store_examples import birth, frame
 def guard(signatures: str = "off", **limits: Any) -> Guard:
     settings = IntakeSection.model_validate({"client_id": "one", "signatures": signatures, "limits": limits})
 
-    async def proven(signed: Sequence[tuple[Message, Frame | Birth]]) -> list[Unproven | None]:
+    async def proven(signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
         return [None] * len(signed)
 
     return Guard(settings, limits_of(settings), proven)
