@@ -212,6 +212,9 @@ GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 GRANT SELECT ON hubwatch.users TO @operator;
 GRANT SELECT (id) ON hubwatch.users TO @alarms;
 
+-- Whether detectors have worked lately, not what they know.
+GRANT SELECT (hub, saved) ON hubwatch.detector_state, hubwatch.detector_journal TO @console;
+
 -- Enrolment: served by `hubwatch up`, or as an operator, whose commands it has too. People at the console give leave, ask
 -- for new keys and revoke; they make no key.
 GRANT SELECT, INSERT, UPDATE ON hubwatch.agent_keys, hubwatch.enrolment_tokens TO @up, @operator;
