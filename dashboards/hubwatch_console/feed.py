@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
 from zoneinfo import ZoneInfo
@@ -115,7 +116,7 @@ class AlarmFeed:
         doubts = [f"{hub}:{','.join(self.watching.doubts(hub, now))}" for hub in self.watching.hubs]
         return FeedStanding(self._last, self._lost_since, ";".join(doubts))
 
-    async def follow(self, after: int | None) -> AsyncIterator[News]:
+    async def follow(self, after: int | None) -> AsyncGenerator[News, None]:
         """Yield what happens after an entry (None: from now on), at once and then with every pulse."""
         woken = asyncio.Event()
         self._waiting.add(woken)
@@ -145,8 +146,11 @@ class AlarmFeed:
     async def _listen(self) -> None:
         while True:
             try:
-                async with await connect(self._settings, "hubwatch console feed") as connection:
-                    async for channel in listen(self._settings, CHANNELS, "hubwatch console listener"):
+                async with (
+                    await connect(self._settings, "hubwatch console feed") as connection,
+                    aclosing(listen(self._settings, CHANNELS, "hubwatch console listener")) as heard,
+                ):
+                    async for channel in heard:
                         if channel == CHANNEL:
                             await self.sites.look(self._pool)
                         await self._read(connection)

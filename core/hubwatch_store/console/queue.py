@@ -14,8 +14,6 @@ from hubwatch_core.alarm import Alarm
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, fetch
 
-MOST_ZONES = 200
-
 
 class Which(StrEnum):
     """Which of the open alarms."""
@@ -101,7 +99,7 @@ async def hubs(connection: DatabaseConnection, seen: Sequence[str] | None) -> li
 
 
 async def zones(connection: DatabaseConnection, seen: Sequence[str] | None) -> list[str]:
-    """Return the zones that have open alarms, at most `MOST_ZONES`."""
+    """Return the zones of the hubs that somebody sees, at most 500."""
     return [row["zone"] for row in await fetch(connection, "console", "zones", seen=_list(seen))]
 
 

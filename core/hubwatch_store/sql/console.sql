@@ -34,9 +34,8 @@ WHERE j.id > %(after)s ORDER BY j.id LIMIT %(most)s;
 SELECT hub, coalesce(name, hub) AS name, security_level FROM hubwatch.hubs
 WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) ORDER BY hub;
 
--- zones: the zones that have open alarms
-SELECT DISTINCT zone FROM hubwatch.alarms
-WHERE closed IS NULL AND zone IS NOT NULL AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s)) ORDER BY zone LIMIT 200;
+-- zones: the zones of the hubs that somebody sees
+SELECT DISTINCT zone FROM hubwatch.zones WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) ORDER BY zone LIMIT 500;
 
 -- work: by hub, when frames were last stored and when detectors last wrote
 SELECT h.hub, extract(epoch FROM clock_timestamp() - max(a.heard))::float8 AS heard_s,

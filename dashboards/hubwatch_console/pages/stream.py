@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from time import monotonic
 from typing import Annotated
 
@@ -79,18 +80,19 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     seen, check_at = seen_by(caller.person), monotonic() + CHECK_EVERY_S
     yield f"retry: {RETRY_MS}\n\n".encode()
-    async for news in feed.follow(place):
-        if news.missed:
-            yield _event("missed", {}, news.standing.last)
-        for move in news.moves:
-            if seen is None or move.hub in seen:
-                yield _event("alarm", facts_of_move(move), move.id)
-        yield _event("pulse", pulse_of(news), None)
-        if monotonic() > check_at:
-            check_at = monotonic() + CHECK_EVERY_S
-            if not await _still_good(parts, token, caller):
-                yield _event("over", {}, None)
-                return
+    async with aclosing(feed.follow(place)) as followed:
+        async for news in followed:
+            if news.missed:
+                yield _event("missed", {}, news.standing.last)
+            for move in news.moves:
+                if seen is None or move.hub in seen:
+                    yield _event("alarm", facts_of_move(move), move.id)
+            yield _event("pulse", pulse_of(news), None)
+            if monotonic() > check_at:
+                check_at = monotonic() + CHECK_EVERY_S
+                if not await _still_good(parts, token, caller):
+                    yield _event("over", {}, None)
+                    return
 
 
 async def _still_good(parts: Parts, token: str, caller: KnownCaller) -> bool:
