@@ -17,6 +17,7 @@ from support.alarms_database import Hands, hands_on
 from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, found, hub_there, moved
 from support.console_running import Client, add_person, one_time, running_api
 from support.eventually import eventually
+from support.role_logins import roles_in
 
 PAGES = ("/", "/wall", "/alarms/1", "/incidents", "/incidents/1", "/plan", "/blind", "/health", "/level", "/approvals")
 GOOD = "four tall quay cranes"
@@ -175,6 +176,23 @@ async def test_pages_answer_whoever_may_look_with_a_policy_that_lets_no_script_i
     status, text, headers = await ada.get("/alarms/1/readings.csv")
     assert (status, headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
     assert text.splitlines()[0] == "time,hub,sensor,channel,value,quality,reason"
+
+
+async def test_pages_need_no_more_of_the_database_than_the_consoles_login_may(dsn: str, hands: Hands) -> None:
+    door_history(dsn)
+    await alarmed(dsn, hands, *a_bad_morning())
+    token = await add_person(dsn, "ada", Role.ADMINISTRATOR)
+    with roles_in(dsn) as logins:
+        async with running_api(logins.of("console")) as api, at_work(dsn):
+            ada = Visitor(api, {"hubwatch_session": token})
+            for path in (*PAGES, "/alarms/3", "/audit", "/audit.csv", "/alarms/1/readings.csv"):
+                assert (await ada.get(path))[0] == 200, path
+            assert (await ada.press("/", "/alarms/1/acknowledge", to="/"))[0] == 303
+
+            async def known() -> bool:
+                return "NOT KNOWN" not in (await ada.get("/"))[1]
+
+            await eventually(known)
 
 
 async def test_empty_queue_is_calm_only_while_everything_works(api: Client, dsn: str) -> None:
