@@ -19,7 +19,7 @@ PARALLEL := tests/integration tests/contract tests/unit
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo services services-stop services-status test check bench dashboards samples locks sbom
+.PHONY: help screenshots setup demo services services-stop services-status test check bench dashboards samples locks sbom
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ check: $(STAMP) ## Format, lint, types, architecture, generated files
 
 bench: $(STAMP) ## Measure: figure, target, verdict, and build/bench/NAME.json (ONLY=name)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(ONLY)
+
+screenshots: $(STAMP) ## Take pictures of the console's pages into docs/reference/console/ (Debian's Chromium)
+	PYTHONPATH=tests $(BIN)/python -m support.console_pictures
 
 dashboards: $(STAMP) ## Generate the Grafana boards into dashboards/generated/
 	$(BIN)/hubwatch dashboards build

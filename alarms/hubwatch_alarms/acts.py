@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hubwatch_alarms.incident_acts import NoSuchIncident
-from hubwatch_alarms.lifecycle import MoveRefused
+from hubwatch_alarms.lifecycle import MoveRefused as MoveRefused  # noqa: PLC0414 - it is what `acknowledge` raises
 from hubwatch_alarms.mover import AlarmChange, apply
 from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Trigger, Unshelve
 from hubwatch_core.alarm import Adjudication, Alarm

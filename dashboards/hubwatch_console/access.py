@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, HTTPException, Request
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_console.feed import AlarmFeed
 from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_core.permission import LEAST_ROLE, UserAct, hubs_where
@@ -32,6 +34,12 @@ class Parts:
     pool: Pool
     instructions: Instructions
     provider: Provider | None = None
+    feed: AlarmFeed | None = None
+    """What happens to alarms; pages that are looked at without it say that they do not know."""
+
+    def zone(self, hub: str | None) -> ZoneInfo:
+        """Return the time zone whose clock people at a hub read."""
+        return ZoneInfo("UTC") if self.feed is None else self.feed.zone(hub)
 
 
 def parts_of(request: Request) -> Parts:
@@ -51,16 +59,24 @@ class SignedIn:
 
     async def __call__(self, request: Request) -> KnownCaller:
         """Return who is logged in; raises HTTPException 401."""
-        given = request.headers.get("authorization", "")
-        token = given[len(SCHEME) :].strip()
-        if not given.lower().startswith(SCHEME) or not 0 < len(token) <= MOST_TOKEN:
-            raise _unknown("send `Authorization: Bearer` and the token of a login")
+        token = self.token(request)
+        if not 0 < len(token) <= MOST_TOKEN:
+            raise self.unknown("send `Authorization: Bearer` and the token of a login")
         with translated():
             async with parts_of(request).pool.connection() as connection:
                 caller = await who(connection, token)
         if caller is None:
-            raise _unknown("this token is no good, or its session is over: log in again")
+            raise self.unknown("this token is no good, or its session is over: log in again")
         return caller
+
+    def token(self, request: Request) -> str:
+        """Return the token that a request carries; nothing where it carries none."""
+        given = request.headers.get("authorization", "")
+        return given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else ""
+
+    def unknown(self, detail: str) -> Exception:
+        """Return what is raised where nobody is known."""
+        return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
 
 
 class Allowed(SignedIn):
@@ -74,9 +90,13 @@ class Allowed(SignedIn):
         caller = await super().__call__(request)
         if caller.person.needs:
             raise NotAllowed(f"set up first: {', '.join(caller.person.needs)}")
+        self.check(caller)
+        return caller
+
+    def check(self, caller: KnownCaller) -> None:
+        """Raise NotAllowed where somebody may do it nowhere."""
         if not hubs_where(caller.person, self.act):
             raise NotAllowed(f"{self.act} needs the role {LEAST_ROLE[self.act]}, which you have at no hub")
-        return caller
 
 
 def check_session(caller: KnownCaller) -> None:
@@ -105,7 +125,3 @@ async def in_thread(parts: Parts, work: Callable[[Any], Result]) -> Result:
             return work(connection)
 
     return await asyncio.to_thread(run)
-
-
-def _unknown(detail: str) -> HTTPException:
-    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})

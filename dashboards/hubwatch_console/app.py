@@ -8,7 +8,9 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_console import problems
 from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import RequestBounds
+from hubwatch_console.feed import AlarmFeed
 from hubwatch_console.oidc import Provider
+from hubwatch_console.pages import alarm, governing, incident, login, queue, stream, trouble, watch
 from hubwatch_console.routes import (
     acknowledge,
     agents,
@@ -36,20 +38,31 @@ from hubwatch_store.database import Pool
 PREFIX = "/api/v1"
 
 
-def application(settings: ConsoleSettings, pool: Pool, instructions: Instructions) -> FastAPI:
-    """Return the API over a pool of connections."""
+PAGES = (login, queue, alarm, incident, watch, governing)
+
+
+def application(
+    settings: ConsoleSettings, pool: Pool, instructions: Instructions, feed: AlarmFeed | None = None
+) -> FastAPI:
+    """Return the API and the pages over a pool of connections; without a feed pages say that they do not know."""
     # Its own pages of documentation load scripts from elsewhere, and its description is for those who are logged in.
     app = FastAPI(
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.state.parts = Parts(settings, pool, instructions, None if settings.oidc is None else Provider(settings.oidc))
+    provider = None if settings.oidc is None else Provider(settings.oidc)
+    app.state.parts = Parts(settings, pool, instructions, provider, feed)
+    # Before those of alarms, one of which would take its name for a number.
+    app.include_router(stream.api, prefix=PREFIX)
     accounts = (notice, people, oidc, directory)
     handling = (alarms, incidents, handovers, approvals, suppressions, acknowledge, drills)
     keeping = (cardholders, retention, persons, dead_letters)
     for routes in (*accounts, *handling, agents, sensors, orders, *keeping):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(_about(), prefix=PREFIX)
-    problems.install(app)
+    for each in PAGES:
+        app.include_router(each.router)
+    app.include_router(stream.pages)
+    problems.install(app, trouble.shown)
     app.add_middleware(RequestBounds, settings=settings.api)
     return app
 

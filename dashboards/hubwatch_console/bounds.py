@@ -45,6 +45,8 @@ class RequestBounds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Below it everything is found, whether a proxy has taken it away or not.
+        scope = {**scope, "root_path": self._settings.path_prefix}
         answering = _Answering(send)
         refusal = self._refusal(scope)
         if refusal is not None:
@@ -106,5 +108,7 @@ class _Answering:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            message = {**message, "headers": [*message["headers"], *_HEADERS]}
+            own = {name.lower() for name, _ in message["headers"]}
+            further = [each for each in _HEADERS if each[0] not in own]
+            message = {**message, "headers": [*message["headers"], *further]}
         await self._send(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -53,7 +53,7 @@ def problem(
     return JSONResponse(body | more, status, dict(headers or {}), media_type="application/problem+json")
 
 
-def of_error(error: HubwatchError) -> Response:
+def of_error(error: HubwatchError) -> JSONResponse:
     """Return an error of ours as a problem; what the database says of its insides stays in the log."""
     if isinstance(error, Transient):
         _log.warning("request not answered", reason=str(error))
@@ -73,27 +73,32 @@ def of_error(error: HubwatchError) -> Response:
     return of_fault(error)
 
 
-def of_fault(error: Exception) -> Response:
+def of_fault(error: Exception) -> JSONResponse:
     """Return something that should not have happened as a problem; the log has it all."""
     _log.error("request failed", exc_info=error)
     return problem(500, "the fault has been logged")
 
 
-def install(app: FastAPI) -> None:
-    """Let an application answer with problems only."""
+Shown = Callable[[Request, JSONResponse, HubwatchError | None], Response]
+"""Makes of a problem what its caller understands: a page, for one."""
 
-    async def ours(_: Request, error: Exception) -> Response:
+
+def install(app: FastAPI, shown: Shown) -> None:
+    """Let an application answer with problems only, each as `shown` makes it."""
+
+    async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, HubwatchError)
-        return of_error(error)
+        return shown(request, of_error(error), error)
 
-    async def of_http(_: Request, error: Exception) -> Response:
+    async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         own = error.detail != HTTPStatus(error.status_code).phrase
-        return problem(error.status_code, error.detail if own else "", headers=error.headers)
+        answer = problem(error.status_code, error.detail if own else "", headers=error.headers)
+        return shown(request, answer, None)
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem(422, "the request is not what it must be", errors=_mistakes(error))
+        return shown(request, problem(422, "the request is not what it must be", errors=_mistakes(error)), None)
 
     app.add_exception_handler(HubwatchError, ours)
     app.add_exception_handler(HTTPException, of_http)

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.app import application
+from hubwatch_console.feed import AlarmFeed
 from hubwatch_console.server import ApiServer, bound
 from hubwatch_console.settings import UNSEALED, ConsoleSettings
+from hubwatch_core.concurrency import drain, raise_first
 from hubwatch_core.condition import Condition
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
@@ -46,8 +48,10 @@ async def serve_api(settings: ConsoleSettings, context: Context, listener: socke
             await _welcome(pool, settings, database, stop)
             if stop.is_set():
                 return
-            app = application(settings, pool, Instructions.load(settings.instructions_file))
+            feed = AlarmFeed(settings.database, pool)
+            app = application(settings, pool, Instructions.load(settings.instructions_file), feed)
             server = ApiServer(app, settings.api, context.registry)
+            following = asyncio.create_task(feed.run())
             task = asyncio.create_task(server.serve(sockets=[listener]))
             beside = [
                 asyncio.create_task(each) for each in (_keep_up(pool, settings), _look(pool, context.health, database))
@@ -56,14 +60,18 @@ async def serve_api(settings: ConsoleSettings, context: Context, listener: socke
             secure = settings.api.cert_file is not None
             _log.info("api listening", host=settings.api.host, port=port, tls=secure)
             try:
-                await _either(stop, task)
+                await _either(stop, task, following)
             finally:
                 context.health.expect_no_more(CHECK)
                 for each in beside:
                     each.cancel()
+                # What pages follow ends, or the server would wait for it.
+                feed.end()
                 server.should_exit = True
                 await task
+                await drain([following])
                 await asyncio.gather(*beside, return_exceptions=True)
+            raise_first([following])
 
 
 async def _welcome(pool: Pool, settings: ConsoleSettings, database: Condition, stop: asyncio.Event) -> None:
@@ -132,9 +140,9 @@ async def _look(pool: Pool, health: Health, database: Condition) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _either(stop: asyncio.Event, task: asyncio.Task[None]) -> None:
+async def _either(stop: asyncio.Event, *tasks: asyncio.Task[None]) -> None:
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from hubwatch_alarms.oncall.link import LinkKeySection
 from hubwatch_alarms.settings import ExpectingSection, ShelvingSection
 from hubwatch_core.config import Conflict, LogSection, SecretFile, Section, ServerTlsSection, TelemetrySection
-from hubwatch_core.config.addresses import ListenAddress, is_loopback
+from hubwatch_core.config.addresses import ListenAddress, is_loopback, with_port
 from hubwatch_core.config.sections import Port, Secret
 from hubwatch_core.config.tls import unusable_key
 from hubwatch_core.enrolment import fingerprint_of
@@ -37,6 +37,11 @@ class ApiSection(Section):
         description="Listen without TLS on an address that others reach. Passwords and tokens can then be read on the "
         "way: only where a reverse proxy on the same machine speaks TLS.",
     )
+    path_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$", max_length=200)] = Field(
+        "",
+        examples=["/hubwatch"],
+        description="Path below which a reverse proxy serves the console, whether the proxy takes it away or not.",
+    )
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 24)] = Field(
         65_536, description="Largest request; more is refused before it is read."
     )
@@ -60,6 +65,12 @@ class ApiSection(Section):
         description="Connections at a time from one address; a browser takes six. Raise it where a reverse proxy "
         "speaks for everybody.",
     )
+
+    @property
+    def address(self) -> str:
+        """Return where browsers on this machine find the console."""
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{with_port(self.host, self.port)}{self.path_prefix}/"
 
     @property
     def tls(self) -> ServerTlsSection | None:

@@ -93,6 +93,8 @@ def up(
     if check_config:
         say(f"{file} is a valid hub configuration")
         return
+    if hub.console is not None:
+        say(f"the console is at {hub.console.api.address}", err=True)
     raise SystemExit(serve("up", hub.parts, telemetry=hub.telemetry, log=hub.log))
 
 

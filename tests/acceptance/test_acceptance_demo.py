@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -42,6 +44,7 @@ def test_demo_finds_everything_and_loses_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert ">>>>>" not in done.stdout
+    assert done.stdout.startswith("the console will be at http://127.0.0.1:")
     report = json.loads(file.read_text(encoding="utf-8"))
     assert report.keys() >= KEYS
     assert (report["lost"], report["duplicated"], report["unexplained_gaps"], report["false_alarms"]) == (0, 0, 0, 0)
@@ -63,6 +66,9 @@ async def test_demo_that_is_interrupted_ends_cleanly_and_leaves_no_process(numbe
             line = await demo.stdout.readline()
         assert line, said
         said += line
+    address = re.findall(rb"watch the attack and acknowledge it: (\S+)", said)[0].decode()
+    async with aiohttp.ClientSession() as http, http.get(address + "login") as answer:
+        assert answer.status == 200
     family = psutil.Process(demo.pid).children(recursive=True)
     assert len(family) >= 5
     demo.send_signal(number)

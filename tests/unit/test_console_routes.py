@@ -15,10 +15,14 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_console.access import Allowed, Public, SignedIn
 from hubwatch_console.app import application
 from hubwatch_console.cli import app
+from hubwatch_console.pages.visiting import Visitor, VisitorWho
 from hubwatch_console.settings import ConsoleSettings
 from hubwatch_store.database import Pool
 
 PUBLIC = {"/api/v1/notice", "/api/v1/login", "/api/v1/oidc/start", "/api/v1/oidc/finish", "/api/v1/acknowledge/{token}"}
+PUBLIC_PAGES = {"/login", "/login/provider", "/login/back", "/static/{version}/{name}", "/show/{what}/{value}"}
+OWN_PAGES = {"/logout", "/setup", "/setup/second-factor", "/alive"}
+"""The same of pages."""
 OWN = ("/logout", "/me", "/password", "/second-factor", "/tokens", "/tokens/{token}", "/openapi.json")
 """What concerns only whoever is logged in."""
 
@@ -47,13 +51,16 @@ def guards(dependant: Dependant) -> Iterator[object]:
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{min(route.methods)} {route.path}")
 def test_route_says_who_may_use_it(route: APIRoute) -> None:
     (guard,) = guards(route.dependant)
+    is_page = not route.include_in_schema and not route.path.endswith("/openapi.json")
     path = route.path.removeprefix("/api/v1")
     if isinstance(guard, Public):
-        assert f"/api/v1{path}" in PUBLIC
-    elif type(guard) is SignedIn:
-        assert path in OWN
-    else:
-        assert isinstance(guard, Allowed)
+        assert path in PUBLIC_PAGES if is_page else f"/api/v1{path}" in PUBLIC
+    elif not isinstance(guard, Allowed):
+        assert type(guard) is (Visitor if is_page else SignedIn)
+        assert path in (OWN_PAGES if is_page else OWN)
+    # A session of a cookie is good for pages only, where each form is checked; a token of a header for the API only.
+    assert isinstance(guard, Visitor | VisitorWho | Public) or not is_page
+    assert not (isinstance(guard, Visitor | VisitorWho) and not is_page)
 
 
 def test_there_are_routes_to_look_at() -> None:

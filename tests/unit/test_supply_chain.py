@@ -38,6 +38,7 @@ WEAK_COPYLEFT = {
 }
 SAYS_NOTHING = {
     "pyrage": "MIT, in its repository",
+    "axe-playwright-python": "MIT, in its files; axe-core within it MPL-2.0, unchanged: in tests only",
     "verlib2": "BSD and PSF, in its files",
     "rfc3987-syntax": "MIT, in its repository",
 }

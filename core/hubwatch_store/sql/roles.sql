@@ -238,6 +238,9 @@ GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 GRANT SELECT ON hubwatch.users TO @operator;
 GRANT SELECT (id) ON hubwatch.users TO @alarms;
 
+-- Whether detectors have worked lately, not what they know.
+GRANT SELECT (hub, saved) ON hubwatch.detector_state, hubwatch.detector_journal TO @console;
+
 -- Enrolment gives certificates to who has leave, and gives no leave. Operators have its commands; `hubwatch up` is a whole
 -- hub. People at the console give leave, ask for new keys and revoke; they make no key.
 GRANT SELECT ON hubwatch.migrations TO @enrol;

@@ -5,7 +5,7 @@ from hubwatch_store.users.approvals import Approval, NotAllowed
 from hubwatch_store.users.directory import User, existing_user, find_user, has_directory, parse_grants, parse_user_name
 from hubwatch_store.users.doing import check_may, doing
 from hubwatch_store.users.journal import record
-from hubwatch_store.users.known import KnownCaller, check_no_directory, taken_at_their_word, who
+from hubwatch_store.users.known import KnownCaller, check_no_directory, taken_at_their_word, who, who_unused
 from hubwatch_store.users.sessions import (
     ApiToken,
     Begun,
@@ -45,4 +45,5 @@ __all__ = [
     "taken_at_their_word",
     "tokens_of",
     "who",
+    "who_unused",
 ]

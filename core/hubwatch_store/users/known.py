@@ -30,7 +30,15 @@ class KnownCaller:
 
 async def who(connection: DatabaseConnection, token: str) -> KnownCaller | None:
     """Return who holds a token, with the roles they have now; None when it is no good. Raises Transient, Permanent."""
-    session = await current(connection, token)
+    return await _known(connection, await current(connection, token))
+
+
+async def who_unused(connection: DatabaseConnection, token: str) -> KnownCaller | None:
+    """Return the same where nobody does anything, as of a page that only stands open: its session may get too old."""
+    return await _known(connection, await current(connection, token, used=False))
+
+
+async def _known(connection: DatabaseConnection, session: Session | None) -> KnownCaller | None:
     user = None if session is None else await find_user(connection, session.user)
     if session is None or user is None:
         return None

@@ -78,14 +78,17 @@ async def begin_session(
     return Begun(row["id"], token, row["expires"])
 
 
-async def current(connection: DatabaseConnection, token: str) -> Session | None:
-    """Return what a token stands for, None when it is no good (any more). Raises Transient or Permanent."""
+async def current(connection: DatabaseConnection, token: str, *, used: bool = True) -> Session | None:
+    """Return what a token stands for, None when it is no good (any more). Raises Transient or Permanent.
+
+    Unless it is not `used`, its session is not idle.
+    """
     with translated():
         rows = await fetch(connection, "sessions", "current", hash=hash_of(token))
         if not rows:
             return None
         (row,) = rows
-        if row["stale"]:
+        if used and row["stale"]:
             await write(connection, "sessions", "use", id=row["id"])
     return Session(row["id"], row["name"], row["kind"], _scope(row["scope_role"], row["scope_hubs"]))
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.people import parse_note, parse_reason
-from hubwatch_console.access import Allowed, SharedParts, check_session
+from hubwatch_console.access import Allowed, Parts, SharedParts, check_session
 from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall, Permanent
@@ -40,24 +40,29 @@ async def approve(number: AlarmNumber, body: NoteBody, caller: Looking, parts: S
     """Agree to an act, which is done at once where hubwatch does it itself."""
     note = parse_note(body.note, "note")
     check_session(caller)
-    # Alarms are locked first, whatever it is about: a lock is never asked for by somebody who holds a later one.
-    async with alarms.moving(parts.pool) as connection:
-        found = await approvals.to_decide(connection, caller.person, number, parts.settings.login.second_person_after_s)
-        first = await approvals.first_person(connection, found)
-        done = await carry_out(connection, first, caller.person, found)
-        decided = await approvals.decide(connection, caller.person, found, agree=True, note=note, done=done)
-    return facts_of_approval(decided)
+    return facts_of_approval(await decide(parts, caller, number, note, agree=True))
 
 
 @router.post("/approvals/{number}/refuse")
 async def refuse(number: AlarmNumber, body: NoteBody, caller: Looking, parts: SharedParts) -> dict[str, object]:
     """Refuse an act."""
     note = parse_note(body.note, "note")
-    with translated():
-        async with parts.pool.connection() as connection, connection.transaction():
-            found = await approvals.to_decide(connection, caller.person, number)
-            decided = await approvals.decide(connection, caller.person, found, agree=False, note=note)
-    return facts_of_approval(decided)
+    return facts_of_approval(await decide(parts, caller, number, note, agree=False))
+
+
+async def decide(parts: Parts, caller: KnownCaller, number: int, note: str | None, *, agree: bool) -> Approval:
+    """Agree to an act, which is done at once where hubwatch does it itself, or refuse it."""
+    if not agree:
+        with translated():
+            async with parts.pool.connection() as connection, connection.transaction():
+                found = await approvals.to_decide(connection, caller.person, number)
+                return await approvals.decide(connection, caller.person, found, agree=False, note=note)
+    # Alarms are locked first, whatever it is about: a lock is never asked for by somebody who holds a later one.
+    async with alarms.moving(parts.pool) as connection:
+        found = await approvals.to_decide(connection, caller.person, number, parts.settings.login.second_person_after_s)
+        first = await approvals.first_person(connection, found)
+        done = await carry_out(connection, first, caller.person, found)
+        return await approvals.decide(connection, caller.person, found, agree=True, note=note, done=done)
 
 
 @router.post("/hubs/{hub}/level", responses={202: {"description": "It waits for a second person."}})
@@ -65,32 +70,39 @@ async def set_level(
     hub: str, body: LevelBody, caller: Levelling, parts: SharedParts, response: Response
 ) -> dict[str, object]:
     """Set the security level of a hub; lowering it waits for a second person."""
-    note = parse_reason(body.note, "note")
-    if body.until is not None and body.until.tzinfo is None:
+    change = await change_level(parts, caller.person, hub, body.level, body.note, body.until)
+    if "approval" in change:
+        response.status_code = 202
+    return change
+
+
+async def change_level(
+    parts: Parts, person: Actor, hub: str, level: int, why: str, until: datetime | None
+) -> dict[str, object]:
+    """Set the security level of a hub, or ask for a second person where it is lowered; return which of the two."""
+    note = parse_reason(why, "note")
+    if until is not None and until.tzinfo is None:
         raise BadCall("until needs a time zone")
     with translated():
         async with parts.pool.connection() as connection, connection.transaction():
             standing = await site.levels(connection, hub)
-            act = changing_level(standing[0].level if standing else 1, body.level)
-            if not may(caller.person, act, hub):
-                raise NotAllowed(refusal(caller.person, act, hub))
+            act = changing_level(standing[0].level if standing else 1, level)
+            if not may(person, act, hub):
+                raise NotAllowed(refusal(person, act, hub))
             if not standing:
                 raise Permanent(f"there is no hub {hub}")
-            if body.until is not None and to_us(body.until) <= await database_clock(connection):
+            if until is not None and to_us(until) <= await database_clock(connection):
                 raise BadCall("until is over already")
             if act is UserAct.LEVEL_LOWER:
-                response.status_code = 202
-                details = {"level": body.level, "until": None if body.until is None else body.until.isoformat()}
+                details = {"level": level, "until": None if until is None else until.isoformat()}
                 number = await approvals.ask(
-                    connection, caller.person, act, hub=hub, subject=f"level {body.level}", reason=note,
+                    connection, person, act, hub=hub, subject=f"level {level}", reason=note,
                     valid_s=parts.settings.login.approval_s, details=details,
                 )  # fmt: skip
                 return {"approval": number}
-            former = await site.set_level(
-                connection, hub, body.level, by=caller.person.name, note=note, until=body.until
-            )
-            await record(connection, caller.person, str(act), f"level {body.level}", hub=hub, details={"note": note})
-    return {"hub": hub, "level": body.level, "former": former}
+            former = await site.set_level(connection, hub, level, by=person.name, note=note, until=until)
+            await record(connection, person, str(act), f"level {level}", hub=hub, details={"note": note})
+    return {"hub": hub, "level": level, "former": former}
 
 
 @router.post("/holds/{hold}/release", status_code=202)

@@ -12,7 +12,7 @@ from hubwatch_console.routes.people import facts_of_login
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.plain_text import one_line
 from hubwatch_store import login
-from hubwatch_store.users import parse_user_name
+from hubwatch_store.users import Begun, User, parse_user_name
 
 router = APIRouter(prefix="/oidc", tags=["people"], dependencies=[Depends(Public())])
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/oidc", tags=["people"], dependencies=[Depends(Public
 @router.post("/start")
 async def start(body: OidcStartBody, parts: SharedParts) -> dict[str, object]:
     """Return where to send the person, and what the caller keeps to itself until they come back."""
-    provider = _provider(parts)
+    provider = provider_of(parts)
     if not may_come_back_to(provider.settings, body.redirect_uri):
         raise BadCall("redirect_uri must be http://127.0.0.1:PORT/callback, or one of oidc.redirect_uris")
     await provider.about()
@@ -31,13 +31,19 @@ async def start(body: OidcStartBody, parts: SharedParts) -> dict[str, object]:
 @router.post("/finish")
 async def finish(body: OidcFinishBody, request: Request, parts: SharedParts) -> dict[str, object]:
     """Begin a session for whoever the identity provider says came back; their roles are those it gives them."""
-    provider = _provider(parts)
-    begun = await login.take_oidc(parts.pool, body.state, body.binding)
-    claims = await provider.claims(begun, body.code)
+    user, session = await vouched(parts, body.state, body.code, body.binding, address_of(request.scope))
+    return facts_of_login(user, session, parts.settings.login.idle_s)
+
+
+async def vouched(parts: Parts, state: str, code: str, binding: str, address: str) -> tuple[User, Begun]:
+    """Begin a session for whoever the identity provider says came back to whoever has the `binding`."""
+    provider = provider_of(parts)
+    begun = await login.take_oidc(parts.pool, state, binding)
+    claims = await provider.claims(begun, code)
     name = claims.get(provider.settings.name_claim)
     if not isinstance(name, str):
         raise Permanent(f"the identity provider says no {provider.settings.name_claim} (oidc.name_claim)")
-    user, session = await login.log_in_vouched(
+    return await login.log_in_vouched(
         parts.pool,
         parts.settings.login,
         issuer=provider.settings.issuer,
@@ -45,12 +51,12 @@ async def finish(body: OidcFinishBody, request: Request, parts: SharedParts) -> 
         name=parse_user_name(name.lower()),
         full_name=one_line(str(claims.get("name", "")))[:200],
         grants=grants_of(provider.settings, claims),
-        address=address_of(request.scope),
+        address=address,
     )
-    return facts_of_login(user, session, parts.settings.login.idle_s)
 
 
-def _provider(parts: Parts) -> Provider:
+def provider_of(parts: Parts) -> Provider:
+    """Return the hub's identity provider; raises Permanent where it has none."""
     if parts.provider is None:
         raise Permanent("this hub has no identity provider: log in with user and password")
     return parts.provider

@@ -2,7 +2,7 @@
 
 declare -A PROGRAMS=(
   [mosquitto]=mosquitto [nats-server]=nats-server [debootstrap]=debootstrap [pgbouncer]=pgbouncer [faketime]=faketime
-  [openssl]=openssl
+  [openssl]=openssl [chromium]=chromium
 )
 
 missing_packages() {

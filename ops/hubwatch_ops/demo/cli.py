@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from hubwatch_core.errors import Permanent
@@ -18,6 +17,9 @@ def demo(
     seconds: Annotated[float, typer.Option(min=45, max=86_400, help="Duration of the demo.")] = 60.0,
     report: Annotated[Path | None, typer.Option(help="Write the report to this file, as JSON.")] = None,
     plan: Annotated[Path | None, typer.Option(help="Draw the plan of the hub as this file, as SVG.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the hub running after the report, to be explored, until Ctrl-C.")
+    ] = False,
     headless: Annotated[
         bool, typer.Option("--headless", help="Print one line per event instead of the live view.")
     ] = False,
@@ -30,9 +32,7 @@ def demo(
 
     _writable("--report", report)
     _writable("--plan", plan)
-    result = asyncio.run(run(seconds, headless=headless, plan=plan))
-    if report is not None:
-        report.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    result = asyncio.run(run(seconds, headless=headless, plan=plan, report_file=report, keep=keep))
     raise SystemExit(0 if result.passed else EXIT_FAILED)
 
 

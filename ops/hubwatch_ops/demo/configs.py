@@ -21,10 +21,13 @@ from hubwatch_ops.demo.plant import (
 )
 
 
-def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int, telemetry: int) -> dict[str, Path]:
-    """Write the files of both agents and of `hubwatch up` (with its telemetry port); return their paths by name."""
+def write_configs(
+    folder: Path, plant: Plant, dsn: str, host: str, port: int, telemetry: int, console: int
+) -> dict[str, Path]:
+    """Write the files of both agents and of `hubwatch up` (with the ports of its telemetry and console);
+    return their paths by name."""
     files = {
-        "up": _up(dsn, host, port, telemetry),
+        "up": _up(dsn, host, port, telemetry, console),
         "quay": _agent(folder, "quay", host, plant.quay_link.port)
         + _portal(plant.rpm_1)
         + _module(plant.fence)
@@ -45,7 +48,7 @@ def write_configs(folder: Path, plant: Plant, dsn: str, host: str, port: int, te
     return paths
 
 
-def _up(dsn: str, host: str, port: int, telemetry: int) -> str:
+def _up(dsn: str, host: str, port: int, telemetry: int, console: int) -> str:
     # The embedded broker knows MQTT 3.1.1 and no shared subscriptions, hence no group.
     return f"""
 [mqtt]
@@ -58,6 +61,9 @@ dsn = "{dsn}"
 
 [telemetry]
 port = {telemetry}
+
+[console.api]
+port = {console}
 
 [collector.intake]
 group = ""

@@ -58,6 +58,10 @@ class ModbusDevice(ABC):
         """Answer every further request with "busy": what was served until now is all that is to be stored."""
         self._busy = True
 
+    def speak(self) -> None:
+        """Answer again."""
+        self._busy = False
+
     def _sim_device(self) -> SimDevice:
         layout = self.layout()
 

@@ -56,7 +56,7 @@ class Plant:
         for device in self.modbus:
             await device.start()
         await self.quay_link.heal()
-        self._publishing = [asyncio.create_task(self.controller.run()), asyncio.create_task(self.geiger.run())]
+        self._begin_publishing()
         try:
             yield
         finally:
@@ -64,6 +64,12 @@ class Plant:
             await self.quay_link.cut()
             for device in self.modbus:
                 await device.stop()
+
+    def speak(self) -> None:
+        """Let every device that fell silent go on."""
+        for device in self.modbus:
+            device.speak()
+        self._begin_publishing()
 
     async def quiet(self) -> None:
         """Let every device fall silent: those that publish by themselves end, the others answer that they are busy."""
@@ -75,6 +81,9 @@ class Plant:
                 self._end_publishing()
         self._end_publishing()
         await asyncio.gather(*self._publishing, return_exceptions=True)
+
+    def _begin_publishing(self) -> None:
+        self._publishing = [asyncio.create_task(self.controller.run()), asyncio.create_task(self.geiger.run())]
 
     def _end_publishing(self) -> None:
         for task in self._publishing:

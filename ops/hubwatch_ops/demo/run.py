@@ -9,11 +9,13 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
+import msgspec
 from rich.console import Console
 
 from hubwatch_core import logs, tables
@@ -21,6 +23,7 @@ from hubwatch_core.config import LogSection, MqttSection
 from hubwatch_core.errors import HubwatchError, Permanent
 from hubwatch_ops.demo import account
 from hubwatch_ops.demo.configs import write_configs
+from hubwatch_ops.demo.person import Demonstrator, demonstrator
 from hubwatch_ops.demo.plant import HUB, Plant
 from hubwatch_ops.demo.processes import Processes
 from hubwatch_ops.demo.report import Report, show
@@ -40,9 +43,17 @@ SESSIONS = ("mqtt", "detectors-intake")
 
 
 async def run(
-    seconds: float, *, headless: bool, steps: tuple[ScriptStep, ...] = STEPS, plan: Path | None = None
+    seconds: float,
+    *,
+    headless: bool,
+    steps: tuple[ScriptStep, ...] = STEPS,
+    plan: Path | None = None,
+    report_file: Path | None = None,
+    keep: bool = False,
 ) -> Report:
     """Run the demo, print its report and return it; the hub's plan is drawn as `plan`, or beside the demo's files.
+
+    The report is written as JSON where a file is named. With `keep` the hub goes on after the report until Ctrl-C.
 
     Ctrl-C ends it cleanly, as KeyboardInterrupt.
     """
@@ -55,11 +66,11 @@ async def run(
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         with tempfile.TemporaryDirectory(prefix="hubwatch-demo-") as folder:
-            report = await _play(Path(folder), seconds, steps, plan, console, headless=headless)
+            told = partial(_tell, console, report_file)
+            report = await _play(Path(folder), seconds, steps, plan, console, told, headless=headless, keep=keep)
     except asyncio.CancelledError:
         console.print("\nstopped; all processes of the demo have ended")
         raise KeyboardInterrupt from None
-    show(report, console)
     return report
 
 
@@ -69,11 +80,16 @@ async def _play(
     steps: tuple[ScriptStep, ...],
     plan: Path | None,
     console: Console,
+    told: Callable[[Report], None],
     *,
     headless: bool,
+    keep: bool,
 ) -> Report:
+    port_of_console = _free_port()
+    address = f"http://127.0.0.1:{port_of_console}/"
+    console.print(f"the console will be at [bold]{address}[/bold] as soon as the hub is there", highlight=False)
     console.print("starting the embedded PostgreSQL and MQTT broker …")
-    console.print("the demo runs without identities: no certificates, no logins, everything on this machine")
+    console.print("the demo runs without certificates, everything on this machine")
     async with (
         embedded_postgres() as dsn,
         embedded_broker() as (host, port),
@@ -85,16 +101,46 @@ async def _play(
         plant = Plant(MqttSection(host=host, port=port, protocol="3.1.1"))
         async with plant.running():
             telemetry = _free_port()
-            files = write_configs(folder, plant, dsn, host, port, telemetry)
+            files = write_configs(folder, plant, dsn, host, port, telemetry, port_of_console)
             async with _processes(folder) as processes:
                 console.print("starting collector, detectors and alarms …")
                 await processes.start("up", "up", "-c", str(files["up"]))
                 await _listening(telemetry, processes)
+                _invite(console, address, await demonstrator(pool))
                 console.print("starting the agents …")
                 for agent in AGENTS:
                     await processes.start(agent, "agent", "run", "-c", str(files[agent]))
                 await _ready(pool, processes)
-                return await _watch(pool, Script(plant, seconds, steps), processes, console, headless=headless)
+                report = await _watch(pool, Script(plant, seconds, steps), processes, console, headless=headless)
+                told(report)
+                if keep:
+                    await _kept(files, plant, processes, console, address)
+                return report
+
+
+def _tell(console: Console, file: Path | None, report: Report) -> None:
+    show(report, console)
+    if file is not None:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+
+
+def _invite(console: Console, address: str, person: Demonstrator) -> None:
+    console.print(
+        f"watch the attack and acknowledge it: [bold]{address}[/bold]  user [bold]{person.name}[/bold]  "
+        f"password [bold]{person.password}[/bold]",
+        highlight=False,
+    )
+
+
+async def _kept(files: dict[str, Path], plant: Plant, processes: Processes, console: Console, address: str) -> None:
+    """Let devices and agents go on until somebody ends the demo."""
+    plant.speak()
+    for agent in AGENTS:
+        await processes.start(agent, "agent", "run", "-c", str(files[agent]))
+    console.print(f"the hub goes on: [bold]{address}[/bold]  (Ctrl-C ends it)", highlight=False)
+    while True:
+        processes.check()
+        await asyncio.sleep(1.0)
 
 
 @asynccontextmanager

@@ -1,0 +1,127 @@
+"""What is behind an alarm or an incident: detections with their evidence, what the sensor said, what was before.
+
+Every function works inside `translated()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hubwatch_core.alarm import Alarm
+from hubwatch_store.alarms import alarms
+from hubwatch_store.database import DatabaseConnection, fetch
+
+MOST = 200
+MOST_READINGS = 20_000
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmDetection:
+    """A detection that an alarm stands for."""
+
+    id: str
+    type: str
+    start: datetime
+    end: datetime | None
+    detected: datetime
+    score: float
+    priority: int
+    detector: str
+    version: int
+    late: bool
+    why: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFacts:
+    """An incident, open or closed."""
+
+    id: int
+    hub: str
+    opened: datetime
+    closed: datetime | None
+    title: str
+    alarms: int
+
+
+async def detections(connection: DatabaseConnection, alarm: int, most: int = 20) -> list[AlarmDetection]:
+    """Return the detections of an alarm, the newest first."""
+    return [AlarmDetection(**row) for row in await fetch(connection, "console", "detections", alarm=alarm, most=most)]
+
+
+async def history(connection: DatabaseConnection, hub: str, sensor: str, alarm: int, most: int = 20) -> list[Row]:
+    """Return former alarms of a sensor, with what people found them to be."""
+    return await fetch(connection, "console", "history", hub=hub, sensor=sensor, alarm=alarm, most=most)
+
+
+async def events(
+    connection: DatabaseConnection, hub: str, sensor: str, since: datetime, until: datetime, most: int = MOST
+) -> list[Row]:
+    """Return the last `most` events of a sensor between two moments, in order."""
+    return await fetch(connection, "console", "events", hub=hub, sensor=sensor, since=since, until=until, most=most)
+
+
+async def channels(connection: DatabaseConnection, hub: str, sensor: str) -> list[Row]:
+    """Return the channels of a sensor, each with its newest reading and the age of that."""
+    return await fetch(connection, "console", "channels", hub=hub, sensor=sensor)
+
+
+async def readings(
+    connection: DatabaseConnection, hub: str, sensor: str, since: datetime, until: datetime
+) -> list[Row]:
+    """Return the readings of a sensor between two moments, at most `MOST_READINGS`."""
+    return await fetch(
+        connection, "console", "readings", hub=hub, sensor=sensor, since=since, until=until, most=MOST_READINGS
+    )
+
+
+async def sections(connection: DatabaseConnection, hub: str) -> list[Row]:
+    """Return the fence sections of a hub, in order along each line."""
+    return await fetch(connection, "console", "sections", hub=hub)
+
+
+async def cameras(connection: DatabaseConnection, hub: str, places: Sequence[str]) -> list[Row]:
+    """Return the cameras that show any of some zones or sensors."""
+    return await fetch(connection, "console", "cameras", hub=hub, places=list(places))
+
+
+async def incident(connection: DatabaseConnection, number: int) -> IncidentFacts | None:
+    """Return an incident, None when there is none of that number."""
+    rows = await fetch(connection, "console", "incident", id=number)
+    return IncidentFacts(**rows[0]) if rows else None
+
+
+async def incident_alarms(connection: DatabaseConnection, number: int, most: int = MOST) -> list[Alarm]:
+    """Return the alarms of an incident, in the order in which they began."""
+    rows = await fetch(connection, "console", "incident_alarms", id=number, most=most)
+    return [alarms.alarm_of(row) for row in rows]
+
+
+async def incident_moves(connection: DatabaseConnection, number: int, most: int = MOST) -> list[Row]:
+    """Return what happened to the alarms of an incident, the newest first."""
+    return await fetch(connection, "console", "incident_moves", id=number, most=most)
+
+
+async def acts(
+    connection: DatabaseConnection,
+    *,
+    seen: Sequence[str] | None,
+    before: int | None = None,
+    hub: str | None = None,
+    who: str | None = None,
+    act: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    most: int = 100,
+) -> list[Row]:
+    """Return what people and programs did, the newest first; of the hubs that are `seen` where that is given."""
+    return await fetch(
+        connection, "console", "audit", seen=None if seen is None else list(seen), before=before, hub=hub, who=who,
+        act=act, since=since, until=until, most=most,
+    )  # fmt: skip

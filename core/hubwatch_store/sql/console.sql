@@ -1,0 +1,156 @@
+-- queue: open alarms in the order in which they want attention, some of them
+-- The order is that of `list_alarms`: in a flood what is never folded comes first, then the others by which was first.
+SELECT a.* FROM hubwatch.alarms a
+LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
+WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zone)s::text IS NULL OR a.zone = %(zone)s)
+    AND (%(priority)s::smallint IS NULL OR a.priority <= %(priority)s)
+    AND CASE %(which)s WHEN 'waiting' THEN a.state IN ('unacknowledged', 'returned')
+        WHEN 'taken' THEN a.state = 'acknowledged' WHEN 'aside' THEN a.state IN ('shelved', 'suppressed', 'out_of_service')
+        WHEN 'mine' THEN a.state = 'acknowledged' AND a.acknowledged_by = %(person)s
+        ELSE true END
+    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
+ORDER BY CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
+    CASE WHEN f.hub IS NULL THEN a.priority
+        WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN NULL ELSE a.opened END, a.opened DESC, a.id
+OFFSET %(skip)s LIMIT %(most)s;
+
+-- counts: how many open alarms there are, by state and priority, of the hubs that somebody sees
+SELECT state, priority, count(*)::int AS alarms FROM hubwatch.alarms
+WHERE closed IS NULL AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+GROUP BY state, priority;
+
+-- last_move: the number of the newest entry of the alarms' journal
+SELECT coalesce(max(id), 0) AS last FROM hubwatch.alarm_journal;
+
+-- moves: what happened to alarms after an entry of their journal, in order
+SELECT j.id, j.at, j.action, j.by, j.to_state, a.id AS alarm, a.hub, a.zone, a.sensor, a.type, a.priority, a.state,
+    a.acknowledged_by, a.incident
+FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
+WHERE j.id > %(after)s ORDER BY j.id LIMIT %(most)s;
+
+-- hubs: the hubs that somebody sees
+SELECT hub, coalesce(name, hub) AS name, security_level FROM hubwatch.hubs
+WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) ORDER BY hub;
+
+-- zones: the zones of the hubs that somebody sees
+SELECT DISTINCT zone FROM hubwatch.zones WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) ORDER BY zone LIMIT 500;
+
+-- work: by hub, when frames were last stored and when detectors last wrote
+SELECT h.hub, extract(epoch FROM clock_timestamp() - max(a.heard))::float8 AS heard_s,
+    extract(epoch FROM clock_timestamp() - greatest(
+        (SELECT max(d.saved) FROM hubwatch.detector_state d WHERE d.hub = h.hub),
+        (SELECT max(d.saved) FROM hubwatch.detector_journal d WHERE d.hub = h.hub)))::float8 AS judged_s
+FROM hubwatch.hubs h LEFT JOIN hubwatch.agents a ON a.hub = h.hub AND a.gone IS NULL
+GROUP BY h.hub;
+
+-- beats: which processes do the work that only one may do, and what waits for alarms to be made of it
+SELECT kind, hubs, beats, (SELECT min(id) FROM hubwatch.alarm_inbox) AS waits FROM hubwatch.process_owner;
+
+-- agents: the agents of the hubs that somebody sees
+SELECT hub, agent, state, software, extract(epoch FROM clock_timestamp() - heard)::float8 AS heard_s, state_since,
+    extract(epoch FROM clock_timestamp() - last_late)::float8 AS late_s,
+    (SELECT count(*) FROM hubwatch.sensors s WHERE s.hub = a.hub AND s.agent = a.agent AND s.gone IS NULL)::int AS sensors
+FROM hubwatch.agents a
+WHERE gone IS NULL AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s)) ORDER BY hub, agent LIMIT 1000;
+
+-- gaps: how many frames are missing, by cause
+SELECT cause, sum(frames)::bigint AS frames FROM hubwatch.ledger_gaps
+WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) GROUP BY cause ORDER BY cause;
+
+-- undelivered: by route, messages that wait or were given up in the last day
+SELECT o.route, count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts > 0)::int AS failing,
+    count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts = 0)::int AS waiting,
+    count(*) FILTER (WHERE o.state = 'given_up')::int AS given_up,
+    count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last
+FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
+WHERE o.queued > clock_timestamp() - INTERVAL '1 day' AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
+GROUP BY o.route ORDER BY o.route LIMIT 200;
+
+-- sensors: each sensor with the age of its newest reading, and why it may not be seen
+SELECT s.hub, s.zone, s.sensor, s.kind, s.agent, s.max_age_s::float8 AS max_age_s, a.state AS agent_state,
+    extract(epoch FROM clock_timestamp() - a.heard)::float8 AS agent_heard_s,
+    extract(epoch FROM clock_timestamp() - l.time)::float8 AS age_s, l.quality, l.reason,
+    EXISTS (SELECT FROM hubwatch.channels c WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL) AS channels,
+    x.kind AS expected, x.until, x.by AS expected_by, b.id AS alarm, b.type AS alarm_type, b.priority, b.acknowledged_by,
+    b.opened
+FROM hubwatch.sensors s
+LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
+LEFT JOIN LATERAL (
+    SELECT v.time, v.quality, v.reason FROM hubwatch.channels c JOIN hubwatch.latest_value v ON v.channel_id = c.id
+    WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL ORDER BY v.quality < 2 DESC, v.time DESC LIMIT 1
+) l ON true
+LEFT JOIN LATERAL (
+    SELECT n.kind, n.ends AS until, n.by FROM hubwatch.alarm_suppression n
+    WHERE n.hub = s.hub AND n.lifted IS NULL AND clock_timestamp() BETWEEN n.starts AND n.ends AND n.types = '{}'
+        AND (n.zone IS NULL OR n.zone = s.zone) AND (n.sensor IS NULL OR n.sensor = s.sensor)
+    ORDER BY n.ends DESC LIMIT 1
+) x ON true
+LEFT JOIN LATERAL (
+    SELECT o.id, o.type, o.priority, o.acknowledged_by, o.opened FROM hubwatch.alarms o
+    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL ORDER BY o.priority, o.opened LIMIT 1
+) b ON true
+WHERE s.gone IS NULL AND s.kind IS NOT NULL AND (%(hub)s::text IS NULL OR s.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR s.hub = ANY (%(seen)s))
+ORDER BY s.hub, s.zone, s.sensor LIMIT 5000;
+
+-- detections: those of an alarm, the newest first
+SELECT d.id, d.type, d.start, d."end", d.detected, d.score, d.priority, d.detector, d.version, d.late, d.why, d.evidence
+FROM hubwatch.alarm_detection b JOIN hubwatch.detections d ON d.id = b.detection
+WHERE b.alarm = %(alarm)s ORDER BY d.start DESC LIMIT %(most)s;
+
+-- history: former alarms of a sensor, with what people found them to be
+SELECT a.id, a.type, a.priority, a.opened, a.closed, a.acknowledged_by, v.verdict, v.by
+FROM hubwatch.alarms a
+LEFT JOIN LATERAL (SELECT j.verdict, j.by FROM hubwatch.adjudications j WHERE j.alarm = a.id ORDER BY j.id DESC LIMIT 1) v
+    ON true
+WHERE a.hub = %(hub)s AND a.sensor = %(sensor)s AND a.id <> %(alarm)s
+ORDER BY a.opened DESC LIMIT %(most)s;
+
+-- events: what a sensor said around a moment, in order
+SELECT time, type, subject, attrs, late FROM (
+    SELECT e.time, e.type, e.subject, e.attrs, e.late FROM hubwatch.event e JOIN hubwatch.sensors s ON s.id = e.sensor_id
+    WHERE s.hub = %(hub)s AND s.sensor = %(sensor)s AND e.time BETWEEN %(since)s AND %(until)s
+    ORDER BY e.time DESC LIMIT %(most)s
+) newest ORDER BY time;
+
+-- channels: the channels of a sensor with their newest readings
+SELECT c.channel, c.unit, c.kind, v.time, v.value, v.quality, v.reason,
+    extract(epoch FROM clock_timestamp() - v.time)::float8 AS age_s
+FROM hubwatch.channels c LEFT JOIN hubwatch.latest_value v ON v.channel_id = c.id
+WHERE c.hub = %(hub)s AND c.sensor = %(sensor)s AND c.source IS NULL AND c.valid_to IS NULL AND c.gone IS NULL
+ORDER BY c.channel LIMIT 40;
+
+-- readings: the readings of a sensor around a moment, for whoever is asked about it
+SELECT r.time, r.channel, r.value, r.quality, r.reason FROM hubwatch.readings r
+WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
+ORDER BY r.time, r.channel LIMIT %(most)s;
+
+-- sections: the fence sections of a hub, in order along each line
+SELECT fence, section, zone, sensor, from_m, to_m FROM hubwatch.fence_sections WHERE hub = %(hub)s
+ORDER BY fence, section LIMIT 2000;
+
+-- cameras: the cameras that show any of some places
+SELECT camera, covers, page FROM hubwatch.cameras
+WHERE hub = %(hub)s AND covers && %(places)s::text[] ORDER BY camera LIMIT 20;
+
+-- incident: one incident
+SELECT id, hub, opened, closed, title, alarms FROM hubwatch.incidents WHERE id = %(id)s;
+
+-- incident_alarms: the alarms of an incident, in the order in which they began
+SELECT * FROM hubwatch.alarms WHERE incident = %(id)s ORDER BY opened, id LIMIT %(most)s;
+
+-- incident_moves: what happened to the alarms of an incident, in order
+SELECT j.at, j.action, j.by, j.verified, j.note, j.to_state, a.id AS alarm, a.type, a.zone, a.sensor
+FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
+WHERE a.incident = %(id)s ORDER BY j.id DESC LIMIT %(most)s;
+
+-- audit: what people and programs did, the newest first
+-- The rows that only hold the alarms' own journal by digest say nothing to a reader.
+SELECT id, at, who, verified, hub, act, subject, details FROM hubwatch.audit
+WHERE act NOT IN ('alarm_journal', 'adjudication') AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+    AND (%(before)s::bigint IS NULL OR id < %(before)s) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+    AND (%(who)s::text IS NULL OR who = %(who)s) AND (%(act)s::text IS NULL OR starts_with(act, %(act)s))
+    AND (%(since)s::timestamptz IS NULL OR at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+ORDER BY id DESC LIMIT %(most)s;

@@ -1,0 +1,106 @@
+"""Draws the plan of a hub with live state: zones by what is wrong in them, sensors by what they say, BLIND in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from hubwatch_console.pages import words
+from hubwatch_console.pages.rendering import Page
+from hubwatch_console.pages.sight import SensorSight
+from hubwatch_core.plain_text import one_line
+from hubwatch_site import HubSite, shapes
+
+Point = tuple[float, float]
+MARGIN = 0.04
+LETTER = 1 / 80
+"""Height of a letter, as a share of the plan's longer side."""
+
+
+def draw_plan(site: HubSite, found: Sequence[SensorSight], page: Page, *, known: bool) -> Markup:
+    """Return the plan as SVG; nothing where the site has neither outlines nor places. Not `known`: all of it grey."""
+    by_sensor = {each.sensor: each for each in found}
+    points = [corner for zone in site.zones for corner in zone.outline] + [
+        place.at for place in site.sensors if place.at is not None
+    ]
+    if not points:
+        return Markup("")
+    width = site.plan.width_m if site.plan else max(x for x, _ in points)
+    height = site.plan.height_m if site.plan else max(y for _, y in points)
+    size = max(width, height) * LETTER
+    body = [Markup('<rect class="ground" width="{}" height="{}"/>').format(f"{width:g}", f"{height:g}")]
+    # Names stand over the sensors: they must be read, and sensors are shown by their place.
+    labels: list[Markup] = []
+    for zone in site.zones:
+        if zone.outline:
+            inside = [each for each in found if each.zone == zone.id]
+            drawn, label = _zone(zone.outline, zone.name or zone.id, inside, size, page, known=known)
+            body.append(drawn)
+            labels.append(label)
+    for place in site.sensors:
+        if place.at is not None:
+            body.append(_sensor(place.at, place.label or place.id, by_sensor.get(place.id), size, page, known=known))
+    margin = max(width, height) * MARGIN
+    box = f"{-margin:g} {-margin:g} {width + 2 * margin:g} {height + 2 * margin:g}"
+    title = page.text("Plan")
+    return Markup(
+        '<svg class="plan" role="group" viewBox="{}" aria-label="{}" font-size="{}"><title>{}</title>{}</svg>'
+    ).format(box, title, f"{size:g}", title, Markup("").join([*body, *labels]))
+
+
+def _zone(
+    outline: Sequence[Point], name: str, inside: Sequence[SensorSight], size: float, page: Page, *, known: bool
+) -> tuple[Markup, Markup]:
+    x, y = shapes.centre(outline)
+    blind = bool(inside) and all(each.cause is not None for each in inside)
+    worst = min((each.priority for each in inside if each.priority is not None), default=None)
+    if not known or not inside:
+        kind, said = "unknown", page.text("NOT KNOWN") if not known else page.text("no sensor")
+    elif blind:
+        kind, said = "blind", page.text("BLIND")
+    elif worst is not None:
+        kind, said = f"p{worst}", page.text(words.PRIORITY[worst])
+    else:
+        kind, said = "seen", page.text("seen")
+    unseen = sum(each.cause is not None for each in inside)
+    if unseen and known and not blind:
+        said = f"{said} · {unseen} {page.text('BLIND')}"
+    corners = " ".join(f"{cx:g},{cy:g}" for cx, cy in outline)
+    polygon = Markup('<polygon points="{}"/>').format(corners)
+    low = min(cy for _, cy in outline)
+    tall = max(cy for _, cy in outline) - low > size * 3.2
+    place = Markup('x="{}" y="{}" text-anchor="middle"')
+    if tall:
+        text = Markup('<text class="clear" {}>{}</text><text class="clear state" {}>{}</text>').format(
+            place.format(f"{x:g}", f"{low + size * 1.4:g}"), one_line(name),
+            place.format(f"{x:g}", f"{low + size * 2.7:g}"), said,
+        )  # fmt: skip
+    else:
+        text = Markup('<text {}>{} <tspan class="state">{}</tspan></text>').format(
+            place.format(f"{x:g}", f"{y + size * 0.35:g}"), one_line(name), said
+        )
+    group = Markup('<g class="zone {}">{}</g>')
+    return group.format(kind, polygon), group.format(kind, text)
+
+
+def _sensor(at: Point, name: str, seen: SensorSight | None, size: float, page: Page, *, known: bool) -> Markup:
+    x, y = at
+    if seen is None or not known:
+        kind, said = "unknown", page.text("NOT KNOWN")
+    elif seen.cause is not None:
+        kind, said = "blind", page.text(words.BLIND[seen.cause])
+    elif seen.priority is not None:
+        kind, said = f"p{seen.priority}", page.text(words.PRIORITY[seen.priority])
+    else:
+        kind, said = "seen", page.text("seen")
+    mark = Markup('<circle cx="{}" cy="{}" r="{}"/>').format(f"{x:g}", f"{y:g}", f"{size * 0.6:g}")
+    if kind == "blind":
+        half = size * 0.55
+        mark = Markup('<path d="M{} {}L{} {}M{} {}L{} {}"/>').format(
+            *(f"{n:g}" for n in (x - half, y - half, x + half, y + half, x - half, y + half, x + half, y - half))
+        )
+    drawn = Markup('<g class="sensor {}"><title>{}: {}</title>{}</g>').format(kind, one_line(name), said, mark)
+    if seen is None or seen.alarm is None:
+        return drawn
+    return Markup('<a href="{}">{}</a>').format(page.path(f"/alarms/{seen.alarm}"), drawn)

@@ -1,0 +1,85 @@
+"""Whether the hub is seen: health of its parts, what is blind and why, and the plan with live state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from hubwatch_console.access import SharedParts
+from hubwatch_console.pages.plan_drawing import draw_plan
+from hubwatch_console.pages.queue import HubName, Seeing, doubts_of
+from hubwatch_console.pages.rendering import Page, render
+from hubwatch_console.pages.sight import blind_zones, sights
+from hubwatch_console.routes.alarms import seen_by
+from hubwatch_store.console import HubSeen, health, queue
+from hubwatch_store.database import translated
+
+router = APIRouter(include_in_schema=False)
+
+EXPLAINED_LOSS = ("dead-lettered", "evicted")
+"""These are lost for good, and why is known; what an agent or a link still holds comes later."""
+UNEXPLAINED = "unexplained"
+
+
+@router.get("/health")
+async def show_health(request: Request, caller: Seeing, parts: SharedParts) -> Response:
+    """Show whether everything works that watches the hubs that one sees."""
+    seen = seen_by(caller.person)
+    with translated():
+        async with parts.pool.connection() as connection:
+            last = await queue.last_move(connection)
+            hubs = await queue.hubs(connection, seen)
+            agents = await health.agents(connection, seen)
+            gaps = await health.gaps(connection, seen)
+            routes = await health.routes(connection, seen)
+    lost = sum(gaps.get(cause, 0) for cause in EXPLAINED_LOSS)
+    waiting = sum(n for cause, n in gaps.items() if cause not in {*EXPLAINED_LOSS, UNEXPLAINED})
+    return render(
+        request, "health.html", caller, last=last, hubs=hubs, agents=agents, gaps=gaps, routes=routes, lost=lost,
+        unexplained=gaps.get(UNEXPLAINED, 0), waiting=waiting,
+        doubts={each.hub: doubts_of(parts, each.hub) for each in hubs},
+    )  # fmt: skip
+
+
+@router.get("/blind")
+async def show_blind(request: Request, caller: Seeing, parts: SharedParts, hub: HubName = None) -> Response:
+    """Show what cannot be seen now, per zone, with cause, since when, and who is on it."""
+    seen = seen_by(caller.person)
+    with translated():
+        async with parts.pool.connection() as connection:
+            last = await queue.last_move(connection)
+            hubs = await queue.hubs(connection, seen)
+            found = sights(await health.sensors(connection, seen, hub or None))
+    return render(
+        request, "blind.html", caller, last=last, hubs=hubs, zones=blind_zones(found), sensors=len(found),
+        doubts={each.hub: doubts_of(parts, each.hub) for each in hubs if hub in {None, "", each.hub}},
+    )  # fmt: skip
+
+
+@router.get("/plan")
+async def show_plan(request: Request, caller: Seeing, parts: SharedParts, hub: HubName = None) -> Response:
+    """Show the plan of a hub with the state of its zones and sensors."""
+    seen = seen_by(caller.person)
+    with translated():
+        async with parts.pool.connection() as connection:
+            last = await queue.last_move(connection)
+            hubs = await queue.hubs(connection, seen)
+            chosen = _chosen(hubs, hub)
+            found = [] if chosen is None else sights(await health.sensors(connection, seen, chosen.hub))
+    page = Page(request, caller)
+    site = None if chosen is None or parts.feed is None else parts.feed.site(chosen.hub)
+    known = chosen is not None and not doubts_of(parts, chosen.hub)
+    drawn = None if site is None else draw_plan(site, found, page, known=known)
+    return render(
+        request, "plan.html", caller, last=last, hubs=hubs, chosen=chosen, drawn=drawn, sensors=found,
+        doubts={} if chosen is None else {chosen.hub: doubts_of(parts, chosen.hub)},
+    )  # fmt: skip
+
+
+def _chosen(hubs: Sequence[HubSeen], hub: str | None) -> HubSeen | None:
+    """Return the hub that is asked for, the first where none is; none that one does not see."""
+    if not hub:
+        return hubs[0] if hubs else None
+    return next((each for each in hubs if each.hub == hub), None)

@@ -1,0 +1,82 @@
+"""The words of the field as pages show them: of priorities, states, moves and doubts, each marked for translation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hubwatch_console.pages.language import marked as _
+from hubwatch_console.watching import WatchDoubt
+from hubwatch_core.alarm import Action, Adjudication
+from hubwatch_core.words import AlarmState
+
+PRIORITY: Mapping[int, str] = MappingProxyType({1: _("Critical"), 2: _("High"), 3: _("Medium"), 4: _("Low")})
+SHAPE: Mapping[int, str] = MappingProxyType({1: "octagon", 2: "triangle", 3: "diamond", 4: "circle"})
+"""Who does not see colours sees these."""
+
+STATE: Mapping[str, str] = MappingProxyType(
+    {
+        AlarmState.UNACKNOWLEDGED: _("Nobody has it"),
+        AlarmState.ACKNOWLEDGED: _("Taken"),
+        AlarmState.RETURNED: _("Gone, nobody has it"),
+        AlarmState.NORMAL: _("Closed"),
+        AlarmState.SHELVED: _("Shelved"),
+        AlarmState.SUPPRESSED: _("Expected"),
+        AlarmState.OUT_OF_SERVICE: _("Out of service"),
+    }
+)
+
+ACTION: Mapping[str, str] = MappingProxyType(
+    {
+        Action.OPENED: _("opened"),
+        Action.REPEATED: _("detected again"),
+        Action.RECURRED: _("came back"),
+        Action.RAISED: _("became more urgent"),
+        Action.RETURNED: _("condition gone"),
+        Action.CLOSED: _("closed"),
+        Action.ACKNOWLEDGED: _("acknowledged"),
+        Action.SHELVED: _("shelved"),
+        Action.UNSHELVED: _("taken off the shelf"),
+        Action.SHELF_EXPIRED: _("time on the shelf is over"),
+        Action.ESCALATED: _("escalated"),
+        Action.SUPPRESSED: _("expected from now on"),
+        Action.TAKEN_OUT: _("taken out of service"),
+        Action.RELEASED: _("expected no more"),
+        Action.REOPENED: _("opened again"),
+        Action.REALARMED: _("told again"),
+    }
+)
+
+VERDICT: Mapping[str, str] = MappingProxyType(
+    {
+        Adjudication.REAL: _("Real"),
+        Adjudication.INNOCENT: _("Innocent"),
+        Adjudication.FALSE: _("False"),
+        Adjudication.TEST: _("Test"),
+        Adjudication.TAMPER: _("Tampering"),
+        Adjudication.OTHER: _("Other"),
+    }
+)
+
+DOUBT: Mapping[str, str] = MappingProxyType(
+    {
+        WatchDoubt.NOT_ASKED: _("the database was not asked for long enough, or does not answer"),
+        WatchDoubt.NOTHING_HEARD: _("nothing was heard of its agents in the last half minute"),
+        WatchDoubt.NOT_JUDGED: _("no detector has worked lately"),
+        WatchDoubt.NO_ALARMS: _("what makes alarms of findings does not run"),
+        WatchDoubt.ALARMS_WAIT: _("findings wait and no alarm is made of them"),
+    }
+)
+
+BLIND: Mapping[str, str] = MappingProxyType(
+    {
+        "never": _("has never said anything"),
+        "agent": _("its agent is offline"),
+        "silent": _("its agent is not heard"),
+        "device": _("the device does not answer"),
+        "bad": _("its readings are bad"),
+        "maintenance": _("its zone is in maintenance"),
+        "works": _("planned works"),
+        "out_of_service": _("out of service"),
+    }
+)

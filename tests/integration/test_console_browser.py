@@ -1,0 +1,227 @@
+"""The pages in Chromium: by mouse, by keyboard, on a phone, cut off, two at once, and what axe-core finds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.mover import Mover
+from hubwatch_alarms.oncall.escalation import Escalations
+from hubwatch_alarms.oncall.escalation_settings import EscalationSection, StepSection
+from hubwatch_alarms.oncall.link import LinkSection
+from hubwatch_alarms.oncall.settings import PersonSection, WaySection
+from hubwatch_core.permission import Role
+from hubwatch_store.database import open_pool
+from support import services
+from support.alarms_database import Hands, hands_on, settings_of
+from support.console_browser import CHROMIUM, PHONE, barriers, chromium, visiting
+from support.console_hub import a_bad_morning, alarmed, at_work, door_history, found, hub_there
+from support.console_running import add_person, running_api
+from support.proxy import Proxy
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SEEN_PAGES = (
+    "/", "/wall", "/alarms/1", "/alarms/2", "/alarms/3", "/incidents", "/incidents/1", "/plan", "/blind", "/health",
+    "/level", "/approvals", "/audit",
+)  # fmt: skip
+CUT_WITHIN_S = 5.0
+SLOW_S = 1.5
+"""What this machine may take to show what a browser has decided in time."""
+
+
+@dataclass
+class Console:
+    """A console over a database that can be cut off, with people in it."""
+
+    browser: Browser
+    address: str
+    dsn: str
+    hands: Hands
+    database: Proxy
+    link: LinkSection
+    tokens: dict[str, str]
+
+    def number(self) -> int:
+        """Return a number that no detection has yet."""
+        return 100 + int(self.hands.rows("SELECT count(*) AS n FROM detection")[0]["n"])
+
+    async def alarm(self) -> int:
+        """Return a new critical alarm, of a door that has none."""
+        number = self.number()
+        one = found(number, "access.held", f"door-{number}", priority=1, why="open for 45 s", ago_s=5)
+        return (await alarmed(self.dsn, self.hands, one))[-1]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Return the one browser of all tests."""
+    if CHROMIUM is None:
+        services.not_run("chromium", "there is none; `make services` installs it")
+    async with chromium() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def console(browser: Browser, migrated_plain_dsn: str, tmp_path: Path) -> AsyncIterator[Console]:
+    """Run a console in a bad morning."""
+    dsn, key = migrated_plain_dsn, tmp_path / "link.key"
+    await asyncio.to_thread(key.write_text, "a key of these tests that is long enough", encoding="utf-8")
+    with hands_on(dsn) as hands:
+        hub_there(dsn, seen=False)
+        door_history(dsn)
+        await alarmed(dsn, hands, *a_bad_morning())
+        tokens = {name: await add_person(dsn, name, Role.GUARD) for name in ("kim", "ada")}
+        tokens["lee"] = await add_person(dsn, "lee", Role.ADMINISTRATOR)
+        parts = conninfo_to_dict(dsn)
+        async with Proxy(str(parts["host"]), int(str(parts["port"]))) as database, at_work(dsn):
+            host, port = database.address
+            through = make_conninfo(dsn, host=host, port=port)
+            async with running_api(through, acknowledge={"key_file": str(key)}) as api:
+                link = LinkSection(url="https://console.port.example", key_file=key)
+                yield Console(browser, api.address, dsn, hands, database, link, tokens)
+
+
+async def calm(page: Page) -> None:
+    """Wait until a page follows its server."""
+    await expect(page.locator("#cut")).to_be_hidden()
+    await page.wait_for_function("document.querySelector('.fresh') !== null")
+
+
+async def test_guard_acknowledges_by_mouse_and_sees_it_without_loading_the_page(console: Console) -> None:
+    alarm = await console.alarm()
+    async with visiting(console.browser, console.address, console.tokens["kim"]) as kim:
+        page = await kim.open()
+        row = page.locator(f"#a{alarm}")
+        await expect(row).to_contain_text("Nobody has it")
+        await row.get_by_role("button", name="Acknowledge").click()
+        await expect(row).to_contain_text("kim")
+        await expect(row.get_by_role("button")).to_have_count(0)
+        # What comes now is shown by itself.
+        later = await console.alarm()
+        await expect(page.locator(f"#a{later}")).to_be_visible()
+        kim.check()
+    assert console.hands.actions(alarm) == ["opened", "acknowledged"]
+
+
+async def test_guard_acknowledges_by_keyboard_only(console: Console) -> None:
+    alarm = await console.alarm()
+    async with visiting(console.browser, console.address, console.tokens["kim"]) as kim:
+        page = await kim.open("/?show=waiting")
+        await expect(page.locator(f"#a{alarm}")).to_be_visible()
+        numbers = await page.locator("li.row").evaluate_all("rows => rows.map(row => row.id)")
+        for _ in range(numbers.index(f"a{alarm}") + 1):
+            await page.keyboard.press("j")
+        await expect(page.locator(".row.here")).to_have_id(f"a{alarm}")
+        await page.keyboard.press("a")
+        await expect(page.locator(f"#a{alarm}")).to_have_count(0)
+        await page.keyboard.press("?")
+        await expect(page.locator("#help")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/alarms/*")
+        kim.check()
+    assert console.hands.actions(alarm) == ["opened", "acknowledged"]
+
+
+async def test_responder_on_a_phone_follows_the_link_of_a_message_and_acknowledges(console: Console) -> None:
+    console.hands.detect(found(console.number(), "access.forced", "door-1", priority=1, why="forced", ago_s=5))
+    tell = EscalationSection(name="duty", steps=(StepSection(people=("kim",)),))
+    people = [PersonSection(name="kim", ways=(WaySection(route="mail"),))]
+    async with open_pool(settings_of(console.dsn)) as pool:
+        await Mover(pool, [], Instructions.load(), escalations=Escalations([tell], people)).round()
+    row = console.hands.outbox()[-1]
+    path = urlsplit(console.link.link(row["id"], row["alarm"], "kim", time.time())).path
+    async with visiting(console.browser, console.address, size=PHONE, has_touch=True, is_mobile=True) as kim:
+        page = await kim.open(path)
+        await page.get_by_role("button", name="Acknowledge as kim").tap()
+        await expect(page.get_by_role("heading")).to_have_text("Acknowledged")
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= PHONE["width"]
+        assert await barriers(page) == []
+        kim.check()
+    assert console.hands.actions(row["alarm"])[-1] == "acknowledged"
+
+
+async def test_no_page_is_wider_than_a_phone(console: Console) -> None:
+    async with visiting(console.browser, console.address, console.tokens["lee"], size=PHONE) as lee:
+        for path in SEEN_PAGES:
+            page = await lee.open(path)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+        lee.check()
+
+
+async def test_two_guards_race_and_both_see_who_has_it(console: Console) -> None:
+    alarm = await console.alarm()
+    async with (
+        visiting(console.browser, console.address, console.tokens["kim"]) as kim,
+        visiting(console.browser, console.address, console.tokens["ada"]) as ada,
+    ):
+        pages = [await each.open("/?show=all") for each in (kim, ada)]
+        buttons = [page.locator(f"#a{alarm}").get_by_role("button") for page in pages]
+        for button in buttons:
+            await expect(button).to_be_visible()
+        await asyncio.gather(*(button.click(timeout=5000) for button in buttons), return_exceptions=True)
+        for page in pages:
+            await expect(page.locator(f"#a{alarm} .holds b")).to_be_visible()
+        holder = console.hands.rows("SELECT acknowledged_by FROM alarms WHERE id = %s", alarm)[0]["acknowledged_by"]
+        assert [await page.locator(f"#a{alarm} .holds b").inner_text() for page in pages] == [holder, holder]
+    assert console.hands.actions(alarm).count("acknowledged") == 1
+
+
+async def test_page_says_at_once_when_the_database_is_lost_and_when_it_is_back(console: Console) -> None:
+    async with visiting(console.browser, console.address, console.tokens["kim"]) as kim:
+        page = await kim.open()
+        await calm(page)
+        await page.wait_for_timeout(500)
+        began = time.monotonic()
+        await console.database.refuse()
+        console.database.cut()
+        await expect(page.locator("#cut")).to_be_visible(timeout=(CUT_WITHIN_S + SLOW_S) * 1000)
+        took = time.monotonic() - began
+        await expect(page.locator("#cut")).to_contain_text("THE SERVER HAS LOST ITS DATABASE")
+        assert await page.evaluate("document.body.classList.contains('stale')")
+        assert took <= CUT_WITHIN_S + SLOW_S
+        await console.database.heal()
+        await expect(page.locator("#cut")).to_be_hidden(timeout=15_000)
+
+
+async def test_page_says_at_once_when_the_server_is_lost(console: Console) -> None:
+    parts = urlsplit(console.address)
+    async with Proxy(str(parts.hostname), int(parts.port or 0)) as way:
+        host, port = way.address
+        address = f"http://{host}:{port}"
+        async with visiting(console.browser, address, console.tokens["kim"]) as kim:
+            page = await kim.open()
+            await calm(page)
+            began = time.monotonic()
+            way.stall("down")
+            await expect(page.locator("#cut")).to_be_visible(timeout=(CUT_WITHIN_S + SLOW_S) * 1000)
+            assert time.monotonic() - began <= CUT_WITHIN_S + SLOW_S
+            await expect(page.locator("#cut")).to_contain_text("CUT OFF")
+            await way.heal()
+            await expect(page.locator("#cut")).to_be_hidden(timeout=15_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_on_any_page(console: Console, scheme: str) -> None:
+    async with visiting(console.browser, console.address, scheme=scheme) as nobody:
+        page = await nobody.open("/login")
+        assert await barriers(page) == []
+        nobody.check()
+    async with visiting(console.browser, console.address, console.tokens["lee"], scheme=scheme) as lee:
+        for path in SEEN_PAGES:
+            page = await lee.open(path)
+            assert await barriers(page) == [], path
+        lee.check()
