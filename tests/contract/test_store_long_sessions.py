@@ -61,7 +61,7 @@ async def ended(logins: RoleLogins, role: str = "maintenance") -> list[EndedSess
         return await end_long_sessions(connection)
 
 
-@pytest.mark.parametrize("role", ["board", "console", "operator", "alarms", "detectors", "collector", "up"])
+@pytest.mark.parametrize("role", ["board", "console", "operator", "alarms", "detectors", "collector", "up", "enrol"])
 async def test_a_statement_beyond_the_limit_ends_with_its_session(logins: RoleLogins, role: str) -> None:
     async with sleeping(logins, role) as asleep:
         assert await ended(logins) == []
@@ -135,7 +135,7 @@ async def test_who_may_not_is_told_in_health_and_stops_nothing(logins: RoleLogin
 
 def test_limits_are_out_of_reach_of_those_who_have_them(logins: RoleLogins) -> None:
     limited = {name for (name,) in rows(logins.dsn, "SELECT role FROM hubwatch.role_limits")}
-    wanted = ("board", "console", "operator", "alarms", "detectors", "collector", "up")
+    wanted = ("board", "console", "operator", "alarms", "detectors", "collector", "up", "enrol")
     assert limited == {f"{logins.prefix}_{role}" for role in wanted}
     ours = f"FROM pg_roles WHERE rolname LIKE '{logins.prefix}\\_%' AND rolcanlogin AND"
     may = (

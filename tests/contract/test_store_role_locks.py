@@ -20,7 +20,7 @@ TAKERS = {
     "lock_process_owner()": {"collector", "detectors", "alarms", "up"},
     "lock_legal_hold()": {*UPKEEP, "console", "operator"},
     "lock_site()": {"operator", "console"},
-    "lock_cardholders()": {"operator"},
+    "lock_cardholders()": {"operator", "console"},
     "lock_refused_epochs()": {"collector", "up"},
     "know_refused_epoch('h', 'a', 'e')": {"collector", "up"},
     "lock_storing('{1}')": {"collector", "up"},

@@ -50,7 +50,19 @@ from support.role_logins import RoleLogins, roles_in
 from support.site_applied import fenced
 from support.store_examples import OTHER_EPOCH, birth, frame, message, offer, one, rows
 
-ROLES = ("collector", "detectors", "alarms", "console", "operator", "maintenance", "backup", "up", "reader", "all")
+ROLES = (
+    "collector",
+    "detectors",
+    "alarms",
+    "console",
+    "operator",
+    "maintenance",
+    "backup",
+    "up",
+    "reader",
+    "all",
+    "enrol",
+)
 AGENT, OTHER = "gate-7", "gate-8"
 ROOT = Actor("os:root", verified=False)
 HERE = "192.0.2.7"
@@ -72,14 +84,14 @@ READ = {
     "login_failures": {"console"},
     "oidc_logins": {"console"},
     "approvals": {"console"},
-    "agent_keys": {"collector", "console", "detectors", "operator", "up"},
-    "enrolment_tokens": {"console", "operator", "up"},
+    "agent_keys": {"collector", "console", "detectors", "enrol", "operator", "up"},
+    "enrolment_tokens": {"console", "enrol", "operator", "up"},
     "intake_finding": {"collector", "maintenance", "operator", "up"},
     "sensor_grant": {"collector", "console", "detectors", "operator", "up"},
     "sensor_claim": {"collector", "console", "operator", "up"},
     "signed_frame": {"collector", "maintenance", "operator", "up"},
-    "privacy_erasures": {"collector", "maintenance", "operator", "up"},
-    "retention_person": {"collector", "maintenance", "operator", "up"},
+    "privacy_erasures": {"collector", "console", "maintenance", "operator", "up"},
+    "retention_person": {"collector", "console", "maintenance", "operator", "up"},
 }
 """Who reads what, beside the backup, which reads everything. A collector does the upkeep too."""
 WRITE = {
@@ -90,27 +102,27 @@ WRITE = {
     "login_failures": {"console"},
     "oidc_logins": {"console"},
     "approvals": {"console"},
-    "agent_keys": {"console", "operator", "up"},
-    "enrolment_tokens": {"console", "operator", "up"},
+    "agent_keys": {"console", "enrol", "operator", "up"},
+    "enrolment_tokens": {"console", "enrol", "operator", "up"},
     "intake_finding": {"collector", "maintenance", "up"},
     "sensor_grant": {"collector", "console", "operator", "up"},
     "sensor_claim": {"collector", "console", "operator", "up"},
     "signed_frame": {"collector", "maintenance", "up"},
     "legal_hold_release": {"console", "operator"},
-    "privacy_erasures": {"collector", "maintenance", "operator", "up"},
-    "retention_person": {"operator"},
+    "privacy_erasures": {"collector", "console", "maintenance", "operator", "up"},
+    "retention_person": {"console", "operator"},
     "signed_frame_bounds": set(),
 }
 CHANGE = {
-    "detection": {"collector", "maintenance", "operator", "up"},
-    "privacy_erasures": {"collector", "maintenance", "operator", "up"},
+    "detection": {"collector", "maintenance", "up"},
+    "privacy_erasures": {"collector", "maintenance", "up"},
     "signed_frame": set(),
     "legal_hold_release": set(),
 }
 CALL = {
     "tell_intake": {"collector", "up"},
     "may_say_until": {"collector", "detectors", "up"},
-    "journal": {"collector", "detectors", "alarms", "console", "operator", "maintenance", "up"},
+    "journal": {"collector", "detectors", "alarms", "console", "enrol", "operator", "maintenance", "up"},
     "add_to_chain": set(),
 }
 
