@@ -110,11 +110,20 @@ def test_postgres_installed_where_only_its_owner_can_look_is_run_all_the_same(
 
 def test_postgres_that_cannot_start_says_why_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hubwatch_ops.embedded.postgres.SETTINGS", {"max_connections": "none"})
-    before = set(Path(tempfile.gettempdir()).glob("hubwatch-pg-*"))
+    made: list[str] = []
+    make = tempfile.mkdtemp
+
+    def noted(*names: str, **more: str) -> str:
+        made.append(make(*names, **more))
+        return made[-1]
+
+    # Others have such folders too, and make and remove them meanwhile.
+    monkeypatch.setattr(tempfile, "mkdtemp", noted)
     with pytest.raises(Permanent, match=r"did not start: .*max_connections") as caught, running_postgres():
         pass
     assert "\n" not in str(caught.value)
-    assert set(Path(tempfile.gettempdir()).glob("hubwatch-pg-*")) <= before
+    assert made
+    assert not any(Path(folder).exists() for folder in made)
 
 
 @pytest.mark.parametrize("start", [running_postgres, running_broker])
