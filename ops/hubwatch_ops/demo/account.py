@@ -138,7 +138,7 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: fl
     Detections count up to `ended` (s, UTC): the agents are offline afterwards, which is not part of the script.
     """
     totals = (await _ask(pool, "totals"))[0]
-    difference = await _differences(pool, plant)
+    difference = await differences(pool, plant)
     detections = await _ask(pool, "detections", until=ended)
     alarms = await _ask(pool, "alarms", until=ended)
     expected, unexpected = match(attacks, [DetectedAttack(row[1], row[2], row[6]) for row in alarms])
@@ -164,7 +164,8 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: fl
     )
 
 
-async def _differences(pool: Pool, plant: Plant) -> Difference:
+async def differences(pool: Pool, plant: Plant) -> Difference:
+    """Return how what the devices have produced differs from what is stored now."""
     total = Difference(0, 0)
     for portal in (plant.rpm_1, plant.rpm_2):
         total += await _portal_difference(pool, portal)

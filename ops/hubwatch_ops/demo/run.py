@@ -35,8 +35,8 @@ from hubwatch_store.database import DatabaseSection, Pool, migrate, open_pool
 
 READY_S = 60.0
 DRAIN_S = 15.0
-SETTLE_S = 1.0
-"""Time from the last message or answer of a device to its frame, with a margin."""
+SETTLE_S = 20.0
+"""How long the last message or answer of a device may take to be stored; on a busy machine some seconds."""
 AGENTS = ("quay", "gate")
 SESSIONS = ("mqtt", "detectors-intake")
 """The health checks of the collector's and the detectors' sessions at the broker."""
@@ -204,13 +204,22 @@ async def _watch(pool: Pool, script: Script, processes: Processes, console: Cons
     ended = time.time()
     # Devices fall silent first, then the agents send their last frames: everything the devices produced is then stored.
     await script.plant.quiet()
-    await asyncio.sleep(SETTLE_S)
+    await _settled(pool, script.plant)
     for agent in AGENTS:
         code = await processes.stop(agent)
         if code:
             raise HubwatchError(f"agent {agent} ended with code {code}")
     await _drained(pool)
     return await account.draw_up(pool, script.plant, script.attacks, ended, time.monotonic() - began)
+
+
+async def _settled(pool: Pool, plant: Plant) -> None:
+    """Wait until all that the silent devices have produced is stored: an agent that ends hears no last message."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        if not (await account.differences(pool, plant)).lost or time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.5)
 
 
 async def _drained(pool: Pool) -> None:
