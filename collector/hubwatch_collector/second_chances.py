@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from hubwatch_collector.budgets import Budgets
 from hubwatch_collector.decoding import limits_of, offer_of
 from hubwatch_collector.settings import CollectorSettings
 from hubwatch_core.clock import to_us
@@ -42,6 +43,7 @@ class SecondChances:
         intake = settings.intake
         self._settings, self._name = settings, name
         self._limits = limits_of(intake)
+        self._budgets = Budgets(intake.limits)
         self._keys = AgentKeys(settings.database, name)
         rules = SayingRules(own=intake.claims == "refuse", announced=intake.unannounced == "refuse")
         self._writer = Writer(settings.database, name, own_epochs=intake.signatures != "off", rules=rules)
@@ -90,6 +92,8 @@ class SecondChances:
             return None
         if isinstance(offer.content, Letter):
             return offer.content.reason
+        if isinstance(offer.content, Birth) and (reason := self._budgets.too_long(offer.content)) is not None:
+            return reason
         mistrusted = letter.kind in (Mistrust.FORGED, Mistrust.REPLAYED)
         if isinstance(offer.content, AnyFrame | Birth) and (
             mistrusted or self._settings.intake.signatures == "require"

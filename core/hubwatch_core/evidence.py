@@ -104,6 +104,8 @@ def account(lines: Iterable[bytes], public_keys: Sequence[bytes]) -> Account:
 
 def _checked(line: bytes, check: SignatureCheck, public_keys: Sequence[bytes]) -> AnyFrame:
     said = _decoder.decode(line)
+    if said.payload and said.packed:
+        raise Poison("it has two payloads, of which only one can be signed")
     message = Message(said.topic, said.packed or said.payload.encode(), 1, True, 0, 0, proof=said.proof)
     content = incoming.read(topics.parse(said.topic), message.payload)
     if not isinstance(content, AnyFrame):

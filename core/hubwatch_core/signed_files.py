@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -48,7 +48,7 @@ class SignedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is signed: what the files are, and when that was said (µs UTC, by the signer's clock)."""
 
-    v: int
+    v: Literal[1]
     what: str
     at: int
     files: list[SignedFile]
@@ -70,7 +70,10 @@ def sign(path: Path, what: str, key_file: Path) -> Path:
         files = [_seen(root, name) for name in names]
     except OSError as error:
         raise Permanent(f"{error.filename or path} cannot be read: {error.strerror}") from None
-    statement = msgspec.json.encode(Statement(1, what, now_us(), files))
+    try:
+        statement = msgspec.json.encode(Statement(1, what, now_us(), files))
+    except UnicodeEncodeError:
+        raise Permanent(f"{path} has a file whose name is no text (UTF-8)") from None
     name, signature = _name(key.public_key()), key.sign(CONTEXT + statement).hex()
     whole_files.write(place, b"%b\n%b %b\n" % (statement, name.encode(), signature.encode()))
     return place
@@ -81,10 +84,10 @@ def check(path: Path, trusted: Path) -> tuple[Statement, list[str]]:
 
     Raises Permanent unless the signature is one of the key whose public half `trusted` holds.
     """
-    place, root, names = _place(path)
+    place, root, there = _place(path)
     statement = _statement(place, trusted)
-    listed = {each.name: each for each in statement.files}
-    faults = [f"{one_line(name)} was not there" for name in names if name not in listed]
+    listed, names = {each.name: each for each in statement.files}, set(there)
+    faults = [f"{one_line(name)} was not there" for name in there if name not in listed]
     for name, was in listed.items():
         if name not in names:
             faults.append(f"{one_line(name)} is gone")
@@ -127,7 +130,7 @@ def _place(path: Path) -> tuple[Path, Path, Sequence[str]]:
     if not path.is_dir():
         return path.with_name(path.name + OF_FILE), path.parent, [path.name] if path.exists() else []
     try:
-        names = sorted(_below(path, path))
+        names = sorted(_below(path))
     except OSError as error:
         raise Permanent(f"{error.filename or path} cannot be read: {error.strerror}") from None
     if len(names) > MOST_FILES:
@@ -135,13 +138,15 @@ def _place(path: Path) -> tuple[Path, Path, Sequence[str]]:
     return path / OF_FOLDER, path, [name for name in names if name != OF_FOLDER]
 
 
-def _below(folder: Path, root: Path) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _below(Path(entry.path), root)
-            else:
-                yield str(PurePosixPath(Path(entry.path).relative_to(root)))
+def _below(root: Path) -> Iterator[str]:
+    folders = [root]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                else:
+                    yield str(PurePosixPath(Path(entry.path).relative_to(root)))
 
 
 def _seen(root: Path, name: str) -> SignedFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from hubwatch_core.wire import MAX_FRAME_BYTES
 
 PROOF_MARK = wrapped(b"", "")[:-1]
 """Begins the line that holds the proof of the frame behind it."""
+_SOMETHING = re.compile(rb"[^ \t\r\n]")
 
 app = typer.Typer(name="wire", help="What agents send, made readable.", no_args_is_help=True)
 
@@ -95,25 +97,32 @@ def line_of(payload: bytes) -> str:
 
 def frames_in(data: bytes) -> Iterator[bytes]:
     """Return the frames that stand in a file, one after the other."""
-    while data := data.lstrip(b" \t\r\n"):
+    at = _begin(data, 0)
+    while at < len(data):
         # A proof is a line before its frame.
-        start = data.find(b"\n") + 1 if data.startswith(PROOF_MARK) else 0
-        end = start + _end(data[start:])
-        yield data[:end]
-        data = data[end:]
+        start = data.find(b"\n", at) + 1 if data.startswith(PROOF_MARK, at) else at
+        end = _end(data, max(start, at))
+        yield data[at:end]
+        at = _begin(data, end)
 
 
-def _end(data: bytes) -> int:
-    """Return where the first frame ends; all of it, where that cannot be told."""
-    if not is_packed(data):
-        line = data.find(b"\n")
+def _begin(data: bytes, at: int) -> int:
+    """Return where the next frame begins, from there on."""
+    found = _SOMETHING.search(data, at)
+    return found.start() if found else len(data)
+
+
+def _end(data: bytes, at: int) -> int:
+    """Return where the frame ends that begins there; all of it, where that cannot be told."""
+    if not is_packed(data[at : at + 1]):
+        line = data.find(b"\n", at)
         return len(data) if line < 0 else line
-    first = memoryview(data)[: MAX_FRAME_BYTES + 1]
+    first = memoryview(data)[at : at + MAX_FRAME_BYTES + 1]
     try:
         msgspec.msgpack.decode(first, type=msgspec.Raw)
     except msgspec.DecodeError as error:
         place = str(error).rpartition("trailing characters (byte ")[2].rstrip(")")
-        return int(place) if place.isdecimal() else len(data)
+        return at + int(place) if place.isdecimal() else len(data)
     return len(data)
 
 

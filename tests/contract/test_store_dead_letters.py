@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,11 +12,15 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from hubwatch_core import wire
+from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Permanent
+from hubwatch_core.packed_frame import encode_packed
+from hubwatch_core.packing import packed
+from hubwatch_core.words import SensorKind
 from hubwatch_ops.database.dead_letters import app as dead_letters
 from hubwatch_ops.database.ledger import app as ledger
 from hubwatch_store.database import DatabaseSection, connect_sync
-from hubwatch_store.ingest import Letter, Offer, Writer, listed, shown, waiting
+from hubwatch_store.ingest import Letter, Mistrust, Offer, Writer, listed, shown, waiting
 from hubwatch_store.ingest.dead_letters import trim
 from hubwatch_store.upkeep import maintain
 from support.store_examples import EPOCH, frame, message, offer, one, rows
@@ -69,6 +74,29 @@ async def test_a_letter_that_is_good_now_is_stored_and_marked(writer: Writer) ->
     assert rows(writer.settings.dsn, "SELECT seq FROM frames") == [(2,)]
     assert rows(writer.settings.dsn, "SELECT replayed IS NOT NULL FROM dead_letters") == [(True,)]
     assert "no dead letters" in (await run(dead_letters, "list", "--dsn", writer.settings.dsn)).stdout
+
+
+@pytest.mark.parametrize("encoded", [wire.encode, lambda each: encode_packed(packed(each))])
+async def test_what_was_forged_stays_out_whatever_else_was_wrong_with_it_later(
+    writer: Writer, encoded: Callable[[wire.Frame], bytes]
+) -> None:
+    forged = encoded(frame(2))
+    await writer.write([Offer(message(forged, TOPIC), Letter("not signed", "harbour", "gate-7", kind=Mistrust.FORGED))])
+    await bury(writer, forged, "a time is absurd")
+    result = await run(dead_letters, "replay", "--dsn", writer.settings.dsn)
+    assert (result.exit_code, result.stdout) == (1, "0 stored, 1 still dead\n")
+    assert rows(writer.settings.dsn, "SELECT seq FROM frames") == []
+
+
+async def test_birth_beyond_what_an_agent_may_have_gets_no_second_chance(writer: Writer, tmp_path: Path) -> None:
+    sensors = [wire.Sensor(f"s-{i}", SensorKind.ACCESS, "quay") for i in range(3)]
+    birth = wire.Birth(1, "harbour", "gate-7", EPOCH, now_us(), "1", "1", sensors)
+    letter = Letter("birth lists 3 sensors", "harbour", "gate-7", kind=Mistrust.LIMIT)
+    await writer.write([Offer(message(wire.encode(birth), "hubwatch/1/harbour/gate-7/birth"), letter)])
+    (tmp_path / "hub.toml").write_text("[intake.limits]\nsensors = 2\n")
+    result = await run(dead_letters, "replay", "-c", str(tmp_path / "hub.toml"), "--dsn", writer.settings.dsn)
+    assert (result.exit_code, "more than 2" in result.output) == (1, True)
+    assert one(writer.settings.dsn, "SELECT count(*) FROM sensors") == 0
 
 
 async def test_replaying_what_is_stored_already_doubles_nothing(writer: Writer) -> None:

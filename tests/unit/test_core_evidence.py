@@ -42,6 +42,15 @@ def test_packed_frames_hold_beside_others_and_show_what_is_changed_in_them() -> 
     assert list(account([kept[0], changed, *kept[2:]], [agent.signer.public]).faults) == [2]
 
 
+def test_line_that_shows_another_text_beside_what_was_signed_does_not_hold() -> None:
+    agent = SignedAgent()
+    agent.mixed = True
+    kept = lines(agent, *(frame(seq) for seq in range(1, 4)))
+    told = kept[1].replace(b'"packed":', b'"payload":"{\\"calm\\":true}","packed":')
+    assert told != kept[1]
+    assert list(account([kept[0], told, kept[2]], [agent.signer.public]).faults) == [2]
+
+
 def test_what_is_left_out_shows() -> None:
     agent = SignedAgent()
     kept = lines(agent, *(frame(seq) for seq in range(1, 10)))

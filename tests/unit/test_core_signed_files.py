@@ -133,6 +133,32 @@ def test_link_and_what_is_no_file_are_not_read(hub: Hub, folder: Path) -> None:
         sign(folder, "export", hub.key)
 
 
+def test_folder_as_deep_as_paths_may_be_is_read(hub: Hub, folder: Path) -> None:
+    levels = [f"{folder}/{'/'.join(['d'] * depth)}" for depth in range(1, 1501)]
+    for level in levels:
+        os.mkdir(level)
+    file = Path(levels[-1], "file")
+    file.write_text("deep")
+    sign(folder, "export", hub.key)
+    assert check(folder, hub.public)[1] == []
+    file.write_text("other")
+    assert check(folder, hub.public)[1] == [f"{file.relative_to(folder)} is another"]
+    file.unlink()
+    for level in reversed(levels):  # what takes folders away afterwards goes down level by level, and not so deep
+        os.rmdir(level)
+
+
+def test_file_whose_name_is_no_text_is_refused_and_found(hub: Hub, folder: Path) -> None:
+    sign(folder, "export", hub.key)
+    strange = os.fsencode(folder) + b"/\xff"
+    with open(strange, "wb"):
+        pass
+    run = CliRunner().invoke(build(["verify"]), ["verify", str(folder), "--trusted-key", str(hub.public)])
+    assert (run.exit_code, "was not there" in run.output) == (5, True)
+    with pytest.raises(Permanent, match="name is no text"):
+        sign(folder, "export", hub.key)
+
+
 def test_commands_sign_and_check(hub: Hub, recording: Path) -> None:
     run = CliRunner().invoke
     signed = run(build(["sign"]), ["sign", str(recording), "--sign-key", str(hub.key)])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -40,6 +41,17 @@ def test_frames_of_both_versions_stand_one_behind_the_other_in_a_file() -> None:
     signed = wrapped(PACKED, "proof")
     together = JSON + b"\n" + PACKED + signed + PACKED + b"\n" + JSON + b"\n"
     assert list(frames_in(together)) == [JSON, PACKED, signed, PACKED, JSON]
+
+
+def test_frame_of_a_long_file_costs_no_more_than_one_of_a_short() -> None:
+    short, long = min(_seconds(500) for _ in range(3)), _seconds(20_000)
+    assert long < 40 * short * 8
+
+
+def _seconds(frames: int) -> float:
+    data, began = PACKED * frames, process_time()
+    assert sum(1 for _ in frames_in(data)) == frames
+    return process_time() - began
 
 
 def test_what_is_cut_off_is_one_frame_that_cannot_be_read() -> None:

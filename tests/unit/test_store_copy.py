@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from time import process_time
 
 import numpy as np
 import pytest
 
-from hubwatch_store.ingest.copy import HEADER, POSTGRES_EPOCH_US, TRAILER, packed
+from hubwatch_store.ingest.copy import HEADER, POSTGRES_EPOCH_US, TRAILER, _shapes, packed
 from hubwatch_store.series import NO_TIME, Columns
 
 T0 = 1_795_000_000_000_000
@@ -72,6 +73,17 @@ def test_rows_of_every_shape_are_all_there() -> None:
 def test_a_reason_is_utf_8() -> None:
     (row,) = read(b"".join(packed(columns([1.0], [1], [NO_TIME], (None, "zu heiß 🔥")))))
     assert row[4] == "zu heiß 🔥".encode()
+
+
+def test_reading_of_a_reason_of_its_own_costs_no_look_at_all_others() -> None:
+    def seconds(count: int) -> float:
+        texts = (None, *(f"reason {i}" for i in range(count)))
+        some, began = columns([1.0] * count, [*range(1, count + 1)], [NO_TIME] * count, texts), process_time()
+        assert sum(1 for _ in _shapes(some)) == count
+        return process_time() - began
+
+    short, long = min(seconds(1000) for _ in range(3)), seconds(100_000)
+    assert long < 100 * short * 8
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])

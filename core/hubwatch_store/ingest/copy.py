@@ -37,10 +37,15 @@ def _shapes(columns: Columns) -> Iterator[tuple[NDArray[np.intp], tuple[bool, by
     """Split rows by (has value, reason, has device time); nearly always there is one shape, all rows."""
     has_value, has_device = ~np.isnan(columns.value), columns.device != NO_TIME
     key = columns.reason.astype(np.int64) * 4 + has_value * 2 + has_device
-    for each in np.unique(key):
-        reason = columns.reasons[int(each) // 4]
+    if not len(key):
+        return
+    # Sorted: an agent may give each reading a reason of its own, and looking for each among all rows would be a square.
+    order = np.argsort(key, kind="stable")
+    shapes, begin = np.unique(key[order], return_index=True)
+    for each, rows in zip(shapes.tolist(), np.split(order, begin[1:]), strict=True):
+        reason = columns.reasons[each // 4]
         text = None if reason is None else reason.encode()
-        yield np.flatnonzero(key == each), (bool(each & 2), text, bool(each & 1))
+        yield rows, (bool(each & 2), text, bool(each & 1))
 
 
 def _rows(columns: Columns, has_value: bool, reason: bytes | None, has_device: bool) -> NDArray[np.void]:

@@ -4,7 +4,7 @@ INSERT INTO hubwatch.dead_letters AS d (topic, payload, reason, first_seen, last
 SELECT %s, %s, %s, seen, seen, %s, %s, %s, %s, %s, %s
 FROM (SELECT LEAST(TIMESTAMPTZ 'epoch' + %s * INTERVAL '1 microsecond', clock_timestamp()) AS seen) m
 ON CONFLICT (digest) DO UPDATE
-SET count = d.count + 1, reason = excluded.reason, kind = excluded.kind, replayed = NULL,
+SET count = d.count + 1, reason = excluded.reason, kind = coalesce(excluded.kind, d.kind), replayed = NULL,
     last_seen = CASE WHEN d.last_seen <= clock_timestamp() THEN greatest(d.last_seen, excluded.last_seen)
         ELSE excluded.last_seen END;
 
