@@ -142,7 +142,7 @@ async def test_responder_on_a_phone_follows_the_link_of_a_message_and_acknowledg
     async with open_pool(settings_of(console.dsn)) as pool:
         await Mover(pool, [], Instructions.load(), escalations=Escalations([tell], people)).round()
     row = console.hands.outbox()[-1]
-    path = urlsplit(console.link.link(row["id"], row["alarm"], "kim", time.time())).path
+    path = urlsplit(console.link.link(row["id"], 1, row["alarm"], "kim", time.time())).path
     async with visiting(console.browser, console.address, size=PHONE, has_touch=True, is_mobile=True) as kim:
         page = await kim.open(path)
         await page.get_by_role("button", name="Acknowledge as kim").tap()
