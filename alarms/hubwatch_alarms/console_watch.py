@@ -16,6 +16,7 @@ from hubwatch_alarms.facts import facts_of, iso
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import where
 from hubwatch_alarms.watching import Change, Watched
+from hubwatch_core.alarm import mark
 from hubwatch_core.clock import SECOND_US, clock_text, now_us
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.terminal import say, say_json
@@ -31,7 +32,7 @@ def change_line(change: Change, instructions: Instructions, now: int) -> str:
     """Return what has changed, in one line."""
     alarm = change.alarm
     holder = f", with {alarm.acknowledged_by}" if alarm.acknowledged_by else ""
-    title = instructions.of(alarm.type).title
+    title = f"{mark(alarm)}{instructions.of(alarm.type).title}"
     state = f" ({alarm.state})" if change.what in {"open", "changed"} else ""
     what = f"{change.what}{state}: alarm {alarm.id}, {Priority(alarm.priority).name}, {title}, {where(alarm)}{holder}"
     return f"{clock_text(now)} {one_line(what)}"

@@ -15,6 +15,7 @@ from typing import Any
 from hubwatch_alarms.facts import iso
 from hubwatch_alarms.handover_text import text_of
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_core.alarm import EXERCISE
 from hubwatch_core.clock import SECOND_US, to_datetime, to_us
 from hubwatch_core.errors import BadCall, ConfigError, Permanent
 from hubwatch_core.permission import Actor, UserAct, may
@@ -259,8 +260,11 @@ def _time_zone(site: str | None) -> str:
 
 
 def _row(row: Mapping[str, Any], instructions: Instructions) -> dict[str, object]:
-    """Return a row as JSON values; an alarm has its title in words."""
-    return _plain(row) | ({"title": instructions.of(row["type"]).title} if "type" in row else {})
+    """Return a row as JSON values; an alarm has its title in words, which says of an exercise that it is one."""
+    if "type" not in row:
+        return _plain(row)
+    mark = "" if row["exercise"] is None else f"{EXERCISE}: "
+    return _plain(row) | {"title": f"{mark}{instructions.of(row['type']).title}"}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, object]:

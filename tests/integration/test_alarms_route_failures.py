@@ -23,7 +23,7 @@ from hubwatch_alarms.oncall.settings import PersonSection, WaySection
 from hubwatch_alarms.route_watch import watch_routes
 from hubwatch_alarms.sender import Outbox, Sender, use_other_routes
 from hubwatch_alarms.settings import DeliverySection
-from hubwatch_store.alarms import ROUTE_FAILED
+from hubwatch_store.alarms import ROUTE_FAILED, notifications
 from hubwatch_store.database import DatabaseSection, Pool, open_pool
 from support.alarms_database import Hands, hands_on
 from support.alarms_examples import detection
@@ -144,6 +144,22 @@ async def test_refusals_are_told_before_the_bound_and_only_once_by_two_processes
         assert sorted(both) == [0, 1]
         await mover.round()
     assert [row["subject"] for row in route_alarms(hands)] == ["pager"]
+
+
+async def test_message_that_is_just_being_sent_says_nothing_of_a_route_that_failed_long_ago(
+    hands: Hands, pool: Pool, tmp_path: Path
+) -> None:
+    """That one was withdrawn because somebody had its alarm; nothing was tried on the route since."""
+    async with failing(hands, pool, tmp_path, status(500)) as (sender, mover, shared):
+        await sender.send_next()
+        hands.rows("UPDATE notification_outbox SET state = 'withdrawn' RETURNING 1")
+        older(hands, 86_400)
+        hands.detect(detection(number=2, sensor="fence-2"))
+        await mover.round()
+        assert await notifications.claim(pool, "pager", lease_s=60, give_up_after_s=3600) is not None
+        assert await watch_routes(shared, ROUTES) == 0
+        older(hands, 61)
+        assert await watch_routes(shared, ROUTES) == 1, "what was being sent by a process that died"
 
 
 async def test_failure_of_a_route_that_is_no_longer_configured_ends(hands: Hands, pool: Pool, tmp_path: Path) -> None:

@@ -99,6 +99,21 @@ async def test_button_takes_every_alarm_that_the_message_named_and_the_page_says
     assert [row["subject"] for row in acted] == [f"alarm {row['id']}" for row in hands.alarms()]
 
 
+async def test_page_says_of_each_alarm_of_an_exercise_that_it_is_one(
+    hands: Hands, pool: Pool, links: LinkSection, api: Client
+) -> None:
+    await opened(hands, pool, 1, 2)
+    message = await claimed(pool)
+    hands.rows(
+        "WITH d AS (INSERT INTO drills (hub, scenario, title, began, ends, by, verified)"
+        " VALUES ('rotterdam', 's', 't', now(), now() + INTERVAL '1 h', 'lee', true) RETURNING id)"
+        " UPDATE alarms SET exercise = d.id FROM d RETURNING 1"
+    )
+    page = says(await api.get(path(links, message)))
+    assert page.count("EXERCISE: Alarm ") == 2
+    assert page.startswith("EXERCISE: ")
+
+
 async def test_alarm_that_joined_later_is_not_taken_unseen_not_even_by_the_link_of_an_earlier_attempt(
     hands: Hands, pool: Pool, links: LinkSection, api: Client
 ) -> None:

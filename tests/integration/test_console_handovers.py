@@ -151,6 +151,26 @@ async def test_calm_is_said_where_programs_show_that_they_live(
     assert (sections["blind"]["not_known"], sections["routes"]["not_known"]) == (None, None)
 
 
+async def test_alarm_of_an_exercise_says_so_and_comes_after_what_is_real(
+    anybody: Client, dsn: str, hands: Hands
+) -> None:
+    kim = anybody.with_token(await add_person(dsn, "kim", Role.GUARD, HUB))
+    hands.detect(detection(priority=1), detection(number=2, sensor="fence-2", priority=3))
+    async with open_pool(settings_of(dsn)) as pool:
+        await Mover(pool, [], Instructions.load()).round()
+    made_up, real = (row["id"] for row in hands.alarms())
+    hands.rows(
+        "WITH d AS (INSERT INTO drills (hub, scenario, title, began, ends, by, verified)"
+        " VALUES (%s, 's', 't', now(), now() + INTERVAL '1 h', 'lee', true) RETURNING id)"
+        " UPDATE alarms SET exercise = d.id FROM d WHERE alarms.id = %s RETURNING 1",
+        HUB, made_up,
+    )  # fmt: skip
+    draft = (await kim.post("/handovers", hub=HUB)).body
+    rows = draft["facts"]["alarms"]["rows"]
+    assert [(row["id"], row["title"].startswith("EXERCISE: ")) for row in rows] == [(real, False), (made_up, True)]
+    assert "CRITICAL: EXERCISE: " in draft["text"]
+
+
 async def test_two_persons_sign_what_they_have_read_and_then_nobody_changes_it(
     anybody: Client, dsn: str, hands: Hands
 ) -> None:

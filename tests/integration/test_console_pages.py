@@ -230,6 +230,26 @@ async def test_filters_and_pages_of_the_queue_stand_in_the_address(api: Client, 
         assert (await kim.get(path))[0] == 422
 
 
+async def test_exercise_is_marked_on_every_page_and_stands_below_what_is_real(
+    api: Client, dsn: str, hands: Hands
+) -> None:
+    both = [found(n, "access.held", f"door-{n}", priority=n, why=f"number {n}.") for n in (1, 2)]
+    await alarmed(dsn, hands, *both)
+    made_up, real = (row["id"] for row in hands.alarms())
+    hands.rows(
+        "WITH d AS (INSERT INTO drills (hub, scenario, title, began, ends, by, verified)"
+        " VALUES ('rotterdam', 's', 't', now(), now() + INTERVAL '1 h', 'lee', true) RETURNING id)"
+        " UPDATE alarms SET exercise = d.id FROM d WHERE alarms.id = %s RETURNING 1",
+        made_up,
+    )
+    kim = await person(api, dsn, "kim", Role.GUARD)
+    _, text, _ = await kim.get("/")
+    assert text.count("EXERCISE: ") == text.count("EXERCISE: Door") > 0
+    assert 0 < text.index(f'/alarms/{real}"') < text.index(f'/alarms/{made_up}"')
+    assert "<h1>EXERCISE: " in (await kim.get(f"/alarms/{made_up}"))[1]
+    assert f'/alarms/{made_up}"' not in (await kim.get(f"/alarms/{real}"))[1].partition("<table")[2]
+
+
 async def test_supervisors_raise_the_level_at_once_and_lower_it_with_a_second_one(
     api: Client, dsn: str, hands: Hands
 ) -> None:

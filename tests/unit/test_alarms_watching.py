@@ -68,6 +68,8 @@ def test_change_is_one_line_that_says_what_where_and_who_has_it() -> None:
     assert line.endswith(
         "acknowledged: alarm 41, CRITICAL, Gamma alarm at a portal, rotterdam / gate-2 / rpm-2, with kim"
     )
+    made_up = change_line(Change("new", replace(HELD, exercise=3)), INSTRUCTIONS, START_US)
+    assert "CRITICAL, EXERCISE: Gamma alarm at a portal" in made_up
 
 
 def test_picture_goes_on_to_age_and_calls_no_old_list_calm() -> None:

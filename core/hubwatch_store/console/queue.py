@@ -66,6 +66,8 @@ class AlarmMove:
     state: str
     acknowledged_by: str | None
     incident: int | None
+    exercise: int | None
+    """The drill that it belongs to."""
 
 
 async def page(

@@ -1,5 +1,6 @@
 -- queue: open alarms in the order in which they want attention, some of them
--- The order is that of `list_alarms`: in a flood what is never folded comes first, then the others by which was first.
+-- The order is that of `list_alarms`: what is real goes before every exercise; in a flood what is never folded comes first, then
+-- the others by which was first.
 SELECT a.* FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zone)s::text IS NULL OR a.zone = %(zone)s)
@@ -9,7 +10,7 @@ WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zon
         WHEN 'mine' THEN a.state = 'acknowledged' AND a.acknowledged_by = %(person)s
         ELSE true END
     AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
-ORDER BY CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
+ORDER BY a.exercise IS NOT NULL, CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
     CASE WHEN f.hub IS NULL THEN a.priority
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN NULL ELSE a.opened END, a.opened DESC, a.id
@@ -26,7 +27,7 @@ SELECT coalesce(max(id), 0) AS last FROM hubwatch.alarm_journal;
 
 -- moves: what happened to alarms after an entry of their journal, in order
 SELECT j.id, j.at, j.action, j.by, j.to_state, a.id AS alarm, a.hub, a.zone, a.sensor, a.type, a.priority, a.state,
-    a.acknowledged_by, a.incident
+    a.acknowledged_by, a.incident, a.exercise
 FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
 WHERE j.id > %(after)s ORDER BY j.id LIMIT %(most)s;
 
@@ -68,7 +69,7 @@ FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
 WHERE o.queued > clock_timestamp() - INTERVAL '1 day' AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 GROUP BY o.route ORDER BY o.route LIMIT 200;
 
--- sensors: each sensor with the age of its newest reading, and why it may not be seen
+-- sensors: each sensor with the age of its newest reading, why it may not be seen, and its most urgent alarm that is real
 SELECT s.hub, s.zone, s.sensor, s.kind, s.agent, s.max_age_s::float8 AS max_age_s, a.state AS agent_state,
     extract(epoch FROM clock_timestamp() - a.heard)::float8 AS agent_heard_s,
     extract(epoch FROM clock_timestamp() - l.time)::float8 AS age_s, l.quality, l.reason,
@@ -89,7 +90,7 @@ LEFT JOIN LATERAL (
 ) x ON true
 LEFT JOIN LATERAL (
     SELECT o.id, o.type, o.priority, o.acknowledged_by, o.opened FROM hubwatch.alarms o
-    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL ORDER BY o.priority, o.opened LIMIT 1
+    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL AND o.exercise IS NULL ORDER BY o.priority, o.opened LIMIT 1
 ) b ON true
 WHERE s.gone IS NULL AND s.kind IS NOT NULL AND (%(hub)s::text IS NULL OR s.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR s.hub = ANY (%(seen)s))
@@ -100,12 +101,12 @@ SELECT d.id, d.type, d.start, d."end", d.detected, d.score, d.priority, d.detect
 FROM hubwatch.alarm_detection b JOIN hubwatch.detections d ON d.id = b.detection
 WHERE b.alarm = %(alarm)s ORDER BY d.start DESC LIMIT %(most)s;
 
--- history: former alarms of a sensor, with what people found them to be
+-- history: former alarms of a sensor that were real, with what people found them to be
 SELECT a.id, a.type, a.priority, a.opened, a.closed, a.acknowledged_by, v.verdict, v.by
 FROM hubwatch.alarms a
 LEFT JOIN LATERAL (SELECT j.verdict, j.by FROM hubwatch.adjudications j WHERE j.alarm = a.id ORDER BY j.id DESC LIMIT 1) v
     ON true
-WHERE a.hub = %(hub)s AND a.sensor = %(sensor)s AND a.id <> %(alarm)s
+WHERE a.hub = %(hub)s AND a.sensor = %(sensor)s AND a.id <> %(alarm)s AND a.exercise IS NULL
 ORDER BY a.opened DESC LIMIT %(most)s;
 
 -- events: what a sensor said around a moment, in order

@@ -21,21 +21,22 @@ FROM hubwatch.hubs h LEFT JOIN LATERAL (SELECT * FROM hubwatch.level_journal n
     WHERE n.hub = h.hub AND (n.until IS NULL OR n.until > clock_timestamp()) ORDER BY n.id DESC LIMIT 1) j ON true
 WHERE h.hub = %(hub)s;
 
--- alarms: the open alarms that are not set aside, those first that nobody has taken, then by how urgent they are
-SELECT a.id, a.type, a.zone, a.sensor, a.priority, a.state, a.opened, a.acknowledged_by, a.incident, t.told, a.whole
+-- alarms: the open alarms that are not set aside, those first that nobody has taken, then by how urgent they are; what is real
+-- before every exercise
+SELECT a.id, a.type, a.zone, a.sensor, a.priority, a.state, a.opened, a.acknowledged_by, a.incident, a.exercise, t.told, a.whole
 FROM (
     SELECT *, count(*) OVER () AS whole FROM hubwatch.alarms
     WHERE hub = %(hub)s AND state IN ('unacknowledged', 'returned', 'acknowledged')
-    ORDER BY state = 'acknowledged', priority, opened, id LIMIT %(most)s
+    ORDER BY exercise IS NOT NULL, state = 'acknowledged', priority, opened, id LIMIT %(most)s
 ) a LEFT JOIN hubwatch.alarm_telling t ON t.alarm = a.id
-ORDER BY a.state = 'acknowledged', a.priority, a.opened, a.id;
+ORDER BY a.exercise IS NOT NULL, a.state = 'acknowledged', a.priority, a.opened, a.id;
 
 -- incidents: the incidents that are not closed, with what was said last of each
 SELECT i.id, i.title, i.priority, i.opened, i.assigned, i.comments, c.note AS comment, c.by AS comment_by,
     count(*) OVER () AS whole
 FROM hubwatch.incidents i LEFT JOIN LATERAL (SELECT j.note, j.by FROM hubwatch.incident_journal j
     WHERE j.incident = i.id AND j.action = 'commented' ORDER BY j.id DESC LIMIT 1) c ON true
-WHERE i.hub = %(hub)s AND i.closed IS NULL ORDER BY i.priority, i.opened, i.id LIMIT %(most)s;
+WHERE i.hub = %(hub)s AND i.closed IS NULL ORDER BY i.exercise IS NOT NULL, i.priority, i.opened, i.id LIMIT %(most)s;
 
 -- set_aside: alarms that are set aside
 SELECT id, kind, zone, sensor, types, priority, since, until, by, reason, count(*) OVER () AS whole

@@ -20,8 +20,11 @@ WHERE NOT EXISTS (SELECT FROM hubwatch.route_failures k WHERE k.route = r.route)
             WHERE split_part(n.route, '/', 1) = r.route AND n.id > good.id AND n.outcome = 'refused'
                 AND n.carried_by IS NULL
             LIMIT %(refusals)s) refused) >= %(refusals)s)
-    AND EXISTS (SELECT FROM hubwatch.notification_outbox o
-        WHERE o.state = 'waiting' AND o.attempts > 0 AND split_part(o.route, '/', 1) = r.route)
+    -- What is just being sent may get through: it says nothing of the route yet.
+    AND EXISTS (SELECT FROM hubwatch.notification_outbox o JOIN hubwatch.notifications n ON n.message = o.id
+        WHERE o.state = 'waiting' AND split_part(o.route, '/', 1) = r.route AND n.id > good.id
+            AND (n.outcome <> 'sending'
+                OR n.at NOT BETWEEN clock_timestamp() - %(after_s)s * interval '1 s' AND clock_timestamp()))
 ORDER BY r.route;
 
 -- keep: note that a route fails; nothing when that is known

@@ -16,7 +16,7 @@ from hubwatch_console.pages.visiting import VisitorWho, own_path
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_console.watching import WatchDoubt
-from hubwatch_core.alarm import Alarm
+from hubwatch_core.alarm import Alarm, mark
 from hubwatch_core.permission import UserAct
 from hubwatch_store.alarms import Telling, alarms, figures, notifications
 from hubwatch_store.console import HubSeen, QueueFilter, Which, queue
@@ -144,7 +144,7 @@ async def read(parts: Parts, caller: KnownCaller, wanted: QueueFilter, *, skip: 
     for each in found[:most]:
         instruction = parts.instructions.of(each.type)
         told = telling.get(each.id, Telling())
-        rows.append(QueueRow(each, instruction.title, instruction.do, told, causes.get(each.id)))
+        rows.append(QueueRow(each, f"{mark(each)}{instruction.title}", instruction.do, told, causes.get(each.id)))
     doubts = {each.hub: doubts_of(parts, each.hub) for each in hubs if wanted.hub in {None, each.hub}}
     return QueueShown(rows, len(found) > most, counts, hubs, zones, floods, doubts, last)
 

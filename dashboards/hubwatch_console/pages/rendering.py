@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from hubwatch_console.access import parts_of
 from hubwatch_console.pages import words
 from hubwatch_console.pages.language import LANGUAGES, catalogue, chosen
+from hubwatch_core.alarm import mark
 from hubwatch_core.clock import now_us, to_datetime, to_us
 from hubwatch_core.permission import UserAct, hubs_where, may
 from hubwatch_core.plain_text import one_line
@@ -72,6 +73,7 @@ def environment(language: str) -> Environment:
     )  # fmt: skip
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {"line": one_line, "short": short_number}
+    made.globals["mark"] = mark
     return made
 
 

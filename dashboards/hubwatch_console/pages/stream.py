@@ -121,6 +121,7 @@ def facts_of_move(move: AlarmMove) -> dict[str, object]:
         "state": move.state,
         "acknowledged_by": move.acknowledged_by,
         "incident": move.incident,
+        "exercise": move.exercise,
     }
 
 

@@ -160,7 +160,8 @@ async def _check(connection: DatabaseConnection, person: str, hub: str) -> None:
 
 
 def _title(parts: Parts, linked: Linked) -> str:
-    title = parts.instructions.of(linked.alarms[0].alarm.type).title
+    first = linked.alarms[0].alarm
+    title = f"{mark(first)}{parts.instructions.of(first.type).title}"
     return title if len(linked.alarms) == 1 else f"{title}, and {len(linked.alarms) - 1} more"
 
 
@@ -191,7 +192,7 @@ def _said(parts: Parts, linked: Linked, done: dict[int, AlarmChange | str]) -> l
 def _line(parts: Parts, alarm: Alarm, note: str | None) -> str:
     title = parts.instructions.of(alarm.type).title
     said = "" if note is None else f" – {note}"
-    return f"Alarm {alarm.id}, {Priority(alarm.priority).name}: {title}, {one_line(where(alarm))}{said}"
+    return f"{mark(alarm)}Alarm {alarm.id}, {Priority(alarm.priority).name}: {title}, {one_line(where(alarm))}{said}"
 
 
 def _facts(alarm: Alarm) -> list[str]:
