@@ -18,7 +18,7 @@ from hubwatch_core.alarm import WAITING
 from hubwatch_core.clock import SECOND_US, now_us
 from hubwatch_core.wire import Detection
 from hubwatch_store.alarms import alarms
-from hubwatch_store.database import Pool, open_pool
+from hubwatch_store.database import Pool, open_pool, queries
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 
@@ -142,3 +142,31 @@ async def test_finding_that_the_database_refuses_costs_itself_only(hands: Hands,
 
 def fresh(number: int, sensor: str, type_: str) -> Detection:
     return detection(number=number, sensor=sensor, type_=type_, start=now_us(), priority=3)
+
+
+def test_neighbours_in_a_flood_of_single_incidents_are_read_a_few_times_each(hands: Hands) -> None:
+    """The plan is made while there is little, and kept: it must not read all alarms for each incident of a flood."""
+    many, text = 600, queries("incidents")["neighbours"]
+    for number, name in enumerate(("hub", "since", "until", "exercise"), start=1):
+        text = text.replace(f"%({name})s", f"${number}")
+    hands.connection.execute(f"PREPARE near (text, timestamptz, timestamptz, bigint) AS {text}".encode())
+    hands.connection.execute("SET plan_cache_mode = force_generic_plan")
+    asked = "EXECUTE near ('basel', now() - INTERVAL '5 min', now() + INTERVAL '5 min', NULL)"
+    assert hands.rows(asked) == []
+    hands.rows(
+        "WITH i AS (INSERT INTO incidents (hub, opened, title, alarms) SELECT 'basel', now(), 't', 1"
+        " FROM generate_series(1, %s) RETURNING id)"
+        " INSERT INTO alarms (hub, sensor, type, priority, state, opened, last_active, detections, active, why, score,"
+        " late, incident) SELECT 'basel', 's' || id, 'access.held', 2, 'unacknowledged', now(), now(), 1, 1, 'w', 1,"
+        " false, id FROM i RETURNING id",
+        many,
+    )
+    (row,) = hands.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}")
+    plan = row["QUERY PLAN"][0]["Plan"]
+    assert plan["Actual Rows"] == 1
+    assert read_by(plan) < 20 * many
+
+
+def read_by(node: dict[str, Any]) -> float:
+    """Return how many rows all steps of a plan have given."""
+    return node["Actual Rows"] * node["Actual Loops"] + sum(read_by(each) for each in node.get("Plans", []))

@@ -1,11 +1,12 @@
 -- neighbours: of the alarms of open incidents of a hub that opened near a moment, real ones or those of a drill, the newest of
 -- each zone, critical or not: an older one of the same zone would say nothing else
+-- Each alarm asks for its incident by number: joined, and with no statistics of a flood yet, each incident read all alarms.
 SELECT incident, zone, priority, opened FROM (
-    SELECT DISTINCT ON (a.zone, a.priority = 1) a.incident, a.zone, a.priority, a.opened, a.id FROM hubwatch.alarms a
-    JOIN hubwatch.incidents i ON i.id = a.incident
-    WHERE i.hub = %(hub)s AND i.closed IS NULL AND a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s
-        AND i.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
-    ORDER BY a.zone, a.priority = 1, a.opened DESC, a.id DESC
+   SELECT DISTINCT ON (a.zone, a.priority = 1) a.incident, a.zone, a.priority, a.opened, a.id FROM hubwatch.alarms a
+   WHERE a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s
+       AND (SELECT i.closed IS NULL AND i.hub = %(hub)s AND i.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+           FROM hubwatch.incidents i WHERE i.id = a.incident)
+   ORDER BY a.zone, a.priority = 1, a.opened DESC, a.id DESC
 ) newest ORDER BY opened DESC, id DESC;
 
 -- open: begin an incident
