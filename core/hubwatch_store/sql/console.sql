@@ -1,5 +1,6 @@
 -- queue: open alarms in the order in which they want attention, some of them
--- The order is that of `list_alarms`: in a flood what is never folded comes first, then the others by which was first.
+-- The order is that of `list_alarms`: what is real goes before every exercise, and in a flood what is never folded comes
+-- first, then the others by which was first.
 SELECT a.* FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zone)s::text IS NULL OR a.zone = %(zone)s)
@@ -9,7 +10,7 @@ WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zon
         WHEN 'mine' THEN a.state = 'acknowledged' AND a.acknowledged_by = %(person)s
         ELSE true END
     AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
-ORDER BY CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
+ORDER BY a.exercise IS NOT NULL, CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
     CASE WHEN f.hub IS NULL THEN a.priority
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN NULL ELSE a.opened END, a.opened DESC, a.id
@@ -21,12 +22,18 @@ WHERE closed IS NULL AND (%(hub)s::text IS NULL OR hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
 GROUP BY state, priority;
 
+-- exercised: how many of them an exercise made up
+SELECT state, priority, count(*)::int AS alarms FROM hubwatch.alarms
+WHERE closed IS NULL AND exercise IS NOT NULL AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+GROUP BY state, priority;
+
 -- last_move: the number of the newest entry of the alarms' journal
 SELECT coalesce(max(id), 0) AS last FROM hubwatch.alarm_journal;
 
 -- moves: what happened to alarms after an entry of their journal, in order
 SELECT j.id, j.at, j.action, j.by, j.to_state, a.id AS alarm, a.hub, a.zone, a.sensor, a.type, a.priority, a.state,
-    a.acknowledged_by, a.incident
+    a.acknowledged_by, a.incident, a.exercise
 FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
 WHERE j.id > %(after)s ORDER BY j.id LIMIT %(most)s;
 
@@ -74,7 +81,7 @@ SELECT s.hub, s.zone, s.sensor, s.kind, s.agent, s.max_age_s::float8 AS max_age_
     extract(epoch FROM clock_timestamp() - l.time)::float8 AS age_s, l.quality, l.reason,
     EXISTS (SELECT FROM hubwatch.channels c WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL) AS channels,
     x.kind AS expected, x.until, x.by AS expected_by, b.id AS alarm, b.type AS alarm_type, b.priority, b.acknowledged_by,
-    b.opened
+    b.opened, b.exercise
 FROM hubwatch.sensors s
 LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
 LEFT JOIN LATERAL (
@@ -88,8 +95,9 @@ LEFT JOIN LATERAL (
     ORDER BY n.ends DESC LIMIT 1
 ) x ON true
 LEFT JOIN LATERAL (
-    SELECT o.id, o.type, o.priority, o.acknowledged_by, o.opened FROM hubwatch.alarms o
-    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL ORDER BY o.priority, o.opened LIMIT 1
+    SELECT o.id, o.type, o.priority, o.acknowledged_by, o.opened, o.exercise FROM hubwatch.alarms o
+    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL
+    ORDER BY o.exercise IS NOT NULL, o.priority, o.opened LIMIT 1
 ) b ON true
 WHERE s.gone IS NULL AND s.kind IS NOT NULL AND (%(hub)s::text IS NULL OR s.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR s.hub = ANY (%(seen)s))
@@ -101,7 +109,7 @@ FROM hubwatch.alarm_detection b JOIN hubwatch.detections d ON d.id = b.detection
 WHERE b.alarm = %(alarm)s ORDER BY d.start DESC LIMIT %(most)s;
 
 -- history: former alarms of a sensor, with what people found them to be
-SELECT a.id, a.type, a.priority, a.opened, a.closed, a.acknowledged_by, v.verdict, v.by
+SELECT a.id, a.type, a.priority, a.opened, a.closed, a.acknowledged_by, a.exercise, v.verdict, v.by
 FROM hubwatch.alarms a
 LEFT JOIN LATERAL (SELECT j.verdict, j.by FROM hubwatch.adjudications j WHERE j.alarm = a.id ORDER BY j.id DESC LIMIT 1) v
     ON true
