@@ -6,13 +6,14 @@ Each who looks has a place in one bounded stretch of entries, so that nobody who
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
 from zoneinfo import ZoneInfo
 
+from hubwatch_console.pages.sight import blind_by_hub
 from hubwatch_console.watching import WatchDoubt, Watching
 from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import run_until
@@ -30,6 +31,8 @@ LOST_AFTER_S = 2.5
 """The connection that listens is proven every second; without a proof for so long the database counts as lost."""
 LOOK_EVERY_S = 2.0
 """How often is asked whether collector, detectors and alarms work."""
+BLIND_EVERY_S = 10.0
+"""How often all sensors are looked at for such as are not seen."""
 PAUSE_S = 0.5
 KEPT = 2_000
 AT_A_TIME = 500
@@ -45,8 +48,12 @@ class FeedStanding:
     """The newest entry of the journal that was read."""
     lost_since: int | None
     """Since when the database does not answer, microseconds."""
-    watch: str
-    """Changes whenever the doubts of any hub do."""
+    watched: Mapping[str, str]
+    """By hub, what changes whenever its doubts do, or how many of its sensors are not seen."""
+
+    def watch(self, seen: Collection[str] | None) -> str:
+        """Return what changes whenever that of any hub does which somebody sees; None: every hub."""
+        return ";".join(f"{hub}:{said}" for hub, said in self.watched.items() if seen is None or hub in seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class AlarmFeed:
         """The entry after which everything is kept or was; None until the database was read."""
         self._last = 0
         self._waiting: set[asyncio.Event] = set()
+        self._followed_by: Counter[str] = Counter()
+        self._blind: Mapping[str, int] = {}
         self._heard_at: float | None = None
         self._lost_since: int | None = now_us()
         self._ended = False
@@ -90,6 +99,14 @@ class AlarmFeed:
     def followers(self) -> int:
         """Return how many follow."""
         return len(self._waiting)
+
+    def followed_by(self, person: str) -> int:
+        """Return how many follow for a person."""
+        return self._followed_by[person]
+
+    def blind(self, hub: str) -> int:
+        """Return how many sensors of a hub are not seen."""
+        return self._blind.get(hub, 0)
 
     def doubts(self, hub: str) -> list[WatchDoubt]:
         """Return why it is not known that all is well at a hub; nothing when it is."""
@@ -113,13 +130,14 @@ class AlarmFeed:
 
     def _stand(self) -> FeedStanding:
         now = monotonic()
-        doubts = [f"{hub}:{','.join(self.watching.doubts(hub, now))}" for hub in self.watching.hubs]
-        return FeedStanding(self._last, self._lost_since, ";".join(doubts))
+        watched = {hub: f"{','.join(self.watching.doubts(hub, now))}/{self.blind(hub)}" for hub in self.watching.hubs}
+        return FeedStanding(self._last, self._lost_since, watched)
 
-    async def follow(self, after: int | None) -> AsyncGenerator[News, None]:
+    async def follow(self, after: int | None, person: str) -> AsyncGenerator[News, None]:
         """Yield what happens after an entry (None: from now on), at once and then with every pulse."""
         woken = asyncio.Event()
         self._waiting.add(woken)
+        self._followed_by[person] += 1
         place = after
         try:
             while not self._ended:
@@ -132,6 +150,9 @@ class AlarmFeed:
                 await woken.wait()
         finally:
             self._waiting.discard(woken)
+            self._followed_by[person] -= 1
+            if not self._followed_by[person]:
+                del self._followed_by[person]
 
     def _since(self, place: int | None) -> News:
         if place is None or self._first is None:
@@ -150,6 +171,7 @@ class AlarmFeed:
                     await connect(self._settings, "hubwatch console feed") as connection,
                     aclosing(listen(self._settings, CHANNELS, "hubwatch console listener")) as heard,
                 ):
+                    await self._check_place(connection)
                     async for channel in heard:
                         if channel == CHANNEL:
                             await self.sites.look(self._pool)
@@ -158,6 +180,14 @@ class AlarmFeed:
             except (Transient, Permanent) as error:
                 self._lost(str(error))
             await asyncio.sleep(PAUSE_S)
+
+    async def _check_place(self, connection: DatabaseConnection) -> None:
+        """Begin anew in a journal that is shorter than what was read of it: it is that of a backup."""
+        with translated():
+            if self._first is not None and await queue.last_move(connection) < self._last:
+                _log.warning("the journal of alarms is shorter than it was: read anew", read_up_to=self._last)
+                self._first = None
+                self._moves.clear()
 
     async def _read(self, connection: DatabaseConnection) -> None:
         """Read what has happened since; the first time only where the journal ends."""
@@ -175,11 +205,15 @@ class AlarmFeed:
 
     async def _look(self) -> None:
         """Ask now and then whether those work who look for alarms, and which sites are in force."""
+        blind_at = 0.0
         while True:
             try:
                 async with await connect(self._settings, "hubwatch console watch") as connection:
                     while True:
                         with translated():
+                            if monotonic() >= blind_at:
+                                self._blind = blind_by_hub(await health.sensors(connection, None))
+                                blind_at = monotonic() + BLIND_EVERY_S
                             beats, work = await health.beats(connection), await health.work(connection)
                         self.watching.take(beats, work, monotonic())
                         await self.sites.look(self._pool)

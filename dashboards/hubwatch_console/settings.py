@@ -66,6 +66,12 @@ class ApiSection(Section):
         "speaks for everybody.",
     )
 
+    max_streams_per_person: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        40,
+        description="Pages, and streams of the API, that one person may keep live at a time; the walls of a control "
+        "room may share a token. All together take at most four in five of max_connections.",
+    )
+
     @property
     def address(self) -> str:
         """Return where browsers on this machine find the console."""

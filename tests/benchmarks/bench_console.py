@@ -74,7 +74,8 @@ async def _console(dsn: str) -> AsyncIterator[tuple[str, psutil.Process]]:
         config = Path(folder) / "console.toml"
         text = (
             f'[database]\ndsn = "{dsn}"\n[log]\nlevel = "error"\n[api]\nport = {port}\nmax_connections = 2000\n'
-            "max_connections_per_address = 2000\nrequests_per_s = 10000\nrequests_burst = 100000\n"
+            "max_connections_per_address = 2000\nmax_streams_per_person = 2000\n"
+            "requests_per_s = 10000\nrequests_burst = 100000\n"
         )
         await asyncio.to_thread(config.write_text, text, encoding="utf-8")
         command = (sys.executable, "-m", "hubwatch_ops", "console", "run", "-c", str(config))

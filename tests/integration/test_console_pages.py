@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
-import aiohttp
 import pytest
 
 from hubwatch_core.permission import Role
 from support.alarms_database import Hands, hands_on
 from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, found, hub_there, moved
 from support.console_running import Client, add_person, one_time, running_api
+from support.console_visitor import Visitor, of_kind
 from support.eventually import eventually
 from support.role_logins import roles_in
 
 PAGES = ("/", "/wall", "/alarms/1", "/incidents", "/incidents/1", "/plan", "/blind", "/health", "/level", "/approvals")
 GOOD = "four tall quay cranes"
-
-
-@dataclass
-class Visitor:
-    """Somebody's browser without scripts: it keeps its session, and goes where it is sent only when it is asked to."""
-
-    client: Client
-    cookies: dict[str, str] = field(default_factory=dict)
-
-    async def get(self, path: str, **headers: str) -> tuple[int, str, Any]:
-        return await self._ask("GET", path, None, headers)
-
-    async def send(self, path: str, form: dict[str, str], **headers: str) -> tuple[int, str, Any]:
-        return await self._ask("POST", path, form, headers)
-
-    async def press(self, page: str, path: str, **form: str) -> tuple[int, str, Any]:
-        """Load a page, and send a form of it."""
-        _, text, _ = await self.get(page)
-        csrf = re.search(r'name="csrf" value="(\w+)"', text)
-        assert csrf is not None
-        return await self.send(path, {"csrf": csrf[1], **form})
-
-    async def _ask(self, method: str, path: str, form: Any, headers: dict[str, str]) -> tuple[int, str, Any]:
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        async with self.client.http.request(
-            method, self.client.address + path, data=form, headers={"Cookie": cookie, **headers}, allow_redirects=False
-        ) as answer:
-            for name, morsel in answer.cookies.items():
-                self.cookies[name] = morsel.value
-            return answer.status, await answer.text(), answer.headers
 
 
 @pytest.fixture
@@ -283,30 +250,6 @@ async def test_below_a_prefix_every_address_has_it(dsn: str) -> None:
         _, _, headers = await Visitor(api).get("/hubwatch/alarms/1")
         assert headers["Location"] == "/hubwatch/login?to=%2Falarms%2F1"
         assert (await api.with_token(kim.cookies["hubwatch_session"]).get("/me")).status == 200
-
-
-async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any], str | None]]:
-    """Yield the events of a stream: name, what it says, and its id."""
-    name, number = "", None
-    async for line in answer.content:
-        key, _, value = line.decode().rstrip("\n").partition(": ")
-        if key == "event":
-            name = value
-        elif key == "id":
-            number = value
-        elif key == "data":
-            yield name, json.loads(value), number
-            number = None
-
-
-async def of_kind(answer: aiohttp.ClientResponse, kind: str, most: int) -> list[tuple[dict[str, Any], str | None]]:
-    said = []
-    async for name, facts, number in events(answer):
-        if name == kind:
-            said.append((facts, number))
-        if len(said) == most:
-            break
-    return said
 
 
 async def test_stream_tells_what_was_missed_first_and_of_seen_hubs_only(api: Client, dsn: str, hands: Hands) -> None:

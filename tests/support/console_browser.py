@@ -67,6 +67,8 @@ async def visiting(
     )
     if token is not None:
         await context.add_cookies([{"name": COOKIE, "value": token, "url": address, "httpOnly": True}])
+    # A test waits for what it wants, however busy the machine is; what is promised in time it measures.
+    context.set_default_timeout(60_000)
     page = await context.new_page()
     visit = Visit(page, address)
     page.on("console", lambda said: visit.complaints.append(said.text) if said.type in {"error", "warning"} else None)

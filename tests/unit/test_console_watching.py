@@ -65,7 +65,7 @@ SEEN = {
     "hub": HUB, "zone": "office", "sensor": "area-1", "kind": "radiation_area", "agent": "gate", "channels": True,
     "agent_state": "online", "agent_heard_s": 1.0, "age_s": 1.0, "max_age_s": 30.0, "quality": 0, "reason": None,
     "expected": None, "until": None, "expected_by": None, "acknowledged_by": None, "alarm": None, "alarm_type": None,
-    "priority": None,
+    "priority": None, "exercise": None,
 }  # fmt: skip
 
 

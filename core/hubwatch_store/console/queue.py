@@ -67,7 +67,7 @@ class AlarmMove:
     acknowledged_by: str | None
     incident: int | None
     exercise: int | None
-    """The drill that it belongs to."""
+    """The drill that made the alarm up; None is what is real."""
 
 
 async def page(
@@ -90,8 +90,16 @@ async def page(
 async def counts(
     connection: DatabaseConnection, hub: str | None, seen: Sequence[str] | None
 ) -> dict[tuple[str, int], int]:
-    """Count open alarms by state and priority."""
+    """Count open alarms by state and priority, those of exercises too."""
     rows = await fetch(connection, "console", "counts", hub=hub, seen=_list(seen))
+    return {(row["state"], row["priority"]): row["alarms"] for row in rows}
+
+
+async def exercised(
+    connection: DatabaseConnection, hub: str | None, seen: Sequence[str] | None
+) -> dict[tuple[str, int], int]:
+    """Count the open alarms that exercises made up, by state and priority."""
+    rows = await fetch(connection, "console", "exercised", hub=hub, seen=_list(seen))
     return {(row["state"], row["priority"]): row["alarms"] for row in rows}
 
 

@@ -1,6 +1,6 @@
 -- queue: open alarms in the order in which they want attention, some of them
--- The order is that of `list_alarms`: what is real goes before every exercise; in a flood what is never folded comes first, then
--- the others by which was first.
+-- The order is that of `list_alarms`: what is real goes before every exercise, and in a flood what is never folded comes
+-- first, then the others by which was first.
 SELECT a.* FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zone)s::text IS NULL OR a.zone = %(zone)s)
@@ -19,6 +19,12 @@ OFFSET %(skip)s LIMIT %(most)s;
 -- counts: how many open alarms there are, by state and priority, of the hubs that somebody sees
 SELECT state, priority, count(*)::int AS alarms FROM hubwatch.alarms
 WHERE closed IS NULL AND (%(hub)s::text IS NULL OR hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+GROUP BY state, priority;
+
+-- exercised: how many of them an exercise made up
+SELECT state, priority, count(*)::int AS alarms FROM hubwatch.alarms
+WHERE closed IS NULL AND exercise IS NOT NULL AND (%(hub)s::text IS NULL OR hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
 GROUP BY state, priority;
 
@@ -75,7 +81,7 @@ SELECT s.hub, s.zone, s.sensor, s.kind, s.agent, s.max_age_s::float8 AS max_age_
     extract(epoch FROM clock_timestamp() - l.time)::float8 AS age_s, l.quality, l.reason,
     EXISTS (SELECT FROM hubwatch.channels c WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL) AS channels,
     x.kind AS expected, x.until, x.by AS expected_by, b.id AS alarm, b.type AS alarm_type, b.priority, b.acknowledged_by,
-    b.opened
+    b.opened, b.exercise
 FROM hubwatch.sensors s
 LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
 LEFT JOIN LATERAL (
@@ -89,8 +95,9 @@ LEFT JOIN LATERAL (
     ORDER BY n.ends DESC LIMIT 1
 ) x ON true
 LEFT JOIN LATERAL (
-    SELECT o.id, o.type, o.priority, o.acknowledged_by, o.opened FROM hubwatch.alarms o
-    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL AND o.exercise IS NULL ORDER BY o.priority, o.opened LIMIT 1
+    SELECT o.id, o.type, o.priority, o.acknowledged_by, o.opened, o.exercise FROM hubwatch.alarms o
+    WHERE o.hub = s.hub AND o.sensor = s.sensor AND o.closed IS NULL
+    ORDER BY o.exercise IS NOT NULL, o.priority, o.opened LIMIT 1
 ) b ON true
 WHERE s.gone IS NULL AND s.kind IS NOT NULL AND (%(hub)s::text IS NULL OR s.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR s.hub = ANY (%(seen)s))
@@ -101,8 +108,8 @@ SELECT d.id, d.type, d.start, d."end", d.detected, d.score, d.priority, d.detect
 FROM hubwatch.alarm_detection b JOIN hubwatch.detections d ON d.id = b.detection
 WHERE b.alarm = %(alarm)s ORDER BY d.start DESC LIMIT %(most)s;
 
--- history: former alarms of a sensor that were real, with what people found them to be
-SELECT a.id, a.type, a.priority, a.opened, a.closed, a.acknowledged_by, v.verdict, v.by
+-- history: former alarms of a sensor, with what people found them to be
+SELECT a.id, a.type, a.priority, a.opened, a.closed, a.acknowledged_by, a.exercise, v.verdict, v.by
 FROM hubwatch.alarms a
 LEFT JOIN LATERAL (SELECT j.verdict, j.by FROM hubwatch.adjudications j WHERE j.alarm = a.id ORDER BY j.id DESC LIMIT 1) v
     ON true

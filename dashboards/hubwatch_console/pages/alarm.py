@@ -36,7 +36,7 @@ BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=2)
 LONGEST = timedelta(hours=1)
 """Of what a sensor said, as much is shown and handed out."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
 
 Shelving = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_SHELVE))]
@@ -83,10 +83,8 @@ async def readings(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> Re
     write.writerow(["time", "hub", "sensor", "channel", "value", "quality", "reason"])
     for row in rows:
         value = "" if row["value"] is None else repr(row["value"])
-        write.writerow(
-            [row["time"].isoformat(), found.hub, found.sensor, row["channel"], value, row["quality"],
-             plain_cell(row["reason"] or "")]
-        )  # fmt: skip
+        hub, sensor, channel, reason = map(plain_cell, (found.hub, found.sensor, row["channel"], row["reason"] or ""))
+        write.writerow([row["time"].isoformat(), hub, sensor, channel, value, row["quality"], reason])
     name = f"alarm-{alarm}-readings.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
@@ -154,7 +152,8 @@ def facts_of_evidence(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def plain_cell(foreign: str) -> str:
     """Return foreign text so that a spreadsheet takes it for text and not for a formula."""
-    return f"'{one_line(foreign)}" if foreign.startswith(FORMULA) else one_line(foreign)
+    line = one_line(foreign)
+    return f"'{line}" if foreign.startswith(FORMULA) or line.startswith(FORMULA) else line
 
 
 async def _drawings(
@@ -203,7 +202,7 @@ def _fence_alarms(alarm: Alarm, evidence: Mapping[str, Any]) -> dict[str, list[f
     found: dict[str, list[float]] = {alarm.sensor: []}
     series = evidence.get("series")
     for each in series if isinstance(series, list) else ():
-        if isinstance(each, list) and len(each) == 2 and isinstance(each[1], int | float):
+        if isinstance(each, list) and len(each) == 2 and drawing.is_number(each[1]):
             found.setdefault(str(each[0]), []).append(float(each[1]))
     return found
 

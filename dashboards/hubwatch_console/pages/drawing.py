@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from markupsafe import Markup
 
@@ -21,6 +21,8 @@ MOST_POINTS = 2_000
 MOST_SERIES = 4
 MOST_MARKS = 120
 MOST_LINES = 8
+LARGEST = 1e300
+"""Beyond it numbers have no scale any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def profile_of(evidence: Mapping[str, Any], names: Mapping[str, str]) -> list[Dr
     if len(model) == len(t):
         lines.append(DrawnLine("model", names["model"], list(zip(t, model, strict=True))))
     background = evidence.get("background")
-    if isinstance(background, int | float) and sum(counts) > 0:
+    if is_number(background) and sum(counts) > 0:
         level = float(background) / len(t)
         # The background is of the same passage as the counts, and the drawing has one point for each of its parts.
         lines.append(DrawnLine("background", names["background"], [(t[0], level), (t[-1], level)]))
@@ -65,7 +67,7 @@ def threshold_of(evidence: Mapping[str, Any]) -> float | None:
     """Return the limit that a series was held to, where an evidence says one."""
     for name in ("threshold", "limit", "high"):
         value = evidence.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if is_number(value):
             return float(value)
     return None
 
@@ -224,5 +226,10 @@ def _scale(low: float, high: float, start: float, end: float) -> Any:
 def _numbers(value: object) -> list[float]:
     if not isinstance(value, list):
         return []
-    good = [float(each) for each in value[:MOST_POINTS] if isinstance(each, int | float) and not isinstance(each, bool)]
+    good = [float(each) for each in value[:MOST_POINTS] if is_number(each)]
     return good if len(good) == len(value[:MOST_POINTS]) else []
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value can be drawn: JSON has numbers that are none of a drawing."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

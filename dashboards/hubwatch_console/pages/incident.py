@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from hubwatch_alarms import acts
 from hubwatch_alarms.people import parse_note
 from hubwatch_console.access import SharedParts
-from hubwatch_console.pages.queue import Acknowledging, HubName, Seeing
+from hubwatch_console.pages.queue import Acknowledging, HubName, Seeing, doubts_of
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.bodies import AlarmNumber
@@ -30,8 +30,10 @@ async def show_incidents(request: Request, caller: Seeing, parts: SharedParts, h
     with translated():
         async with parts.pool.connection() as connection:
             last = await queue.last_move(connection)
+            hubs = await queue.hubs(connection, seen_by(caller.person))
             found = await incidents.list_incidents(connection, hub=hub or None, most=MOST, seen=seen_by(caller.person))
-    return render(request, "incidents.html", caller, found=found, last=last)
+    doubts = {each.hub: doubts_of(parts, each.hub) for each in hubs if hub in {None, "", each.hub}}
+    return render(request, "incidents.html", caller, found=found, last=last, doubts=doubts)
 
 
 @router.get("/{incident}")

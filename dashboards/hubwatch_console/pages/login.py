@@ -179,6 +179,7 @@ def _login(
     by_provider = oidc is not None and _back(oidc.redirect_uris) is not None
     return render(
         request, "login.html", status=status, to=own_path(to), name=name[:256], why=why, wait_s=wait_s, live=False,
+        notice=parts_of(request).settings.notice.text,
         provider=oidc.issuer if oidc is not None and by_provider else None,
     )  # fmt: skip
 

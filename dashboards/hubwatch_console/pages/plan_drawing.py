@@ -54,18 +54,22 @@ def _zone(
 ) -> tuple[Markup, Markup]:
     x, y = shapes.centre(outline)
     blind = bool(inside) and all(each.cause is not None for each in inside)
-    worst = min((each.priority for each in inside if each.priority is not None), default=None)
+    worst = min(
+        ((each.exercise is not None, each.priority) for each in inside if each.priority is not None), default=None
+    )
     if not known or not inside:
         kind, said = "unknown", page.text("NOT KNOWN") if not known else page.text("no sensor")
     elif blind:
         kind, said = "blind", page.text("BLIND")
     elif worst is not None:
-        kind, said = f"p{worst}", page.text(words.PRIORITY[worst])
+        kind, said = f"p{worst[1]}", _priority(worst[1], page, made_up=worst[0])
     else:
         kind, said = "seen", page.text("seen")
     unseen = sum(each.cause is not None for each in inside)
     if unseen and known and not blind:
         said = f"{said} · {unseen} {page.text('BLIND')}"
+    elif blind and known and worst is not None:
+        said = f"{said} · {_priority(worst[1], page, made_up=worst[0])}"
     corners = " ".join(f"{cx:g},{cy:g}" for cx, cy in outline)
     polygon = Markup('<polygon points="{}"/>').format(corners)
     low = min(cy for _, cy in outline)
@@ -84,14 +88,21 @@ def _zone(
     return group.format(kind, polygon), group.format(kind, text)
 
 
+def _priority(priority: int, page: Page, *, made_up: bool) -> str:
+    word = page.text(words.PRIORITY[priority])
+    return f"{page.text('EXERCISE')}: {word}" if made_up else word
+
+
 def _sensor(at: Point, name: str, seen: SensorSight | None, size: float, page: Page, *, known: bool) -> Markup:
     x, y = at
     if seen is None or not known:
         kind, said = "unknown", page.text("NOT KNOWN")
     elif seen.cause is not None:
         kind, said = "blind", page.text(words.BLIND[seen.cause])
+        if seen.priority is not None:
+            said = f"{said} · {_priority(seen.priority, page, made_up=seen.exercise is not None)}"
     elif seen.priority is not None:
-        kind, said = f"p{seen.priority}", page.text(words.PRIORITY[seen.priority])
+        kind, said = f"p{seen.priority}", _priority(seen.priority, page, made_up=seen.exercise is not None)
     else:
         kind, said = "seen", page.text("seen")
     mark = Markup('<circle cx="{}" cy="{}" r="{}"/>').format(f"{x:g}", f"{y:g}", f"{size * 0.6:g}")

@@ -16,7 +16,7 @@ from hubwatch_console.pages.visiting import VisitorWho, own_path
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_console.watching import WatchDoubt
-from hubwatch_core.alarm import Alarm, mark
+from hubwatch_core.alarm import SET_ASIDE, Alarm
 from hubwatch_core.permission import UserAct
 from hubwatch_store.alarms import Telling, alarms, figures, notifications
 from hubwatch_store.console import HubSeen, QueueFilter, Which, queue
@@ -58,18 +58,22 @@ class QueueShown:
     rows: list[QueueRow]
     more: bool
     counts: dict[tuple[str, int], int]
+    made_up: dict[tuple[str, int], int]
+    """How many of them are of exercises."""
     hubs: list[HubSeen]
     zones: list[str]
     floods: list[str]
     doubts: dict[str, list[WatchDoubt]]
     """By hub, why it is not known that all is well."""
+    blind: dict[str, int]
+    """By hub, how many sensors are not seen, where there are such."""
     last: int
     """The newest entry of the journal that this shows."""
 
     @property
     def waiting(self) -> int:
-        """Return how many alarms nobody has."""
-        return sum(n for (state, _), n in self.counts.items() if state in {"unacknowledged", "returned"})
+        """Return how many real alarms nobody has."""
+        return sum(n for (state, _), n in self._real() if state in {"unacknowledged", "returned"})
 
     @property
     def open(self) -> int:
@@ -77,9 +81,21 @@ class QueueShown:
         return sum(self.counts.values())
 
     def of_priority(self, priority: int) -> int:
-        """Return how many open alarms of a priority nobody has set aside."""
-        aside = {"shelved", "suppressed", "out_of_service"}
-        return sum(n for (state, its), n in self.counts.items() if its == priority and state not in aside)
+        """Return how many real open alarms of a priority nobody has set aside."""
+        return sum(n for (state, its), n in self._real() if its == priority and state not in SET_ASIDE)
+
+    @property
+    def aside(self) -> int:
+        """Return how many real alarms are shelved, expected or out of service."""
+        return sum(n for (state, _), n in self._real() if state in SET_ASIDE)
+
+    @property
+    def exercised(self) -> int:
+        """Return how many open alarms exercises have made up."""
+        return sum(self.made_up.values())
+
+    def _real(self) -> list[tuple[tuple[str, int], int]]:
+        return [(key, n - self.made_up.get(key, 0)) for key, n in self.counts.items()]
 
 
 @router.get("/")
@@ -138,15 +154,18 @@ async def read(parts: Parts, caller: KnownCaller, wanted: QueueFilter, *, skip: 
             causes = await figures.causes(connection, numbers)
             hubs = await queue.hubs(connection, seen)
             counts = await queue.counts(connection, wanted.hub, seen)
+            made_up = await queue.exercised(connection, wanted.hub, seen)
             zones = await queue.zones(connection, seen)
             floods = [each.hub for each in await figures.floods(connection, seen)]
     rows = []
     for each in found[:most]:
         instruction = parts.instructions.of(each.type)
         told = telling.get(each.id, Telling())
-        rows.append(QueueRow(each, f"{mark(each)}{instruction.title}", instruction.do, told, causes.get(each.id)))
-    doubts = {each.hub: doubts_of(parts, each.hub) for each in hubs if wanted.hub in {None, each.hub}}
-    return QueueShown(rows, len(found) > most, counts, hubs, zones, floods, doubts, last)
+        rows.append(QueueRow(each, instruction.title, instruction.do, told, causes.get(each.id)))
+    shown = [each.hub for each in hubs if wanted.hub in {None, each.hub}]
+    doubts = {hub: doubts_of(parts, hub) for hub in shown}
+    blind = {hub: parts.feed.blind(hub) for hub in shown if parts.feed is not None and parts.feed.blind(hub)}
+    return QueueShown(rows, len(found) > most, counts, made_up, hubs, zones, floods, doubts, blind, last)
 
 
 def doubts_of(parts: Parts, hub: str) -> list[WatchDoubt]:

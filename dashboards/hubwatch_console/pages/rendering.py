@@ -19,8 +19,9 @@ from markupsafe import Markup, escape
 from hubwatch_console.access import parts_of
 from hubwatch_console.pages import words
 from hubwatch_console.pages.language import LANGUAGES, catalogue, chosen
-from hubwatch_core.alarm import mark
-from hubwatch_core.clock import now_us, to_datetime, to_us
+from hubwatch_console.routes.alarms import seen_by
+from hubwatch_core.alarm import Alarm
+from hubwatch_core.clock import SECOND_US, now_us, to_datetime, to_us
 from hubwatch_core.permission import UserAct, hubs_where, may
 from hubwatch_core.plain_text import one_line
 from hubwatch_store.users import KnownCaller
@@ -72,9 +73,21 @@ def environment(language: str) -> Environment:
         extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"line": one_line, "short": short_number}
-    made.globals["mark"] = mark
+    made.filters |= {"line": one_line, "short": short_number, "camera": camera_page}
     return made
+
+
+def camera_page(page: str, camera: str, alarm: Alarm) -> str:
+    """Return the page of a camera at the moment in which an alarm began."""
+    filled = {
+        "time_iso": to_datetime(alarm.opened).isoformat(timespec="seconds"),
+        "time_unix": str(alarm.opened // SECOND_US),
+        "sensor": alarm.sensor,
+        "camera": camera,
+    }
+    for name, value in filled.items():
+        page = page.replace(f"{{{name}}}", quote(value, safe=""))
+    return page
 
 
 def short_number(value: object) -> str:
@@ -183,7 +196,8 @@ def render(
     shown: dict[str, Any] = {
         "page": page, "words": words, "w": partial(_word, page), "shape": shape, "span": span, "languages": LANGUAGES,
         "themes": THEMES, "csrf": None if caller is None else getattr(request.state, "csrf", None),
-        "standing": None if parts.feed is None else parts.feed.standing, "live": True, "wall": False,
+        "watch": "" if parts.feed is None or caller is None else parts.feed.standing.watch(seen_by(caller.person)),
+        "live": True, "wall": False,
     }  # fmt: skip
     text = environment(page.language).get_template(template).render(shown | facts)
     return HTMLResponse(text, status, HEADERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,8 @@ class SensorSight:
     alarm: int | None
     alarm_type: str | None
     priority: int | None
+    exercise: int | None
+    """The drill that made its alarm up; None where it is real."""
     reason: str | None
 
 
@@ -42,7 +45,7 @@ def sights(rows: Sequence[Mapping[str, Any]]) -> list[SensorSight]:
         SensorSight(
             row["hub"], row["zone"] or "–", row["sensor"], row["kind"], row["agent"], cause_of(row), row["age_s"],
             row["until"], row["expected_by"] or row["acknowledged_by"], row["alarm"], row["alarm_type"],
-            row["priority"], row["reason"],
+            row["priority"], row["exercise"], row["reason"],
         )
         for row in rows
     ]  # fmt: skip
@@ -62,6 +65,11 @@ def cause_of(row: Mapping[str, Any]) -> str | None:
     if row["quality"] == Quality.BAD:
         return "bad"
     return row["expected"] if row["expected"] in OWN_KINDS else None
+
+
+def blind_by_hub(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    """Return how many sensors of each hub are not seen; only of hubs with such."""
+    return Counter(row["hub"] for row in rows if cause_of(row) is not None)
 
 
 def blind_zones(found: Sequence[SensorSight]) -> list[tuple[str, str, list[SensorSight], int]]:

@@ -7,12 +7,12 @@ none is cut off. A session that ends ends its stream.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing
 from time import monotonic
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from hubwatch_alarms.facts import iso
@@ -32,8 +32,10 @@ pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/alarms", tags=["alarms"])
 
 TYPE = "text/event-stream"
-CHECK_EVERY_S = 30.0
+CHECK_EVERY_S = 10.0
 """How often a stream asks whether its session is still good; that does not count as use of it."""
+FOR_OTHERS = 5
+"""One in so many connections is for what is no stream: people log in and act however many pages are open."""
 RETRY_MS = 1000
 
 Looking = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_SEE))]
@@ -68,6 +70,11 @@ async def stream(request: Request, caller: Seeing, parts: SharedParts, after: Af
 def _stream(request: Request, parts: Parts, caller: KnownCaller, token: str, after: int | None) -> Response:
     if parts.feed is None:
         raise Transient("nobody follows the alarms just now")
+    bounds = parts.settings.api
+    if parts.feed.followed_by(caller.person.name) >= bounds.max_streams_per_person:
+        raise HTTPException(429, f"{caller.person.name} has as many pages open as one may", {"Retry-After": "5"})
+    if parts.feed.followers >= bounds.max_connections - bounds.max_connections // FOR_OTHERS:
+        raise HTTPException(503, "as many pages are open as this server takes", {"Retry-After": "5"})
     given = request.headers.get("last-event-id", "")
     # What a browser heard last is newer than where its page began.
     place = int(given) if given.isascii() and given.isdigit() and len(given) <= 18 else after
@@ -80,19 +87,20 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     seen, check_at = seen_by(caller.person), monotonic() + CHECK_EVERY_S
     yield f"retry: {RETRY_MS}\n\n".encode()
-    async with aclosing(feed.follow(place)) as followed:
+    async with aclosing(feed.follow(place, caller.person.name)) as followed:
         async for news in followed:
-            if news.missed:
-                yield _event("missed", {}, news.standing.last)
-            for move in news.moves:
-                if seen is None or move.hub in seen:
-                    yield _event("alarm", facts_of_move(move), move.id)
-            yield _event("pulse", pulse_of(news), None)
+            # Before anything is told: it may be what somebody must not see any more.
             if monotonic() > check_at:
                 check_at = monotonic() + CHECK_EVERY_S
                 if not await _still_good(parts, token, caller):
                     yield _event("over", {}, None)
                     return
+            if news.missed:
+                yield _event("missed", {}, news.standing.last)
+            for move in news.moves:
+                if seen is None or move.hub in seen:
+                    yield _event("alarm", facts_of_move(move), move.id)
+            yield _event("pulse", pulse_of(news, seen), None)
 
 
 async def _still_good(parts: Parts, token: str, caller: KnownCaller) -> bool:
@@ -125,14 +133,14 @@ def facts_of_move(move: AlarmMove) -> dict[str, object]:
     }
 
 
-def pulse_of(news: News) -> dict[str, object]:
+def pulse_of(news: News, seen: Collection[str] | None) -> dict[str, object]:
     """Return what a pulse says: the server's clock, how far it has read, and whether its database answers."""
     standing = news.standing
     return {
         "now": now_us() // 1000,
         "last": standing.last,
         "database_lost_since": iso(standing.lost_since),
-        "watch": standing.watch,
+        "watch": standing.watch(seen),
     }
 
 
