@@ -211,10 +211,11 @@ async def test_exercise_is_marked_on_every_page_and_stands_below_what_is_real(
     )
     kim = await person(api, dsn, "kim", Role.GUARD)
     _, text, _ = await kim.get("/")
-    assert text.count("EXERCISE: ") == text.count("EXERCISE: Door") > 0
+    marks = re.findall(r'<strong class="exercise">EXERCISE</strong> <a[^>]*/alarms/(\d+)"', text)
+    assert {int(each) for each in marks} == {made_up}
     assert 0 < text.index(f'/alarms/{real}"') < text.index(f'/alarms/{made_up}"')
-    assert "<h1>EXERCISE: " in (await kim.get(f"/alarms/{made_up}"))[1]
-    assert f'/alarms/{made_up}"' not in (await kim.get(f"/alarms/{real}"))[1].partition("<table")[2]
+    assert '<h1><strong class="exercise">EXERCISE</strong>' in (await kim.get(f"/alarms/{made_up}"))[1]
+    assert "EXERCISE" not in (await kim.get(f"/alarms/{real}"))[1]
 
 
 async def test_supervisors_raise_the_level_at_once_and_lower_it_with_a_second_one(

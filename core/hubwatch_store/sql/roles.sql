@@ -216,7 +216,6 @@ GRANT INSERT ON hubwatch.drills, hubwatch.drill_steps TO @console, @operator;
 GRANT UPDATE (ended, ended_by) ON hubwatch.drills TO @alarms, @console, @operator;
 GRANT UPDATE (sent, over) ON hubwatch.drill_steps TO @alarms;
 GRANT SELECT ON hubwatch.drill_steps TO @collector, @detectors, @alarms, @console, @operator, @maintenance;
-GRANT INSERT ON hubwatch.detection_ends TO @alarms;
 -- Findings of which no alarm could be made are put back by operators.
 GRANT SELECT, INSERT, UPDATE ON hubwatch.alarm_refused TO @alarms;
 GRANT SELECT, DELETE ON hubwatch.alarm_refused TO @operator;
@@ -237,9 +236,6 @@ GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 -- Commands ask whether there is a directory: then nobody acts by a name alone.
 GRANT SELECT ON hubwatch.users TO @operator;
 GRANT SELECT (id) ON hubwatch.users TO @alarms;
-
--- Whether detectors have worked lately, not what they know.
-GRANT SELECT (hub, saved) ON hubwatch.detector_state, hubwatch.detector_journal TO @console;
 
 -- Enrolment gives certificates to who has leave, and gives no leave. Operators have its commands; `hubwatch up` is a whole
 -- hub. People at the console give leave, ask for new keys and revoke; they make no key.
