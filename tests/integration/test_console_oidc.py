@@ -14,12 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from playwright.async_api import expect
 
 from hubwatch_console.oidc import grants_of, may_come_back_to
 from hubwatch_console.settings import OidcSection, RoleClaimSection
 from hubwatch_core.permission import Grant, Role
 from hubwatch_store.users import NotAllowed
+from support import services
 from support.alarms_database import hands_on
+from support.console_browser import CHROMIUM, chromium, visiting
 from support.console_running import Client, add_person, running_api
 from support.eventually import eventually
 from support.ports import free_port
@@ -197,3 +200,25 @@ def test_claims_of_any_shape_give_roles_or_none() -> None:
 )
 def test_where_people_may_come_back_to(address: str, good: bool) -> None:
     assert may_come_back_to(settings(), address) is good
+
+
+async def test_browser_goes_to_the_provider_and_comes_back_logged_in(migrated_plain_dsn: str, issuer: str) -> None:
+    if CHROMIUM is None:
+        services.not_run("chromium", "there is none; `make services` installs it")
+    port = free_port()
+    oidc = {
+        "issuer": issuer, "client_id": "hubwatch", "client_secret": "s3cret", "roles": ROLES,
+        "redirect_uris": [f"http://127.0.0.1:{port}/login/back"],
+    }  # fmt: skip
+    async with (
+        running_api(migrated_plain_dsn, oidc=oidc, api={"port": port}) as api,
+        chromium() as browser,
+        visiting(browser, api.address) as kim,
+    ):
+        page = await kim.open("/login")
+        await page.get_by_role("button", name="Log in at").click()
+        await page.wait_for_url(f"{issuer}/**")
+        await page.locator('[name="sub"]').first.fill("u1")
+        await page.locator('[name="sub"]').first.press("Enter")
+        await page.wait_for_url(f"{api.address}/")
+        await expect(page.locator(".who")).to_contain_text("kim")

@@ -75,7 +75,10 @@ async def to_provider(request: Request, parts: SharedParts) -> Response:
         raise BadCall(f"none of oidc.redirect_uris ends in {BACK}")
     await provider.about()
     begun = await login.begin_oidc(parts.pool, back)
-    response = RedirectResponse(await provider.address(begun), 303)
+    # Browsers let a form of ours lead nowhere else (form-action), not by a redirect either; a page may.
+    address = await provider.address(begun)
+    response = render(request, "onward.html", address=address, provider=provider.settings.issuer, live=False)
+    response.headers["Refresh"] = f"0; url={address}"
     response.set_cookie(
         BINDING_COOKIE, begun.binding, max_age=600, path=Page(request, None).path("/login"), secure=True,
         httponly=True, samesite="lax",
