@@ -52,7 +52,8 @@ services-status: ## Show whether they run
 # time, and after all others; they take what the others leave. What these two say comes in one piece when they end.
 test: $(STAMP) ## Run the tests (ARGS="tests/unit -k spool" for some)
 ifeq ($(ARGS),)
-	@test -d tests/unit/__pycache__ || $(BIN)/python -m pytest --collect-only -q >/dev/null || true # compiled once for all
+	@test -d tests/unit/__pycache__ || { echo "compiling the tests once for all runs: some twenty seconds"; \
+	  $(BIN)/python -m pytest --collect-only -q >/dev/null || true; }
 	@mkdir -p build
 	@+$(MAKE) --no-print-directory --keep-going --jobs 3 _test_rest _test_property _test_acceptance
 else
