@@ -169,4 +169,5 @@ def test_neighbours_in_a_flood_of_single_incidents_are_read_a_few_times_each(han
 
 def read_by(node: dict[str, Any]) -> float:
     """Return how many rows all steps of a plan have given."""
-    return node["Actual Rows"] * node["Actual Loops"] + sum(read_by(each) for each in node.get("Plans", []))
+    own = float(node["Actual Rows"]) * float(node["Actual Loops"])
+    return own + sum(read_by(each) for each in node.get("Plans", []))
