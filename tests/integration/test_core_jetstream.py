@@ -230,7 +230,7 @@ async def test_stream_that_is_deleted_is_made_again_and_nothing_is_taken_for_wha
         try:
             await connection.jetstream().delete_stream(STREAM)
             reading = asyncio.create_task(taken(link, 3, 25)), asyncio.create_task(taken(other, 3, 25))
-            await eventually(lambda: _is_there(own_nats), within_s=20)
+            await eventually(lambda: _is_there(own_nats))
             await publish(own_nats, *frames(4, 6))
             assert [numbers(await each) for each in reading] == [[4, 5, 6], [4, 5, 6]]
             for message in held:  # of the stream that is no more: acknowledges nothing in the new one

@@ -198,5 +198,5 @@ async def test_detectors_away_for_too_long_are_forgotten_and_their_frames_go(
                 await trimmer.trim(connection)
             return await kept(own_nats) == 0
 
-        await eventually(trimmed, within_s=15)
+        await eventually(trimmed)
     assert "consumer is gone" in "".join(capfd.readouterr())

@@ -182,7 +182,7 @@ async def test_partition_killed_with_a_server_is_taken_over_and_no_finding_is_lo
         await sending
         for hub in HUBS:
             await eventually(lambda hub=hub: stored(dsn, hub) == expected(hub), within_s=40)  # type: ignore[misc]
-        await eventually(lambda: not rows(dsn, 'SELECT id FROM detections WHERE "end" IS NULL'), within_s=20)
+        await eventually(lambda: not rows(dsn, 'SELECT id FROM detections WHERE "end" IS NULL'))
         assert len(rows(dsn, "SELECT id FROM detections")) == sum(len(expected(hub)) for hub in HUBS)
     finally:
         children.end_all()

@@ -105,6 +105,7 @@ async def test_crash_at_any_moment_loses_no_finding_and_makes_none_twice(
 ) -> None:
     broker = (own_mosquitto.host, own_mosquitto.port)
     frames = list(attacked().frames())
+    expected = found_offline(hub, frames)
     where = settings(migrated_plain_dsn, broker, hub, save_every_s=0.05, snapshot_every_s=0.3)
     async with publishing(broker, hub) as link:
         async with running(where) as context:
@@ -115,7 +116,7 @@ async def test_crash_at_any_moment_loses_no_finding_and_makes_none_twice(
                 await publish(link, hub, frames[i : i + 25])
                 await eventually(lambda now=context: figure(now, "frames_total") > 0)  # type: ignore[misc]
         async with running(where) as context:
-            await eventually(lambda: stored(migrated_plain_dsn) == found_offline(hub, frames), within_s=20)
+            await eventually(lambda: stored(migrated_plain_dsn) == expected)
             await eventually(lambda: figure(context, "unsaved_messages") == 0)
             await eventually(lambda: context.health.ok)
     assert account(migrated_plain_dsn) == [(100, [])]
@@ -126,6 +127,7 @@ async def test_database_away_holds_acknowledgement_and_stores_all_when_it_is_bac
 ) -> None:
     target = urlsplit(migrated_plain_dsn)
     frames = list(attacked().frames())
+    expected = found_offline(hub, frames)
     async with Proxy(str(target.hostname), int(target.port or 5432)) as proxy:
         host, port = proxy.address
         through = target._replace(netloc=f"{target.username}@{host}:{port}").geturl()
@@ -142,7 +144,7 @@ async def test_database_away_holds_acknowledgement_and_stores_all_when_it_is_bac
             assert not context.health.ok
             assert stored(migrated_plain_dsn) == set()
             await proxy.heal()
-            await eventually(lambda: stored(migrated_plain_dsn) == found_offline(hub, frames), within_s=20)
+            await eventually(lambda: stored(migrated_plain_dsn) == expected)
             await eventually(lambda: context.health.ok)
     assert figure(context, "frames_total") == len(frames)
 
@@ -166,7 +168,7 @@ async def test_agents_whose_frames_waited_for_the_database_were_not_away(
             await publish(link, hub, [*alive("one", 2, 300), *alive("two", 2, 1)])
             await asyncio.sleep(5)
             await proxy.heal()
-            await eventually(lambda: figure(context, "frames_total") == 303, within_s=20)
+            await eventually(lambda: figure(context, "frames_total") == 303)
             await eventually(lambda: context.health.ok)
     assert rows(migrated_plain_dsn, "SELECT sensor, why FROM detections") == []
 
@@ -183,8 +185,9 @@ async def test_unreadable_messages_are_counted_and_stop_nothing(
         for payload in (b"", b"{", b"\xff\xfe", b'{"v":2}'):
             await link.publish(topic, payload)
         frames = list(attacked(25).frames())
+        expected = found_offline(hub, frames)
         await publish(link, hub, [birth(), *frames])
-        await eventually(lambda: stored(migrated_plain_dsn) == found_offline(hub, frames))
+        await eventually(lambda: stored(migrated_plain_dsn) == expected)
         assert figure(context, "poison_total") == 4
 
 
@@ -213,10 +216,11 @@ async def test_embedded_broker_without_redelivery_serves(
     amqtt_address: tuple[str, int], migrated_plain_dsn: str, hub: str
 ) -> None:
     frames = list(attacked().frames())
+    expected = found_offline(hub, frames)
     async with (
         running(settings(migrated_plain_dsn, amqtt_address, hub)) as context,
         publishing(amqtt_address, hub) as link,
     ):
         await eventually(lambda: context.health.ok)
         await publish(link, hub, [birth(), *frames])
-        await eventually(lambda: stored(migrated_plain_dsn) == found_offline(hub, frames))
+        await eventually(lambda: stored(migrated_plain_dsn) == expected)

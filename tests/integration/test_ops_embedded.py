@@ -167,7 +167,7 @@ async def test_nothing_is_left_when_the_program_is_ended_by(
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) > 5  # two keepers, the broker, the postmaster and its workers
     os.kill(process.pid, number)
-    await eventually(lambda: not any(child.is_running() for child in children), within_s=15)
+    await eventually(lambda: not any(child.is_running() for child in children))
     await eventually(lambda: not folder.exists())
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)

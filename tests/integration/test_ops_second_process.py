@@ -69,21 +69,21 @@ async def test_second_up_ends_with_words_and_takes_nothing_from_the_first(
     first = hub_file(tmp_path / "hub.toml", own_mosquitto, migrated_plain_dsn, port)
     second = hub_file(tmp_path / "hub2.toml", own_mosquitto, migrated_plain_dsn, free_port())
     children.start("first", "up", "-c", first)
-    await eventually(lambda: health(port)["ok"], within_s=30)
+    await eventually(lambda: health(port)["ok"])
     children.start("second", "up", "-c", second)
     await eventually(lambda: not children.alive("second"), within_s=40)
     said = children.log("second")
     assert "hubwatch up: only one process may run" in said
     assert "is run by process" in said
     assert "detectors-mqtt" not in said  # it never asked the broker for the session of the first
-    await eventually(lambda: refusals(port), within_s=20)
+    await eventually(lambda: refusals(port))
     await eventually(lambda: health(port)["ok"])
     assert "a second process wanted the same work and was refused" in children.log("first")
     assert "connection lost" not in children.log("first")
 
     children.kill("first")
     children.start("second")
-    await eventually(lambda: "detectors-mqtt" in children.log("second"), within_s=30)
+    await eventually(lambda: "detectors-mqtt" in children.log("second"))
     assert children.stop("second") == 0
     with hands_on(migrated_plain_dsn) as hands:
         assert hands.rows("SELECT * FROM process_owner") == []
