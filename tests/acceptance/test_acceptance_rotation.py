@@ -106,7 +106,7 @@ cert_file = "{tls.cert_file}"
 key_file = "{tls.key_file}"
 """
             users = f'protocol = "3.1.1"\nnats_users = "{server.folder / "users.conf"}"\n'
-            reload = f'reload_command = ["nats-server", "--signal", "reload={server.pid}"]'
+            reload = f'reload_command = ["{nats_program()}", "--signal", "reload={server.pid}"]'
             hub.write(f"{HERE[0]}:{server.mqtt_port}", intake, users + reload)
             await hub.begin()
             await hub.renew_agent()

@@ -67,16 +67,20 @@ class Served:
             return answer.status, msgspec.json.decode(await answer.read())
 
 
-@asynccontextmanager
-async def serving(folder: Path, dsn: str, **more: object) -> AsyncIterator[Served]:
-    pki = PkiFolder(folder)
+def section(folder: Path, pki: PkiFolder, **more: object) -> EnrolmentSection:
     own = pki.service("enrolment")
     (folder / "passphrase").write_text(PASSPHRASE, encoding="utf-8")
     values = {
         "host": "127.0.0.1", "port": 0, "cert_file": own.cert_file, "key_file": own.key_file,
         "pki_folder": pki.authority.folder, "passphrase_file": folder / "passphrase", "broker": "hub.example:8883",
     }  # fmt: skip
-    settings = EnrolmentSection.model_validate(values | more)
+    return EnrolmentSection.model_validate(values | more)
+
+
+@asynccontextmanager
+async def serving(folder: Path, dsn: str, **more: object) -> AsyncIterator[Served]:
+    pki = PkiFolder(folder)
+    settings = section(folder, pki, **more)
     register, changed = Register(settings), asyncio.Event()
     async with (
         open_pool(DatabaseSection(dsn=dsn)) as pool,
@@ -295,6 +299,13 @@ async def test_users_of_nats_follow_who_is_enrolled(tmp_path: Path, migrated_pla
         await news.look()
         assert f"CN={HUB}/{AGENT}" not in users.read_text(encoding="utf-8")
     assert told.read_text(encoding="utf-8").count("\n") == 3, "told only of what is new"
+
+
+def test_command_that_is_not_there_is_refused_with_its_key(tmp_path: Path) -> None:
+    pki = PkiFolder(tmp_path)
+    assert list(section(tmp_path, pki, reload_command=["sh", "-c", "true"]).conflicts_of_files()) == []
+    (conflict,) = section(tmp_path, pki, reload_command=["no-such-program", "x"]).conflicts_of_files()
+    assert conflict == (("reload_command",), "there is no program 'no-such-program' here; give its full path")
 
 
 async def test_broker_that_cannot_be_told_is_told_again(tmp_path: Path, migrated_plain_dsn: str) -> None:

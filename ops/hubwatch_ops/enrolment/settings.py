@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -78,11 +79,13 @@ class EnrolmentSection(Section):
         return ServerTlsSection(cert_file=self.cert_file, key_file=self.key_file)
 
     def conflicts_of_files(self) -> Iterator[Conflict]:
-        """Certificate and key fit."""
+        """Certificate and key fit, and the command is there."""
         unusable = unusable_key(self.tls)
         if unusable is not None:
             key, text = unusable
             yield (key,), text
+        if self.reload_command and shutil.which(self.reload_command[0]) is None:
+            yield ("reload_command",), f"there is no program {self.reload_command[0]!r} here; give its full path"
 
 
 class EnrolmentSettings(Section):
