@@ -311,12 +311,14 @@ class Mover:
         return changes
 
     async def _drill(self, connection: DatabaseConnection, now: int) -> list[AlarmChange]:
-        """Let drills make up what is due, and end up to BATCH alarms of those that are over."""
+        """Let drills make up what is due, and end up to BATCH alarms of those that are over, and their incidents."""
         await drills.go_on(connection, now, BATCH)
-        return [
+        changes = [
             await self._apply(connection, alarm, Close(now, by, f"exercise {alarm.exercise} is over"))
             for alarm, by in await drills.left(connection, BATCH)
         ]
+        await drills.close_incidents(connection, now)
+        return changes
 
     async def _with_incident(self, connection: DatabaseConnection, alarm: Alarm) -> Alarm:
         since, until = alarm.opened - WINDOW_US, alarm.opened + WINDOW_US

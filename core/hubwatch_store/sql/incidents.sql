@@ -25,13 +25,17 @@ WITH done AS (
 )
 INSERT INTO hubwatch.incident_journal (incident, hub, at, action, by) SELECT id, hub, %(at)s, 'closed', 'system' FROM done;
 
--- reopen: open an incident again, because one of its alarms is open again
-WITH opened AS (
-    UPDATE hubwatch.incidents SET closed = NULL WHERE id = %(id)s AND closed IS NOT NULL AND merged_into IS NULL
-    RETURNING id, hub
+-- reopen: open an incident again, because one of its alarms is open again; what somebody had said it was no longer stands
+WITH former AS (
+    SELECT id, hub, verdict, judged_by FROM hubwatch.incidents
+    WHERE id = %(id)s AND closed IS NOT NULL AND merged_into IS NULL FOR UPDATE
+), opened AS (
+    UPDATE hubwatch.incidents i SET closed = NULL, verdict = NULL, judged = NULL, judged_by = NULL
+    FROM former f WHERE i.id = f.id
 )
-INSERT INTO hubwatch.incident_journal (incident, hub, action, by, alarm)
-SELECT id, hub, 'reopened', 'system', %(alarm)s FROM opened;
+INSERT INTO hubwatch.incident_journal (incident, hub, action, by, alarm, note)
+SELECT id, hub, 'reopened', 'system', %(alarm)s, 'that it was ' || verdict || ', as ' || judged_by || ' said, no longer stands'
+FROM former;
 
 -- one: one incident
 SELECT id, hub, opened, closed, title, alarms, priority, assigned, comments, merged_into, verdict, judged, judged_by
