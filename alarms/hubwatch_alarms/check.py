@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,20 @@ from hubwatch_alarms.notify.smtp import SmtpRouteSection
 from hubwatch_alarms.notify.table import AnyRouteSection
 from hubwatch_alarms.notify.webhook import PostedRouteSection
 from hubwatch_alarms.priorities import Priorities
+from hubwatch_alarms.scenarios import load_scenarios
 from hubwatch_alarms.settings import AlarmsSettings
 from hubwatch_core.config import Partial
 from hubwatch_core.config.load import load
 from hubwatch_core.errors import ConfigError, Permanent, Problem
 
+FILES: Mapping[str, Callable[[Path | None], object]] = {
+    "instructions_file": Instructions.load, "priorities_file": Priorities.load, "scenarios_file": load_scenarios,
+}  # fmt: skip
+"""Files of the hub's own, and what reads them."""
+
 
 def check(file: Path) -> AlarmsSettings:
-    """Load a configuration and read its secrets, instructions and priorities; raises ConfigError with every mistake."""
+    """Load a configuration and read its secrets and the files it names; raises ConfigError with every mistake."""
 
     def further(settings: Partial[AlarmsSettings]) -> Iterator[Problem]:
         return beyond(settings, str(file))
@@ -29,11 +35,11 @@ def check(file: Path) -> AlarmsSettings:
 
 
 def beyond(settings: Partial[Any], file: str, table: str = "") -> Iterator[Problem]:
-    """Yield what is wrong with instructions, priorities and keys that settings point to, as far as they are right.
+    """Yield what is wrong with the files and keys that settings point to, as far as they are right.
 
     `table` stands before each key: `alarms.` in the file of `hubwatch up`.
     """
-    for key, read in (("instructions_file", Instructions.load), ("priorities_file", Priorities.load)):
+    for key, read in FILES.items():
         if key not in settings.wrong:
             named = settings.get(key)
             yield from _problems(read, None if named is None else Path(named))

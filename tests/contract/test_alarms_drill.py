@@ -13,6 +13,7 @@ from hubwatch_alarms.drilling import DrillWish
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
+from hubwatch_alarms.scenarios import packaged
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Action
 from hubwatch_core.clock import now_us
@@ -56,7 +57,7 @@ def mover(pool: Pool) -> Mover:
 
 async def begin(pool: Pool, scenario: str = "cut-fence-at-night", person: Actor = SUPERVISOR, **more: Any) -> Drill:
     async with alarms.moving(pool) as connection:
-        return await drilling.start(connection, person, DrillWish(scenario, HUB, **more))
+        return await drilling.start(connection, person, DrillWish(scenario, HUB, **more), packaged())
 
 
 async def ended(pool: Pool, number: int, person: Actor = GUARD) -> None:
