@@ -18,7 +18,7 @@ def show_scenarios(console: Console, found: Mapping[str, Mapping[str, Any]]) -> 
     """Print scenarios, which are JSON values, by name."""
     table = _table("scenario", "what happens", "takes", "whose")
     for name, each in found.items():
-        whose = "this hub's" if each["own"] else "hubwatch"
+        whose = "this hub's" if each.get("own") else "hubwatch"
         cells = (name, f"{each['title']}. {each['about']}", f"{each['for_s'] / 60:g} min", whose)
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(table)
