@@ -404,7 +404,8 @@ async def apply_all(
     They are written together: one by one, each would walk past what the ones before have left behind in their incident
     and in the chain.
     """
-    changes, changed = [], []
+    changes: list[AlarmChange] = []
+    changed: list[AlarmChange] = []
     for alarm in several:
         moved, entries = move(alarm, trigger, rules)
         if verified is not None:

@@ -82,7 +82,8 @@ def parse_scenarios(text: str) -> dict[str, DrillScenario]:
     tree = tomllib.loads(text)
     if len(tree) > MOST_SCENARIOS:
         raise ValueError(f"has more than {MOST_SCENARIOS} scenarios")
-    found, wrong = {}, []
+    found: dict[str, DrillScenario] = {}
+    wrong: list[str] = []
     for name, table in tree.items():
         try:
             if not NAME.fullmatch(name):

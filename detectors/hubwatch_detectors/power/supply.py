@@ -83,7 +83,8 @@ class Power(Detector[PowerMemory]):
     def __init__(self, config: PowerConfig, origin: Origin, site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, PowerMemory()
         here, known = (origin.hub, origin.sensor), site.of(origin.hub)
-        wired = () if known is None else [each for each in known.supplies if each.sensor == origin.sensor]
+        supplies = () if known is None else known.supplies
+        wired = [each for each in supplies if each.sensor == origin.sensor]
         configured = [each for each in config.feeds if (each.hub, each.sensor) == here]
         self._feeds = [name for each in wired or configured for name in each.feeds]
         self._lost_us, self._low_us = round(config.lost_s * SECOND_US), round(config.low_s * SECOND_US)
