@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 
 from hubwatch_alarms.incident_acts import NoSuchIncident
 from hubwatch_alarms.lifecycle import MoveRefused as MoveRefused  # noqa: PLC0414 - it is what `acknowledge` raises
-from hubwatch_alarms.mover import AlarmChange, apply
+from hubwatch_alarms.mover import AlarmChange, apply, apply_all
 from hubwatch_alarms.triggers import Acknowledge, Close, Shelve, Trigger, Unshelve
-from hubwatch_core.alarm import Adjudication, Alarm
+from hubwatch_core.alarm import WAITING, Adjudication, Alarm
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may, refusal, shelving
-from hubwatch_core.words import AlarmState, Priority
+from hubwatch_core.words import Priority
 from hubwatch_store.alarms import adjudications, alarms, expected, incidents
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import Approval, NotAllowed, approvals, record
@@ -58,13 +58,13 @@ async def acknowledge_incident(
     if hub is None or (person.verified and not may(person, UserAct.ALARM_SEE, hub)):
         raise NoSuchIncident(incident)
     _check(person, UserAct.ALARM_ACKNOWLEDGE, hub)
-    return [
-        await _move(
-            connection, person, UserAct.ALARM_ACKNOWLEDGE, alarm, lambda now: Acknowledge(now, person.name, note), note
-        )
-        for alarm in await incidents.open_alarms(connection, incident)
-        if alarm.state in {AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED}
-    ]
+    waiting = [each for each in await incidents.open_alarms(connection, incident) if each.state in WAITING]
+    now = await database_clock(connection)
+    taken = await apply_all(connection, waiting, Acknowledge(now, person.name, note), verified=person.verified)
+    for change in taken:
+        if change.entries:
+            await _record(connection, person, UserAct.ALARM_ACKNOWLEDGE, change.alarm, {"note": note or ""})
+    return taken
 
 
 async def shelve(

@@ -76,10 +76,8 @@ def _start(
     from hubwatch_alarms import people
     from hubwatch_alarms.drilling import DrillWish
     from hubwatch_alarms.logged_in import logged_in
-    from hubwatch_alarms.scenarios import scenario_of
     from hubwatch_core.errors import BadCall
 
-    scenario_of(scenario)
     if hub is None:
         raise BadCall("--hub must say where")
     duration_s = None if duration is None else people.parse_duration_s(duration)
@@ -123,16 +121,24 @@ def _report(config: Path | None, number: int, *, as_json: bool) -> None:
 def _list(config: Path | None, hub: str | None, *, as_json: bool) -> None:
     from hubwatch_alarms import views
     from hubwatch_alarms.console_drills import show_drills, show_scenarios
-    from hubwatch_alarms.scenarios import scenarios
 
-    there_were = _drills(config, hub)
+    names, there_were = _scenarios(config), _drills(config, hub)
     if as_json:
-        names = {name: {"title": each.title, "about": each.about} for name, each in scenarios().items()}
         say_json(json.dumps({"scenarios": names, "drills": there_were}, ensure_ascii=False, indent=2))
         return
-    show_scenarios(views.console())
+    show_scenarios(views.console(), names)
     if there_were is not None:
         show_drills(views.console(), there_were)
+
+
+def _scenarios(config: Path | None) -> dict[str, dict[str, Any]]:
+    """Return what there is to try: at the hub of whoever is logged in, or of a configuration, or else anywhere."""
+    from hubwatch_alarms.scenarios import facts_of_scenarios, load_scenarios
+
+    remote = _remote(config)
+    if remote is not None:
+        return remote.drill_scenarios()
+    return facts_of_scenarios(load_scenarios(None if config is None else _settings(config).scenarios_file))
 
 
 def _drills(config: Path | None, hub: str | None) -> list[dict[str, Any]] | None:

@@ -10,16 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubwatch_alarms.scenarios import scenarios
 from hubwatch_core.plain_text import one_line
 from hubwatch_core.words import Priority
 
 
-def show_scenarios(console: Console) -> None:
-    """Print every scenario."""
-    table = _table("scenario", "what happens", "takes")
-    for name, scenario in scenarios().items():
-        table.add_row(Text(name), Text(f"{scenario.title}. {scenario.about}"), Text(f"{scenario.for_s / 60:g} min"))
+def show_scenarios(console: Console, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print scenarios, which are JSON values, by name."""
+    table = _table("scenario", "what happens", "takes", "whose")
+    for name, each in found.items():
+        whose = "this hub's" if each.get("own") else "hubwatch"
+        cells = (name, f"{each['title']}. {each['about']}", f"{each['for_s'] / 60:g} min", whose)
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(table)
 
 

@@ -1,10 +1,10 @@
-"""Which alarms belong to one incident: near in time, and near on foot by the site's ways and doors."""
+"""Which alarms belong to one incident: of one cause, or near in time, and on foot by the site's ways and doors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from hubwatch_core.alarm import Alarm
+from hubwatch_core.alarm import Alarm, never_folded
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.words import Priority
 from hubwatch_store.alarms import NearbyAlarm
@@ -20,6 +20,11 @@ Apart = Callable[[str, str], float | None]
 
 def unknown(_one: str, _other: str) -> None:
     """Say that no way is known, as at a hub without a site."""
+
+
+def may_be_symptom(alarm: Alarm) -> bool:
+    """Return whether an alarm may be there only because something else is: a sensor without power or agent."""
+    return alarm.type.startswith(("integrity.", "power.")) and not never_folded(alarm.type, alarm.priority)
 
 
 def incident_of(alarm: Alarm, neighbours: Sequence[NearbyAlarm], apart: Apart = unknown) -> int | None:

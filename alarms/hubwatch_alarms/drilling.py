@@ -12,7 +12,7 @@ from typing import Any
 
 from hubwatch_alarms.facts import iso
 from hubwatch_alarms.instructions import Instructions
-from hubwatch_alarms.scenarios import MAX_DRILL_S, placed, scenario_of
+from hubwatch_alarms.scenarios import MAX_DRILL_S, DrillScenario, placed, scenario_of
 from hubwatch_core.alarm import EXERCISE
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.errors import Permanent
@@ -40,10 +40,15 @@ class NoSuchDrill(Permanent):
         super().__init__(f"there is no drill {number}; `hubwatch alarms drill --list` shows those there were")
 
 
-async def start(connection: DatabaseConnection, person: Actor, wish: DrillWish) -> Drill:
-    """Begin an exercise. Raises NotAllowed, BadCall, or Permanent when it cannot be there or another one runs."""
+async def start(
+    connection: DatabaseConnection, person: Actor, wish: DrillWish, scenarios: Mapping[str, DrillScenario]
+) -> Drill:
+    """Begin an exercise of one of some scenarios.
+
+    Raises NotAllowed, BadCall, or Permanent when it cannot be there or another one runs.
+    """
     check_may(person, UserAct.ALARM_DRILL, wish.hub)
-    scenario = scenario_of(wish.scenario)
+    scenario = scenario_of(wish.scenario, scenarios)
     duration_s = scenario.for_s if wish.duration_s is None else wish.duration_s
     if not 0 < duration_s <= MAX_DRILL_S:
         raise Permanent(f"an exercise may last at most {MAX_DRILL_S / 3600:g} h")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hubwatch_alarms.lifecycle import MoveRefused
-from hubwatch_alarms.mover import AlarmChange, apply
+from hubwatch_alarms.mover import AlarmChange, apply_all
 from hubwatch_alarms.triggers import Close
 from hubwatch_core.alarm import WAITING, Adjudication, Alarm
 from hubwatch_core.clock import to_datetime
@@ -135,9 +135,7 @@ async def close(
     now = await database_clock(connection)
     reason = f"incident {incident} closed as {verdict}" + (f": {note}" if note else "")
     await incident_acts.close(connection, incident, found.hub, Doer.of(person), verdict, note, to_datetime(now))
-    ended = [
-        await apply(connection, alarm, Close(now, person.name, reason), verified=person.verified) for alarm in opened
-    ]
+    ended = await apply_all(connection, opened, Close(now, person.name, reason), verified=person.verified)
     details = {"verdict": str(verdict), "note": note or "", "ended": [change.alarm.id for change in ended]}
     return await _done(connection, person, UserAct.INCIDENT_CLOSE, found, details), ended
 

@@ -77,6 +77,11 @@ class AlarmsOverApi:
         answer: dict[str, Any] = self.person.ask("GET", f"/drills/{number}")
         return answer
 
+    def drill_scenarios(self) -> dict[str, dict[str, Any]]:
+        """Return what there is to try, by name, as JSON values."""
+        answer: dict[str, dict[str, Any]] = self.person.ask("GET", "/drills/scenarios")
+        return answer
+
     def drills(self, hub: str | None) -> list[dict[str, Any]]:
         """Return the exercises there were, as JSON values."""
         query = "" if hub is None else f"?{urlencode({'hub': hub})}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hubwatch_alarms.correlation import WINDOW_US, incident_of
+from hubwatch_alarms.correlation import WINDOW_US, incident_of, may_be_symptom
 from hubwatch_alarms.expecting import Expectations, Place
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.lifecycle import QUIET_US, came_back, move
@@ -311,17 +311,21 @@ class Mover:
         return changes
 
     async def _drill(self, connection: DatabaseConnection, now: int) -> list[AlarmChange]:
-        """Let drills make up what is due, and end up to BATCH alarms of those that are over."""
+        """Let drills make up what is due, and end up to BATCH alarms of those that are over, and their incidents."""
         await drills.go_on(connection, now, BATCH)
-        return [
+        changes = [
             await self._apply(connection, alarm, Close(now, by, f"exercise {alarm.exercise} is over"))
             for alarm, by in await drills.left(connection, BATCH)
         ]
+        await drills.close_incidents(connection, now)
+        return changes
 
     async def _with_incident(self, connection: DatabaseConnection, alarm: Alarm) -> Alarm:
-        since, until = alarm.opened - WINDOW_US, alarm.opened + WINDOW_US
-        near = await incidents.neighbours(connection, alarm.hub, since, until, alarm.exercise)
-        incident = incident_of(alarm, near, self._places.apart(alarm.hub))
+        incident = await incidents.of_cause(connection, alarm) if may_be_symptom(alarm) else None
+        if incident is None:
+            since, until = alarm.opened - WINDOW_US, alarm.opened + WINDOW_US
+            near = await incidents.neighbours(connection, alarm.hub, since, until, alarm.exercise)
+            incident = incident_of(alarm, near, self._places.apart(alarm.hub))
         if incident is None:
             title = self._titles.first(alarm)
             incident = await incidents.open_incident(
@@ -383,16 +387,42 @@ async def apply(
 
     `verified` tells of a person who acts whether they have shown who they are.
     """
-    moved, entries = move(alarm, trigger, rules)
-    if verified is not None:
-        entries = tuple(replace(entry, verified=verified) for entry in entries)
-    if moved != alarm:
-        await alarms.save(connection, moved, entries)
+    (change,) = await apply_all(connection, [alarm], trigger, verified=verified, rules=rules)
+    return change
+
+
+async def apply_all(
+    connection: DatabaseConnection,
+    several: Sequence[Alarm],
+    trigger: Trigger,
+    *,
+    verified: bool | None = None,
+    rules: TypeRules = PLAIN,
+) -> list[AlarmChange]:
+    """Move different alarms that exist in the same way; raises MoveRefused with nothing written.
+
+    They are written together: one by one, each would walk past what the ones before have left behind in their incident
+    and in the chain.
+    """
+    changes: list[AlarmChange] = []
+    changed: list[AlarmChange] = []
+    for alarm in several:
+        moved, entries = move(alarm, trigger, rules)
+        if verified is not None:
+            entries = tuple(replace(entry, verified=verified) for entry in entries)
+        changes.append(AlarmChange(moved, entries))
+        if moved != alarm:
+            changed.append(changes[-1])
+    if changed:
+        entries_of = [(change.alarm.id, entry) for change in changed for entry in change.entries]
+        await alarms.save_all(connection, [change.alarm for change in changed], entries_of)
         if isinstance(trigger, Close | Unwatched):
-            await alarms.end_detections(connection, moved.id)
-    if moved.state is AlarmState.NORMAL and moved.incident is not None:
-        await incidents.close_when_done(connection, moved.incident, trigger.at)
-    return AlarmChange(moved, entries)
+            await alarms.end_detections(connection, [change.alarm.id for change in changed])
+    closed = (change.alarm.incident for change in changes if change.alarm.state is AlarmState.NORMAL)
+    for incident in dict.fromkeys(closed):
+        if incident is not None:
+            await incidents.close_when_done(connection, incident, trigger.at)
+    return changes
 
 
 def _place(alarm: Alarm) -> Place:

@@ -10,6 +10,7 @@ from hubwatch_alarms import acts, drilling, suppressing
 from hubwatch_alarms.drilling import DrillWish
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import AlarmChange
+from hubwatch_alarms.scenarios import load_scenarios, scenario_of
 from hubwatch_alarms.settings import CommandSettings, ShelvingSection
 from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
@@ -134,8 +135,10 @@ async def lift(settings: CommandSettings, number: int, by: str) -> ExpectedAlarm
 
 async def drill(settings: CommandSettings, wish: DrillWish, by: str) -> dict[str, Any]:
     """Begin an exercise and return it as JSON values; raises Permanent when it cannot be there or another one runs."""
+    known = load_scenarios(settings.scenarios_file)
+    scenario_of(wish.scenario, known)
     async with acting(settings, by, "hubwatch alarms drill") as (connection, person):
-        return drilling.facts_of_drill(await drilling.start(connection, person, wish))
+        return drilling.facts_of_drill(await drilling.start(connection, person, wish, known))
 
 
 async def end_drill(settings: CommandSettings, number: int, by: str) -> None:

@@ -95,18 +95,26 @@ class Sender:
         )
         if message is None:
             return False
-        outcome = await self._attempt(self._compose(message))
+        outcome = await self._attempt(message)
         self._outbox.metrics.attempts.labels(self._name, outcome.result).inc()
         await self._record_outcome(message, outcome)
         return True
 
-    async def _attempt(self, message: AlarmMessage) -> DeliveryOutcome:
-        """Deliver within the route's own time, whatever it waits for."""
+    async def _attempt(self, message: Claimed) -> DeliveryOutcome:
+        """Write the message and deliver it within the route's own time, whatever it waits for.
+
+        One that cannot be written holds up no other: it is refused on this route and goes the other ways.
+        """
         try:
+            composed = self._compose(message)
             async with asyncio.timeout(self._route.max_s + ATTEMPT_MARGIN_S):
-                return await self._route.deliver(message)
+                return await self._route.deliver(composed)
         except TimeoutError:
             return DeliveryOutcome(DeliveryResult.TRANSIENT, error=f"no answer within {self._route.max_s:g} s")
+        except Exception as error:  # noqa: BLE001 - of the error only its kind: its text may hold an address or a key
+            kind = type(error).__name__
+            _log.error("message cannot be written", route=self._name, message=message.id, error=kind)
+            return DeliveryOutcome(DeliveryResult.REFUSED, error=f"the message cannot be written: {kind}")
 
     def _compose(self, message: Claimed) -> AlarmMessage:
         entry = message.entry

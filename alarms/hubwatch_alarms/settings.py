@@ -101,6 +101,11 @@ class AlarmsSettings(Section):
         examples=["/etc/hubwatch/priority.toml"],
         description="The hub's own priorities, a TOML file: what differs from the packaged priority.toml.",
     )
+    scenarios_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/scenarios.toml"],
+        description="The hub's own exercises, a TOML file in the shape of the packaged scenarios.toml.",
+    )
     routes: tuple[AnyRouteSection, ...] = Field(
         (),
         examples=[{"name": "journal", "kind": "log"}],
@@ -146,6 +151,7 @@ class CommandSettings(Section):
     instructions_file: Path | None = None
     rotas: tuple[RotaSection, ...] = ()
     priorities_file: Path | None = None
+    scenarios_file: Path | None = None
 
     @model_validator(mode="before")
     @classmethod

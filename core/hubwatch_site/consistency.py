@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hubwatch_core.config import Conflict, Partial
 
 if TYPE_CHECKING:
-    from hubwatch_site.model import Fence, FenceSection, LaneStep, Plan
+    from hubwatch_site.model import Fence, FenceSection, LaneStep, Plan, Supply
 
 GAP_M = 0.01
 """Stretches that are nearer than this join."""
+
+MOST_IN_A_ROW = 8
+"""Supplies that feed one another in a row: mains, a building, a floor, a cabinet, and as many again."""
 
 Named = tuple[tuple[str | int, ...], str]
 """Where something is named, and the name."""
@@ -44,12 +48,13 @@ def of_site(parts: Partial[Any]) -> Iterator[Conflict]:
     zones = {zone.id for _, zone in parts.entries("zones")}
     if len(parts.entries("zones")) == len(parts.every("zones")):
         yield from _unknown_zones(parts, zones)
-    for kind, key in (("zones", "id"), ("lanes", "id"), ("sensors", "id"), ("cameras", "id"), ("shifts", "name")):
+    for kind, key in NAMES.items():
         yield from _twice(((kind, i, key), getattr(each, key)) for i, each in parts.entries(kind))
     yield from _twice(_watchers(parts))
     yield from _twice_paths(parts)
     yield from _off_the_plan(parts)
     yield from _of_behind(parts.entries("fences"))
+    yield from _of_supplies(parts.entries("supplies"))
 
 
 def _unknown_zones(parts: Partial[Any], zones: set[str]) -> Iterator[Conflict]:
@@ -59,12 +64,18 @@ def _unknown_zones(parts: Partial[Any], zones: set[str]) -> Iterator[Conflict]:
     named += [(("fences", i, "zone"), fence.zone) for i, fence in parts.entries("fences")]
     for i, travel in parts.entries("travel"):
         named += [(("travel", i, k.rstrip("_")), end) for k in ENDS if isinstance(end := getattr(travel, k), str)]
+    named += [(("supplies", i, "zones", j), zone) for i, supply in parts.entries("supplies")
+              for j, zone in enumerate(supply.zones)]  # fmt: skip
     for path, name in named:
         if name not in zones:
             yield path, f"there is no zone {name} in this file"
 
 
 ENDS = ("from_", "to")
+NAMES = {
+    "zones": "id", "lanes": "id", "sensors": "id", "cameras": "id", "shifts": "name", "supplies": "sensor",
+}  # fmt: skip
+"""What each kind of entry is called by."""
 
 
 def _watchers(parts: Partial[Any]) -> Iterator[Named]:
@@ -130,3 +141,25 @@ def _of_behind(fences: Sequence[tuple[int, Fence]]) -> Iterator[Conflict]:
                 and not begin <= behind.from_m < behind.to_m <= end
             ):
                 yield ("fences", i, "behind", j, "from_m"), f"the line goes from {begin:g} to {end:g} m"
+
+
+def _of_supplies(supplies: Sequence[tuple[int, Supply]]) -> Iterator[Conflict]:
+    """Yield the supplies that feed themselves in the end, or too many in a row."""
+    index = {supply.sensor: i for i, supply in supplies}
+    order = TopologicalSorter({supply.sensor: sorted(index.keys() & set(supply.sensors)) for _, supply in supplies})
+    try:
+        order.prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        way = " feeds ".join(reversed(circle[: MOST_IN_A_ROW + 2]))
+        yield ("supplies", index[circle[0]], "sensors"), f"a supply feeds itself in the end: {way}"
+        return
+    for level in range(len(index)):
+        ready = order.get_ready()
+        if ready and level == MOST_IN_A_ROW:
+            yield (
+                ("supplies", index[ready[0]], "sensors"),
+                f"more than {MOST_IN_A_ROW} supplies feed one another in a row",
+            )
+            return
+        order.done(*ready)

@@ -23,6 +23,7 @@ from hubwatch_site import consistency, shapes
 
 MAX_ENTRIES = 20_000
 """Of each kind: more is no hub."""
+MAX_SUPPLIES = 1000
 MAX_CORNERS = 500
 MAX_METRES = 100_000
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -267,6 +268,34 @@ class SensorPlace(Section):
     )
 
 
+class Supply(Section):
+    """What a supply feeds, by the wiring: a guess by place would fold alarms under a cause that is none."""
+
+    sensor: ConfigId = Field(description="The supply: a sensor of kind power.", examples=["ups-1"])
+    sensors: Annotated[tuple[ConfigId, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        (), description="Sensors that it feeds, other supplies among them."
+    )
+    agents: Annotated[tuple[ConfigId, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        (), description="Agents that it feeds: without them their sensors fall silent, too."
+    )
+    zones: Annotated[tuple[ConfigId, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        (), description="Zones of which it feeds every sensor."
+    )
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """Return everything that it feeds, by name."""
+        return self.sensors + self.agents + self.zones
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A supply feeds something, each once."""
+        if not self.feeds:
+            yield ("sensors",), "feeds nothing: leave the entry out, then it is taken to feed its zone"
+        for key in ("sensors", "agents", "zones"):
+            if len(set(getattr(self, key))) < len(getattr(self, key)):
+                yield (key,), "names something twice"
+
+
 class Camera(Section):
     """A camera that shows a place; hubwatch links to it and records nothing."""
 
@@ -339,6 +368,9 @@ class HubSite(Section):
     sensors: Annotated[tuple[SensorPlace, ...], Field(max_length=MAX_ENTRIES)] = Field(
         (), description="Where sensors stand."
     )
+    supplies: Annotated[tuple[Supply, ...], Field(max_length=MAX_SUPPLIES)] = Field(
+        (), description="What supplies feed; one that is not named is taken to feed its zone."
+    )
     cameras: Annotated[tuple[Camera, ...], Field(max_length=MAX_ENTRIES)] = Field(
         (), description="Cameras that show a place."
     )
@@ -361,6 +393,7 @@ class HubSite(Section):
                 *(behind.sensor for fence in self.fences for behind in fence.behind),
                 *(step.sensor for lane in self.lanes for step in lane.steps),
                 *(place.id for place in self.sensors),
+                *(name for supply in self.supplies for name in (supply.sensor, *supply.sensors)),
                 *(name for camera in self.cameras for name in camera.covers),
             ]
         )

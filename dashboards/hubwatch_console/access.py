@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, HTTPException, Request
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.scenarios import DrillScenario
 from hubwatch_console.feed import AlarmFeed
 from hubwatch_console.oidc import Provider
 from hubwatch_console.settings import ConsoleSettings
@@ -33,6 +34,8 @@ class Parts:
     settings: ConsoleSettings
     pool: Pool
     instructions: Instructions
+    scenarios: Mapping[str, DrillScenario]
+    """What there is to try in an exercise, by name."""
     provider: Provider | None = None
     feed: AlarmFeed | None = None
     """What happens to alarms; pages that are looked at without it say that they do not know."""

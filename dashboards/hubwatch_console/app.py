@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI, Request
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.scenarios import load_scenarios
 from hubwatch_console import problems
 from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import RequestBounds
@@ -50,7 +51,7 @@ def application(
         title="hubwatch", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     provider = None if settings.oidc is None else Provider(settings.oidc)
-    app.state.parts = Parts(settings, pool, instructions, provider, feed)
+    app.state.parts = Parts(settings, pool, instructions, load_scenarios(settings.scenarios_file), provider, feed)
     # Before those of alarms, one of which would take its name for a number.
     app.include_router(stream.api, prefix=PREFIX)
     accounts = (notice, people, oidc, directory)

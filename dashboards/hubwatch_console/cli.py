@@ -57,16 +57,18 @@ def sample_config() -> None:
 
 def _checked(file: Path) -> ConsoleSettings:
     from hubwatch_alarms.instructions import Instructions
+    from hubwatch_alarms.scenarios import load_scenarios
     from hubwatch_console.settings import ConsoleSettings
     from hubwatch_core.config.load import load
     from hubwatch_core.errors import ConfigError
 
     def further(settings: Partial[ConsoleSettings]) -> Iterator[Problem]:
-        named = settings.get("instructions_file")
-        if named is not None and Path(named).is_file():
-            try:
-                Instructions.load(Path(named))
-            except ConfigError as error:
-                yield from error.problems
+        for key, read in (("instructions_file", Instructions.load), ("scenarios_file", load_scenarios)):
+            named = settings.get(key)
+            if named is not None and Path(named).is_file():
+                try:
+                    read(Path(named))
+                except ConfigError as error:
+                    yield from error.problems
 
     return load(ConsoleSettings, file, further=further, check_files=True)

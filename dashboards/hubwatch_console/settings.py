@@ -221,3 +221,8 @@ class ConsoleSettings(Section):
         examples=["/etc/hubwatch/instructions.toml"],
         description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml.",
     )
+    scenarios_file: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/scenarios.toml"],
+        description="The hub's own exercises, a TOML file in the shape of the packaged scenarios.toml.",
+    )

@@ -13,16 +13,19 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
 END $$;
 
 GRANT USAGE ON SCHEMA hubwatch TO hubwatch_reader;
+-- The same as `hubwatch db roles` lets readers see (a test compares them).
 GRANT SELECT ON
-    hubwatch.hubs, hubwatch.zones, hubwatch.agents, hubwatch.sensors, hubwatch.channels,
-    hubwatch.readings, hubwatch.readings_1m, hubwatch.readings_1h, hubwatch.latest, hubwatch.events,
-    hubwatch.detections, hubwatch.alarms, hubwatch.alarm_telling, hubwatch.alarm_journal, hubwatch.incidents, hubwatch.notifications,
-    hubwatch.frames, hubwatch.ledger_gaps,
-    hubwatch.site_versions, hubwatch.zone_paths, hubwatch.doors, hubwatch.fence_sections, hubwatch.fence_behind,
-    hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts,
-    hubwatch.cardholders, hubwatch.level_journal, hubwatch.level_scales,
-    hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days, hubwatch.false_alarms,
-    hubwatch.suppressed
+    hubwatch.hubs, hubwatch.zones, hubwatch.agents, hubwatch.sensors, hubwatch.channels, hubwatch.readings,
+    hubwatch.readings_1m, hubwatch.readings_1h, hubwatch.latest, hubwatch.events, hubwatch.detections,
+    hubwatch.alarms, hubwatch.alarm_telling, hubwatch.alarm_journal, hubwatch.incidents, hubwatch.notifications,
+    hubwatch.frames, hubwatch.ledger_gaps, hubwatch.site_versions, hubwatch.zone_paths, hubwatch.doors,
+    hubwatch.fence_sections, hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places,
+    hubwatch.power_feeds, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts, hubwatch.cardholders,
+    hubwatch.level_journal, hubwatch.level_scales, hubwatch.adjudications, hubwatch.judged_alarms,
+    hubwatch.watched_days, hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed,
+    hubwatch.alarm_presented, hubwatch.alarm_rate, hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering,
+    hubwatch.alarm_figures, hubwatch.alarm_causes, hubwatch.alarm_floods, hubwatch.incident_journal,
+    hubwatch.incident_timeline, hubwatch.drills, hubwatch.drill_alarms, hubwatch.drill_told
 TO hubwatch_reader;
 -- Not the payload: a message that could not be decoded may contain anything.
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters

@@ -32,7 +32,7 @@ SHARED = ("mqtt", "nats", "database", "telemetry", "log")
 """Sections that stand once in the file and hold for every component."""
 OWN_TLS = "mqtt_tls"
 """A broker that takes the client id from the certificate wants one for each session."""
-OF_ALARMS = ("shelving", "instructions_file")
+OF_ALARMS = ("shelving", "instructions_file", "scenarios_file")
 """What alarms say, the console follows: it stands once."""
 
 

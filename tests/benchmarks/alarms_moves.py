@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import psutil
 import psycopg
@@ -30,6 +31,7 @@ these bursts is told anew, as nobody takes the alarms."""
 TYPES = ("perimeter.intrusion", "access.forced", "radiation.norm", "integrity.sensor_silent")
 SPAN_US = 8 * 3600 * SECOND_US
 SLICES = 10
+COMMITS = 101
 NAME = "bench mover"
 
 Found = tuple[str, int, int | None, int]
@@ -46,7 +48,8 @@ async def moves(dsn: str, _folder: Path, progress: Progress) -> dict[str, float]
         await _emptied(pool, len(lasting))
         _end(dsn, lasting)
         _detect(dsn, _over(begin, FINDINGS - len(lasting)))
-        progress(f"{FINDINGS:,} findings of {CONDITIONS:,} conditions wait")
+        fsync, commit_ms = _writes_through(dsn), _commit_ms(dsn)
+        progress(f"{FINDINGS:,} findings of {CONDITIONS:,} conditions wait; fsync {fsync}, a commit {commit_ms:.2f} ms")
         sessions = _sessions(dsn)
         own_s, database_s = time.process_time(), _cpu_s(sessions)
         slices = await _emptied(pool, FINDINGS)
@@ -62,6 +65,7 @@ async def moves(dsn: str, _folder: Path, progress: Progress) -> dict[str, float]
         "moves_slowest_tenth_per_s": FINDINGS / SLICES / max(slices),
         "moves_own_cpu_us": own_s / FINDINGS * 1e6,
         "moves_database_cpu_us": database_s / FINDINGS * 1e6,
+        "moves_commit_ms": commit_ms,
     }
 
 
@@ -73,6 +77,24 @@ def _sessions(dsn: str) -> list[psutil.Process]:
         ).fetchall()
     assert rows, "the mover has no session"
     return [psutil.Process(pid) for (pid,) in rows]
+
+
+def _writes_through(dsn: str) -> str:
+    """Return `on` where the server writes each commit through to the disk."""
+    with psycopg.connect(dsn) as connection:
+        ((fsync,),) = connection.execute("SHOW fsync").fetchall()
+    return str(fsync)
+
+
+def _commit_ms(dsn: str) -> float:
+    """Return how long the smallest commit takes, as the median of some: what the disk has to do with it."""
+    took = []
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for _ in range(COMMITS):
+            began = time.perf_counter()
+            connection.execute("SELECT pg_logical_emit_message(true, 'bench', 'x')")
+            took.append(time.perf_counter() - began)
+    return median(took) * 1000
 
 
 def _cpu_s(processes: list[psutil.Process]) -> float:

@@ -8,11 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from hubwatch_alarms import acts, drilling, people, views
+from hubwatch_alarms import acts, drilling, incident_acts, people, views
 from hubwatch_alarms.drilling import DrillWish
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
+from hubwatch_alarms.scenarios import packaged
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core.alarm import Action
 from hubwatch_core.clock import now_us
@@ -56,7 +57,7 @@ def mover(pool: Pool) -> Mover:
 
 async def begin(pool: Pool, scenario: str = "cut-fence-at-night", person: Actor = SUPERVISOR, **more: Any) -> Drill:
     async with alarms.moving(pool) as connection:
-        return await drilling.start(connection, person, DrillWish(scenario, HUB, **more))
+        return await drilling.start(connection, person, DrillWish(scenario, HUB, **more), packaged())
 
 
 async def ended(pool: Pool, number: int, person: Actor = GUARD) -> None:
@@ -147,6 +148,30 @@ async def test_exercise_ends_at_its_time_and_closes_what_it_opened(hands: Hands,
     last = hands.rows("SELECT note FROM alarm_journal WHERE action = 'closed'")
     assert last == [{"note": f"exercise {drill.id} is over"}]
     await begin(pool)
+
+
+async def test_incident_of_an_exercise_ends_with_it_whoever_has_it_or_has_commented_on_it(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    drill = await begin(pool)
+    hands.detect(detection(number=1, start=now_us()))
+    await mover.round()
+    await mover.round()
+    incident = {row["exercise"]: row["incident"] for row in hands.alarms()}
+    async with alarms.moving(pool) as connection:
+        for each in incident.values():
+            await incident_acts.comment(connection, GUARD, each, "I see nobody")
+            await incident_acts.assign(connection, Actor("lee", verified=False), each, "lee", None)
+    await mover.round()
+    assert hands.rows("SELECT closed FROM incidents") == [{"closed": None}, {"closed": None}]
+    await ended(pool, drill.id)
+    await mover.round()
+    open_ones = hands.rows("SELECT id FROM incidents WHERE closed IS NULL")
+    assert open_ones == [{"id": incident[None]}]
+    last = hands.rows("SELECT incident, action, by, note FROM incident_journal WHERE action = 'closed'")
+    assert last == [
+        {"incident": incident[drill.id], "action": "closed", "by": "system", "note": f"exercise {drill.id} is over"}
+    ]
 
 
 async def test_condition_of_a_step_goes_when_the_scenario_says(hands: Hands, mover: Mover, pool: Pool) -> None:

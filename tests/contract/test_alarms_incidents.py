@@ -8,7 +8,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from hubwatch_alarms import incident_acts
+from hubwatch_alarms import acts, incident_acts
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover, apply
 from hubwatch_alarms.triggers import Acknowledge
@@ -111,6 +111,53 @@ async def test_machine_closes_nothing_that_somebody_has_or_has_commented_on(
     assert [(row["action"], row["by"]) for row in words] == [
         ("assigned", "kim"), ("unassigned", "kim"), ("closed", "system"),
     ]  # fmt: skip
+
+
+async def test_word_about_an_incident_no_longer_stands_once_it_is_open_again_and_figures_count_the_last_one(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    kim, now = Actor("kim", verified=False), now_us()
+    hands.detect(detection(number=1, start=now, over=True))
+    await mover.round()
+    (alarm,) = hands.alarms()
+    await acknowledge(pool, alarm["id"])
+    async with alarms.moving(pool) as connection:
+        await incident_acts.close(connection, kim, alarm["incident"], Adjudication.FALSE, "a fox")
+    judged = "SELECT j.verdict, i.verdict AS word FROM judged_alarms j, incidents i"
+    assert hands.rows(judged) == [{"verdict": "false", "word": "false"}]
+    hands.detect(detection(number=2, start=now + SECOND_US))
+    await mover.round()
+    (again,) = hands.alarms()
+    assert (again["id"], again["state"]) == (alarm["id"], "acknowledged")
+    assert hands.rows(judged) == [{"verdict": None, "word": None}]
+    assert hands.rows("SELECT closed, judged, judged_by FROM incidents") == [
+        {"closed": None, "judged": None, "judged_by": None}
+    ]
+    said = hands.rows("SELECT note FROM incident_journal WHERE action = 'reopened'")
+    assert said == [{"note": "that it was false, as kim said, no longer stands"}]
+    async with alarms.moving(pool) as connection:
+        await incident_acts.close(connection, kim, alarm["incident"], Adjudication.REAL, "two men", end_alarms=True)
+    assert hands.rows(judged) == [{"verdict": "real", "word": "real"}]
+    assert hands.rows('SELECT judged, "false", "real" FROM false_alarms') == [{"judged": 1, "false": 0, "real": 1}]
+
+
+async def test_closing_anew_judges_also_an_alarm_that_was_judged_by_itself_before_it_came_back(
+    hands: Hands, mover: Mover, pool: Pool
+) -> None:
+    kim, now = Actor("kim", verified=False), now_us()
+    hands.detect(detection(number=1, start=now, over=True), detection(number=2, sensor="fence-2", start=now, over=True))
+    await mover.round()
+    for each in hands.alarms():
+        await acknowledge(pool, each["id"])
+        async with alarms.moving(pool) as connection:
+            await acts.adjudicate(connection, kim, each["id"], Adjudication.INNOCENT, None)
+    hands.detect(detection(number=3, start=now + SECOND_US))
+    await mover.round()
+    async with alarms.moving(pool) as connection:
+        incident = hands.alarms()[0]["incident"]
+        await incident_acts.close(connection, kim, incident, Adjudication.REAL, None, end_alarms=True)
+    words = hands.rows("SELECT sensor, verdict FROM judged_alarms ORDER BY sensor")
+    assert [(row["sensor"], row["verdict"]) for row in words] == [("fence-1", "real"), ("fence-2", "innocent")]
 
 
 async def test_more_severe_alarm_raises_its_incident_and_says_so_in_title_and_timeline(

@@ -34,6 +34,7 @@ PUBLIC = {
     "lanes": "hub lane class version",
     "lane_steps": "hub lane step sensor within_s share version",
     "sensor_places": "hub sensor label x_m y_m distance_m exposure version",
+    "power_feeds": "hub supply what fed version",
     "cameras": "hub camera covers page version",
     "zone_travel": "hub from_hub from_zone to_hub to_zone seconds version",
     "shifts": "hub shift days begins ends time_zone version",

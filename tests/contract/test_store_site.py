@@ -55,6 +55,12 @@ def test_every_table_says_what_the_file_says(connection: psycopg.Connection[Any]
         (0, "barrier-2", None, 1), (1, "rpm-2", 60, 1), (2, "xray-1", 900, 0.1),
     ]  # fmt: skip
     assert rows(connection, "sensor, x_m, y_m, distance_m", "sensor_places") == [("rpm-2", 35, 22, 2.5)]
+    assert rows(connection, "what, fed, supply", "power_feeds") == [
+        ("agent", "gate-agent-2", "ups-1"),
+        ("sensor", "barrier-2", "ups-1"),
+        ("sensor", "rpm-2", "ups-1"),
+        ("zone", "quay-fence", "ups-1"),
+    ]
     assert rows(connection, "camera, covers", "cameras") == [("cam-12", ["fence-1", "door-3"])]
     assert rows(connection, "from_hub, to_hub, seconds", "zone_travel") == [
         ("antwerp", HUB, 3600),
@@ -75,6 +81,7 @@ def test_rows_keep_the_version_that_brought_them(connection: psycopg.Connection[
     assert (done.version, done.is_new) == (2, True)
     assert done.written == {"zones": 1, "lane_steps": 1, "cameras": 1}
     assert done.removed == {"cameras": 1}
+    assert rows(connection, "DISTINCT version, 1", "power_feeds") == [(1, 1)]
     assert rows(connection, "zone, version", "zones") == [
         ("apron", 1), ("gate-2", 1), ("quay-fence", 1), ("server-room", 2),
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -14,6 +15,15 @@ from support.alarms_database import Hands, hands_on
 from support.alarms_moved import moved_once
 from support.console_running import add_person, running_api
 
+OWN = """[gate-left-open]
+title = "The gate stands open"
+about = "Nobody closes it for ten minutes."
+for_s = 600
+[[gate-left-open.steps]]
+type = "access.held"
+at = ["access"]
+why = "the door stands open for 60 s"
+"""
 START = ("drill", "duress", "--hub", "rotterdam", "--for", "20m", "--note", "monthly")
 
 
@@ -84,6 +94,24 @@ def test_scenarios_are_listed_without_a_database() -> None:
     assert "cut-fence-at-night" in good("drill", "--list")
 
 
+def test_scenarios_of_the_hub_are_listed_and_tried(hands: Hands, migrated_plain_dsn: str, tmp_path: Path) -> None:
+    own, file = tmp_path / "scenarios.toml", tmp_path / "alarms.toml"
+    own.write_text(OWN, encoding="utf-8")
+    file.write_text(f'scenarios_file = "{own}"\n[database]\ndsn = "{migrated_plain_dsn}"\n', encoding="utf-8")
+    assert "valid" in good("check-config", str(file))
+    shown = good("drill", "--list", "-c", str(file))
+    assert "duress" in shown
+    assert "gate-left-open" in shown
+    listed = json.loads(good("drill", "--list", "--json", "-c", str(file)))["scenarios"]
+    assert {name for name, each in listed.items() if each["own"]} == {"gate-left-open"}
+    good("drill", "gate-left-open", "--hub", "rotterdam", "--by", "kim", "-c", str(file))
+    assert hands.rows("SELECT scenario, title FROM drills") == [
+        {"scenario": "gate-left-open", "title": "The gate stands open"}
+    ]
+    own.write_text(OWN.replace("access.held", "access.nothing"), encoding="utf-8")
+    assert "gate-left-open: access.nothing is no type of the priority table" in bad("check-config", str(file), code=2)
+
+
 async def test_over_the_api_a_supervisor_begins_and_a_guard_ends(hands: Hands, migrated_plain_dsn: str) -> None:
     body = {"scenario": "duress", "hub": "rotterdam"}
     async with running_api(migrated_plain_dsn) as anybody:
@@ -98,7 +126,7 @@ async def test_over_the_api_a_supervisor_begins_and_a_guard_ends(hands: Hands, m
         assert (await far.get(f"/drills/{number}")).status == 404
         assert (await far.get("/drills")).body == []
         assert (await lee.get(f"/drills/{number}")).body["title"] == "EXERCISE: Somebody is forced to open a door"
-        assert "duress" in (await lee.get("/drills/scenarios")).body
+        assert (await lee.get("/drills/scenarios")).body["duress"]["own"] is False
         assert (await lee.post(f"/drills/{number}/end")).body["ended_by"] == "lee"
         assert [each["drill"] for each in (await lee.get("/drills")).body] == [number]
     acted = hands.rows("SELECT who, act, verified FROM audit WHERE act LIKE 'alarm.drill%%' ORDER BY id")

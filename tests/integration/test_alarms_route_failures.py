@@ -13,9 +13,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.message import AlarmMessage
 from hubwatch_alarms.metrics import AlarmMetrics
 from hubwatch_alarms.mover import Mover
-from hubwatch_alarms.notify.log import LogRouteSection
+from hubwatch_alarms.notify.log import LogRoute, LogRouteSection
 from hubwatch_alarms.notify.services import PagerDutyRouteSection
 from hubwatch_alarms.oncall.escalation import Escalations
 from hubwatch_alarms.oncall.escalation_settings import EscalationSection, StepSection
@@ -23,6 +24,7 @@ from hubwatch_alarms.oncall.settings import PersonSection, WaySection
 from hubwatch_alarms.route_watch import watch_routes
 from hubwatch_alarms.sender import Outbox, Sender, use_other_routes
 from hubwatch_alarms.settings import DeliverySection
+from hubwatch_core.delivery import DeliveryOutcome
 from hubwatch_store.alarms import ROUTE_FAILED, notifications
 from hubwatch_store.database import DatabaseSection, Pool, open_pool
 from support.alarms_database import Hands, hands_on
@@ -91,12 +93,44 @@ def older(hands: Hands, seconds: int) -> None:
     hands.rows("UPDATE notification_outbox SET due = now() - INTERVAL '1 s' WHERE state = 'waiting' RETURNING 1")
 
 
+class Unwritable(LogRouteSection):
+    """A route that cannot put a message into words."""
+
+    def open(self) -> LogRoute:
+        """Make it."""
+        return UnwritableRoute(self)
+
+
+class UnwritableRoute(LogRoute):
+    """Fails as a text does that names what is not there."""
+
+    async def deliver(self, message: AlarmMessage) -> DeliveryOutcome:
+        """Raise."""
+        raise KeyError("https://hook.example/secret")
+
+
 def route_alarms(hands: Hands) -> list[dict[str, Any]]:
     return [row for row in hands.alarms() if row["type"] == ROUTE_FAILED]
 
 
 def told_on(hands: Hands, alarm: int) -> list[str]:
     return [row["route"] for row in hands.outbox() if row["alarm"] == alarm]
+
+
+async def test_message_that_cannot_be_written_is_recorded_and_goes_the_next_way(hands: Hands, pool: Pool) -> None:
+    shared, section = outbox(pool), Unwritable(name="pager", kind="log")
+    journal = LogRouteSection(name="journal", kind="log", types=("radiation",))
+    hands.detect(detection(number=1), detection(number=2, sensor="fence-2"))
+    await Mover(pool, [section, journal], shared.instructions).round()
+    async with section.open() as route:
+        sender = Sender("pager", route, shared)
+        assert [await sender.send_next() for _ in range(3)] == [True, True, False]
+    said = {(row["route"], row["outcome"], row["error"]) for row in hands.attempts()}
+    assert said == {("pager", "refused", "the message cannot be written: KeyError")}
+    older(hands, 61)
+    hands.rows("UPDATE notification_outbox SET queued = queued - INTERVAL '61 s' RETURNING 1")
+    await use_other_routes(shared, ["pager", "journal"])
+    assert [row["state"] for row in hands.outbox() if row["route"] == "journal"] == ["waiting", "waiting"]
 
 
 @pytest.mark.parametrize(

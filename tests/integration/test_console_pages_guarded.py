@@ -9,6 +9,7 @@ import pytest
 
 from hubwatch_alarms import drilling
 from hubwatch_alarms.drilling import DrillWish
+from hubwatch_alarms.scenarios import packaged
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import open_pool
@@ -47,7 +48,7 @@ async def visitor(api: Client, dsn: str, role: Role, *hubs: str) -> Visitor:
 async def drilled(dsn: str, hands: Hands) -> dict[str, int]:
     """Begin an exercise at a hub with a real alarm that somebody has; return the alarm that it makes and its drill."""
     async with open_pool(settings_of(dsn)) as pool, alarms.moving(pool) as connection:
-        drill = await drilling.start(connection, SUPERVISOR, DrillWish("cut-fence-at-night", HUB))
+        drill = await drilling.start(connection, SUPERVISOR, DrillWish("cut-fence-at-night", HUB), packaged())
     hands.rows("UPDATE drill_steps SET due = now() RETURNING number")
     for _ in range(2):
         await moved(dsn)

@@ -46,7 +46,7 @@ def read_sensors(dsn: str, *names: str) -> None:
 
 
 def test_sample_is_checked_applied_shown_and_exported(file: Path) -> None:
-    contents = "4 zones, 1 paths, 1 doors, 1 fences, 1 lanes, 1 sensors, 1 cameras, 1 shifts"
+    contents = "4 zones, 1 paths, 1 doors, 1 fences, 1 lanes, 1 sensors, 1 supplies, 1 cameras, 1 shifts"
     assert said("check", str(file)) == f"{file} is right: {contents}\n"
     assert said("apply", str(file), "--by", "kim", "--note", "survey").startswith(
         "version 1 of hub rotterdam is in force\n  zones: 4 written\n"
@@ -73,7 +73,7 @@ def test_history_and_difference_say_who_changed_what(file: Path) -> None:
 
 
 def test_check_against_the_database_names_what_does_not_meet(file: Path, migrated_plain_dsn: str) -> None:
-    read_sensors(migrated_plain_dsn, "door-3", "fence-1", "fence-2", "rpm-2", "barrier-2", "xray-1", "meter-1")
+    read_sensors(migrated_plain_dsn, "door-3", "fence-1", "fence-2", "rpm-2", "barrier-2", "ups-1", "xray-1", "meter-1")
     output = refused(2, "check", str(file), "--dsn", migrated_plain_dsn)
     assert "meter-1 is read, and the site does not say where it is" in output
     assert "radar-1 is named here, and no agent reads it" in output

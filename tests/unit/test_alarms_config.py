@@ -151,6 +151,47 @@ def test_key_in_the_toml_is_no_key(tmp_path: Path) -> None:
     assert "hunter2" not in found
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("radiation.gama", "radiation.gama is no type that a detector finds; there is radiation.gamma"),
+        ("radaition", "radaition is no type that a detector finds; there is radiation"),
+        ("radiation.gamma.high", "radiation.gamma.high is no type that a detector finds; there is radiation.gamma"),
+    ],
+)
+def test_type_that_no_detector_finds_is_refused_on_routes_and_escalations(
+    tmp_path: Path, wanted: str, said: str
+) -> None:
+    text = (
+        f'[[routes]]\nname = "log"\nkind = "log"\ntypes = ["access", "{wanted}"]\n'
+        f'[[people]]\nname = "kim"\nways = [{{ route = "log" }}]\n'
+        f'[[escalations]]\nname = "duty"\ntypes = ["{wanted}"]\n[[escalations.steps]]\npeople = ["kim"]\n'
+    )
+    file = tmp_path / "alarms.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        check(file)
+    assert [problem.key for problem in refused.value.problems] == ["routes[0].types[1]", "escalations[0].types[0]"]
+    assert all(problem.message.startswith(said) for problem in refused.value.problems)
+
+
+def test_types_families_and_those_of_another_distribution_are_taken(tmp_path: Path) -> None:
+    file = tmp_path / "alarms.toml"
+    types = '["radiation", "access.forced", "integrity.route_failed", "acme.lasers"]'
+    file.write_text(f'[[routes]]\nname = "log"\nkind = "log"\ntypes = {types}\n', encoding="utf-8")
+    check(file)
+
+
+def test_route_that_is_a_way_to_nobody_and_a_way_that_is_no_route_are_refused(tmp_path: Path) -> None:
+    mail = (
+        '[[routes]]\nname = "mail"\nkind = "smtp"\nhost = "127.0.0.1"\nsender = "hub@port.example"\nsecurity = "none"\n'
+    )
+    person = '[[people]]\nname = "kim"\nways = [{ route = "pager" }]\n'
+    found = mistakes(tmp_path, mail + person)
+    assert any("there is no route called pager" in each for each in found), found
+    assert any("nobody is reached by mail: make it a way of somebody in [[people]]" in each for each in found), found
+
+
 def test_two_routes_of_one_name_are_refused(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, '[[routes]]\nname = "x"\nkind = "log"\n' * 2)
     assert "several called x" in found

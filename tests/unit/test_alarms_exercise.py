@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -20,10 +21,18 @@ from hubwatch_alarms.notify.cap import cap_message
 from hubwatch_alarms.notify.services import alertmanager_alert, pagerduty_event
 from hubwatch_alarms.notify.siren import payload_of
 from hubwatch_alarms.notify.smtp import mail_of
-from hubwatch_alarms.scenarios import parse_scenarios, placed, scenarios
+from hubwatch_alarms.scenarios import (
+    MAX_BYTES,
+    MOST_SCENARIOS,
+    facts_of_scenarios,
+    load_scenarios,
+    packaged,
+    parse_scenarios,
+    placed,
+)
 from hubwatch_alarms.triggers import Detected
 from hubwatch_core.alarm import Action
-from hubwatch_core.errors import Permanent
+from hubwatch_core.errors import ConfigError, Permanent
 from hubwatch_store.alarms import DrillSensor
 from support.alarms_examples import START_US, alarm, condition
 
@@ -99,9 +108,9 @@ def test_mark_goes_from_the_detection_to_the_alarm_and_through_its_json() -> Non
 def test_every_packaged_scenario_can_be_placed_and_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     there = [DrillSensor(kind, f"{kind}-1", "north") for kind in ("perimeter", "access", "radiation_portal", "power")]
     there.append(DrillSensor("agent", "gate-7", None))
-    show_scenarios(Console(width=200))
+    show_scenarios(Console(width=200), facts_of_scenarios(packaged()))
     shown = capsys.readouterr().out
-    for name, scenario in scenarios().items():
+    for name, scenario in packaged().items():
         assert len(placed(scenario, there, "hub x")) == len(scenario.steps)
         assert name in shown
 
@@ -109,10 +118,10 @@ def test_every_packaged_scenario_can_be_placed_and_is_shown(capsys: pytest.Captu
 def test_steps_stay_in_the_zone_of_the_first_as_far_as_it_has_them() -> None:
     there = [DrillSensor("access", "a-1", "south"), DrillSensor("access", "b-1", "north"),
              DrillSensor("perimeter", "f-1", "north")]  # fmt: skip
-    steps = placed(scenarios()["cut-fence-at-night"], there, "hub x")
+    steps = placed(packaged()["cut-fence-at-night"], there, "hub x")
     assert [step.sensor for step in steps] == ["f-1", "f-1", "b-1"]
     with pytest.raises(Permanent, match=r"hub x has nothing of the kind power, which power\.lost needs"):
-        placed(scenarios()["power-lost"], there, "hub x")
+        placed(packaged()["power-lost"], there, "hub x")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +139,42 @@ def test_mistake_in_a_scenario_is_said(change: tuple[str, str], words: str) -> N
     assert list(parse_scenarios(GOOD)) == ["one"]
     with pytest.raises(ValueError, match=words):
         parse_scenarios(GOOD.replace(*change))
+
+
+@pytest.mark.parametrize("name", ["report", "end", "Night", "a b", "a\u0007", "x" * 64])
+def test_scenario_is_called_as_somebody_can_type_it_and_as_no_word_of_the_command(name: str) -> None:
+    with pytest.raises(ValueError, match="must be called by small letters"):
+        parse_scenarios(GOOD.replace("[one", f"[{json.dumps(name)}").replace("[[one", f"[[{json.dumps(name)}"))
+
+
+def test_scenarios_of_the_hub_stand_beside_the_packaged_ones_and_over_those_of_their_name(tmp_path: Path) -> None:
+    own = tmp_path / "scenarios.toml"
+    own.write_text(GOOD + GOOD.replace("[one", "[duress"), encoding="utf-8")
+    known = load_scenarios(own)
+    assert set(known) == {*packaged(), "one"}
+    assert {name for name, each in facts_of_scenarios(known).items() if each["own"]} == {"one", "duress"}
+    assert load_scenarios() == packaged()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xff", "utf-8"),
+        (b"one = 1", "one: Expected `object`, got `int`"),
+        (b"[one]\ntitle = 'x'\n[two]\ntitle = 'x'", "one: .*two: "),
+        (b"a = " + b"[" * 9000, ""),
+        (b" " * (MAX_BYTES + 1), "is longer than 1 MiB"),
+        (b"".join(b"[x%d]\n" % number for number in range(MOST_SCENARIOS + 1)), "more than 200 scenarios"),
+    ],
+    ids=["bytes", "no table", "two mistakes", "deep", "long", "many"],
+)
+def test_file_of_scenarios_that_cannot_be_used_is_told_with_its_name(tmp_path: Path, data: bytes, words: str) -> None:
+    own = tmp_path / "scenarios.toml"
+    own.write_bytes(data)
+    with pytest.raises(ConfigError, match=f"scenarios.toml: .*{words}"):
+        load_scenarios(own)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_scenarios(tmp_path / "none.toml")
 
 
 def test_report_names_whoever_was_told_and_whoever_did_not_answer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, ChunkReading
 from hubwatch_detectors.contract import Finding, Origin, Site
 from hubwatch_detectors.power.supply import Power, PowerConfig
+from hubwatch_site import parse_site
 from support.detectors_hub import AGENT, HUB, at
 
 UPS = Sensor(
@@ -40,6 +41,20 @@ def test_mains_that_are_gone_for_a_second_are_found_with_what_they_feed() -> Non
     assert (detection.start, detection.detected, end.end) == (at(2), at(3), at(5))
     assert detection.evidence["feeds"] == ["door-1", "rpm-1"]
     assert detection.priority == Priority.CRITICAL
+
+
+def test_what_the_site_says_of_a_supply_goes_before_the_configuration() -> None:
+    site = parse_site(
+        f'[hub]\nid = "{HUB}"\nname = "H"\nmode = "sea"\ntime_zone = "UTC"\n[[zones]]\nid = "quay"\n'
+        '[[supplies]]\nsensor = "ups-1"\nsensors = ["rpm-2"]\nagents = ["gate-7"]\nzones = ["quay"]\n',
+        "site",
+    )
+    feeds = [{"hub": HUB, "sensor": name, "feeds": ["door-1"]} for name in ("ups-1", "ups-2")]
+    for sensor, named in (("ups-1", ["rpm-2", "gate-7", "quay"]), ("ups-2", ["door-1"])):
+        config = PowerConfig.model_validate({"feeds": feeds})
+        (found,) = event(Power(config, Origin("power", 1, HUB, sensor), Site(hubs={HUB: site})), 5, "power.lost")
+        assert isinstance(found, Detection)
+        assert (found.evidence["feeds"], found.priority) == (named, Priority.CRITICAL)
 
 
 def test_time_alone_finds_mains_that_stay_away() -> None:

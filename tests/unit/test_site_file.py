@@ -115,6 +115,25 @@ def keys(model: type[BaseModel]) -> set[str]:
         ('[[shifts]]\nname = "s"\ndays = "mo"\nfrom = "06:00"\nto = "07:00"', "shifts[0].days: must be days"),
         ('[[shifts]]\nname = "s"\ndays = "mon"\nfrom = "06:00"\nto = "24:00"', "shifts[0].to: must be a time of day"),
         ('[plan]\nwidth_m = 9\nheight_m = 9\nimage = "../plan.svg"', "plan.image: must be an SVG or PNG file beside"),
+        ('[[supplies]]\nsensor = "u"', "supplies[0].sensors: feeds nothing"),
+        ('[[supplies]]\nsensor = "u"\nzones = ["a", "a"]', "supplies[0].zones: names something twice"),
+        ('[[supplies]]\nsensor = "u"\nzones = ["a", "x"]', "supplies[0].zones[1]: there is no zone x in this file"),
+        (
+            '[[supplies]]\nsensor = "u"\nzones = ["a"]\n[[supplies]]\nsensor = "u"\nzones = ["b"]',
+            "supplies[1].sensor: u is named twice, first at supplies.0",
+        ),
+        (
+            '[[supplies]]\nsensor = "u"\nsensors = ["u"]',
+            "supplies[0].sensors: a supply feeds itself in the end: u feeds u",
+        ),
+        (
+            "".join(f'[[supplies]]\nsensor = "u{i}"\nsensors = ["u{(i + 1) % 3}"]\n' for i in range(3)),
+            "supplies[0].sensors: a supply feeds itself in the end: u0 feeds u1 feeds u2 feeds u0",
+        ),
+        (
+            "".join(f'[[supplies]]\nsensor = "u{i}"\nsensors = ["u{i + 1}"]\n' for i in range(9)),
+            "supplies[0].sensors: more than 8 supplies feed one another in a row",
+        ),
         ("[[doors]]\nx = 1", "doors[0].x: unknown key"),
     ],
 )
@@ -175,7 +194,7 @@ def test_file_that_is_none_is_refused(tmp_path: Path, data: bytes, found: str) -
 
 def test_names_of_sensors_are_those_of_every_place() -> None:
     names = parse_site(SAMPLE, "sample").sensor_names()
-    assert names == {"door-3", "fence-1", "fence-2", "radar-1", "barrier-2", "rpm-2", "xray-1"}
+    assert names == {"door-3", "fence-1", "fence-2", "radar-1", "barrier-2", "rpm-2", "ups-1", "xray-1"}
 
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'

@@ -114,9 +114,9 @@ async def count_waiting(connection: DatabaseConnection) -> int:
     return int(row["waiting"])
 
 
-async def end_detections(connection: DatabaseConnection, alarm: int) -> None:
-    """Count the ends of all detections of an alarm: one that is reported later changes nothing."""
-    await write(connection, "alarms", "end_detections", alarm=alarm)
+async def end_detections(connection: DatabaseConnection, of: Sequence[int]) -> None:
+    """Count the ends of all detections of some alarms: one that is reported later changes nothing."""
+    await write(connection, "alarms", "end_detections", alarms=list(of))
 
 
 async def closed_alarm(connection: DatabaseConnection, found: DetectedCondition) -> Alarm | None:

@@ -122,6 +122,11 @@ async def left(connection: DatabaseConnection, most: int) -> list[tuple[Alarm, s
     return [(alarm_of(row), row["ended_by"]) for row in rows]
 
 
+async def close_incidents(connection: DatabaseConnection, now: int) -> None:
+    """End incidents of drills that are over, although somebody has commented on them or has them."""
+    await write(connection, "drills", "close_incidents", now=to_datetime(now))
+
+
 async def alarms_of(connection: DatabaseConnection, number: int) -> list[dict[str, Any]]:
     """Return the alarms of a drill with who answered, as rows."""
     return await fetch(connection, "drills", "alarms", id=number)

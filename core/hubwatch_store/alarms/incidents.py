@@ -12,6 +12,8 @@ from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_store.alarms.alarms import alarm_of
 from hubwatch_store.database import DatabaseConnection, fetch, write
 
+MOST_NEAR = 100
+"""Alarms that are looked at one by one for what belongs together; of more, the newest of each zone are looked up."""
 FIRST_MEMBERS = 60
 """Alarms of an incident whose places tell how it moved; of a flood the first ones say where it came from."""
 
@@ -153,16 +155,30 @@ async def timeline(
 
 
 async def neighbours(
-    connection: DatabaseConnection, hub: str, since: int, until: int, exercise: int | None = None
-) -> list[NearbyAlarm]:
-    """Return the newest alarm of each zone, critical or not, of those of a hub's open incidents that opened between two
-    moments, the newest first: real ones, or those of a drill.
+    connection: DatabaseConnection, hub: str, since: int, until: int, exercise: int | None = None,
+    most: int = MOST_NEAR,
+) -> list[NearbyAlarm]:  # fmt: skip
+    """Return the alarms of a hub's open incidents that opened between two moments, the newest first: real ones, or
+    those of a drill. Where `most` or more opened then, only the newest few of each zone, critical or not.
     """
+    values = {"hub": hub, "since": to_datetime(since), "until": to_datetime(until), "exercise": exercise}
+    rows = await fetch(connection, "incidents", "neighbours", **values, most=most)
+    if len(rows) >= most:
+        rows = await fetch(connection, "incidents", "neighbours_by_zone", **values)
+    return [
+        NearbyAlarm(row["incident"], row["zone"], row["priority"], to_us(row["opened"]))
+        for row in rows
+        if row["counts"]
+    ]
+
+
+async def of_cause(connection: DatabaseConnection, alarm: Alarm) -> int | None:
+    """Return the open incident of the alarm that a new one is a symptom of, None where there is none."""
     rows = await fetch(
-        connection, "incidents", "neighbours", hub=hub, since=to_datetime(since), until=to_datetime(until),
-        exercise=exercise,
+        connection, "incidents", "of_cause", hub=alarm.hub, zone=alarm.zone, sensor=alarm.sensor, type=alarm.type,
+        exercise=alarm.exercise,
     )  # fmt: skip
-    return [NearbyAlarm(row["incident"], row["zone"], row["priority"], to_us(row["opened"])) for row in rows]
+    return rows[0]["incident"] if rows else None
 
 
 async def open_incident(

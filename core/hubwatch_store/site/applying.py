@@ -104,9 +104,10 @@ def _remove(connection: Connection[Any], table: SiteTable, hub: str, rows: list[
 def _write(connection: Connection[Any], table: SiteTable, hub: str, rows: list[Row], number: int) -> int:
     """Write the rows that are new or another; one that was there before keeps the version that brought it."""
     columns = ("hub", *table.key, *table.rest, "version")
-    rest = sql.SQL(", ").join(map(sql.Identifier, table.rest))
-    new = sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in table.rest)
-    old = sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in table.rest)
+    compared = table.rest or table.key  # a row that is its key alone is never another one
+    rest = sql.SQL(", ").join(map(sql.Identifier, compared))
+    new = sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in compared)
+    old = sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in compared)
     statement = sql.SQL(
         "INSERT INTO {table} AS t ({columns}) VALUES ({values}) ON CONFLICT ({key}) DO UPDATE "
         "SET ({rest}, version) = ROW({new}, excluded.version) WHERE ROW({old}) IS DISTINCT FROM ROW({new})"

@@ -59,6 +59,13 @@ def _places(site: HubSite) -> Iterator[Row]:
         yield place.id, place.label, x, y, place.distance_m, place.exposure
 
 
+def _feeds(site: HubSite) -> Iterator[Row]:
+    for supply in site.supplies:
+        for what, names in (("sensor", supply.sensors), ("agent", supply.agents), ("zone", supply.zones)):
+            for name in names:
+                yield supply.sensor, what, name
+
+
 def _travel(site: HubSite) -> Iterator[Row]:
     for travel in site.travel:
         one, other = (_place(site, end) for end in (travel.from_, travel.to))
@@ -83,6 +90,7 @@ TABLES = (
     SiteTable("lanes", ("lane",), ("class",), lambda site: ((lane.id, lane.class_) for lane in site.lanes)),
     SiteTable("lane_steps", ("lane", "step"), ("sensor", "within_s", "share"), _steps),
     SiteTable("sensor_places", ("sensor",), ("label", "x_m", "y_m", "distance_m", "exposure"), _places),
+    SiteTable("power_feeds", ("supply", "what", "fed"), (), _feeds),
     SiteTable(
         "cameras", ("camera",), ("covers", "page"), lambda site: ((c.id, list(c.covers), c.page) for c in site.cameras)
     ),

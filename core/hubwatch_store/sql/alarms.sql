@@ -41,8 +41,8 @@ WHERE b.detection = ANY (%(detections)s::text[]);
 -- end_some: count the ends of detections
 UPDATE hubwatch.alarm_detection SET ended = true WHERE detection = ANY (%(detections)s::text[]) AND NOT ended;
 
--- end_detections: count the ends of all detections of an alarm, so that one that comes later counts for nothing
-UPDATE hubwatch.alarm_detection SET ended = true WHERE alarm = %(alarm)s AND NOT ended;
+-- end_detections: count the ends of all detections of some alarms, so that one that comes later counts for nothing
+UPDATE hubwatch.alarm_detection SET ended = true WHERE alarm = ANY (%(alarms)s::bigint[]) AND NOT ended;
 
 -- next_ids: draw the numbers of new alarms
 SELECT nextval(pg_get_serial_sequence('hubwatch.alarms', 'id')) AS id FROM generate_series(1, %(count)s);

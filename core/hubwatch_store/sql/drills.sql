@@ -65,6 +65,16 @@ ON CONFLICT (id) DO NOTHING RETURNING id;
 SELECT a.*, d.ended_by FROM hubwatch.alarms a JOIN hubwatch.drills d ON d.id = a.exercise
 WHERE a.exercise IS NOT NULL AND a.closed IS NULL AND d.ended IS NOT NULL ORDER BY a.id LIMIT %(most)s;
 
+-- close_incidents: end what drills that are over have left open, because somebody had commented on it or had it
+WITH done AS (
+    UPDATE hubwatch.incidents i SET closed = %(now)s FROM hubwatch.drills d
+    WHERE d.id = i.exercise AND i.exercise IS NOT NULL AND i.closed IS NULL AND d.ended IS NOT NULL
+        AND NOT EXISTS (SELECT FROM hubwatch.alarms a WHERE a.incident = i.id AND a.closed IS NULL)
+    RETURNING i.id, i.hub, i.exercise
+)
+INSERT INTO hubwatch.incident_journal (incident, hub, at, action, by, note)
+SELECT id, hub, %(now)s, 'closed', 'system', 'exercise ' || exercise || ' is over' FROM done;
+
 -- alarms: the alarms of a drill, and who answered
 SELECT alarm, type, zone, sensor, priority, state, opened, answered, answered_by, answer, steps_told
 FROM hubwatch.drill_alarms WHERE drill = %(id)s ORDER BY alarm;

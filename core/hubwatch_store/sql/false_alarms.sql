@@ -4,14 +4,16 @@ SELECT statement_timestamp(), %(alarm)s, detection, %(verdict)s, %(by)s, %(note)
 FROM hubwatch.alarm_detection WHERE alarm = %(alarm)s
 ORDER BY detection;
 
--- adjudicate_incident: the same for every alarm of an incident, but those that somebody has judged by themselves
+-- adjudicate_incident: the same for every alarm of an incident, but those that somebody has judged by themselves and that
+-- have not come back since
 INSERT INTO hubwatch.adjudications (at, alarm, detection, verdict, by, note, verified)
 SELECT %(at)s, a.id, b.detection, %(verdict)s, %(by)s, %(note)s, %(verified)s
 FROM hubwatch.alarms a JOIN hubwatch.alarm_detection b ON b.alarm = a.id
 LEFT JOIN LATERAL (SELECT n.at, n.by FROM hubwatch.adjudications n WHERE n.alarm = a.id ORDER BY n.id DESC LIMIT 1) n ON true
 WHERE a.incident = %(incident)s AND (n.at IS NULL OR EXISTS (SELECT FROM hubwatch.incident_journal j
     -- What was said of an incident carries the moment of its closing.
-    WHERE j.action = 'closed' AND j.at = n.at AND j.by = n.by AND j.hub = a.hub))
+    WHERE j.action = 'closed' AND j.at = n.at AND j.by = n.by AND j.hub = a.hub)
+    OR EXISTS (SELECT FROM hubwatch.alarm_journal r WHERE r.alarm = a.id AND r.action = 'reopened' AND r.at > n.at))
 ORDER BY a.id, b.detection;
 
 -- said_of: what people found an alarm to be

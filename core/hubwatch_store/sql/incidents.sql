@@ -1,13 +1,60 @@
--- neighbours: of the alarms of open incidents of a hub that opened near a moment, real ones or those of a drill, the newest of
--- each zone, critical or not: an older one of the same zone would say nothing else
+-- neighbours: the newest alarms of a hub that opened near a moment, and whether each is of an open incident: of those that are
+-- real, or of a drill
 -- Each alarm asks for its incident by number: joined, and with no statistics of a flood yet, each incident read all alarms.
-SELECT incident, zone, priority, opened FROM (
-   SELECT DISTINCT ON (a.zone, a.priority = 1) a.incident, a.zone, a.priority, a.opened, a.id FROM hubwatch.alarms a
-   WHERE a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s
-       AND (SELECT i.closed IS NULL AND i.hub = %(hub)s AND i.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
-           FROM hubwatch.incidents i WHERE i.id = a.incident)
-   ORDER BY a.zone, a.priority = 1, a.opened DESC, a.id DESC
-) newest ORDER BY opened DESC, id DESC;
+SELECT a.incident, a.zone, a.priority, a.opened, coalesce(a.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+    AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = a.incident), false) AS counts
+FROM hubwatch.alarms a WHERE a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s
+ORDER BY a.opened DESC, a.id DESC LIMIT %(most)s;
+
+-- neighbours_by_zone: the same where there are more of them: of each zone, critical or not, only the few newest
+-- Older ones of the same zone would say nothing else, unless the incidents of all of these are closed. From one zone to the
+-- next it goes by the index, past all between.
+WITH RECURSIVE place (zone, grave) AS (
+    (SELECT coalesce(a.zone, ''), a.priority = 1 FROM hubwatch.alarms a WHERE a.hub = %(hub)s
+    ORDER BY coalesce(a.zone, ''), (a.priority = 1) LIMIT 1)
+    UNION ALL
+    SELECT n.zone, n.grave FROM place p CROSS JOIN LATERAL (
+        SELECT coalesce(a.zone, '') AS zone, a.priority = 1 AS grave FROM hubwatch.alarms a
+        WHERE a.hub = %(hub)s AND (coalesce(a.zone, ''), (a.priority = 1)) > (p.zone, p.grave)
+        ORDER BY coalesce(a.zone, ''), (a.priority = 1) LIMIT 1
+    ) n
+)
+SELECT a.incident, a.zone, a.priority, a.opened, coalesce(a.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+    AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = a.incident), false) AS counts
+FROM place p CROSS JOIN LATERAL (
+    SELECT n.* FROM hubwatch.alarms n
+    WHERE n.hub = %(hub)s AND coalesce(n.zone, '') = p.zone AND (n.priority = 1) = p.grave
+        AND n.opened BETWEEN %(since)s AND %(until)s
+    ORDER BY n.opened DESC LIMIT 5
+) a ORDER BY a.opened DESC, a.id DESC;
+
+-- of_cause: the open incident of the alarm that a new one is a symptom of, as hubwatch.alarm_causes has it
+WITH RECURSIVE here AS (
+    SELECT s.agent, coalesce(%(zone)s::text, s.zone) AS zone
+    FROM (SELECT) new LEFT JOIN hubwatch.sensors s ON s.hub = %(hub)s AND s.sensor = %(sensor)s
+), above (supply, steps) AS (
+    SELECT f.supply, 1 FROM here h JOIN hubwatch.power_feeds f ON f.hub = %(hub)s AND (f.what, f.fed) IN
+        (('sensor', %(sensor)s), ('agent', coalesce(h.agent, %(sensor)s)), ('zone', h.zone))
+    UNION
+    SELECT f.supply, b.steps + 1 FROM above b
+    JOIN hubwatch.power_feeds f ON f.hub = %(hub)s AND f.what = 'sensor' AND f.fed = b.supply WHERE b.steps <= 8
+), cause AS (
+    SELECT o.*, b.steps FROM above b JOIN hubwatch.alarms o
+        ON o.hub = %(hub)s AND o.type = 'power.lost' AND o.sensor = b.supply AND o.closed IS NULL
+    UNION ALL
+    SELECT o.*, 0 FROM here h JOIN hubwatch.alarms o
+        ON o.hub = %(hub)s AND o.type = 'power.lost' AND o.zone = h.zone AND o.closed IS NULL
+    WHERE starts_with(%(type)s, 'integrity.')
+        AND NOT EXISTS (SELECT FROM hubwatch.power_feeds f WHERE f.hub = o.hub AND f.supply = o.sensor)
+    UNION ALL
+    SELECT o.*, -1 FROM here h JOIN hubwatch.alarms o
+        ON o.hub = %(hub)s AND o.type = 'integrity.agent_offline' AND o.sensor = h.agent AND o.closed IS NULL
+    WHERE starts_with(%(type)s, 'integrity.')
+)
+SELECT c.incident FROM cause c
+WHERE c.active > 0 AND c.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+    AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = c.incident)
+ORDER BY c.steps DESC, c.id LIMIT 1;
 
 -- open: begin an incident
 INSERT INTO hubwatch.incidents (hub, opened, title, alarms, priority, exercise)
@@ -25,13 +72,17 @@ WITH done AS (
 )
 INSERT INTO hubwatch.incident_journal (incident, hub, at, action, by) SELECT id, hub, %(at)s, 'closed', 'system' FROM done;
 
--- reopen: open an incident again, because one of its alarms is open again
-WITH opened AS (
-    UPDATE hubwatch.incidents SET closed = NULL WHERE id = %(id)s AND closed IS NOT NULL AND merged_into IS NULL
-    RETURNING id, hub
+-- reopen: open an incident again, because one of its alarms is open again; what somebody had said it was no longer stands
+WITH former AS (
+    SELECT id, hub, verdict, judged_by FROM hubwatch.incidents
+    WHERE id = %(id)s AND closed IS NOT NULL AND merged_into IS NULL FOR UPDATE
+), opened AS (
+    UPDATE hubwatch.incidents i SET closed = NULL, verdict = NULL, judged = NULL, judged_by = NULL
+    FROM former f WHERE i.id = f.id
 )
-INSERT INTO hubwatch.incident_journal (incident, hub, action, by, alarm)
-SELECT id, hub, 'reopened', 'system', %(alarm)s FROM opened;
+INSERT INTO hubwatch.incident_journal (incident, hub, action, by, alarm, note)
+SELECT id, hub, 'reopened', 'system', %(alarm)s, 'that it was ' || verdict || ', as ' || judged_by || ' said, no longer stands'
+FROM former;
 
 -- one: one incident
 SELECT id, hub, opened, closed, title, alarms, priority, assigned, comments, merged_into, verdict, judged, judged_by

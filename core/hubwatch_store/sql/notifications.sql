@@ -7,11 +7,12 @@ WITH taken AS (
 )
 SELECT j.id AS journal, j.action, a.id AS alarm, a.type, a.subject, a.priority, a.hub, a.zone,
     coalesce(h.security_level, 1) AS level,
-    NOT EXISTS (SELECT FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm AND e.id <= j.id
-            AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal'))
-        OR (j.action IN ('repeated', 'returned') AND j.to_state IN ('suppressed', 'out_of_service'))
+    (j.action IN ('repeated', 'returned') AND j.to_state IN ('suppressed', 'out_of_service'))
         OR (j.action = 'released' AND j.to_state = 'normal')
-        OR (j.action IN ('released', 'shelf_expired') AND j.to_state = 'acknowledged') AS is_untold
+        OR (j.action IN ('released', 'shelf_expired') AND j.to_state = 'acknowledged')
+        -- Last: it reads the whole journal of an alarm that nobody was told of.
+        OR NOT EXISTS (SELECT FROM hubwatch.alarm_journal e WHERE e.alarm = j.alarm AND e.id <= j.id
+            AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal')) AS is_untold
 FROM taken JOIN hubwatch.alarm_journal j ON j.id = taken.journal JOIN hubwatch.alarms a ON a.id = j.alarm
 LEFT JOIN hubwatch.hubs h ON h.hub = a.hub
 ORDER BY j.id;
@@ -22,6 +23,16 @@ SELECT * FROM unnest(%(ids)s::text[], %(journals)s::bigint[], %(alarms)s::bigint
 ON CONFLICT (journal, route) DO NOTHING;
 
 -- claim: take the most urgent due message of a route for one attempt, so that nobody else sends it meanwhile
+-- Of which incidents people were told a moment ago is asked once, and not for each message that waits.
+WITH told AS MATERIALIZED (
+    SELECT b.incident, d.route, min(b.priority) AS priority
+    FROM hubwatch.notification_outbox d JOIN hubwatch.alarms b ON b.id = d.alarm
+    WHERE d.route = ANY (%(routes)s::text[]) AND d.state = 'delivered' AND d.route LIKE '%%/%%'
+        AND d.finished BETWEEN (SELECT clock_timestamp() - %(group_s)s * interval '1 s') AND (SELECT clock_timestamp())
+        AND NOT EXISTS (SELECT FROM hubwatch.alarm_journal j
+            WHERE j.alarm = b.id AND j.action = 'raised' AND j.id > d.journal)
+    GROUP BY b.incident, d.route
+)
 UPDATE hubwatch.notification_outbox SET attempts = attempts + 1, due = clock_timestamp() + %(lease_s)s * interval '1 s'
 WHERE id = (
     SELECT o.id FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
@@ -34,12 +45,8 @@ WHERE id = (
         AND coalesce(o.revived, o.queued) > clock_timestamp() - %(give_up_after_s)s * interval '1 s'
         -- A person who was told of the incident a moment ago is told once more of all that comes meanwhile, and not of each;
         -- what is critical, duress and tampering do not wait, and neither does what is more urgent than all they were told.
-        AND (a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' OR a.incident IS NULL OR o.route NOT LIKE '%%/%%' OR NOT EXISTS (
-            SELECT FROM hubwatch.alarms b JOIN hubwatch.notification_outbox d ON d.alarm = b.id
-            WHERE b.incident = a.incident AND d.route = o.route AND d.state = 'delivered' AND b.priority <= a.priority
-                AND NOT EXISTS (SELECT FROM hubwatch.alarm_journal j
-                    WHERE j.alarm = b.id AND j.action = 'raised' AND j.id > d.journal)
-                AND d.finished BETWEEN clock_timestamp() - %(group_s)s * interval '1 s' AND clock_timestamp()))
+        AND (a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' OR NOT EXISTS (
+            SELECT FROM told t WHERE t.incident = a.incident AND t.route = o.route AND t.priority <= a.priority))
     -- What is real goes before every exercise.
     ORDER BY a.exercise IS NOT NULL, a.priority, o.queued, o.journal LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 )

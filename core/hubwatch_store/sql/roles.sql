@@ -114,8 +114,9 @@ GRANT SELECT ON hubwatch.reading, hubwatch.event, hubwatch.reading_1m, hubwatch.
     hubwatch.detection, hubwatch.detection_ends, hubwatch.retention_evidence, hubwatch.legal_hold,
     hubwatch.legal_hold_release, hubwatch.alarms, hubwatch.alarm_journal, hubwatch.alarm_detection,
     hubwatch.alarm_suppression, hubwatch.adjudications, hubwatch.drills, hubwatch.incidents, hubwatch.incident_journal,
-    hubwatch.level_journal, hubwatch.notifications, hubwatch.notification_outbox, hubwatch.epoch, hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit,
-    hubwatch.ledger_grace, hubwatch.eviction, hubwatch.dead_letters, hubwatch.dead_frame
+    hubwatch.level_journal, hubwatch.notifications, hubwatch.notification_outbox, hubwatch.power_feeds, hubwatch.epoch,
+    hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit, hubwatch.ledger_grace, hubwatch.eviction,
+    hubwatch.dead_letters, hubwatch.dead_frame
 TO @views;
 
 -- Locks: whoever may take one can hold up those who wait for it, and nobody else.
@@ -139,7 +140,8 @@ GRANT SELECT ON
     hubwatch.detections, hubwatch.alarms, hubwatch.alarm_telling, hubwatch.alarm_journal, hubwatch.incidents,
     hubwatch.notifications, hubwatch.frames, hubwatch.ledger_gaps, hubwatch.site_versions, hubwatch.zone_paths,
     hubwatch.doors, hubwatch.fence_sections, hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps,
-    hubwatch.sensor_places, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts, hubwatch.cardholders,
+    hubwatch.sensor_places, hubwatch.power_feeds, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts,
+    hubwatch.cardholders,
     hubwatch.level_journal, hubwatch.level_scales, hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days,
     hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed, hubwatch.alarm_presented, hubwatch.alarm_rate,
     hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering, hubwatch.alarm_figures, hubwatch.alarm_causes,
@@ -250,8 +252,8 @@ GRANT SELECT, UPDATE (revoked_at, revoked_by, reason, renewal_asked_at) ON hubwa
 
 -- The site and devices, by operators at a terminal, and by people who are logged in at the console.
 GRANT INSERT, UPDATE, DELETE ON hubwatch.zones, hubwatch.zone_paths, hubwatch.doors, hubwatch.fence_sections,
-    hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras,
-    hubwatch.zone_travel, hubwatch.shifts, hubwatch.listing, hubwatch.sensors, hubwatch.sensor_owner
+    hubwatch.fence_behind, hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.power_feeds,
+    hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts, hubwatch.listing, hubwatch.sensors, hubwatch.sensor_owner
 TO @operator, @console;
 GRANT INSERT ON hubwatch.site_versions, hubwatch.device_journal TO @operator, @console;
 GRANT INSERT (hub, name, mode), UPDATE (name, mode) ON hubwatch.hubs TO @operator, @console;

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hubwatch_alarms import drilling
 from hubwatch_alarms.people import parse_note
-from hubwatch_alarms.scenarios import MAX_DRILL_S, scenarios
+from hubwatch_alarms.scenarios import MAX_DRILL_S, facts_of_scenarios
 from hubwatch_console.access import Allowed, SharedParts
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.bodies import AlarmNumber, Body, LongText, ShortText
@@ -50,9 +50,9 @@ async def list_drills(
 
 
 @router.get("/scenarios")
-async def list_scenarios(_: Seeing) -> dict[str, dict[str, object]]:
+async def list_scenarios(_: Seeing, parts: SharedParts) -> dict[str, dict[str, object]]:
     """Return what there is to try."""
-    return {name: {"title": each.title, "about": each.about, "for_s": each.for_s} for name, each in scenarios().items()}
+    return facts_of_scenarios(parts.scenarios)
 
 
 @router.get("/{number}")
@@ -69,7 +69,7 @@ async def start(body: DrillBody, caller: Drilling, parts: SharedParts) -> dict[s
     note = parse_note(body.note, "note")
     wish = drilling.DrillWish(body.scenario, body.hub, body.zone, body.duration_s, note)
     async with alarms.moving(parts.pool) as connection:
-        return drilling.facts_of_drill(await drilling.start(connection, caller.person, wish))
+        return drilling.facts_of_drill(await drilling.start(connection, caller.person, wish, parts.scenarios))
 
 
 @router.post("/{number}/end")

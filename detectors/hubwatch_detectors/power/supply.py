@@ -1,7 +1,7 @@
 """Supply that fails: mains that are gone, a battery that runs down, a voltage that sags; and what hangs on it.
 
-What a device feeds stands in the configuration, or is taken to be its zone. A detection names it, and comes at once,
-so that the cause is there before the sensors behind it fall silent.
+What a device feeds stands in the site, or else in the configuration, or is taken to be its zone. A detection names it,
+and comes at once, so that the cause is there before the sensors behind it fall silent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Feeds(Section):
 class PowerConfig(DetectorConfig):
     """When supply counts as lost or low."""
 
-    feeds: tuple[Feeds, ...] = Field((), max_length=1000, description="Supplies and what they feed; else their zone.")
+    feeds: tuple[Feeds, ...] = Field(
+        (), max_length=1000, description="Supplies of which the site does not say what they feed."
+    )
     lost_s: float = Field(1.0, ge=0, description="Seconds without mains that are found; switching over takes less.")
     low_battery: float = Field(30.0, gt=0, lt=100, description="Charge (%) below which a battery is low.")
     clear_battery: float = Field(40.0, gt=0, le=100, description="Charge (%) from which it is no longer low.")
@@ -78,10 +80,13 @@ class PowerMemory(msgspec.Struct):
 class Power(Detector[PowerMemory]):
     """One supply."""
 
-    def __init__(self, config: PowerConfig, origin: Origin, _site: Site) -> None:
+    def __init__(self, config: PowerConfig, origin: Origin, site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, PowerMemory()
-        here = (origin.hub, origin.sensor)
-        self._feeds = [name for each in config.feeds if (each.hub, each.sensor) == here for name in each.feeds]
+        here, known = (origin.hub, origin.sensor), site.of(origin.hub)
+        supplies = () if known is None else known.supplies
+        wired = [each for each in supplies if each.sensor == origin.sensor]
+        configured = [each for each in config.feeds if (each.hub, each.sensor) == here]
+        self._feeds = [name for each in wired or configured for name in each.feeds]
         self._lost_us, self._low_us = round(config.lost_s * SECOND_US), round(config.low_s * SECOND_US)
 
     def update(self, chunk: Chunk) -> list[Finding]:
