@@ -58,7 +58,12 @@ class Signed(NamedTuple):
     @property
     def leaf(self) -> bytes:
         """Return its digest."""
-        return sha256(b"%b%d\n%b" % (_stem(self.topic, self.epoch), self.seq, self.payload)).digest()
+        return leaf_digest(*self)
+
+
+def leaf_digest(topic: str, epoch: str, seq: int, payload: bytes) -> bytes:
+    """Return the digest of what a signature covers."""
+    return sha256(b"%b%d\n%b" % (_stem(topic, epoch), seq, payload)).digest()
 
 
 @lru_cache(maxsize=4096)
@@ -173,16 +178,32 @@ class MessageSigner:
         return proofs
 
     def _sign_together(self, leaves: list[bytes]) -> list[str]:
-        levels = [leaves]
-        while len(levels[-1]) > 1:
-            below = levels[-1]
-            pairs = [_parent(*below[i : i + 2]) for i in range(0, len(below) - 1, 2)]
-            levels.append(pairs + below[len(pairs) * 2 :])
-        signature = self._key.sign(_statement(levels[-1][0], len(leaves)))
-        return [
-            Proof(self._name, signature, place, len(leaves), _text(_path(levels, place))).text
-            for place in range(len(leaves))
-        ]
+        tree = Tree(leaves)
+        signature = self._key.sign(tree.statement)
+        return [Proof(self._name, signature, place, len(leaves), tail).text for place, tail in enumerate(tree.tails)]
+
+
+class Tree:
+    """The hash tree over messages that are signed together, of which all digests are known."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels: list[Sequence[bytes]] = [leaves]
+        while len(below := self._levels[-1]) > 1:
+            pairs = [_parent(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+            self._levels.append([*pairs, *below[len(pairs) * 2 :]])
+
+    @property
+    def statement(self) -> bytes:
+        """Return what is signed."""
+        return _statement(self._levels[-1][0], len(self._levels[0]))
+
+    @property
+    def tails(self) -> list[str]:
+        """Return the way from each leaf to the root, as proofs have it."""
+        ways = [b""]
+        for level in reversed(self._levels[:-1]):
+            ways = [(level[i ^ 1] if i ^ 1 < len(level) else b"") + ways[i >> 1] for i in range(len(level))]
+        return [b64encode(way).rstrip(b"=").decode() for way in ways]
 
 
 def key_name(public: bytes) -> bytes:
@@ -227,16 +248,3 @@ def _parent(left: bytes, right: bytes) -> bytes:
 
 def _statement(root: bytes, count: int) -> bytes:
     return b"%b%d\n%b" % (_STATEMENT, count, root)
-
-
-def _text(path: Sequence[bytes]) -> str:
-    return b64encode(b"".join(path)).rstrip(b"=").decode()
-
-
-def _path(levels: Sequence[Sequence[bytes]], place: int) -> list[bytes]:
-    path = []
-    for level in levels[:-1]:
-        if place ^ 1 < len(level):
-            path.append(level[place ^ 1])
-        place >>= 1
-    return path

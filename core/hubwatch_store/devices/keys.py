@@ -54,7 +54,7 @@ class AgentKeys:
             await connection.close()
 
     def _faults(self, signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
-        return [self._check.fault(*each) for each in signed]
+        return self._check.faults(signed)
 
     async def _refresh(self) -> None:
         """Read all keys if those that are there are old."""
