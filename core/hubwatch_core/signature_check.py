@@ -16,7 +16,17 @@ from typing import NamedTuple
 from hubwatch_core.errors import Poison
 from hubwatch_core.message import Message
 from hubwatch_core.packed_frame import AnyFrame
-from hubwatch_core.signing import NOT_SIGNED, Proof, Tree, is_signed_by, key_name, leaf_digest, node_number, way_of
+from hubwatch_core.signing import (
+    BEGIN_CHARS,
+    NOT_SIGNED,
+    Proof,
+    Tree,
+    is_signed_by,
+    key_name,
+    leaf_digest,
+    node_number,
+    way_of,
+)
 from hubwatch_core.wire import Birth
 
 REMEMBERED = 1000
@@ -53,8 +63,21 @@ class Unproven:
     unknown_key: bool = False
 
 
-_Claim = tuple[int, Proof, bytes]
-"""Its place among the messages that are checked, its proof, its digest."""
+_NOT_PROVEN = Unproven(NOT_SIGNED)
+"""Of each message until it is proven."""
+_Claim = tuple[int, int, str, bytes]
+"""Its place among the messages that are checked, its place in the tree, its way to the root, its digest."""
+
+
+class _Group(NamedTuple):
+    """What messages say that share a signature."""
+
+    key: VerifyingKey
+    proof: Proof
+    """Of the first of them."""
+    claims: list[_Claim]
+
+
 _TreeName = tuple[bytes, bytes, int]
 """Key, signature, and how many were signed together: that is part of what is signed, another number is another tree."""
 
@@ -73,28 +96,45 @@ class SignatureCheck:
 
     def faults(self, signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
         """Return the same of each of many messages, which costs less than to ask for one after the other."""
-        found: list[Unproven | None] = [None] * len(signed)
-        trees: dict[_TreeName, list[_Claim]] = {}
+        found: list[Unproven | None] = [_NOT_PROVEN] * len(signed)
+        groups: list[_Group] = []
+        by_beginning: dict[tuple[str, str, str], _Group] = {}
         for at, (message, content) in enumerate(signed):
-            try:
-                public, proof = self._signer(message, content)
-            except _Refused as refused:
-                found[at] = refused.why
-                continue
-            claims = trees.setdefault((public, proof.signature, proof.together), [])
-            claims.append((at, proof, leaf_of(message, content)))
-        for name, claims in trees.items():
-            if self._prove_whole(name, claims):
-                continue
-            for at, proof, leaf in claims:
+            text = message.proof or ""
+            begin = (content.hub, content.agent, text[:BEGIN_CHARS])
+            group = by_beginning.get(begin)
+            place = None if group is None else group.proof.place_beside(text)
+            if group is None or place is None:
                 try:
-                    self._prove(name, proof, leaf)
-                except Poison as poison:
-                    found[at] = Unproven(poison.reason)
+                    group = by_beginning[begin] = self._group(message, content)
+                except _Refused as refused:
+                    found[at] = refused.why
+                    continue
+                groups.append(group)
+                place = group.proof.place
+            if (unusable := _unusable(group.key, content.sent, message)) is not None:
+                found[at] = Unproven(unusable)
+                continue
+            group.claims.append((at, place, Proof.tail_of(text), leaf_of(message, content)))
+        for group in groups:
+            self._prove_group(group, found)
         return found
 
-    def _signer(self, message: Message, content: AnyFrame | Birth) -> tuple[bytes, Proof]:
-        """Return the good key of an agent that a message names, and its proof."""
+    def _prove_group(self, group: _Group, found: list[Unproven | None]) -> None:
+        """Put down which messages of one signature are proven, and why others are not."""
+        proof = group.proof
+        name = (group.key.public, proof.signature, proof.together)
+        is_whole = self._prove_whole(name, group.claims)
+        for at, place, tail, leaf in group.claims:
+            try:
+                if not is_whole:
+                    self._prove(name, proof._replace(place=place, tail=tail), leaf)
+                found[at] = None
+            except Poison as poison:
+                found[at] = Unproven(poison.reason)
+
+    def _group(self, message: Message, content: AnyFrame | Birth) -> _Group:
+        """Begin a group with the proof of a message, and the key of its agent that it names."""
         if message.proof is None:
             raise _Refused(Unproven("it is not signed"))
         try:
@@ -103,9 +143,7 @@ class SignatureCheck:
             raise _Refused(Unproven(poison.reason)) from None
         for key in self.ring.get((content.hub, content.agent), ()):
             if _name(key.public) == proof.key:
-                if (unusable := _unusable(key, content.sent, message)) is not None:
-                    raise _Refused(Unproven(unusable))
-                return key.public, proof
+                return _Group(key, proof, [])
         raise _Refused(Unproven("it is signed with a key that is none of this agent's", unknown_key=True))
 
     def _prove_whole(self, name: _TreeName, claims: Sequence[_Claim]) -> bool:
@@ -116,13 +154,13 @@ class SignatureCheck:
         public, signature, together = name
         if together == 1 or len(claims) != together or name in self._trees:
             return False
-        leaves = {proof.place: leaf for _, proof, leaf in claims}
+        leaves = {place: leaf for _, place, _, leaf in claims}
         if len(leaves) != together:
             return False
         tree = Tree([leaves[place] for place in range(together)])
         tails = tree.tails
         # Each must be provable without the others, by whoever gets it alone.
-        if any(proof.tail != tails[proof.place] for _, proof, _ in claims):
+        if any(tail != tails[place] for _, place, tail, _ in claims):
             return False
         if not is_signed_by(public, signature, tree.statement):
             return False

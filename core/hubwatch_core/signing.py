@@ -41,6 +41,10 @@ _STATEMENT = b"hubwatch frames 1\n"
 _LEAF, _NODE = b"\x00", b"\x01"
 _MARK = b"hubwatch-signed "
 _HEAD_CHARS = 4 * _HEAD.size // 3
+BEGIN_CHARS = 96
+"""Characters with which proofs of one signature begin alike: version, key, signature without its last byte."""
+_HEAD_END = _HEAD.size - 3 * BEGIN_CHARS // 4
+"""Bytes of the rest."""
 MAX_PROOF_CHARS = _HEAD_CHARS + 4 * (_LEVELS * _DIGEST + 2) // 3
 NOT_SIGNED = "its signature does not hold: it is not what the agent signed"
 PROOF_BYTES = len(_MARK) + MAX_PROOF_CHARS + len(PROOF_PROPERTY) + 8
@@ -97,11 +101,29 @@ class Proof(NamedTuple):
             raise Poison("its signature is none of this version")
         return cls(key, signature, place, together, text[_HEAD_CHARS:])
 
+    def place_beside(self, text: str) -> int | None:
+        """Return the place in another proof of this signature, which begins like this one; None where it is none."""
+        if len(text) > MAX_PROOF_CHARS:
+            return None
+        try:
+            end = a2b_base64(text[BEGIN_CHARS:_HEAD_CHARS], strict_mode=True)
+        except ValueError:
+            return None
+        # The last byte of the signature, place, together, nothing: as in `_HEAD`.
+        if len(end) != _HEAD_END or end[0] != self.signature[-1] or end[2] != self.together or end[3:] != _NOTHING:
+            return None
+        return end[1] if end[1] < end[2] else None
+
     @property
     def text(self) -> str:
         """Return it as it is sent."""
         head = _HEAD.pack(_VERSION, self.key, self.signature, self.place, self.together, _NOTHING)
         return b64encode(head).decode() + self.tail
+
+    @staticmethod
+    def tail_of(text: str) -> str:
+        """Return the way to the root in the text of a proof."""
+        return text[_HEAD_CHARS:]
 
     @property
     def path(self) -> tuple[bytes, ...]:

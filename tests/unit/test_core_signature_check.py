@@ -108,6 +108,27 @@ def test_none_is_believed_whose_own_proof_would_convince_nobody(agent: SignedAge
     assert set(faults[1:]) == {None}
 
 
+def test_proofs_that_begin_alike_and_are_of_another_tree_prove_nothing(agent: SignedAgent) -> None:
+    """A message whose proof differs from one beside it in its last characters only is proven or not for itself."""
+    messages = sent(agent, *_EIGHT)
+    own = [Proof.parsed(message.proof or "") for message, _ in messages]
+    last = own[3].signature[-1]
+    strange = [
+        own[3]._replace(together=9),
+        own[3]._replace(together=4),
+        own[3]._replace(place=7),
+        own[3]._replace(signature=own[3].signature[:-1] + bytes([last ^ 1])),
+    ]
+    texts = [each.text for each in strange]
+    texts += [texts[0][:-1] + "!", (messages[3][0].proof or "")[:100] + "A!AA", (messages[3][0].proof or "")[:98]]
+    texts += [(messages[3][0].proof or "")[:103] + "B" + own[3].tail, (messages[3][0].proof or "") + "A" * 400]
+    for text in texts:
+        bad = (replace(messages[3][0], proof=text), messages[3][1])
+        for batch in ([*messages, bad], [bad, *messages], [*messages[:3], bad, *messages[4:]], [messages[0], bad, bad]):
+            faults = check(agent).faults(batch)
+            assert [fault is None for fault in faults] == [each in messages for each in batch], text
+
+
 def _under_the_name_of(agent: SignedAgent, message: Message) -> str:
     return Proof.parsed(message.proof or "")._replace(key=key_name(agent.signer.public)).text
 
