@@ -34,9 +34,11 @@ Answer = TypeVar("Answer")
 _log = get_logger("detectors")
 
 
-MAX_WAITING = 1000
-"""Messages that wait because nobody can say yet whose key has signed them. They are not acknowledged."""
-MAX_WAITING_OF_AGENT = 200
+MAX_WAITING = 500
+"""Messages that wait because nobody can say yet whose key has signed them. They are not acknowledged: together with
+`max_unsaved` they stay below what a broker sends ahead.
+"""
+MAX_WAITING_OF_AGENT = 100
 """Of them those under one agent's name: nobody takes the room of all others."""
 
 
