@@ -72,7 +72,9 @@ class KeyFollowing:
             self._failures += 1
             self._pause_ends = monotonic() + backoff_s(self._failures, FIRST_PAUSE_S, self._max_pause_s)
             if self._failures == 1:
-                _log.warning("database does not say whose keys are good; the former ones serve", reason=str(error))
+                _log.warning(
+                    "database does not say whose keys are good; what was read before serves", reason=str(error)
+                )
             return
         if self._failures:
             _log.info("database says again whose keys are good")

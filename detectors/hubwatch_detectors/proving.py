@@ -125,25 +125,28 @@ class Proving:
         self._following.follow()
         for each in new:
             each.since = self._following.asked
-        # A key may be newer than the keys that were read: what waits is looked at when a later question is answered.
-        due = [each for each in self._waiting if each.since < self._following.answered]
-        self._waiting = [each for each in self._waiting if each.since >= self._following.answered]
-        came = [*due, *new]
+        # All that waits is looked at with what is new, so that nothing of an agent comes before what it sent earlier.
+        came, self._waiting = [*self._waiting, *new], []
         unknown = await self._judge(came)
-        if unknown or self._waiting:
-            await self._following.look_for({each.agent for each in [*unknown, *self._waiting]})
+        if unknown:
+            await self._following.look_for({each.agent for each in unknown})
             unknown = await self._judge(unknown)
         self._hold(unknown)
         held = {id(each) for each in self._waiting}
         return [each for each in came if id(each) not in held]
 
     async def _judge(self, came: Sequence[_Came]) -> list[_Came]:
-        """Take the payload from what is not proven; return that of which newer keys may tell."""
+        """Take the payload from what is not proven; return that of which newer keys may tell.
+
+        An unknown key may be newer than those that were read, until a question is answered that was asked after the
+        message came.
+        """
+        answered = self._following.answered  # before the check: an answer that comes meanwhile is not looked at by it
         signed = [each for each in came if each.content is not None]
         asked = [(each.own, each.content) for each in signed if each.own is not None and each.content is not None]
         unknown = []
         for each, fault in zip(signed, await self._keys.former_faults(asked), strict=True):
-            if fault is not None and fault.unknown_key and each.since >= self._following.answered:
+            if fault is not None and fault.unknown_key and each.since >= answered:
                 unknown.append(each)
             elif fault is not None:
                 self._leave_out(each, fault.reason)
