@@ -41,6 +41,10 @@ _STATEMENT = b"hubwatch frames 1\n"
 _LEAF, _NODE = b"\x00", b"\x01"
 _MARK = b"hubwatch-signed "
 _HEAD_CHARS = 4 * _HEAD.size // 3
+BEGIN_CHARS = 96
+"""Characters with which proofs of one signature begin alike: version, key, signature without its last byte."""
+_HEAD_END = _HEAD.size - 3 * BEGIN_CHARS // 4
+"""Bytes of the rest."""
 MAX_PROOF_CHARS = _HEAD_CHARS + 4 * (_LEVELS * _DIGEST + 2) // 3
 NOT_SIGNED = "its signature does not hold: it is not what the agent signed"
 PROOF_BYTES = len(_MARK) + MAX_PROOF_CHARS + len(PROOF_PROPERTY) + 8
@@ -58,7 +62,12 @@ class Signed(NamedTuple):
     @property
     def leaf(self) -> bytes:
         """Return its digest."""
-        return sha256(b"%b%d\n%b" % (_stem(self.topic, self.epoch), self.seq, self.payload)).digest()
+        return leaf_digest(*self)
+
+
+def leaf_digest(topic: str, epoch: str, seq: int, payload: bytes) -> bytes:
+    """Return the digest of what a signature covers."""
+    return sha256(b"%b%d\n%b" % (_stem(topic, epoch), seq, payload)).digest()
 
 
 @lru_cache(maxsize=4096)
@@ -92,11 +101,29 @@ class Proof(NamedTuple):
             raise Poison("its signature is none of this version")
         return cls(key, signature, place, together, text[_HEAD_CHARS:])
 
+    def place_beside(self, text: str) -> int | None:
+        """Return the place in another proof of this signature, which begins like this one; None where it is none."""
+        if len(text) > MAX_PROOF_CHARS:
+            return None
+        try:
+            end = a2b_base64(text[BEGIN_CHARS:_HEAD_CHARS], strict_mode=True)
+        except ValueError:
+            return None
+        # The last byte of the signature, place, together, nothing: as in `_HEAD`.
+        if len(end) != _HEAD_END or end[0] != self.signature[-1] or end[2] != self.together or end[3:] != _NOTHING:
+            return None
+        return end[1] if end[1] < end[2] else None
+
     @property
     def text(self) -> str:
         """Return it as it is sent."""
         head = _HEAD.pack(_VERSION, self.key, self.signature, self.place, self.together, _NOTHING)
         return b64encode(head).decode() + self.tail
+
+    @staticmethod
+    def tail_of(text: str) -> str:
+        """Return the way to the root in the text of a proof."""
+        return text[_HEAD_CHARS:]
 
     @property
     def path(self) -> tuple[bytes, ...]:
@@ -173,16 +200,32 @@ class MessageSigner:
         return proofs
 
     def _sign_together(self, leaves: list[bytes]) -> list[str]:
-        levels = [leaves]
-        while len(levels[-1]) > 1:
-            below = levels[-1]
-            pairs = [_parent(*below[i : i + 2]) for i in range(0, len(below) - 1, 2)]
-            levels.append(pairs + below[len(pairs) * 2 :])
-        signature = self._key.sign(_statement(levels[-1][0], len(leaves)))
-        return [
-            Proof(self._name, signature, place, len(leaves), _text(_path(levels, place))).text
-            for place in range(len(leaves))
-        ]
+        tree = Tree(leaves)
+        signature = self._key.sign(tree.statement)
+        return [Proof(self._name, signature, place, len(leaves), tail).text for place, tail in enumerate(tree.tails)]
+
+
+class Tree:
+    """The hash tree over messages that are signed together, of which all digests are known."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels: list[Sequence[bytes]] = [leaves]
+        while len(below := self._levels[-1]) > 1:
+            pairs = [_parent(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+            self._levels.append([*pairs, *below[len(pairs) * 2 :]])
+
+    @property
+    def statement(self) -> bytes:
+        """Return what is signed."""
+        return _statement(self._levels[-1][0], len(self._levels[0]))
+
+    @property
+    def tails(self) -> list[str]:
+        """Return the way from each leaf to the root, as proofs have it."""
+        ways = [b""]
+        for level in reversed(self._levels[:-1]):
+            ways = [(level[i ^ 1] if i ^ 1 < len(level) else b"") + ways[i >> 1] for i in range(len(level))]
+        return [b64encode(way).rstrip(b"=").decode() for way in ways]
 
 
 def key_name(public: bytes) -> bytes:
@@ -227,16 +270,3 @@ def _parent(left: bytes, right: bytes) -> bytes:
 
 def _statement(root: bytes, count: int) -> bytes:
     return b"%b%d\n%b" % (_STATEMENT, count, root)
-
-
-def _text(path: Sequence[bytes]) -> str:
-    return b64encode(b"".join(path)).rstrip(b"=").decode()
-
-
-def _path(levels: Sequence[Sequence[bytes]], place: int) -> list[bytes]:
-    path = []
-    for level in levels[:-1]:
-        if place ^ 1 < len(level):
-            path.append(level[place ^ 1])
-        place >>= 1
-    return path

@@ -1,13 +1,16 @@
 """Keeps from the detectors what is not proven to be its agent's, or is another's to say.
 
-Collectors keep and tell it; here it is left out.
+Collectors keep and tell it; here it is left out. What is signed with a key that is unknown while the database is away
+waits, unacknowledged, and holds up nobody else's.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
@@ -19,6 +22,7 @@ from hubwatch_core.message import Message
 from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signing import opened
 from hubwatch_core.wire import Birth
+from hubwatch_detectors.key_following import KeyFollowing
 from hubwatch_detectors.owning import ASK_AGAIN_S, Owning
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_store.database import Pool
@@ -30,6 +34,30 @@ Answer = TypeVar("Answer")
 _log = get_logger("detectors")
 
 
+MAX_WAITING = 500
+"""Messages that wait because nobody can say yet whose key has signed them. They are not acknowledged: together with
+`max_unsaved` they stay below what a broker sends ahead.
+"""
+MAX_WAITING_OF_AGENT = 100
+"""Of them those under one agent's name: nobody takes the room of all others."""
+
+
+@dataclass(slots=True)
+class _Came:
+    """A message as it came, with its own payload, and what must be signed of it."""
+
+    message: Message
+    own: Message | None
+    content: AnyFrame | Birth | None
+    since: int = 0
+    """The last question about keys that was asked before it came."""
+
+    @property
+    def agent(self) -> tuple[str, str]:
+        assert self.content is not None, "only what must be signed is asked for"
+        return self.content.hub, self.content.agent
+
+
 class Proving:
     """Opens messages and, where the settings ask for it, leaves out those that are not proven."""
 
@@ -37,32 +65,46 @@ class Proving:
         self._required = settings.signatures == "require"
         self._max_retry_s = settings.database.max_retry_s
         self._keys = AgentKeys(settings.database, f"hubwatch {settings.name} keys")
+        self._following = KeyFollowing(self._keys, self._max_retry_s)
         self._owning = Owning(pool) if settings.claims == "refuse" else None
         self._look_at = monotonic() + ASK_AGAIN_S
+        self._waiting: list[_Came] = []
         self.left_out = 0
         """Messages that were left out."""
 
-    async def opened(self, messages: Sequence[Message]) -> list[Message | None]:
-        """Return each message with its own payload and what its agent may say, None for one that is left out.
+    @property
+    def waiting(self) -> int:
+        """Return the number of messages of which nobody can say yet whether they are proven."""
+        return len(self._waiting)
 
-        Waits for the database as long as it is needed to tell.
+    def linked(self) -> None:
+        """Forget what waits: over a new connection it is delivered again."""
+        self._waiting = []
+
+    async def opened(self, messages: Sequence[Message]) -> list[tuple[Message, Message | None]]:
+        """Return messages, each with what its agent may say of it, None where it is left out.
+
+        A message that is signed with an unknown key comes back by a later call where the database does not answer:
+        those of others are not held up by it. For whose a sensor is the database is waited for.
         """
-        own: list[Message | None] = [opened(message) for message in messages]
-        if not self._required and self._owning is None:
-            return own
-        said = {
-            i: content for i, each in enumerate(own) if each is not None and (content := _content(each)) is not None
-        }
-        if self._required and said:
-            for i in await self._unproven([(i, own[i], content) for i, content in said.items()]):
-                own[i] = None
-                del said[i]
-        if self._owning is not None and said:
-            signed = [(message, content) for i, content in said.items() if (message := own[i]) is not None]
-            owning = self._owning
-            for i, message in zip(said, await self._patiently(lambda: owning.own(signed)), strict=True):
-                own[i] = message
-        return own
+        came = [_Came(message, opened(message), None) for message in messages]
+        if self._required or self._owning is not None:
+            for each in came:
+                each.content = _content(each.own) if each.own is not None else None
+        if self._required:
+            came = await self._proven(came)
+        if self._owning is not None:
+            await self._leave_to_owners(came)
+        return [(each.message, each.own) for each in came]
+
+    async def _leave_to_owners(self, came: Sequence[_Came]) -> None:
+        signed = [each for each in came if each.own is not None and each.content is not None]
+        owning = self._owning
+        if not signed or owning is None:
+            return
+        asked = [(each.own, each.content) for each in signed if each.own is not None and each.content is not None]
+        for each, own in zip(signed, await self._patiently(lambda: owning.own(asked)), strict=True):
+            each.own = own
 
     async def changed(self, now: int) -> list[Message]:
         """Return births that count anew from `now` (µs) on: a person has given a sensor to another agent."""
@@ -77,15 +119,54 @@ class Proving:
         """Have the next call of `changed` ask the database."""
         self._look_at = monotonic()
 
-    async def _unproven(self, signed: Sequence[tuple[int, Message | None, AnyFrame | Birth]]) -> list[int]:
-        """Return which messages are not proven."""
-        asked = [(message, content) for _, message, content in signed if message is not None]
-        faults = await self._patiently(lambda: self._keys.faults(asked))
-        found = [(i, fault) for (i, _, _), fault in zip(signed, faults, strict=True) if fault is not None]
-        if found and not self.left_out:
-            _log.warning("what is not signed by its agent is left out", reason=found[0][1].reason)
-        self.left_out += len(found)
-        return [i for i, _ in found]
+    async def _proven(self, new: Sequence[_Came]) -> list[_Came]:
+        """Return what of `new`, and of what waited, is known to be proven or not; the rest waits."""
+        await self._following.first()
+        self._following.follow()
+        for each in new:
+            each.since = self._following.asked
+        # All that waits is looked at with what is new, so that nothing of an agent comes before what it sent earlier.
+        came, self._waiting = [*self._waiting, *new], []
+        unknown = await self._judge(came)
+        if unknown:
+            await self._following.look_for({each.agent for each in unknown})
+            unknown = await self._judge(unknown)
+        self._hold(unknown)
+        held = {id(each) for each in self._waiting}
+        return [each for each in came if id(each) not in held]
+
+    async def _judge(self, came: Sequence[_Came]) -> list[_Came]:
+        """Take the payload from what is not proven; return that of which newer keys may tell.
+
+        An unknown key may be newer than those that were read, until a question is answered that was asked after the
+        message came.
+        """
+        answered = self._following.answered  # before the check: an answer that comes meanwhile is not looked at by it
+        signed = [each for each in came if each.content is not None]
+        asked = [(each.own, each.content) for each in signed if each.own is not None and each.content is not None]
+        unknown = []
+        for each, fault in zip(signed, await self._keys.former_faults(asked), strict=True):
+            if fault is not None and fault.unknown_key and each.since >= answered:
+                unknown.append(each)
+            elif fault is not None:
+                self._leave_out(each, fault.reason)
+        return unknown
+
+    def _hold(self, unknown: Sequence[_Came]) -> None:
+        """Have messages wait, as many as there is room for."""
+        of_agent = Counter(each.agent for each in self._waiting)
+        for each in unknown:
+            if len(self._waiting) < MAX_WAITING and of_agent[each.agent] < MAX_WAITING_OF_AGENT:
+                of_agent[each.agent] += 1
+                self._waiting.append(each)
+            else:
+                self._leave_out(each, "nobody can say whose key has signed it, and too many wait to be told")
+
+    def _leave_out(self, each: _Came, reason: str) -> None:
+        if not self.left_out:
+            _log.warning("what is not signed by its agent is left out", reason=reason)
+        self.left_out += 1
+        each.own = None
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         failures = 0
@@ -100,7 +181,7 @@ class Proving:
 
     async def close(self) -> None:
         """Leave the database."""
-        await self._keys.close()
+        await self._following.close()
 
 
 def _content(message: Message) -> AnyFrame | Birth | None:

@@ -226,6 +226,7 @@ class _Detecting:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
         self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)
+        self._proving.linked()
         time = WallClockGuard(self._journal, self._clock.now)
         # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
         # the embedded broker answers no second one while retained messages wait for their acknowledgement.
@@ -243,7 +244,7 @@ class _Detecting:
             now = time.now(caught_up=len(messages) < RECEIVE_MOST)
             opened = await self._proving.opened(messages)
             self._journal.engine.gather()
-            for message, own in zip(messages, opened, strict=True):
+            for message, own in opened:
                 received = min(self._clock.receipt(message.received), now)
                 self._saver.add(self._judge(own, received) if own is not None else [], received, message)
             self._saver.add(self._journal.engine.settle(), now)

@@ -26,6 +26,14 @@ from hubwatch_store.upkeep import maintain
 from support.store_examples import EPOCH, frame, message, offer, one, rows
 
 
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    """Return the file of a collector that takes unsigned frames."""
+    file = tmp_path / "collector.toml"
+    file.write_text('[intake]\nsignatures = "off"\n')
+    return str(file)
+
+
 async def run(app: Typer, *arguments: str) -> Result:
     """Run a command in a thread, where it may have an event loop of its own."""
     return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
@@ -67,9 +75,9 @@ async def test_letters_are_listed_newest_first_by_reason(writer: Writer) -> None
             shown(connection, 99)
 
 
-async def test_a_letter_that_is_good_now_is_stored_and_marked(writer: Writer) -> None:
+async def test_a_letter_that_is_good_now_is_stored_and_marked(writer: Writer, rules: str) -> None:
     await bury(writer, wire.encode(frame(2)), "a bug that was fixed", seq=2)
-    result = await run(dead_letters, "replay", "--dsn", writer.settings.dsn)
+    result = await run(dead_letters, "replay", "-c", rules, "--dsn", writer.settings.dsn)
     assert (result.exit_code, result.stdout) == (0, "1 stored, 0 still dead\n")
     assert rows(writer.settings.dsn, "SELECT seq FROM frames") == [(2,)]
     assert rows(writer.settings.dsn, "SELECT replayed IS NOT NULL FROM dead_letters") == [(True,)]
@@ -78,14 +86,30 @@ async def test_a_letter_that_is_good_now_is_stored_and_marked(writer: Writer) ->
 
 @pytest.mark.parametrize("encoded", [wire.encode, lambda each: encode_packed(packed(each))])
 async def test_what_was_forged_stays_out_whatever_else_was_wrong_with_it_later(
-    writer: Writer, encoded: Callable[[wire.Frame], bytes]
+    writer: Writer, rules: str, encoded: Callable[[wire.Frame], bytes]
 ) -> None:
     forged = encoded(frame(2))
     await writer.write([Offer(message(forged, TOPIC), Letter("not signed", "harbour", "gate-7", kind=Mistrust.FORGED))])
     await bury(writer, forged, "a time is absurd")
-    result = await run(dead_letters, "replay", "--dsn", writer.settings.dsn)
+    result = await run(dead_letters, "replay", "-c", rules, "--dsn", writer.settings.dsn)
     assert (result.exit_code, result.stdout) == (1, "0 stored, 1 still dead\n")
     assert rows(writer.settings.dsn, "SELECT seq FROM frames") == []
+
+
+async def test_nothing_is_stored_by_who_does_not_say_whether_it_must_be_signed(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bury(writer, wire.encode(frame(2)), "a bug that was fixed", seq=2)
+    result = await run(dead_letters, "replay", "--dsn", writer.settings.dsn)
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit), "in words, not as a traceback"
+    assert "give the collector's file with -c" in " ".join(result.output.split())
+    (tmp_path / "collector.toml").write_text('[intake]\nsignatures = "require"\n')
+    result = await run(dead_letters, "replay", "-c", str(tmp_path / "collector.toml"), "--dsn", writer.settings.dsn)
+    assert (result.exit_code, "it is not signed" in result.output) == (1, True)
+    assert one(writer.settings.dsn, "SELECT count(*) FROM frames") == 0
+    monkeypatch.setenv("HUBWATCH_INTAKE__SIGNATURES", "off")
+    assert (await run(dead_letters, "replay", "--dsn", writer.settings.dsn)).exit_code == 0
 
 
 async def test_birth_beyond_what_an_agent_may_have_gets_no_second_chance(writer: Writer, tmp_path: Path) -> None:
@@ -99,17 +123,17 @@ async def test_birth_beyond_what_an_agent_may_have_gets_no_second_chance(writer:
     assert one(writer.settings.dsn, "SELECT count(*) FROM sensors") == 0
 
 
-async def test_replaying_what_is_stored_already_doubles_nothing(writer: Writer) -> None:
+async def test_replaying_what_is_stored_already_doubles_nothing(writer: Writer, rules: str) -> None:
     good = frame(2)
     await writer.write([offer(good)])
     await bury(writer, wire.encode(good), seq=2)
-    assert (await run(dead_letters, "replay", "1", "--dsn", writer.settings.dsn)).exit_code == 0
+    assert (await run(dead_letters, "replay", "1", "-c", rules, "--dsn", writer.settings.dsn)).exit_code == 0
     assert one(writer.settings.dsn, "SELECT count(*) FROM readings") == 2
 
 
-async def test_what_is_still_poison_stays_dead_and_says_why(writer: Writer) -> None:
+async def test_what_is_still_poison_stays_dead_and_says_why(writer: Writer, rules: str) -> None:
     await bury(writer, b"\xff")
-    result = await run(dead_letters, "replay", "--dsn", writer.settings.dsn)
+    result = await run(dead_letters, "replay", "-c", rules, "--dsn", writer.settings.dsn)
     assert result.exit_code == 1
     assert "UTF-8" in result.stderr
     assert "0 stored, 1 still dead" in result.stdout
@@ -122,10 +146,10 @@ async def test_show_gives_the_whole_payload(writer: Writer) -> None:
     assert "café \\xff" in shown_text
 
 
-async def test_letter_from_a_hostile_sender_cannot_steer_the_terminal(writer: Writer) -> None:
+async def test_letter_from_a_hostile_sender_cannot_steer_the_terminal(writer: Writer, rules: str) -> None:
     topic = "hubwatch/1/\x1b]0;mine\x07/gate\n  1  2026-01-01 forged/frame"
     await writer.write([Offer(message(b"{\x1b[2J\xc2\x9b1m\n\t}", topic), Letter("so it says: \x1b[31m"))])
-    for words in (["list"], ["show", "1"], ["replay"]):
+    for words in (["list"], ["show", "1"], ["replay", "-c", rules]):
         result = await run(dead_letters, *words, "--dsn", writer.settings.dsn)
         assert not set(result.output) & set("\x1b\x07\x9b\t")
         assert not any(line.startswith("  1  2026-01-01 forged") for line in result.output.splitlines())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,48 @@ def test_hold_and_open_alarm_go_before(kept: Kept) -> None:
     with pytest.raises(Permanent, match="stands: close it first"):
         privacy.erase(kept.connection, WHO, by="counsel", reason="asked for")
     assert len(mentions(kept, WHO)) >= 4, "nothing was changed"
+
+
+FORGET = "SELECT hubwatch.forget_person(%s, %s)"
+BEGIN = (
+    "INSERT INTO hubwatch.privacy_erasures (by, reason, digest)"
+    " VALUES ('x', 'x', sha256(convert_to(%s::text, 'UTF8'))) RETURNING id"
+)
+
+
+def only_event(kept: Kept) -> None:
+    kept.events("door-3", NOW)
+    kept.do("UPDATE hubwatch.event SET subject = %s", WHO)
+
+
+def only_detection(kept: Kept) -> None:
+    kept.do(ADD, f"01JD3Z{1:020d}", HUB, WHO, NOW, NOW, "", "{}")
+
+
+def only_alarm(kept: Kept) -> None:
+    alarm(kept, WHO, closed=True)
+
+
+@pytest.mark.parametrize("put", [only_event, only_detection, only_alarm])
+def test_nobody_forgets_what_is_held_by_calling_the_function_itself(kept: Kept, put: Callable[[Kept], None]) -> None:
+    """Whoever may call it needs none of our programs; one thing under the hold is enough, of any kind."""
+    put(kept)
+    hold = legal_hold.add(
+        kept.connection, hub=HUB, sensor=None, held_from=NOW - HOUR, held_to=NOW + HOUR, reason="case 42", by="counsel"
+    )
+    ((record,),) = kept.rows(BEGIN, WHO)
+    with pytest.raises(psycopg.errors.RestrictViolation, match="legal hold is in force"):
+        kept.rows(FORGET, WHO, record)
+    with pytest.raises(Permanent, match=f"hold {hold} is in force"):
+        privacy.erase(kept.connection, WHO, by="counsel", reason="asked for")
+    legal_hold.release(kept.connection, hold, reason="over", by="counsel")
+    alarm(kept, WHO, closed=False)
+    with pytest.raises(psycopg.errors.RestrictViolation, match="stands: close it first"):
+        kept.rows(FORGET, WHO, record)
+    kept.do("UPDATE hubwatch.alarms SET state = 'normal', closed = %s WHERE closed IS NULL", NOW)
+    assert mentions(kept, WHO) != [], "nothing was changed so far"
+    kept.rows(FORGET, WHO, record)
+    assert mentions(kept, WHO) == []
 
 
 @pytest.mark.parametrize(("by", "reason", "subject"), [("", "x", WHO), ("x", " ", WHO), ("x", "x", "erased:1")])

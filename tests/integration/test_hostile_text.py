@@ -59,6 +59,7 @@ Answer = Callable[[tuple[str, ...]], str]
 def answer(migrated_plain_dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
     """Fill a database with hostile text; gives what runs a command and returns all that it printed."""
     monkeypatch.setenv("HUBWATCH_DATABASE__DSN", migrated_plain_dsn)
+    monkeypatch.setenv("HUBWATCH_INTAKE__SIGNATURES", "off")
     monkeypatch.setenv("HUBWATCH_GRAFANA_TOKEN", "x")
     monkeypatch.setenv("COLUMNS", "160")
     with hands_on(migrated_plain_dsn) as hands:

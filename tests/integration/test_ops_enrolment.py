@@ -28,7 +28,7 @@ from hubwatch_core.config import MqttSection
 from hubwatch_core.enrolment import PATH, EnrolmentToken
 from hubwatch_core.errors import Permanent, Transient
 from hubwatch_core.health import Health
-from hubwatch_core.http.connections import MOST_PER_PEER
+from hubwatch_core.http.connections import MOST_CONNECTIONS, MOST_PER_PEER
 from hubwatch_ops.enrolment import web
 from hubwatch_ops.enrolment.publishing import BrokerNews
 from hubwatch_ops.enrolment.register import Register
@@ -185,6 +185,18 @@ async def test_crowd_from_one_address_leaves_room_for_others(served: Served) -> 
     finally:
         for _, writer in crowd:
             writer.close()
+
+
+async def test_handshakes_that_do_not_end_from_many_addresses_leave_room_for_another(served: Served) -> None:
+    crowd = []
+    try:
+        for i in range(MOST_CONNECTIONS + 10):
+            source = f"127.0.0.{1 + i // MOST_PER_PEER}"
+            crowd.append(await asyncio.open_connection("127.0.0.1", served.port, local_addr=(source, 0)))
+        assert (await answered(served, "127.0.0.9")).startswith(b"HTTP/1.1 200")
+    finally:
+        for _, writer in crowd:
+            writer.transport.abort()
 
 
 async def test_what_is_no_http_leaves_no_trace_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:

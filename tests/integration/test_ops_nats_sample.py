@@ -215,6 +215,55 @@ async def _quiet(_: Exception) -> None:
     """Refused requests are told in this way, too."""
 
 
+async def test_client_id_of_another_is_of_no_use(sample: list[OwnNats], pki: PkiFolder) -> None:
+    """A server ties no client id to a user (decision 0116): what its user may not, a session of that name may not."""
+    mine, thiefs = pki.agent(GATE_7)[0], pki.agent(GATE_8)[0]
+    answers = [f"hubwatch/rollcall/{each}/answer" for each in (GATE_7, GATE_8)]
+
+    async def answer(link: JetStreamLink) -> None:
+        while True:  # what is published before a server knows who has subscribed is lost
+            for topic in answers:
+                await link.publish(topic, b"answer")
+            await asyncio.sleep(0.05)
+
+    async def heard(one: aiomqtt.Client, count: int) -> set[str]:
+        return {str((await anext(one.messages)).topic) for _ in range(count)}
+
+    async def take_over(name: str) -> None:
+        async with client(sample, thiefs, identifier=name, clean_session=False) as thief:
+            await thief.subscribe(answers[1], qos=1)
+            assert await heard(thief, 3) == {answers[1]}, "what comes for the other stays away"
+            with suppress(aiomqtt.MqttError):
+                await thief.publish(FRAME, b"forged", qos=1, timeout=1)
+
+    async def take(link: JetStreamLink) -> None:
+        await link.subscribe(topics.every(Leaf.FRAME))
+        answering = asyncio.create_task(answer(link))
+        try:
+            with suppress(aiomqtt.MqttError):
+                async with client(sample, mine, identifier="victim") as one:
+                    await one.subscribe(answers[0], qos=1)
+                    assert await heard(one, 1) == {answers[0]}
+                    await take_over("victim")
+            await take_over("hubwatch-collector")
+            async with client(sample, mine, identifier="victim") as one:  # anew, as our agents come back
+                await one.subscribe(answers[0], qos=1)
+                assert await heard(one, 1) == {answers[0]}
+                await one.publish(FRAME, b"1", qos=1)
+            seen: list[Message] = []
+            while not seen:
+                seen += await link.receive(10, 5)
+            assert [(each.topic, each.payload) for each in seen] == [(FRAME, b"1")], "the collector has what is true"
+        finally:
+            answering.cancel()
+        taken.append(True)
+
+    taken: list[bool] = []
+    async with asyncio.timeout(200):
+        await JetStreamSession(hub(sample, pki.service("collector")), durable="hubwatch-collector").run(take)
+    assert taken
+
+
 async def test_agent_that_is_no_user_any_more_is_disconnected(sample: list[OwnNats], pki: PkiFolder) -> None:
     mine, _ = pki.agent(GATE_7)
     async with asyncio.timeout(60):

@@ -12,7 +12,7 @@ import pytest
 
 from hubwatch_core.config import ServerTlsSection
 from hubwatch_core.http import connections
-from hubwatch_core.http.connections import Connections
+from hubwatch_core.http.connections import Connections, peer_named
 from hubwatch_core.http.serving import serve_connections
 from hubwatch_core.http.serving_certificate import ServingCertificate
 from support.certificates import Certificates
@@ -51,12 +51,14 @@ class Served:
         """Connect, and say nothing."""
         return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
 
+    async def shaken(self, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect with a handshake. Raises OSError where the server does not want it."""
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context, local_addr=(source, 0))
+
     async def echoed(self, source: str) -> bool:
         """Return whether the server speaks with somebody; what they say comes together with the handshake's end."""
         try:
-            reader, writer = await asyncio.open_connection(
-                "127.0.0.1", self.port, ssl=self.context, local_addr=(source, 0)
-            )
+            reader, writer = await self.shaken(source)
         except OSError:
             return False
         try:
@@ -108,6 +110,57 @@ async def test_handshakes_that_do_not_end_are_refused_beyond_a_few_and_leave_roo
     finally:
         for _, writer in crowd:
             writer.transport.abort()
+
+
+async def test_many_who_end_no_handshake_keep_nobody_out(served: Served) -> None:
+    crowd = [await served.silent(f"127.0.1.{1 + i % 17}") for i in range(50)]
+    speaking = []
+    try:
+        for i in range(1, 6):
+            speaking.append(await served.shaken(f"127.0.2.{i}"))
+        await eventually(lambda: Echo.made == 5)
+        assert served.refused == [f"127.0.1.{i}" for i in range(1, 6)]
+        for reader, writer in crowd[:5]:
+            await until_closed(reader, writer)  # the oldest of those who have most
+        assert Echo.lost == 0
+    finally:
+        for _, writer in [*crowd, *speaking]:
+            writer.transport.abort()
+
+
+async def test_nobody_makes_room_for_more_handshakes_than_others_have(served: Served) -> None:
+    crowd = [await served.silent(f"127.0.1.{i}") for i in range(1, 51)]
+    try:
+        kept = await served.silent(OTHER)
+        reader, writer = await served.silent(OTHER)
+        await until_closed(reader, writer)
+        assert served.refused == ["127.0.1.1", OTHER]
+        kept[1].transport.abort()
+    finally:
+        for _, writer in crowd:
+            writer.transport.abort()
+
+
+async def test_connections_that_speak_are_not_ended_for_others(served: Served) -> None:
+    speaking = []
+    try:
+        for i in range(50):
+            speaking.append(await served.shaken(f"127.0.1.{1 + i % 17}"))
+        await eventually(lambda: Echo.made == 50)
+        assert not await served.echoed(OTHER)
+        assert (served.refused, Echo.lost) == ([OTHER], 0)
+    finally:
+        for _, writer in speaking:
+            writer.transport.abort()
+
+
+def test_of_ipv6_a_network_is_counted_and_not_each_of_its_addresses() -> None:
+    same = {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2:1:2:3:4"}
+    assert {peer_named(each) for each in same} == {"2001:db8:1:2::/64"}
+    assert peer_named("2001:db8:1:3::1") == "2001:db8:1:3::/64"
+    kept = ("10.0.0.1", "fe80::1%eth0", "::1", "a name", "")
+    assert tuple(peer_named(each) for each in kept) == kept
+    assert peer_named("::ffff:10.0.0.2") == "10.0.0.2"
 
 
 async def test_handshakes_one_after_the_other_are_refused_beyond_a_rate(served: Served) -> None:

@@ -2,7 +2,8 @@
 
 Where a connection carries one request and ends, a single limit of time bounds a header that comes byte by byte, an
 answer that is not fetched and a connection that says nothing. Where TLS is spoken a connection counts from the moment
-it is accepted: a handshake costs us more than the peer, so a peer begins few of them at a time and a second.
+it is accepted: a handshake costs us more than the peer, so a peer begins few of them at a time and a second. Handshakes
+that do not end keep nobody out: where there is no room for a newcomer, the oldest of whoever has most of them ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from time import monotonic
 
 from hubwatch_core.http.rate_limit import RateLimit
@@ -50,7 +52,9 @@ class Connections:
         self._by_peer: Counter[str] = Counter()
         # As many a second as may be there at a time, and twice that at once: each that is good is one of those.
         self._handshakes = RateLimit(per_peer, 2 * per_peer, MOST_ADDRESSES)
-        self._arriving: set[asyncio.Task[None]] = set()
+        self._arriving: dict[_Arriving, str] = {}
+        """Connections whose handshake is not over, the oldest first, with their peers."""
+        self._handshaking: Counter[str] = Counter()
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
@@ -61,24 +65,51 @@ class Connections:
         return _Arriving(_Bounded(self._make(), self), self, context)
 
     def admit_handshake(self, peer: str) -> bool:
-        """Count a connection of `peer` in that begins with a handshake, if there is room for it and for one more."""
-        if not self.admit(peer):
+        """Count a connection of `peer` in that begins with a handshake, if there is room for it or can be made."""
+        if self._by_peer.get(peer, 0) >= self._per_peer or not self._handshakes.allow(peer, monotonic()):
             return False
-        if self._handshakes.allow(peer, monotonic()):
-            return True
-        self.leave(peer)
-        return False
+        if self._is_full() and not self._make_room(peer):
+            return False
+        return self.admit(peer)
 
-    def begin(self, handshake: asyncio.Task[None]) -> None:
+    def begin(self, arriving: _Arriving, peer: str) -> None:
         """Keep hold of a handshake until it is over."""
-        self._arriving.add(handshake)
-        handshake.add_done_callback(self._arriving.discard)
+        self._arriving[arriving] = peer
+        self._handshaking[peer] += 1
+
+    def end(self, arriving: _Arriving) -> bool:
+        """Let go of a handshake; False where that was done already, to make room for another."""
+        peer = self._arriving.pop(arriving, None)
+        if peer is not None:
+            self._handshaking[peer] -= 1
+            if not self._handshaking[peer]:
+                del self._handshaking[peer]
+        return peer is not None
 
     def admit(self, peer: str) -> bool:
         """Count a connection of `peer` in, if there is room for it."""
-        if self._by_peer.total() >= self._most or self._by_peer.get(peer, 0) >= self._per_peer:
+        if self._is_full() or self._by_peer.get(peer, 0) >= self._per_peer:
             return False
         self._by_peer[peer] += 1
+        return True
+
+    def _is_full(self) -> bool:
+        return self._by_peer.total() >= self._most
+
+    def _make_room(self, newcomer: str) -> bool:
+        """End the oldest handshake of the peer that has most of them, where that is more than the newcomer has.
+
+        Who is honest is through within milliseconds, and is the oldest of those who have most only where so many others
+        have come meanwhile.
+        """
+        most = max(self._handshaking.values(), default=0)
+        if most <= self._handshaking.get(newcomer, 0):
+            return False
+        oldest, peer = next(each for each in self._arriving.items() if self._handshaking[each[1]] == most)
+        self.end(oldest)
+        self.leave(peer)
+        self.refused(peer)
+        oldest.give_up()
         return True
 
     def leave(self, peer: str) -> None:
@@ -93,6 +124,7 @@ class _Arriving(asyncio.Protocol):
 
     def __init__(self, bounded: _Bounded, limits: Connections, context: ssl.SSLContext) -> None:
         self._bounded, self._limits, self._context = bounded, limits, context
+        self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -102,7 +134,13 @@ class _Arriving(asyncio.Protocol):
             transport.abort()
             self._limits.refused(peer)
             return
-        self._limits.begin(asyncio.get_running_loop().create_task(self._shake(transport, peer)))
+        self._limits.begin(self, peer)
+        self._task = asyncio.get_running_loop().create_task(self._shake(transport, peer))
+
+    def give_up(self) -> None:
+        """End the handshake: its room is another's."""
+        assert self._task is not None, "a handshake that is counted has begun"
+        self._task.cancel()
 
     async def _shake(self, transport: asyncio.Transport, peer: str) -> None:
         made = None
@@ -112,10 +150,13 @@ class _Arriving(asyncio.Protocol):
                 ssl_shutdown_timeout=SHUTDOWN_S,
             )  # fmt: skip
         except OSError:  # also what is no TLS, and a handshake that is not finished in time
-            transport.abort()
+            pass
         finally:
+            is_counted = self._limits.end(self)
             if made is None:
-                self._limits.leave(peer)
+                transport.abort()
+                if is_counted:
+                    self._limits.leave(peer)
         if made is not None:
             self._bounded.arrived(made, peer)
 
@@ -188,4 +229,19 @@ class _Bounded(asyncio.Protocol):
 
 def _peer_of(transport: asyncio.Transport) -> str:
     name = transport.get_extra_info("peername")
-    return str(name[0]) if name else ""
+    return peer_named(str(name[0])) if name else ""
+
+
+def peer_named(address: str) -> str:
+    """Return who is counted under an address: of IPv6 the network of 64 bits, in which one machine may have any."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(known, IPv6Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    if known.is_link_local or known.is_loopback:
+        return address
+    return str(IPv6Network((int(known), 64), strict=False))

@@ -22,7 +22,7 @@ from hubwatch_core.config import TelemetrySection
 from hubwatch_core.config.addresses import is_loopback
 from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.http.connections import LIFE_S
+from hubwatch_core.http.connections import LIFE_S, peer_named
 from hubwatch_core.http.problem_details import Handler, as_problems, problem
 from hubwatch_core.http.rate_limit import RateLimit
 from hubwatch_core.http.serving import bounded_runner, serve
@@ -103,7 +103,7 @@ def _limited() -> Middleware:
 
     @web.middleware
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not limit.allow(request.remote or "", time.monotonic()):
+        if not limit.allow(peer_named(request.remote or ""), time.monotonic()):
             return problem(429, "too many requests", headers={"Retry-After": "1"})
         return await handler(request)
 

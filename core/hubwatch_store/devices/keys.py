@@ -47,6 +47,17 @@ class AgentKeys:
                 faults[i] = fault
         return faults
 
+    async def former_faults(self, signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
+        """Return the same by the keys that were read last, without asking for others."""
+        return await asyncio.to_thread(self._faults, signed) if signed else []
+
+    async def read(self, agents: Collection[tuple[str, str]] | None = None) -> None:
+        """Read all keys anew, or those of some agents. Raises Transient or Permanent."""
+        if agents is None:
+            self._check.ring = await self._read("keys")
+        else:
+            await self._learn(agents)
+
     async def close(self) -> None:
         """Leave."""
         connection, self._connection = self._connection, None
@@ -54,7 +65,7 @@ class AgentKeys:
             await connection.close()
 
     def _faults(self, signed: Sequence[tuple[Message, AnyFrame | Birth]]) -> list[Unproven | None]:
-        return [self._check.fault(*each) for each in signed]
+        return self._check.faults(signed)
 
     async def _refresh(self) -> None:
         """Read all keys if those that are there are old."""

@@ -166,6 +166,8 @@ class Writer:
         frames = [each.content for each in offers if isinstance(each.content, AnyFrame)]
         with translated():
             known = await self._identities.foreign(self._connected(), frames)
+        if not known:
+            return []
         return [
             _mistrusted(each, f"epoch {each.content.epoch} is that of agent {known[each.content.epoch]}")
             for each in offers

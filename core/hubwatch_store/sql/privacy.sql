@@ -26,7 +26,9 @@ SELECT h.id FROM hubwatch.legal_holds h WHERE h.released IS NULL AND (
     EXISTS (SELECT FROM hubwatch.events e WHERE e.subject = %(subject)s AND e.hub = h.hub
         AND (h.sensor IS NULL OR h.sensor = e.sensor) AND e.time BETWEEN h.held_from AND h.held_to)
     OR EXISTS (SELECT FROM hubwatch.detection d WHERE d.subject = %(subject)s AND d.hub = h.hub
-        AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start BETWEEN h.held_from AND h.held_to))
+        AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start BETWEEN h.held_from AND h.held_to)
+    OR EXISTS (SELECT FROM hubwatch.alarms a WHERE a.subject = %(subject)s AND a.hub = h.hub
+        AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened BETWEEN h.held_from AND h.held_to))
 ORDER BY h.id;
 
 -- record: begins a record

@@ -104,7 +104,8 @@ def replay(
 ) -> None:
     """Process dead letters again, after a fix. What is good now is stored; frames that are there already stay single.
 
-    Without -c or --dsn it is asked for as whoever is logged in, and a collector does it. Exit code 1 when some are
+    Without -c or --dsn it is asked for as whoever is logged in, and a collector does it. With a login of the database,
+    -c must name the collector's file: its rules hold, such as whether frames must be signed. Exit code 1 when some are
     still dead.
     """
     from hubwatch_core.http.logged_in import reader

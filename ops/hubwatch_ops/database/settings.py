@@ -10,11 +10,18 @@ from pydantic import ConfigDict, Field
 
 from hubwatch_core.config import Conflict, SecretFile, Section
 from hubwatch_core.config.load import load
+from hubwatch_core.errors import BadCall
 from hubwatch_store.backup import RECIPIENT
 from hubwatch_store.database import DatabaseSection
 
 if TYPE_CHECKING:
     from hubwatch_collector.settings import CollectorSettings
+
+
+NO_RULES = (
+    "nothing says by which rules frames are stored, such as whether they must be signed: give the collector's file "
+    "with -c, or log in with `hubwatch login URL`, and a collector does it by its own rules"
+)
 
 
 class BackupSection(Section):
@@ -58,7 +65,12 @@ def load_backup(config: Path | None, dsn: str | None) -> tuple[DatabaseSection, 
 
 
 def load_collector(config: Path | None, dsn: str | None) -> CollectorSettings:
-    """Read by which rules a collector stores, and where to; raises ConfigError."""
+    """Read by which rules a collector stores, and where to; raises ConfigError, and BadCall where nothing says whether
+    frames must be signed: what a collector refuses must not get in by a command that knows nothing of it.
+    """
     from hubwatch_collector.settings import CollectorSettings
 
-    return load(CollectorSettings, config, flags={"database.dsn": dsn})
+    settings = load(CollectorSettings, config, flags={"database.dsn": dsn})
+    if config is None and "signatures" not in settings.intake.model_fields_set:
+        raise BadCall(NO_RULES)
+    return settings

@@ -21,6 +21,7 @@ from hubwatch_core.enrolment import (
     RenewalRequest,
 )
 from hubwatch_core.errors import HubwatchError, Transient
+from hubwatch_core.http.connections import peer_named
 from hubwatch_core.http.problem_details import Handler, as_problems, problem
 from hubwatch_core.http.rate_limit import RateLimit
 from hubwatch_core.http.serving import bounded_runner, serve
@@ -119,7 +120,7 @@ def _limited() -> Middleware:
     @web.middleware
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
         now = time.monotonic()
-        if not (peers.allow(request.remote or "", now) and all_.allow("", now)):
+        if not (peers.allow(peer_named(request.remote or ""), now) and all_.allow("", now)):
             return problem(429, "too many requests", headers={"Retry-After": "5"})
         return await handler(request)
 
