@@ -44,7 +44,15 @@ def of_site(parts: Partial[Any]) -> Iterator[Conflict]:
     zones = {zone.id for _, zone in parts.entries("zones")}
     if len(parts.entries("zones")) == len(parts.every("zones")):
         yield from _unknown_zones(parts, zones)
-    for kind, key in (("zones", "id"), ("lanes", "id"), ("sensors", "id"), ("cameras", "id"), ("shifts", "name")):
+    named = (
+        ("zones", "id"),
+        ("lanes", "id"),
+        ("sensors", "id"),
+        ("cameras", "id"),
+        ("shifts", "name"),
+        ("checks", "id"),
+    )
+    for kind, key in named:
         yield from _twice(((kind, i, key), getattr(each, key)) for i, each in parts.entries(kind))
     yield from _twice(_watchers(parts))
     yield from _twice_paths(parts)

@@ -247,6 +247,6 @@ def _told(version: Version) -> str:
 def _contents(site: HubSite) -> str:
     counts = {
         "zones": site.zones, "paths": site.paths, "doors": site.doors, "fences": site.fences, "lanes": site.lanes,
-        "sensors": site.sensors, "cameras": site.cameras, "shifts": site.shifts,
+        "sensors": site.sensors, "cameras": site.cameras, "shifts": site.shifts, "checks": site.checks,
     }  # fmt: skip
     return ", ".join(f"{len(entries)} {name}" for name, entries in counts.items() if entries) or "a hub without zones"

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEEN_PAGES = (
     "/", "/wall", "/alarms/1", "/alarms/2", "/alarms/3", "/incidents", "/incidents/1", "/plan", "/blind", "/health",
-    "/level", "/approvals", "/audit",
+    "/level", "/handovers", "/handovers/1", "/approvals", "/audit",
 )  # fmt: skip
 CUT_WITHIN_S = 5.0
 SLOW_S = 1.5

@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference" / "console"
 PAGES = {
     "queue": "/", "alarm-portal": "/alarms/1", "alarm-fence": "/alarms/2", "alarm-door": "/alarms/3",
     "incidents": "/incidents", "incident": "/incidents/1", "plan": "/plan", "blind": "/blind", "health": "/health",
-    "level": "/level", "approvals": "/approvals", "audit": "/audit", "wall": "/wall", "login": "/login",
+    "level": "/level", "handovers": "/handovers", "handover": "/handovers/1", "approvals": "/approvals", "audit": "/audit", "wall": "/wall", "login": "/login",
 }  # fmt: skip
 SHOWN = (("light", WALL, "light"), ("dark", WALL, "dark"), ("phone", PHONE, "light"))
 COLOURS = 128
