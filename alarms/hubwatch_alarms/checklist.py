@@ -15,7 +15,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may
 from hubwatch_core.plain_text import one_line
 from hubwatch_site import HubSite
-from hubwatch_site.model import Check
+from hubwatch_site.model import LevelCheck
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.site import ListedLevel, Tick, checklists
 from hubwatch_store.users import check_may, record
@@ -27,7 +27,7 @@ class Checklist:
 
     hub: str
     level: ListedLevel
-    checks: Sequence[Check]
+    checks: Sequence[LevelCheck]
     ticks: Mapping[str, Tick]
 
     @property

@@ -321,7 +321,7 @@ class Shift(Section):
         return time.fromisoformat(self.from_), time.fromisoformat(self.to)
 
 
-class Check(Section):
+class LevelCheck(Section):
     """What people have to do while a security level is in force."""
 
     id: ConfigId = Field(description="Name of the check; what was ticked stands under it.", examples=["patrols"])
@@ -359,7 +359,7 @@ class HubSite(Section):
         (), description="Between hubs, or zones that no path joins."
     )
     shifts: Annotated[tuple[Shift, ...], Field(max_length=500)] = Field((), description="When people work.")
-    checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS)] = Field(
+    checks: Annotated[tuple[LevelCheck, ...], Field(max_length=MAX_CHECKS)] = Field(
         (), description="What people have to do at which security level, in this order: its checklist."
     )
 

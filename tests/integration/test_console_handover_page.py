@@ -50,7 +50,7 @@ async def drafted(visitor: Visitor) -> str:
 
 async def digest_of(visitor: Visitor, path: str) -> str:
     _, text, _ = await visitor.get(path)
-    return re.findall(r'name="digest" value="(\w{64})"', text)[0]
+    return str(re.findall(r'name="digest" value="(\w{64})"', text)[0])
 
 
 async def test_two_persons_hand_over_what_stands_with_notes(api: Client, dsn: str, hands: Hands) -> None:

@@ -74,7 +74,7 @@ async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Vi
 
 async def place_of(visitor: Visitor, page: str) -> str:
     _, text, _ = await visitor.get(page)
-    return re.findall(r'name="seen" form="comment" value="([^"]+)"', text)[0]
+    return str(re.findall(r'name="seen" form="comment" value="([^"]+)"', text)[0])
 
 
 async def test_person_handles_an_incident_from_the_first_look_to_the_word_that_ends_it(
