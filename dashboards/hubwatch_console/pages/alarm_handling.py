@@ -17,6 +17,7 @@ from hubwatch_alarms.people import check_duration, parse_adjudication, parse_dur
 from hubwatch_alarms.views import AlarmDetails
 from hubwatch_console.access import Parts, SharedParts
 from hubwatch_console.pages.rendering import Page, render
+from hubwatch_console.pages.trouble import status_in_place
 from hubwatch_console.pages.visiting import VisitorWho
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_core.alarm import Action, JournalEntry
@@ -26,7 +27,7 @@ from hubwatch_core.words import Priority
 from hubwatch_store.alarms import ExpectedKind, Telling, alarms, notifications
 from hubwatch_store.console import behind
 from hubwatch_store.database import DatabaseConnection, translated
-from hubwatch_store.users import KnownCaller, NotAllowed
+from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/alarms", include_in_schema=False)
 
@@ -168,14 +169,8 @@ async def _do(request: Request, caller: KnownCaller, parts: Parts, alarm: int, a
     try:
         async with alarms.moving(parts.pool) as connection:
             done = await act(connection, request.state.form)
-    except (NotAllowed, acts.NoSuchAlarm):
-        raise
     except Permanent as error:
-        # What the database refuses is of its insides.
-        if error.__cause__ is not None:
-            raise
-        status = 400 if isinstance(error, BadCall) else 409
-        return await _refused(request, caller, parts, alarm, str(error), status)
+        return await _refused(request, caller, parts, alarm, str(error), status_in_place(error))
     if isinstance(done, int):
         return render(request, "waits.html", caller, status=202, approval=done, alarm=alarm, live=False)
     return RedirectResponse(Page(request, caller).path(f"/alarms/{alarm}"), 303)

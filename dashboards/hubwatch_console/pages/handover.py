@@ -15,15 +15,17 @@ from hubwatch_alarms import handover
 from hubwatch_console.access import Parts, SharedParts, acting
 from hubwatch_console.pages.queue import HubName, Seeing
 from hubwatch_console.pages.rendering import Page, render
+from hubwatch_console.pages.trouble import status_in_place
 from hubwatch_console.pages.visiting import VisitorWho
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.ids import is_id
 from hubwatch_core.permission import UserAct
 from hubwatch_store.alarms import Handover, handovers
 from hubwatch_store.console import queue
 from hubwatch_store.database import DatabaseConnection, translated
-from hubwatch_store.users import KnownCaller, NotAllowed
+from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/handovers", include_in_schema=False)
 
@@ -64,6 +66,8 @@ async def show_handover(request: Request, number: AlarmNumber, caller: Seeing, p
 async def draft(request: Request, caller: Drafting, parts: SharedParts) -> Response:
     """Draft what is handed over from what stands in the database now; what was drafted before is renewed."""
     hub = request.state.form.get("hub", "")
+    if not is_id(hub):
+        raise BadCall("say which hub is handed over")
     with translated():
         async with parts.pool.connection() as connection:
             facts = await handover.gathered(connection, caller.person, hub, parts.instructions)
@@ -110,13 +114,8 @@ async def _do(request: Request, caller: KnownCaller, parts: Parts, number: int, 
     try:
         async with acting(parts) as connection:
             await act(connection, form)
-    except NotAllowed:
-        raise
     except Permanent as error:
-        # What the database refuses is of its insides.
-        if error.__cause__ is not None:
-            raise
-        status = 400 if isinstance(error, BadCall) else 409
+        status = status_in_place(error)
         return await _show(request, caller, parts, number, status=status, refused=str(error), typed=form.get("notes"))
     return _back(request, caller, number)
 

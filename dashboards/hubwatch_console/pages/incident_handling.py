@@ -18,13 +18,14 @@ from hubwatch_console.access import Parts, SharedParts
 from hubwatch_console.pages.incident import others_since, show
 from hubwatch_console.pages.queue import Acknowledging
 from hubwatch_console.pages.rendering import Page
+from hubwatch_console.pages.trouble import status_in_place
 from hubwatch_console.pages.visiting import VisitorWho
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import UserAct
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, translated
-from hubwatch_store.users import KnownCaller, NotAllowed
+from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/incidents", include_in_schema=False)
 
@@ -32,6 +33,7 @@ CHOSEN = re.compile(r"alarm-([0-9]{1,18})")
 """A ticked alarm, as the form names it."""
 NUMBER = re.compile(r"#?([0-9]{1,18})")
 MOST_PLACE = 300
+MOST_NAME = 63
 
 Commenting = Annotated[KnownCaller, Depends(VisitorWho(UserAct.INCIDENT_COMMENT))]
 Assigning = Annotated[KnownCaller, Depends(VisitorWho(UserAct.INCIDENT_ASSIGN))]
@@ -76,7 +78,7 @@ async def assign(request: Request, incident: AlarmNumber, caller: Assigning, par
         if whom not in {"me", "nobody", "other"}:
             raise BadCall("say whom: me, nobody or other")
         to = {"me": caller.person.name, "nobody": None, "other": form.get("to", "").strip()}[whom]
-        if to == "":
+        if to is not None and not (0 < len(to) <= MOST_NAME and to.isprintable()):
             raise BadCall("name the person who is to have it")
         await incident_acts.assign(connection, caller.person, incident, to, note)
         return incident
@@ -134,13 +136,8 @@ async def _do(request: Request, caller: KnownCaller, parts: Parts, incident: int
     try:
         async with alarms.moving(parts.pool) as connection:
             after = await act(connection, form)
-    except NotAllowed:
-        raise
     except Permanent as error:
-        # What the database refuses is of its insides.
-        if error.__cause__ is not None:
-            raise
-        status = 400 if isinstance(error, BadCall) else 409
+        status = status_in_place(error)
         return await show(request, caller, parts, incident, since=seen, refused=str(error), status=status, typed=form)
     if seen is None or after != incident:
         since = None

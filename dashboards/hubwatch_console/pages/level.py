@@ -12,6 +12,7 @@ from hubwatch_alarms.people import parse_note
 from hubwatch_console.access import Parts, SharedParts, acting
 from hubwatch_console.pages.queue import Seeing
 from hubwatch_console.pages.rendering import Page, render
+from hubwatch_console.pages.trouble import status_in_place
 from hubwatch_console.pages.visiting import VisitorWho
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.approvals import change_level
@@ -22,7 +23,7 @@ from hubwatch_core.permission import UserAct
 from hubwatch_store import site
 from hubwatch_store.console import queue
 from hubwatch_store.database import translated
-from hubwatch_store.users import KnownCaller, NotAllowed
+from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/level", include_in_schema=False)
 
@@ -44,7 +45,10 @@ async def set_level(request: Request, hub: str, caller: Levelling, parts: Shared
     form = request.state.form
     if form.get("level") not in {"1", "2", "3"}:
         raise BadCall("a level is 1, 2 or 3")
-    change = await change_level(parts, caller.person, hub, int(form["level"]), form.get("note", ""), None)
+    try:
+        change = await change_level(parts, caller.person, hub, int(form["level"]), form.get("note", ""), None)
+    except Permanent as error:
+        return await _show(request, caller, parts, status=status_in_place(error), refused=str(error))
     if "approval" in change:
         return render(request, "waits.html", caller, status=202, approval=change["approval"], alarm=None, live=False)
     return RedirectResponse(Page(request, caller).path("/level"), 303)
@@ -65,13 +69,8 @@ async def tick(request: Request, hub: Name, caller: Ticking, parts: SharedParts)
                 connection, caller.person, hub, site_of(parts, hub), form.get("item", ""), note=note,
                 began=int(began) if began else None, done=form["say"] == "done",
             )  # fmt: skip
-    except NotAllowed:
-        raise
     except Permanent as error:
-        # What the database refuses is of its insides.
-        if error.__cause__ is not None:
-            raise
-        return await _show(request, caller, parts, status=409, refused=str(error))
+        return await _show(request, caller, parts, status=status_in_place(error), refused=str(error))
     return RedirectResponse(Page(request, caller).path("/level") + f"#hub-{hub}", 303)
 
 
