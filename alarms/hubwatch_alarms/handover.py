@@ -147,11 +147,18 @@ async def draft(connection: DatabaseConnection, person: Actor, hub: str, facts: 
     return await _done(connection, person, UserAct.HANDOVER_DRAFT, number, "drafted")
 
 
-async def note(connection: DatabaseConnection, person: Actor, number: int, notes: str) -> Handover:
-    """Put notes in place of those of before; who had signed signs again. Raises NotAllowed, Permanent."""
+async def note(
+    connection: DatabaseConnection, person: Actor, number: int, notes: str, digest: str | None = None
+) -> Handover:
+    """Put notes in place of those of before; who had signed signs again. Raises NotAllowed, Permanent.
+
+    With the digest of what was read, nothing is put in place of notes that somebody has written meanwhile.
+    """
     if len(notes) > LONGEST_NOTES or "\0" in notes or not is_text(notes):
         raise BadCall(f"notes may have at most {LONGEST_NOTES} characters, of UTF-8 text")
-    await _open(connection, person, number, UserAct.HANDOVER_DRAFT)
+    found = await _open(connection, person, number, UserAct.HANDOVER_DRAFT)
+    if digest is not None and digest != found.digest:
+        raise Permanent(f"handover {number} has changed since it was shown: read it again, and write your notes anew")
     await handovers.note(connection, number, notes)
     return await _done(connection, person, UserAct.HANDOVER_DRAFT, number, "noted")
 

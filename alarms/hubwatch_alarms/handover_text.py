@@ -40,6 +40,10 @@ def _body(facts: Row, clock: Clock) -> Iterator[str]:
     ):
         yield from _section(facts[name], title, calm, clock, line)
     yield from _promised(facts)
+    # What was drafted by an older version does not say.
+    if "approvals" in facts:
+        calm = "nothing waits for a second person"
+        yield from _section(facts["approvals"], "Waits for a second person", calm, clock, _approval)
     for name, title, calm, line in (
         ("set_aside", "Alarms set aside", "no alarm is shelved or suppressed", _set_aside),
         ("expected", "Works, out of service, maintenance", "nothing is bypassed or planned", _expected),
@@ -98,6 +102,11 @@ def _incident(row: Row, clock: Clock) -> str:
     said = "" if row["comment"] is None else f"; {one_line(row['comment_by'])}: {one_line(row['comment'])}"
     what = f"{_urgency(row)}: {one_line(row['title'])}, since {clock(row['opened'])}"
     return f"{what}, {holder} (incident {row['id']}){said}"
+
+
+def _approval(row: Row, clock: Clock) -> str:
+    what = f"{one_line(row['act'])} {one_line(row['subject'])}, asked by {one_line(row['asked_by'])}"
+    return f"{what} until {clock(row['expires'])}: {one_line(row['reason'])} (approval {row['id']})"
 
 
 def _set_aside(row: Row, clock: Clock) -> str:

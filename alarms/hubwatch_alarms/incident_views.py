@@ -47,13 +47,13 @@ async def timeline(
     `after` is the `next` of the page before. Its `next` is null when there is no more now.
     """
     found = await existing(connection, incident, person)
-    rows = await incidents.timeline(connection, incident, most + 1, None if after is None else _place(after))
+    rows = await incidents.timeline(connection, incident, most + 1, None if after is None else place_of(after))
     page = rows[:most]
     return {
         "incident": incident,
         "title": found.title,
         "rows": [facts_of_happened(row) for row in page],
-        "next": _cursor(page[-1]) if len(rows) > most else None,
+        "next": cursor_of(page[-1]) if len(rows) > most else None,
     }
 
 
@@ -94,20 +94,21 @@ def facts_of_happened(row: Happened) -> dict[str, object]:
     }
 
 
-def _cursor(row: Happened) -> str:
+def cursor_of(row: Happened) -> str:
+    """Return what names a row's place in its timeline."""
     return f"{_moment(row.at)}~{row.key}"
 
 
-def _place(cursor: str) -> tuple[datetime, str]:
+def place_of(cursor: str) -> tuple[datetime, str]:
     """Read where a page ended; raises BadCall for what none has given."""
     at, _, key = cursor.partition("~")
     try:
         moment = datetime.fromisoformat(at)
         to_us(moment)
     except (ValueError, OverflowError):
-        raise BadCall("after must be the `next` of the page before") from None
+        raise BadCall("this is no place in a timeline: take the `next` of the page before") from None
     if not key or "\0" in key:
-        raise BadCall("after must be the `next` of the page before")
+        raise BadCall("this is no place in a timeline: take the `next` of the page before")
     return moment, key
 
 

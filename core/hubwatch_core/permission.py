@@ -76,6 +76,7 @@ class UserAct(StrEnum):
     DEAD_LETTER_REPLAY = "dead_letter.replay"
     LEVEL_RAISE = "level.raise"
     LEVEL_LOWER = "level.lower"
+    CHECKLIST_TICK = "checklist.tick"
     HOLD_MAKE = "hold.make"
     HOLD_RELEASE = "hold.release"
     RETENTION_SEE = "retention.see"
@@ -121,6 +122,7 @@ LEAST_ROLE: Mapping[UserAct, Role] = MappingProxyType(
         UserAct.DEAD_LETTER_REPLAY: Role.TECHNICIAN,
         UserAct.LEVEL_RAISE: Role.SUPERVISOR,
         UserAct.LEVEL_LOWER: Role.SUPERVISOR,
+        UserAct.CHECKLIST_TICK: Role.GUARD,
         UserAct.HOLD_MAKE: Role.SUPERVISOR,
         UserAct.HOLD_RELEASE: Role.SUPERVISOR,
         UserAct.RETENTION_SEE: Role.SUPERVISOR,

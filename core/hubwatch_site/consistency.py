@@ -74,6 +74,7 @@ def _unknown_zones(parts: Partial[Any], zones: set[str]) -> Iterator[Conflict]:
 ENDS = ("from_", "to")
 NAMES = {
     "zones": "id", "lanes": "id", "sensors": "id", "cameras": "id", "shifts": "name", "supplies": "sensor",
+    "checks": "id",
 }  # fmt: skip
 """What each kind of entry is called by."""
 

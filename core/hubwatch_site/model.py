@@ -1,4 +1,4 @@
-"""The site of one hub as a file describes it: zones, ways, doors, fences, lanes, sensors, cameras, shifts.
+"""The site of one hub as a file describes it: zones, ways, doors, fences, lanes, sensors, cameras, shifts, checks.
 
 Metres and seconds; x and y in metres on the hub's own plan, from its upper left corner. What has to agree between
 entries is in `consistency.py`.
@@ -26,6 +26,7 @@ MAX_ENTRIES = 20_000
 MAX_SUPPLIES = 1000
 MAX_CORNERS = 500
 MAX_METRES = 100_000
+MAX_CHECKS = 200
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PLACEHOLDERS = ("time_iso", "time_unix", "sensor", "camera")
 """What may stand in braces in a camera's page."""
@@ -349,6 +350,18 @@ class Shift(Section):
         return time.fromisoformat(self.from_), time.fromisoformat(self.to)
 
 
+class LevelCheck(Section):
+    """What people have to do while a security level is in force."""
+
+    id: ConfigId = Field(description="Name of the check; what was ticked stands under it.", examples=["patrols"])
+    levels: Annotated[tuple[Literal[1, 2, 3], ...], Field(min_length=1, max_length=3)] = Field(
+        description="The security levels at which it is to be done."
+    )
+    text: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
+        description="What is to be done, in one sentence.", examples=["Walk the quay fence every hour, in pairs."]
+    )
+
+
 class HubSite(Section):
     """What stands where at one hub. Metres, seconds; x and y in metres on the hub's own plan."""
 
@@ -378,6 +391,9 @@ class HubSite(Section):
         (), description="Between hubs, or zones that no path joins."
     )
     shifts: Annotated[tuple[Shift, ...], Field(max_length=500)] = Field((), description="When people work.")
+    checks: Annotated[tuple[LevelCheck, ...], Field(max_length=MAX_CHECKS)] = Field(
+        (), description="What people have to do at which security level, in this order: its checklist."
+    )
 
     @classmethod
     def conflicts_between(cls, parts: Partial[Any]) -> Iterator[Conflict]:

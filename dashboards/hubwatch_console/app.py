@@ -11,13 +11,27 @@ from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import RequestBounds
 from hubwatch_console.feed import AlarmFeed
 from hubwatch_console.oidc import Provider
-from hubwatch_console.pages import alarm, governing, incident, login, queue, stream, trouble, watch
+from hubwatch_console.pages import (
+    alarm,
+    alarm_handling,
+    governing,
+    handover,
+    incident,
+    incident_handling,
+    level,
+    login,
+    queue,
+    stream,
+    trouble,
+    watch,
+)
 from hubwatch_console.routes import (
     acknowledge,
     agents,
     alarms,
     approvals,
     cardholders,
+    checklist,
     dead_letters,
     directory,
     drills,
@@ -39,7 +53,7 @@ from hubwatch_store.database import Pool
 PREFIX = "/api/v1"
 
 
-PAGES = (login, queue, alarm, incident, watch, governing)
+PAGES = (login, queue, alarm, alarm_handling, incident, incident_handling, handover, level, watch, governing)
 
 
 def application(
@@ -55,7 +69,7 @@ def application(
     # Before those of alarms, one of which would take its name for a number.
     app.include_router(stream.api, prefix=PREFIX)
     accounts = (notice, people, oidc, directory)
-    handling = (alarms, incidents, handovers, approvals, suppressions, acknowledge, drills)
+    handling = (alarms, incidents, handovers, approvals, checklist, suppressions, acknowledge, drills)
     keeping = (cardholders, retention, persons, dead_letters)
     for routes in (*accounts, *handling, agents, sensors, orders, *keeping):
         app.include_router(routes.router, prefix=PREFIX)

@@ -212,7 +212,7 @@ class AlarmFeed:
                     while True:
                         with translated():
                             if monotonic() >= blind_at:
-                                self._blind = blind_by_hub(await health.sensors(connection, None))
+                                self._blind = await _blind(connection)
                                 blind_at = monotonic() + BLIND_EVERY_S
                             beats, work = await health.beats(connection), await health.work(connection)
                         self.watching.take(beats, work, monotonic())
@@ -250,3 +250,11 @@ class AlarmFeed:
         self.standing = self._stand()
         for each in self._waiting:
             each.set()
+
+
+async def _blind(connection: DatabaseConnection) -> Mapping[str, int]:
+    """Return by hub how many of its sensors are not seen, however many there are."""
+    found: Counter[str] = Counter()
+    async for rows in health.every_sensor(connection):
+        found.update(blind_by_hub(rows))
+    return found

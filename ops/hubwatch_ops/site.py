@@ -248,5 +248,6 @@ def _contents(site: HubSite) -> str:
     counts = {
         "zones": site.zones, "paths": site.paths, "doors": site.doors, "fences": site.fences, "lanes": site.lanes,
         "sensors": site.sensors, "supplies": site.supplies, "cameras": site.cameras, "shifts": site.shifts,
+        "checks": site.checks,
     }  # fmt: skip
     return ", ".join(f"{len(entries)} {name}" for name, entries in counts.items() if entries) or "a hub without zones"

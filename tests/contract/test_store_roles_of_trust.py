@@ -83,7 +83,7 @@ READ = {
     "user_sessions": {"console"},
     "login_failures": {"console"},
     "oidc_logins": {"console"},
-    "approvals": {"console"},
+    "approvals": {"console", "operator"},
     "agent_keys": {"collector", "console", "detectors", "enrol", "operator", "up"},
     "enrolment_tokens": {"console", "enrol", "operator", "up"},
     "intake_finding": {"collector", "maintenance", "operator", "up"},

@@ -25,7 +25,7 @@ from hubwatch_store.database import open_pool
 from support import services
 from support.alarms_database import Hands, hands_on, settings_of
 from support.console_browser import CHROMIUM, PHONE, barriers, chromium, visiting
-from support.console_hub import a_bad_morning, alarmed, at_work, door_history, found, hub_there
+from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, found, hub_there
 from support.console_running import add_person, running_api
 from support.proxy import Proxy
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEEN_PAGES = (
     "/", "/wall", "/alarms/1", "/alarms/2", "/alarms/3", "/incidents", "/incidents/1", "/plan", "/blind", "/health",
-    "/level", "/approvals", "/audit",
+    "/level", "/handovers", "/handovers/1", "/approvals", "/audit",
 )  # fmt: skip
 CUT_WITHIN_S = 5.0
 SLOW_S = 1.5
@@ -99,6 +99,7 @@ async def console(browser: Browser, migrated_plain_dsn: str, tmp_path: Path) -> 
             host, port = database.address
             through = make_conninfo(dsn, host=host, port=port)
             async with running_api(through, acknowledge={"key_file": str(key)}) as api:
+                await api.with_token(tokens["kim"]).post("/handovers", hub=HUB)
                 link = LinkSection(url="https://console.port.example", key_file=key)
                 yield Console(browser, api.address, dsn, hands, database, link, tokens)
 
@@ -228,6 +229,59 @@ async def test_page_says_at_once_when_the_server_is_lost(console: Console) -> No
             await expect(page.locator("#cut")).to_contain_text("CUT OFF")
             await way.heal()
             await expect(page.locator("#cut")).to_be_hidden(timeout=BACK_WITHIN_MS)
+
+
+async def test_what_is_ticked_and_typed_outlives_what_happens_meanwhile(console: Console) -> None:
+    number = console.number()
+    pair = [
+        found(number + i, "perimeter.intrusion", sensor, priority=2, why=sensor, ago_s=2)
+        for i, sensor in enumerate(("fence-3", "fence-4"))
+    ]
+    await alarmed(console.dsn, console.hands, *pair)
+    newest = "SELECT id, incident FROM alarms WHERE sensor = 'fence-4' ORDER BY id DESC LIMIT 1"
+    (row,) = console.hands.rows(newest)
+    async with visiting(console.browser, console.address, console.tokens["lee"], size=PHONE) as lee:
+        page = await lee.open(f"/incidents/{row['incident']}")
+        await calm(page)
+        tick = page.locator(f"input[name=alarm-{row['id']}]")
+        await tick.check()
+        await page.get_by_text("Some alarms are not of it").click()
+        note = page.locator("#split input[name=note]")
+        await note.fill("a crane")
+        await page.evaluate(
+            "() => { window.again = new Promise((done) => document.addEventListener('hubwatch-swapped', done)); }"
+        )
+        await console.alarm()
+        await page.evaluate("() => window.again.then(() => true)")
+        await expect(tick).to_be_checked()
+        await expect(note).to_have_value("a crane")
+        async with page.expect_navigation(wait_until="load"):
+            await page.keyboard.press("Enter")
+        await expect(page.locator("#timeline")).to_contain_text("split off from incident")
+        # A refusal keeps the page alive: it goes on being made fresh at its own address.
+        await page.get_by_text("Close it: say what it was").click()
+        await page.locator("#close button").click()
+        await expect(page.get_by_role("alert").first).to_contain_text("nobody has taken")
+        assert await barriers(page) == []
+        lee.complaints = [each for each in lee.complaints if "409" not in each]
+        lee.check()
+
+
+async def test_two_sign_a_hand_over_and_paper_has_nothing_to_press(console: Console) -> None:
+    for name, button in (("kim", "leave: sign"), ("ada", "take over: sign")):
+        async with visiting(console.browser, console.address, console.tokens[name], scheme="dark") as visit:
+            page = await visit.open("/handovers/1")
+            await page.get_by_role("button", name=button).click()
+            await expect(page.locator("#signatures")).to_contain_text(name)
+            await expect(page.locator("#print")).to_be_visible()
+            await page.emulate_media(media="print")
+            for hidden in (".top", "footer", "#print", "#signatures button"):
+                assert await page.locator(hidden).filter(visible=True).count() == 0, hidden
+            ground = await page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
+            assert ground == "rgb(255, 255, 255)"
+            visit.check()
+    (row,) = console.hands.rows("SELECT left_by, taken_by FROM handovers")
+    assert (row["left_by"], row["taken_by"]) == ("kim", "ada")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

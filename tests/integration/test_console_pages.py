@@ -16,7 +16,8 @@ from support.console_visitor import Visitor, of_kind
 from support.eventually import eventually
 from support.role_logins import roles_in
 
-PAGES = ("/", "/wall", "/alarms/1", "/incidents", "/incidents/1", "/plan", "/blind", "/health", "/level", "/approvals")
+PAGES = ("/", "/wall", "/alarms/1", "/incidents", "/incidents/1", "/plan", "/blind", "/health", "/level", "/approvals",
+         "/handovers", "/incidents?closed=true")  # fmt: skip
 GOOD = "four tall quay cranes"
 
 
@@ -154,7 +155,20 @@ async def test_pages_need_no_more_of_the_database_than_the_consoles_login_may(ds
             ada = Visitor(api, {"hubwatch_session": token})
             for path in (*PAGES, "/alarms/3", "/audit", "/audit.csv", "/alarms/1/readings.csv"):
                 assert (await ada.get(path))[0] == 200, path
-            assert (await ada.press("/", "/alarms/1/acknowledge", to="/"))[0] == 303
+            for path, form in (
+                ("/alarms/1/acknowledge", {"to": "/"}),
+                ("/alarms/3/out-of-service", {"for": "1h", "note": "mended"}),
+                ("/incidents/1/comment", {"text": "seen"}),
+                ("/incidents/1/assign", {"whom": "me"}),
+                ("/handovers", {"hub": HUB}),
+                ("/handovers/1/notes", {"notes": "x"}),
+                (f"/level/{HUB}/checklist", {"item": "gates", "say": "done", "began": ""}),
+            ):
+                status, text, _ = await ada.press("/", path, **form)
+                assert status in {202, 303, 409}, (path, text)
+            assert len(hands.rows("SELECT 1 FROM checklist_journal")) == 1
+            assert len(hands.rows("SELECT 1 FROM incident_journal")) == 2
+            assert (await ada.get("/handovers/1"))[0] == 200
 
             async def known() -> bool:
                 return "NOT KNOWN" not in (await ada.get("/"))[1]

@@ -13,7 +13,7 @@ from hubwatch_core.permission import Role
 from hubwatch_ops.embedded import running_postgres
 from support.alarms_database import hands_on
 from support.console_browser import PHONE, WALL, chromium, visiting
-from support.console_hub import a_bad_morning, alarmed, at_work, door_history, hub_there
+from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, hub_there
 from support.console_running import add_person, running_api
 from support.databases import fresh_database, migrated_template
 from support.ports import free_port
@@ -22,7 +22,8 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference" / "console"
 PAGES = {
     "queue": "/", "alarm-portal": "/alarms/1", "alarm-fence": "/alarms/2", "alarm-door": "/alarms/3",
     "incidents": "/incidents", "incident": "/incidents/1", "plan": "/plan", "blind": "/blind", "health": "/health",
-    "level": "/level", "approvals": "/approvals", "audit": "/audit", "wall": "/wall", "login": "/login",
+    "level": "/level", "handovers": "/handovers", "handover": "/handovers/1", "approvals": "/approvals",
+    "audit": "/audit", "wall": "/wall", "login": "/login",
 }  # fmt: skip
 SHOWN = (("light", WALL, "light"), ("dark", WALL, "dark"), ("phone", PHONE, "light"))
 COLOURS = 128
@@ -49,7 +50,13 @@ async def take(folder: Path) -> None:
         token = await add_person(dsn, "kim", Role.SUPERVISOR)
         async with at_work(dsn), running_api(dsn) as api, chromium() as browser:
             await alarmed(dsn, hands, *a_bad_morning())
-            await api.with_token(token).post("/alarms/3/acknowledge", note="two on their way")
+            kim = api.with_token(token)
+            await kim.post("/alarms/3/acknowledge", note="two on their way")
+            await kim.post("/incidents/1/assign", to="kim")
+            await kim.post("/incidents/1/comment", text="Two guards walk along the fence from the gate.")
+            await kim.post(f"/hubs/{HUB}/checklist/gates", began=None)
+            draft = await kim.post("/handovers", hub=HUB)
+            await kim.post(f"/handovers/{draft.body['id']}/notes", notes="The key of gate 2 is at the desk.")
             for name, size, scheme in SHOWN:
                 async with visiting(browser, api.address, token, size=size, scheme=scheme) as visit:
                     page = await visit.open("/")

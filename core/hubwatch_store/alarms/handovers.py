@@ -11,7 +11,7 @@ from typing import Any
 from hubwatch_core.permission import Actor
 from hubwatch_store.database import DatabaseConnection, fetch, write
 
-SECTIONS = ("alarms", "incidents", "set_aside", "expected", "blind", "routes")
+SECTIONS = ("alarms", "incidents", "approvals", "set_aside", "expected", "blind", "routes")
 """What a handover lists, each a query of that name."""
 MOST_LISTED = 200
 """Rows of each of them; the rest is counted."""
@@ -120,6 +120,15 @@ async def list_handovers(
     """Return up to `most` handovers, the newest first, of the hubs that are `seen` where that is given."""
     wanted = None if seen is None else list(seen)
     return [Handover(**row) for row in await fetch(connection, "handovers", "list", hub=hub, most=most, seen=wanted)]
+
+
+async def history(
+    connection: DatabaseConnection, *, hub: str | None, before: int | None, most: int, seen: Sequence[str] | None = None
+) -> list[Mapping[str, Any]]:
+    """Return who has handed over to whom before a handover, without what it lists, the newest first."""
+    wanted = None if seen is None else list(seen)
+    rows = await fetch(connection, "handovers", "history", hub=hub, before=before, most=most, seen=wanted)
+    return list(rows)
 
 
 async def draft(connection: DatabaseConnection, hub: str, facts: Mapping[str, Any], by: Actor, at: datetime) -> int:

@@ -154,6 +154,20 @@ async def timeline(
     return [Happened(**row) for row in rows]
 
 
+async def timeline_back(
+    connection: DatabaseConnection, incident: int, most: int, before: tuple[datetime, str] | None = None
+) -> list[Happened]:
+    """Return up to `most` rows of what happened in an incident, the newest first, before the moment and key of one."""
+    at, key = (None, None) if before is None else before
+    rows = await fetch(connection, "incidents", "timeline_back", id=incident, most=most, before_at=at, before_key=key)
+    return [Happened(**row) for row in rows]
+
+
+async def people(connection: DatabaseConnection, incident: int, most: int) -> list[str]:
+    """Return up to `most` persons who did something in an incident or with its alarms, the last to do so first."""
+    return [row["by"] for row in await fetch(connection, "incidents", "people", id=incident, most=most)]
+
+
 async def neighbours(
     connection: DatabaseConnection, hub: str, since: int, until: int, exercise: int | None = None,
     most: int = MOST_NEAR,

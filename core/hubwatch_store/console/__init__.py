@@ -1,7 +1,7 @@
 """What the console's pages show: the queue, what is behind an alarm, and whether anybody looks for alarms at all."""
 
 from hubwatch_store.console import behind, health, queue
-from hubwatch_store.console.behind import AlarmDetection, IncidentFacts
+from hubwatch_store.console.behind import AlarmDetection
 from hubwatch_store.console.health import Beat, HubWork
 from hubwatch_store.console.queue import AlarmMove, HubSeen, QueueFilter, Which
 
@@ -11,7 +11,6 @@ __all__ = [
     "Beat",
     "HubSeen",
     "HubWork",
-    "IncidentFacts",
     "QueueFilter",
     "Which",
     "behind",

@@ -38,18 +38,6 @@ class AlarmDetection:
     evidence: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentFacts:
-    """An incident, open or closed."""
-
-    id: int
-    hub: str
-    opened: datetime
-    closed: datetime | None
-    title: str
-    alarms: int
-
-
 async def detections(connection: DatabaseConnection, alarm: int, most: int = 20) -> list[AlarmDetection]:
     """Return the detections of an alarm, the newest first."""
     return [AlarmDetection(**row) for row in await fetch(connection, "console", "detections", alarm=alarm, most=most)]
@@ -81,6 +69,13 @@ async def readings(
     )
 
 
+async def expected_of(
+    connection: DatabaseConnection, hub: str, zone: str | None, sensor: str, most: int = MOST
+) -> list[Row]:
+    """Return what is expected of a sensor, now or later: works, repairs, maintenance."""
+    return await fetch(connection, "console", "expected_of", hub=hub, zone=zone, sensor=sensor, most=most)
+
+
 async def sections(connection: DatabaseConnection, hub: str) -> list[Row]:
     """Return the fence sections of a hub, in order along each line."""
     return await fetch(connection, "console", "sections", hub=hub)
@@ -91,21 +86,10 @@ async def cameras(connection: DatabaseConnection, hub: str, places: Sequence[str
     return await fetch(connection, "console", "cameras", hub=hub, places=list(places))
 
 
-async def incident(connection: DatabaseConnection, number: int) -> IncidentFacts | None:
-    """Return an incident, None when there is none of that number."""
-    rows = await fetch(connection, "console", "incident", id=number)
-    return IncidentFacts(**rows[0]) if rows else None
-
-
 async def incident_alarms(connection: DatabaseConnection, number: int, most: int = MOST) -> list[Alarm]:
     """Return the alarms of an incident, in the order in which they began."""
     rows = await fetch(connection, "console", "incident_alarms", id=number, most=most)
     return [alarms.alarm_of(row) for row in rows]
-
-
-async def incident_moves(connection: DatabaseConnection, number: int, most: int = MOST) -> list[Row]:
-    """Return what happened to the alarms of an incident, the newest first."""
-    return await fetch(connection, "console", "incident_moves", id=number, most=most)
 
 
 async def acts(

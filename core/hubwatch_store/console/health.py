@@ -5,13 +5,16 @@ Every function works inside `translated()`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hubwatch_store.database import DatabaseConnection, fetch
 
 Row = dict[str, Any]
+
+MOST_SENSORS = 5000
+"""As many are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,38 @@ async def routes(connection: DatabaseConnection, seen: Sequence[str] | None) -> 
 
 
 async def sensors(connection: DatabaseConnection, seen: Sequence[str] | None, hub: str | None = None) -> list[Row]:
-    """Return each sensor with what shows whether it is seen: its newest reading, its agent, what is expected."""
-    return await fetch(connection, "console", "sensors", seen=_list(seen), hub=hub)
+    """Return each sensor with what shows whether it is seen: its newest reading, its agent, what is expected.
+
+    At most `MOST_SENSORS`; `more_sensors` says how many there are beside.
+    """
+    return await _sensors(connection, seen, hub, None)
+
+
+async def more_sensors(
+    connection: DatabaseConnection, shown: int, seen: Sequence[str] | None, hub: str | None = None
+) -> int:
+    """Return how many sensors there are beside those that are shown."""
+    if shown < MOST_SENSORS:
+        return 0
+    (row,) = await fetch(connection, "console", "sensors_there", seen=_list(seen), hub=hub)
+    return max(0, int(row["sensors"]) - shown)
+
+
+async def every_sensor(connection: DatabaseConnection) -> AsyncIterator[list[Row]]:
+    """Yield all sensors there are, as `sensors` does, so many at a time."""
+    after: list[str] | None = None
+    while rows := await _sensors(connection, None, None, after):
+        yield rows
+        if len(rows) < MOST_SENSORS:
+            return
+        last = rows[-1]
+        after = [last["hub"], last["zone"] or "", last["sensor"]]
+
+
+async def _sensors(
+    connection: DatabaseConnection, seen: Sequence[str] | None, hub: str | None, after: list[str] | None
+) -> list[Row]:
+    return await fetch(connection, "console", "sensors", seen=_list(seen), hub=hub, after=after, most=MOST_SENSORS)
 
 
 def _list(seen: Sequence[str] | None) -> list[str] | None:

@@ -14,6 +14,10 @@ from hubwatch_core.alarm import Alarm
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, fetch
 
+UNTOLD_AFTER_S = 30.0
+"""To tell people takes a moment: only then is it said that nobody was told."""
+MOST_UNTOLD = 1000
+
 
 class Which(StrEnum):
     """Which of the open alarms."""
@@ -101,6 +105,14 @@ async def exercised(
     """Count the open alarms that exercises made up, by state and priority."""
     rows = await fetch(connection, "console", "exercised", hub=hub, seen=_list(seen))
     return {(row["state"], row["priority"]): row["alarms"] for row in rows}
+
+
+async def untold(connection: DatabaseConnection, hub: str | None, seen: Sequence[str] | None) -> int:
+    """Count the real alarms that nobody has and of which nobody was told in time, up to `MOST_UNTOLD`."""
+    (row,) = await fetch(
+        connection, "console", "untold", hub=hub, seen=_list(seen), after_s=UNTOLD_AFTER_S, most=MOST_UNTOLD
+    )
+    return int(row["alarms"])
 
 
 async def hubs(connection: DatabaseConnection, seen: Sequence[str] | None) -> list[HubSeen]:

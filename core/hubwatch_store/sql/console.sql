@@ -28,6 +28,16 @@ WHERE closed IS NULL AND exercise IS NOT NULL AND (%(hub)s::text IS NULL OR hub 
     AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
 GROUP BY state, priority;
 
+-- untold: how many real alarms wait for a person and have waited a while without anybody having been told, counted up to a bound
+SELECT count(*)::int AS alarms FROM (
+    SELECT FROM hubwatch.alarms a JOIN hubwatch.alarm_telling t ON t.alarm = a.id
+    WHERE a.closed IS NULL AND a.exercise IS NULL AND a.state IN ('unacknowledged', 'returned')
+        AND (t.untold_since IS NOT NULL OR t.told IS NULL)
+        AND coalesce(t.untold_since, a.opened) < clock_timestamp() - %(after_s)s * interval '1 s'
+        AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
+    LIMIT %(most)s
+) found;
+
 -- last_move: the number of the newest entry of the alarms' journal
 SELECT coalesce(max(id), 0) AS last FROM hubwatch.alarm_journal;
 
@@ -101,7 +111,14 @@ LEFT JOIN LATERAL (
 ) b ON true
 WHERE s.gone IS NULL AND s.kind IS NOT NULL AND (%(hub)s::text IS NULL OR s.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR s.hub = ANY (%(seen)s))
-ORDER BY s.hub, s.zone, s.sensor LIMIT 5000;
+    AND (%(after)s::text[] IS NULL
+        OR (s.hub, coalesce(s.zone, ''), s.sensor) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
+ORDER BY s.hub, coalesce(s.zone, ''), s.sensor LIMIT %(most)s;
+
+-- sensors_there: how many sensors there are
+SELECT count(*)::int AS sensors FROM hubwatch.sensors s
+WHERE s.gone IS NULL AND s.kind IS NOT NULL AND (%(hub)s::text IS NULL OR s.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR s.hub = ANY (%(seen)s));
 
 -- detections: those of an alarm, the newest first
 SELECT d.id, d.type, d.start, d."end", d.detected, d.score, d.priority, d.detector, d.version, d.late, d.why, d.evidence
@@ -135,6 +152,11 @@ SELECT r.time, r.channel, r.value, r.quality, r.reason FROM hubwatch.readings r
 WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
 ORDER BY r.time, r.channel LIMIT %(most)s;
 
+-- expected_of: what is expected of a sensor, now or later, so that nobody is told of it
+SELECT id, kind, zone, sensor, types, since, until, by, reason, agreed_by FROM hubwatch.suppressed
+WHERE what = 'expected' AND hub = %(hub)s AND (sensor IS NULL OR sensor = %(sensor)s)
+    AND (zone IS NULL OR zone = %(zone)s) ORDER BY since, id LIMIT %(most)s;
+
 -- sections: the fence sections of a hub, in order along each line
 SELECT fence, section, zone, sensor, from_m, to_m FROM hubwatch.fence_sections WHERE hub = %(hub)s
 ORDER BY fence, section LIMIT 2000;
@@ -143,16 +165,8 @@ ORDER BY fence, section LIMIT 2000;
 SELECT camera, covers, page FROM hubwatch.cameras
 WHERE hub = %(hub)s AND covers && %(places)s::text[] ORDER BY camera LIMIT 20;
 
--- incident: one incident
-SELECT id, hub, opened, closed, title, alarms FROM hubwatch.incidents WHERE id = %(id)s;
-
 -- incident_alarms: the alarms of an incident, in the order in which they began
 SELECT * FROM hubwatch.alarms WHERE incident = %(id)s ORDER BY opened, id LIMIT %(most)s;
-
--- incident_moves: what happened to the alarms of an incident, in order
-SELECT j.at, j.action, j.by, j.verified, j.note, j.to_state, a.id AS alarm, a.type, a.zone, a.sensor
-FROM hubwatch.alarm_journal j JOIN hubwatch.alarms a ON a.id = j.alarm
-WHERE a.incident = %(id)s ORDER BY j.id DESC LIMIT %(most)s;
 
 -- audit: what people and programs did, the newest first
 -- The rows that only hold the alarms' own journal by digest say nothing to a reader.

@@ -38,6 +38,10 @@ FROM hubwatch.incidents i LEFT JOIN LATERAL (SELECT j.note, j.by FROM hubwatch.i
     WHERE j.incident = i.id AND j.action = 'commented' ORDER BY j.id DESC LIMIT 1) c ON true
 WHERE i.hub = %(hub)s AND i.closed IS NULL ORDER BY i.exercise IS NOT NULL, i.priority, i.opened, i.id LIMIT %(most)s;
 
+-- approvals: acts that wait for a second person, those first that end first
+SELECT id, act, subject, reason, asked_by, asked, expires, count(*) OVER () AS whole FROM hubwatch.approvals
+WHERE hub = %(hub)s AND decision IS NULL AND expires > clock_timestamp() ORDER BY expires, id LIMIT %(most)s;
+
 -- set_aside: alarms that are set aside
 SELECT id, kind, zone, sensor, types, priority, since, until, by, reason, count(*) OVER () AS whole
 FROM hubwatch.suppressed WHERE hub = %(hub)s AND what = 'alarm' ORDER BY priority, since, id LIMIT %(most)s;
@@ -87,6 +91,12 @@ SELECT h.*, hubwatch.handover_digest(h) AS digest FROM hubwatch.handovers h WHER
 -- list: handovers, the newest first
 SELECT h.*, hubwatch.handover_digest(h) AS digest FROM hubwatch.handovers h
 WHERE (%(hub)s::text IS NULL OR h.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR h.hub = ANY (%(seen)s))
+ORDER BY h.id DESC LIMIT %(most)s;
+
+-- history: who has handed over to whom before a handover, the newest first
+SELECT h.id, h.hub, h.drafted, h.drafted_by, h.left_by, h.left_at, h.taken_by, h.taken_at FROM hubwatch.handovers h
+WHERE (%(before)s::bigint IS NULL OR h.id < %(before)s) AND (%(hub)s::text IS NULL OR h.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR h.hub = ANY (%(seen)s))
 ORDER BY h.id DESC LIMIT %(most)s;
 
 -- draft: what stands in the database now; it renews the one that is not taken over yet, whose signature is no good for it then

@@ -194,3 +194,15 @@ WHERE id = %(id)s;
 SELECT at, what, key, alarm, by, action, text, details FROM hubwatch.incident_timeline
 WHERE incident = %(id)s AND (%(after_at)s::timestamptz IS NULL OR (at, key) > (%(after_at)s::timestamptz, %(after_key)s::text))
 ORDER BY at, key LIMIT %(most)s;
+
+-- timeline_back: what happened in an incident before a row, the newest first
+SELECT at, what, key, alarm, by, action, text, details FROM hubwatch.incident_timeline
+WHERE incident = %(id)s AND (%(before_at)s::timestamptz IS NULL OR (at, key) < (%(before_at)s::timestamptz, %(before_key)s::text))
+ORDER BY at DESC, key DESC LIMIT %(most)s;
+
+-- people: who has done something in an incident or with one of its alarms, whoever did so last first
+SELECT by FROM (
+    SELECT j.by, j.at FROM hubwatch.alarms a JOIN hubwatch.alarm_journal j ON j.alarm = a.id
+    WHERE a.incident = %(id)s AND j.verified IS NOT NULL
+    UNION ALL SELECT j.by, j.at FROM hubwatch.incident_journal j WHERE j.incident = %(id)s AND j.verified IS NOT NULL
+) did GROUP BY by ORDER BY max(at) DESC, by LIMIT %(most)s;

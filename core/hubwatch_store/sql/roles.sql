@@ -227,6 +227,8 @@ GRANT UPDATE ON hubwatch.alarm_unrouted, hubwatch.alarm_inbox TO @alarms;
 GRANT DELETE ON hubwatch.alarm_inbox, hubwatch.alarm_unrouted, hubwatch.alarm_closing TO @alarms;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA hubwatch TO @alarms;
 GRANT INSERT ON hubwatch.level_journal TO @alarms, @console, @operator;
+-- What people have ticked on the checklist of a level; it names them and is shown by the console.
+GRANT SELECT, INSERT ON hubwatch.checklist_journal TO @console;
 GRANT UPDATE (security_level) ON hubwatch.hubs TO @alarms, @console, @operator;
 
 -- Console: who people are and what they may do. No other program reads what shows who somebody is. Nobody is deleted.
@@ -235,6 +237,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.user_grants, hubwatch.user_sess
     hubwatch.oidc_logins
 TO @console;
 GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
+-- A handover says what waits for a second person.
+GRANT SELECT (id, hub, act, subject, reason, asked_by, asked, expires, decision) ON hubwatch.approvals TO @operator;
 -- Commands ask whether there is a directory: then nobody acts by a name alone.
 GRANT SELECT ON hubwatch.users TO @operator;
 GRANT SELECT (id) ON hubwatch.users TO @alarms;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -145,12 +145,18 @@ async def one(connection: DatabaseConnection, number: int) -> Approval:
     return _approval(rows[0])
 
 
-async def approvals(connection: DatabaseConnection, *, decided: bool = False, most: int = MOST_SHOWN) -> list[Approval]:
-    """Return those that wait, newest first, and with `decided` the others after them. Raises Transient, Permanent."""
+async def approvals(
+    connection: DatabaseConnection, *, decided: bool = False, most: int = MOST_SHOWN, seen: Sequence[str] | None = None
+) -> list[Approval]:
+    """Return those that wait, newest first, and with `decided` the others after them, of the hubs that are `seen`.
+
+    Without `seen` of every hub, and those that concern no single one. Raises Transient, Permanent.
+    """
+    wanted = None if seen is None else list(seen)
     with translated():
         async with connection.transaction():
             await end_due(connection)
-            rows = await fetch(connection, "approvals", "list_approvals", decided=decided, most=most)
+            rows = await fetch(connection, "approvals", "list_approvals", decided=decided, most=most, seen=wanted)
     return [_approval(row) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""One alarm: its evidence drawn, what to do, how the device is, what was before, who was told, what people may do."""
+"""One alarm: its evidence drawn, what to do, how the device is, what was before, who was told."""
 
 from __future__ import annotations
 
@@ -6,29 +6,24 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 from markupsafe import Markup
 
 from hubwatch_alarms import acts, views
-from hubwatch_alarms.mover import AlarmChange
-from hubwatch_alarms.people import check_duration, parse_adjudication, parse_duration_s, parse_note, parse_reason
 from hubwatch_console.access import SharedParts
 from hubwatch_console.pages import drawing
+from hubwatch_console.pages.alarm_handling import offered
 from hubwatch_console.pages.queue import Seeing
 from hubwatch_console.pages.rendering import Page, render
-from hubwatch_console.pages.visiting import VisitorWho
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_core.alarm import Alarm
 from hubwatch_core.clock import to_datetime
-from hubwatch_core.permission import UserAct, shelving
 from hubwatch_core.plain_text import one_line
-from hubwatch_store.alarms import alarms
 from hubwatch_store.console import AlarmDetection, behind, queue
 from hubwatch_store.database import DatabaseConnection, translated
-from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/alarms", include_in_schema=False)
 
@@ -38,11 +33,6 @@ LONGEST = timedelta(hours=1)
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
-
-Shelving = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_SHELVE))]
-Unshelving = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_UNSHELVE))]
-Closing = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_CLOSE))]
-Adjudicating = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_ADJUDICATE))]
 
 
 @router.get("/{alarm}")
@@ -61,12 +51,13 @@ async def show_alarm(request: Request, alarm: AlarmNumber, caller: Seeing, parts
             history = await behind.history(connection, found.hub, found.sensor, alarm)
             places = [found.sensor, *([found.zone] if found.zone else [])]
             cameras = await behind.cameras(connection, found.hub, places)
+            offer = await offered(connection, parts, whole)
             drawings = await _drawings(connection, page, found, detected, events)
     return render(
         request, "alarm.html", caller, whole=whole, alarm=found, last=last,
         instruction=parts.instructions.of(found.type), detected=detected, drawings=drawings, events=events,
         channels=channels, history=history, cameras=cameras, titles=parts.instructions,
-        shelve_act=str(shelving(found.type)), facts=facts_of_evidence(detected[0].evidence) if detected else [],
+        offer=offer, facts=facts_of_evidence(detected[0].evidence) if detected else [],
     )  # fmt: skip
 
 
@@ -88,51 +79,6 @@ async def readings(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> Re
     name = f"alarm-{alarm}-readings.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-@router.post("/{alarm}/shelve")
-async def shelve(request: Request, alarm: AlarmNumber, caller: Shelving, parts: SharedParts) -> Response:
-    """Set an alarm aside for a time; where that needs a second person, it waits for one."""
-    form = request.state.form
-    duration_s = parse_duration_s(form.get("for", ""))
-    check_duration(parts.settings.shelving, duration_s)
-    note = parse_reason(form.get("note", ""), "note")
-    async with alarms.moving(parts.pool) as connection:
-        change = await acts.shelve(
-            connection, caller.person, alarm, duration_s, note, parts.settings.login.approval_s,
-            parts.settings.shelving.critical_max_s,
-        )  # fmt: skip
-    if isinstance(change, AlarmChange):
-        return _back(request, caller, alarm)
-    return render(request, "waits.html", caller, status=202, approval=change, alarm=alarm, live=False)
-
-
-@router.post("/{alarm}/unshelve")
-async def unshelve(request: Request, alarm: AlarmNumber, caller: Unshelving, parts: SharedParts) -> Response:
-    """Take an alarm off the shelf."""
-    note = parse_note(request.state.form.get("note"), "note")
-    async with alarms.moving(parts.pool) as connection:
-        await acts.unshelve(connection, caller.person, alarm, note)
-    return _back(request, caller, alarm)
-
-
-@router.post("/{alarm}/close")
-async def close(request: Request, alarm: AlarmNumber, caller: Closing, parts: SharedParts) -> Response:
-    """End an alarm whatever its condition does."""
-    reason = parse_reason(request.state.form.get("note", ""), "note")
-    async with alarms.moving(parts.pool) as connection:
-        await acts.close(connection, caller.person, alarm, reason)
-    return _back(request, caller, alarm)
-
-
-@router.post("/{alarm}/adjudicate")
-async def adjudicate(request: Request, alarm: AlarmNumber, caller: Adjudicating, parts: SharedParts) -> Response:
-    """Say what an alarm was."""
-    note = parse_note(request.state.form.get("note"), "note")
-    verdict = parse_adjudication(request.state.form.get("verdict", ""), note)
-    async with alarms.moving(parts.pool) as connection:
-        await acts.adjudicate(connection, caller.person, alarm, verdict, note)
-    return _back(request, caller, alarm)
 
 
 def around(alarm: Alarm) -> tuple[datetime, datetime]:
@@ -205,7 +151,3 @@ def _fence_alarms(alarm: Alarm, evidence: Mapping[str, Any]) -> dict[str, list[f
         if isinstance(each, list) and len(each) == 2 and drawing.is_number(each[1]):
             found.setdefault(str(each[0]), []).append(float(each[1]))
     return found
-
-
-def _back(request: Request, caller: KnownCaller, alarm: int) -> Response:
-    return RedirectResponse(Page(request, caller).path(f"/alarms/{alarm}"), 303)

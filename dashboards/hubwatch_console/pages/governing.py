@@ -1,4 +1,4 @@
-"""What supervisors do: the security level, acts that wait for a second person, and the journal of who did what."""
+"""What supervisors do: acts that wait for a second person, and the journal of who did what."""
 
 from __future__ import annotations
 
@@ -15,57 +15,31 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from hubwatch_alarms.people import parse_note
 from hubwatch_console.access import Parts, SharedParts, check_session
 from hubwatch_console.pages.alarm import plain_cell
-from hubwatch_console.pages.queue import HubName, Seeing
+from hubwatch_console.pages.queue import HubName
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.pages.visiting import VisitorWho
-from hubwatch_console.routes.alarms import seen_by
-from hubwatch_console.routes.approvals import change_level, decide
+from hubwatch_console.routes.approvals import approvals_seen, decide
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_core.errors import BadCall
-from hubwatch_core.permission import EVERY_HUB, UserAct, hubs_where, may
+from hubwatch_core.permission import EVERY_HUB, UserAct, hubs_where
 from hubwatch_core.plain_text import one_line
-from hubwatch_store import site
-from hubwatch_store.console import behind, queue
+from hubwatch_store.console import behind
 from hubwatch_store.database import translated
 from hubwatch_store.users import KnownCaller, approvals
 
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 100
+APPROVALS = 200
+"""On one page; what waits stands first."""
 EXPORTED = 10_000
+"""Rows of one table, which says where the next one begins."""
+AT_A_TIME = 1000
 
-Levelling = Annotated[KnownCaller, Depends(VisitorWho(UserAct.LEVEL_RAISE))]
 Looking = Annotated[KnownCaller, Depends(VisitorWho(UserAct.APPROVAL_SEE))]
 Reading = Annotated[KnownCaller, Depends(VisitorWho(UserAct.JOURNAL_SEE))]
 Word = Annotated[str | None, Query(max_length=100)]
 Before = Annotated[int | None, Query(ge=1, lt=10**18)]
-
-
-@router.get("/level")
-async def show_level(request: Request, caller: Seeing, parts: SharedParts) -> Response:
-    """Show the security level of each hub that one sees, what it scales, and how it came to be."""
-    with translated():
-        async with parts.pool.connection() as connection:
-            hubs = await queue.hubs(connection, seen_by(caller.person))
-            levels = {each.hub: each for each in await site.levels(connection)}
-            history = {each.hub: await site.level_history(connection, each.hub) for each in hubs}
-            scales = await site.scales(connection)
-    return render(
-        request, "level.html", caller, hubs=hubs, levels=levels, history=history, scales=scales, asked=None, live=True,
-        last=None,
-    )  # fmt: skip
-
-
-@router.post("/level/{hub}")
-async def set_level(request: Request, hub: str, caller: Levelling, parts: SharedParts) -> Response:
-    """Set the security level of a hub; lowering it waits for a second person."""
-    form = request.state.form
-    if form.get("level") not in {"1", "2", "3"}:
-        raise BadCall("a level is 1, 2 or 3")
-    change = await change_level(parts, caller.person, hub, int(form["level"]), form.get("note", ""), None)
-    if "approval" in change:
-        return render(request, "waits.html", caller, status=202, approval=change["approval"], alarm=None, live=False)
-    return RedirectResponse(Page(request, caller).path("/level"), 303)
 
 
 @router.get("/approvals")
@@ -73,9 +47,13 @@ async def show_approvals(request: Request, caller: Looking, parts: SharedParts) 
     """Show the acts that wait for a second person at the hubs that one sees, and what came of the last others."""
     with translated():
         async with parts.pool.connection() as connection:
-            found = await approvals.approvals(connection, decided=True)
-    shown = [each for each in found if may(caller.person, UserAct.APPROVAL_SEE, each.hub)]
-    return render(request, "approvals.html", caller, found=shown, agree=approvals_agreed_by(caller, shown), last=None)
+            seen = approvals_seen(caller.person)
+            found = await approvals.approvals(connection, decided=True, most=APPROVALS + 1, seen=seen)
+    shown = found[:APPROVALS]
+    return render(
+        request, "approvals.html", caller, found=shown, more=len(found) > APPROVALS, last=None,
+        agree=approvals_agreed_by(caller, shown),
+    )  # fmt: skip
 
 
 @router.post("/approvals/{number}")
@@ -120,26 +98,31 @@ async def export_audit(
     who: Word = None,
     act: Word = None,
     day: Annotated[str, Query(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = "",
+    before: Before = None,
 ) -> Response:
-    """Return the newest rows of the same as a table, for whoever checks it elsewhere."""
+    """Return the newest rows of the same as a table, for whoever checks it elsewhere; a last line says what is left."""
     asked = _asked(caller, hub, who, act, day)
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return StreamingResponse(_rows(parts, asked), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(_rows(parts, asked, before), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _rows(parts: Parts, asked: Mapping[str, Any]) -> AsyncIterator[str]:
+async def _rows(parts: Parts, asked: Mapping[str, Any], before: int | None) -> AsyncIterator[str]:
     yield _line(["id", "at", "who", "verified", "hub", "act", "subject", "details"])
-    before, left = None, EXPORTED
-    while left > 0:
+    left = EXPORTED
+    while True:
         with translated():
             async with parts.pool.connection() as connection:
-                rows = await behind.acts(connection, **asked, before=before, most=min(1000, left))
+                rows = await behind.acts(connection, **asked, before=before, most=min(AT_A_TIME, max(1, left)))
+        if not rows:
+            return
+        if left <= 0:
+            # Who reads the table must not take it for the whole.
+            yield _line(["NOT ALL", "", "", "", "", "", f"older rows: ask again with before={before}", ""])
+            return
         for row in rows:
             cells = (row["who"], row["hub"] or "", row["act"], row["subject"], json.dumps(row["details"]))
             who, hub, act, subject, details = (plain_cell(str(each)) for each in cells)
             yield _line([row["id"], row["at"].isoformat(), who, row["verified"], hub, act, subject, details])
-        if not rows:
-            return
         before, left = rows[-1]["id"], left - len(rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -187,7 +187,7 @@ def _login(
     )  # fmt: skip
 
 
-async def _setup(request: Request, caller: KnownCaller, **facts: object) -> Response:
+async def _setup(request: Request, caller: KnownCaller, **facts: Any) -> Response:
     needs = caller.user.needs
     return render(
         request, "setup.html", caller, status=400 if "wrong" in facts else 200, needs=needs, live=False,

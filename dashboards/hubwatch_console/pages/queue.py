@@ -125,7 +125,13 @@ async def show_queue(
 async def show_wall(request: Request, caller: Seeing, parts: SharedParts, hub: HubName = None) -> Response:
     """Show what is most urgent, to be read from five metres; nothing to press."""
     found = await read(parts, caller, QueueFilter(hub or None), skip=0, most=ON_THE_WALL)
-    return render(request, "wall.html", caller, found=found, wanted=QueueFilter(hub or None), wall=True)
+    with translated():
+        async with parts.pool.connection() as connection:
+            untold = await queue.untold(connection, hub or None, seen_by(caller.person))
+    return render(
+        request, "wall.html", caller, found=found, wanted=QueueFilter(hub or None), wall=True, untold=untold,
+        many=queue.MOST_UNTOLD,
+    )  # fmt: skip
 
 
 @router.post("/alarms/{alarm}/acknowledge")

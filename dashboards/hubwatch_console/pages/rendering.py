@@ -73,7 +73,7 @@ def environment(language: str) -> Environment:
         extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"line": one_line, "short": short_number, "camera": camera_page}
+    made.filters |= {"line": one_line, "short": short_number, "camera": camera_page, "instant": instant}
     return made
 
 
@@ -97,11 +97,16 @@ def short_number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
+def instant(text: str | None) -> datetime | None:
+    """Return a moment of a kept document."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
 class Page:
     """One request as templates need it: who looks, in which language and theme, below which path."""
 
-    def __init__(self, request: Request, caller: KnownCaller | None) -> None:
-        self._request, self.caller = request, caller
+    def __init__(self, request: Request, caller: KnownCaller | None, here: str | None = None) -> None:
+        self._request, self.caller, self._here = request, caller, here
         self.language = chosen(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
         theme = request.cookies.get(THEME_COOKIE)
         self.theme = theme if theme in THEMES else "auto"
@@ -111,7 +116,9 @@ class Page:
 
     @property
     def here(self) -> str:
-        """Return the path of this page with what was asked, below the prefix."""
+        """Return the path of this page with what was asked, below the prefix; after an act that of what it is about."""
+        if self._here is not None:
+            return self._here
         path = self._request.url.path.removeprefix(self.prefix)
         query = self._request.url.query
         return f"{path}?{query}" if query else path
@@ -188,10 +195,11 @@ def shape(priority: int) -> Markup:
 
 
 def render(
-    request: Request, template: str, caller: KnownCaller | None = None, *, status: int = 200, **facts: Any
-) -> HTMLResponse:
-    """Return a page."""
-    page = Page(request, caller)
+    request: Request, template: str, caller: KnownCaller | None = None, *, status: int = 200, here: str | None = None,
+    **facts: Any,
+) -> HTMLResponse:  # fmt: skip
+    """Return a page; `here` is the path at which it can be looked at again, where that is not the one asked for."""
+    page = Page(request, caller, here)
     parts = parts_of(request)
     shown: dict[str, Any] = {
         "page": page, "words": words, "w": partial(_word, page), "shape": shape, "span": span, "languages": LANGUAGES,

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.pages.visiting import LoginWanted, SetUpFirst
-from hubwatch_core.errors import HubwatchError
+from hubwatch_core.errors import BadCall, HubwatchError, Permanent
+from hubwatch_store.users import NotAllowed
 
 API = "/api/"
 AGAIN = frozenset({429, 503})
@@ -19,6 +20,16 @@ AGAIN = frozenset({429, 503})
 def is_page(request: Request) -> bool:
     """Return whether somebody looks at a page, and no program asks the API."""
     return not request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(API)
+
+
+def status_in_place(error: Permanent) -> int:
+    """Return the status with which the page of what was to be done says a refusal; raise what is a page of its own.
+
+    That is what somebody may not do at all, and what the database refuses, whose words are of its insides.
+    """
+    if isinstance(error, NotAllowed) or error.__cause__ is not None:
+        raise error
+    return 400 if isinstance(error, BadCall) else 409
 
 
 def shown(request: Request, problem: JSONResponse, error: HubwatchError | None) -> Response:

@@ -15,7 +15,8 @@ from hubwatch_core.permission import UserAct
 from hubwatch_store.users import KnownCaller, NotAllowed
 
 COOKIE = "hubwatch_session"
-MOST_FIELDS = 50
+MOST_FIELDS = 300
+"""Each alarm of an incident that is shown can be ticked, and a few more."""
 FORM = "application/x-www-form-urlencoded"
 SAFE = frozenset({"GET", "HEAD"})
 

@@ -52,8 +52,10 @@ async def show_blind(request: Request, caller: Seeing, parts: SharedParts, hub: 
             last = await queue.last_move(connection)
             hubs = await queue.hubs(connection, seen)
             found = sights(await health.sensors(connection, seen, hub or None))
+            more = await health.more_sensors(connection, len(found), seen, hub or None)
     return render(
         request, "blind.html", caller, last=last, hubs=hubs, zones=blind_zones(found), sensors=len(found),
+        more=more,
         doubts={each.hub: doubts_of(parts, each.hub) for each in hubs if hub in {None, "", each.hub}},
     )  # fmt: skip
 
@@ -68,12 +70,13 @@ async def show_plan(request: Request, caller: Seeing, parts: SharedParts, hub: H
             hubs = await queue.hubs(connection, seen)
             chosen = _chosen(hubs, hub)
             found = [] if chosen is None else sights(await health.sensors(connection, seen, chosen.hub))
+            more = 0 if chosen is None else await health.more_sensors(connection, len(found), seen, chosen.hub)
     page = Page(request, caller)
     site = None if chosen is None or parts.feed is None else parts.feed.site(chosen.hub)
     known = chosen is not None and not doubts_of(parts, chosen.hub)
     drawn = None if site is None else draw_plan(site, found, page, known=known)
     return render(
-        request, "plan.html", caller, last=last, hubs=hubs, chosen=chosen, drawn=drawn, sensors=found,
+        request, "plan.html", caller, last=last, hubs=hubs, chosen=chosen, drawn=drawn, sensors=found, more=more,
         doubts={} if chosen is None else {chosen.hub: doubts_of(parts, chosen.hub)},
     )  # fmt: skip
 

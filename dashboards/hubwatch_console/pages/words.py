@@ -8,7 +8,8 @@ from types import MappingProxyType
 from hubwatch_console.pages.language import marked as _
 from hubwatch_console.watching import WatchDoubt
 from hubwatch_core.alarm import Action, Adjudication
-from hubwatch_core.words import AlarmState
+from hubwatch_core.words import AlarmState, CommandEvent
+from hubwatch_store.alarms import ExpectedKind
 
 PRIORITY: Mapping[int, str] = MappingProxyType({1: _("Critical"), 2: _("High"), 3: _("Medium"), 4: _("Low")})
 SHAPE: Mapping[int, str] = MappingProxyType({1: "octagon", 2: "triangle", 3: "diamond", 4: "circle"})
@@ -80,3 +81,85 @@ BLIND: Mapping[str, str] = MappingProxyType(
         "out_of_service": _("out of service"),
     }
 )
+
+SPAN: Mapping[str, str] = MappingProxyType(
+    {
+        "30m": _("30 minutes"),
+        "1h": _("1 hour"),
+        "2h": _("2 hours"),
+        "8h": _("8 hours"),
+        "1d": _("1 day"),
+        "7d": _("7 days"),
+        "30d": _("30 days"),
+    }
+)
+"""Times that forms offer."""
+
+EXPECTED: Mapping[str, str] = MappingProxyType(
+    {
+        ExpectedKind.WORKS: _("planned works"),
+        ExpectedKind.OUT_OF_SERVICE: _("out of service"),
+        ExpectedKind.MAINTENANCE: _("maintenance"),
+    }
+)
+
+HAPPENED: Mapping[str, str] = MappingProxyType(
+    {
+        "detection": _("Detected"),
+        "move": _("Alarm"),
+        "notification": _("Message"),
+        "answer": _("Answer"),
+        "comment": _("Comment"),
+        "act": _("Incident"),
+        "adjudication": _("It was"),
+        "command": _("Command"),
+        "level": _("Security level"),
+    }
+)
+"""The kinds of rows of an incident's timeline."""
+
+INCIDENT_ACT: Mapping[str, str] = MappingProxyType(
+    {
+        "commented": _("commented"),
+        "assigned": _("given to"),
+        "unassigned": _("given to nobody"),
+        "merged": _("took over incident"),
+        "merged_into": _("became a part of incident"),
+        "split": _("split off as incident"),
+        "split_from": _("split off from incident"),
+        "raised": _("became more urgent"),
+        "closed": _("closed"),
+        "reopened": _("opened again"),
+    }
+)
+
+INCIDENT_STATE: Mapping[str, str] = MappingProxyType(
+    {
+        "open": _("Open"),
+        "waiting": _("Over, waits for a person to close it"),
+        "closed": _("Closed"),
+        "merged": _("Part of another incident"),
+    }
+)
+
+COMMAND: Mapping[str, str] = MappingProxyType(
+    {
+        CommandEvent.EXECUTED: _("executed"),
+        CommandEvent.REFUSED: _("refused: nothing was sent"),
+        CommandEvent.FAILED: _("failed"),
+        CommandEvent.UNKNOWN: _("sent, and nobody knows whether it took effect"),
+    }
+)
+"""What became of an order to a device."""
+
+OUTCOME: Mapping[str, str] = MappingProxyType(
+    {
+        "delivered": _("delivered"),
+        "sending": _("is being sent"),
+        "transient": _("not delivered, is tried again"),
+        "refused": _("REFUSED"),
+        "given_up": _("GIVEN UP"),
+        "withdrawn": _("not needed any more"),
+    }
+)
+"""What came of telling somebody."""

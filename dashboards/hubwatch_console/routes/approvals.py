@@ -13,7 +13,7 @@ from hubwatch_console.access import Allowed, Parts, SharedParts, check_session
 from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall, Permanent
-from hubwatch_core.permission import Actor, UserAct, changing_level, may, refusal
+from hubwatch_core.permission import EVERY_HUB, Actor, UserAct, changing_level, hubs_where, may, refusal
 from hubwatch_store import enrolment, site
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import DatabaseConnection, database_clock, translated
@@ -31,8 +31,8 @@ Releasing = Annotated[KnownCaller, Depends(Allowed(UserAct.HOLD_RELEASE))]
 async def list_approvals(caller: Looking, parts: SharedParts, decided: bool = False) -> list[dict[str, object]]:
     """Return the acts that wait for a second person at the hubs that one sees; with `decided` the last others too."""
     async with parts.pool.connection() as connection:
-        found = await approvals.approvals(connection, decided=decided)
-    return [facts_of_approval(each) for each in found if may(caller.person, UserAct.APPROVAL_SEE, each.hub)]
+        found = await approvals.approvals(connection, decided=decided, seen=approvals_seen(caller.person))
+    return [facts_of_approval(each) for each in found]
 
 
 @router.post("/approvals/{number}/approve")
@@ -143,6 +143,12 @@ async def carry_out(connection: DatabaseConnection, first: Actor, second: Actor,
     details = {"agreed_by": second.name, "reason": why}
     await record(connection, first, str(found.act), found.subject, hub=found.hub, details=details)
     return True
+
+
+def approvals_seen(person: Actor) -> list[str] | None:
+    """Return the hubs of which a person sees what waits for a second one, None for every one."""
+    hubs = hubs_where(person, UserAct.APPROVAL_SEE)
+    return None if EVERY_HUB in hubs else sorted(hubs)
 
 
 def facts_of_approval(found: Approval) -> dict[str, object]:

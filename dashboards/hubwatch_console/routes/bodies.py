@@ -130,6 +130,13 @@ class LevelBody(Body):
     until: datetime | None = None
 
 
+class TickBody(NoteBody):
+    """Whether a check is done, and with which change of the level the list began that was looked at."""
+
+    done: bool = True
+    began: AlarmNumber | None
+
+
 class EnrolBody(Body):
     """How long leave to enrol may be used."""
 

@@ -3,7 +3,7 @@
 // has happened, and lets ages tick by the server's clock.
 (() => {
   const CUT_AFTER_MS = 4500, FETCH_WITHIN_MS = 4000, AT_MOST_EVERY_MS = 500, ANEW_EVERY_MS = 15000;
-  const body = document.body, banner = document.getElementById("cut"), url = body.dataset.live;
+  const body = document.body, own = document.body.dataset.here || location.href, banner = document.getElementById("cut"), url = body.dataset.live;
   let ahead = Number(body.dataset.now) - Date.now();
   let heard = performance.now(), shown = performance.now(), lost = null, watch = body.dataset.watch;
   let source = null, fetching = false, wanted = false, last = 0, stale = false;
@@ -49,7 +49,12 @@
       const at = document.activeElement;
       if (part.contains(at) && ["INPUT", "SELECT", "TEXTAREA"].includes(at.tagName)) { whole = false; continue; }
       const focus = part.contains(at) ? { row: at.closest("[id]")?.id, tag: at.tagName, cls: at.classList[0] } : null;
+      // What somebody has ticked stays ticked, and what they have opened stays open.
+      const ticked = [...part.querySelectorAll("input:checked")].map((each) => each.name);
+      const opened = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
       part.replaceChildren(...other.childNodes);
+      for (const each of part.querySelectorAll("input[type=checkbox]")) each.checked = ticked.includes(each.name);
+      for (const each of opened) { const same = document.getElementById(each); if (same) same.open = true; }
       if (focus && focus.row) {
         const row = document.getElementById(focus.row);
         const again = row && (row.querySelector(focus.cls ? `${focus.tag}.${focus.cls}` : focus.tag) || row);
@@ -75,7 +80,7 @@
     if (wait > 0) await new Promise((done) => setTimeout(done, wait));
     last = performance.now();
     try {
-      const answer = await fetch(location.href, { signal: AbortSignal.timeout(FETCH_WITHIN_MS), cache: "no-store" });
+      const answer = await fetch(own, { signal: AbortSignal.timeout(FETCH_WITHIN_MS), cache: "no-store" });
       if (answer.redirected && new URL(answer.url).pathname === new URL(body.dataset.login, location.href).pathname) {
         location.assign(answer.url);
       } else if (answer.ok) swap(await answer.text());
@@ -87,7 +92,7 @@
     // A stream that is refused may be a session that is over: only the server can say.
     try {
       const answer = await fetch(body.dataset.alive, { signal: AbortSignal.timeout(FETCH_WITHIN_MS), cache: "no-store" });
-      if (answer.redirected) location.reload();
+      if (answer.redirected) location.assign(own);
     } catch { /* cut off: the banner says it */ }
   };
   const open = () => {
@@ -110,7 +115,7 @@
       renew();
     });
     mine.addEventListener("missed", () => { hear(); renew(); });
-    mine.addEventListener("over", () => location.reload());
+    mine.addEventListener("over", () => location.assign(own));
     mine.onerror = () => {
       if (mine.readyState !== EventSource.CLOSED) return;
       ended();
