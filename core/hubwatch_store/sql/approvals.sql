@@ -11,7 +11,10 @@ ON CONFLICT (act, hub, subject) WHERE decision IS NULL DO NOTHING RETURNING id;
 -- list_approvals: those that wait, or the last ones too
 SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decision, decided_by, decided, note, done,
     decision IS NULL AND expires > clock_timestamp() AS waits
-FROM hubwatch.approvals WHERE %(decided)s OR decision IS NULL ORDER BY decision IS NOT NULL, id DESC LIMIT %(most)s;
+FROM hubwatch.approvals
+WHERE (%(decided)s OR decision IS NULL) AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+    AND (%(after)s::bigint[] IS NULL OR ARRAY[(decision IS NOT NULL)::int, -id]::bigint[] > %(after)s::bigint[])
+ORDER BY decision IS NOT NULL, id DESC LIMIT %(most)s;
 
 -- one: one of them, and nobody else decides it until the transaction ends
 SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decision, decided_by, decided, note, done,

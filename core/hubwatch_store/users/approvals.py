@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -145,13 +145,26 @@ async def one(connection: DatabaseConnection, number: int) -> Approval:
     return _approval(rows[0])
 
 
-async def approvals(connection: DatabaseConnection, *, decided: bool = False, most: int = MOST_SHOWN) -> list[Approval]:
-    """Return those that wait, newest first, and with `decided` the others after them. Raises Transient, Permanent."""
+async def approvals(
+    connection: DatabaseConnection, *, decided: bool = False, most: int = MOST_SHOWN, seen: Sequence[str] | None = None,
+    after: Sequence[int] | None = None,
+) -> list[Approval]:  # fmt: skip
+    """Return those that wait, newest first, and with `decided` the others after them. Raises Transient, Permanent.
+
+    Of the hubs that are `seen`, and `after` the place of one, where these are given.
+    """
+    values = {"decided": decided, "most": most, "seen": None if seen is None else list(seen)}
+    place = None if after is None else list(after)
     with translated():
         async with connection.transaction():
             await end_due(connection)
-            rows = await fetch(connection, "approvals", "list_approvals", decided=decided, most=most)
+            rows = await fetch(connection, "approvals", "list_approvals", **values, after=place)
     return [_approval(row) for row in rows]
+
+
+def place_of(found: Approval) -> tuple[int, int]:
+    """Return the place of one in their order."""
+    return int(found.decision is not None), -found.id
 
 
 async def end_due(connection: DatabaseConnection) -> None:
