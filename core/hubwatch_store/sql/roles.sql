@@ -232,6 +232,7 @@ GRANT SELECT, INSERT, UPDATE ON hubwatch.users, hubwatch.user_secrets, hubwatch.
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.user_grants, hubwatch.user_sessions, hubwatch.login_failures,
     hubwatch.oidc_logins
 TO @console;
+GRANT SELECT, INSERT, UPDATE (status, answer), DELETE ON hubwatch.acts_once TO @console;
 GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 -- Commands ask whether there is a directory: then nobody acts by a name alone.
 GRANT SELECT ON hubwatch.users TO @operator;
