@@ -80,6 +80,7 @@ check: $(STAMP) ## Format, lint, types, architecture, generated files
 	$(BIN)/lint-imports
 	$(BIN)/hubwatch dashboards build --check
 	$(BIN)/python -m hubwatch_ops.samples --check
+	$(BIN)/python -m hubwatch_console.api_page --check
 
 bench: $(STAMP) ## Measure: figure, target, verdict, and build/bench/NAME.json (ONLY=name)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run $(ONLY)
@@ -90,8 +91,9 @@ screenshots: $(STAMP) ## Take pictures of the console's pages into docs/referenc
 dashboards: $(STAMP) ## Generate the Grafana boards into dashboards/generated/
 	$(BIN)/hubwatch dashboards build
 
-samples: $(STAMP) ## Write the samples of configuration files from the models
+samples: $(STAMP) ## Write the samples of configuration files from the models, and the reference of the API
 	$(BIN)/python -m hubwatch_ops.samples
+	$(BIN)/python -m hubwatch_console.api_page
 
 locks: $(STAMP) ## Write the lock files, with hashes, of every extra (UPGRADE=1 for the newest versions)
 	ops/dev/locks.sh

@@ -193,10 +193,12 @@ async def existing(connection: DatabaseConnection, number: int, person: Actor | 
 
 
 async def listed(
-    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None
-) -> list[dict[str, object]]:
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None,
+    before: int | None = None,
+) -> list[dict[str, object]]:  # fmt: skip
     """Read handovers as JSON values, the newest first, without what they list; inside `translated()`."""
-    return [facts_of(each) for each in await handovers.list_handovers(connection, hub=hub, most=most, seen=seen)]
+    found = await handovers.list_handovers(connection, hub=hub, most=most, seen=seen, before=before)
+    return [facts_of(each) for each in found]
 
 
 def facts_of(found: Handover) -> dict[str, object]:

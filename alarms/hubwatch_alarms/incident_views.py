@@ -25,8 +25,18 @@ async def listed(
     closed: bool = False,
 ) -> list[dict[str, object]]:  # fmt: skip
     """Read incidents as JSON values, the most urgent first, closed ones last; inside `translated()`."""
-    found = await incidents.list_incidents(connection, hub=hub, most=most, seen=seen, closed=closed)
-    return [facts_of_incident(each) for each in found]
+    return [facts for facts, _ in await page_of(connection, hub=hub, most=most, seen=seen, closed=closed)]
+
+
+async def page_of(
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None,
+    closed: bool = False, after: Sequence[int] | None = None,
+) -> list[tuple[dict[str, object], list[int]]]:  # fmt: skip
+    """Read the same, each with its place in that order: those `after` a place where that is given."""
+    found = await incidents.page_of_incidents(
+        connection, hub=hub, most=most, seen=seen, closed=closed, after=after
+    )  # fmt: skip
+    return [(facts_of_incident(each), place) for each, place in found]
 
 
 async def details(

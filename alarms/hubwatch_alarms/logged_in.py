@@ -59,9 +59,7 @@ class AlarmsOverApi:
 
     def suppressions(self, hub: str | None) -> list[dict[str, object]]:
         """Return all that nobody is told of, as JSON values."""
-        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
-        answer: list[dict[str, object]] = self.person.ask("GET", f"/suppressions{query}")
-        return answer
+        return self.person.every(f"/suppressions?{_of_hub(hub)}", "suppressions")
 
     def drill(self, wish: DrillWish) -> dict[str, Any]:
         """Begin an exercise and return it as JSON values."""
@@ -84,8 +82,7 @@ class AlarmsOverApi:
 
     def drills(self, hub: str | None) -> list[dict[str, Any]]:
         """Return the exercises there were, as JSON values."""
-        query = "" if hub is None else f"?{urlencode({'hub': hub})}"
-        answer: list[dict[str, Any]] = self.person.ask("GET", f"/drills{query}")
+        answer: list[dict[str, Any]] = self.person.ask("GET", f"/drills?{_of_hub(hub)}")["drills"]
         return answer
 
     def listed(self, hub: str | None, *, closed: bool, most: int) -> dict[str, Any]:
@@ -107,6 +104,10 @@ class AlarmsOverApi:
     def _ask(self, alarm: int, act: str, body: dict[str, object]) -> dict[str, object]:
         answer: dict[str, object] = self.person.ask("POST", f"/alarms/{alarm}/{act}", body)
         return answer
+
+
+def _of_hub(hub: str | None) -> str:
+    return "" if hub is None else urlencode({"hub": hub})
 
 
 def alarms_query(hub: str | None, *, closed: bool, most: int) -> str:

@@ -22,7 +22,7 @@ class IncidentsOverApi:
     def incidents(self, hub: str | None, *, closed: bool = False) -> list[Answer]:
         """Return the incidents that one sees."""
         query = {"closed": str(closed).lower()} | ({} if hub is None else {"hub": hub})
-        answer: list[Answer] = self.person.ask("GET", f"/incidents?{urlencode(query)}")
+        answer: list[Answer] = self.person.ask("GET", f"/incidents?{urlencode(query)}")["incidents"]
         return answer
 
     def incident(self, number: int) -> Answer:
@@ -44,7 +44,7 @@ class IncidentsOverApi:
     def handovers(self, hub: str | None, most: int) -> list[Answer]:
         """Return the newest handovers that one sees."""
         query = {"most": str(most)} | ({} if hub is None else {"hub": hub})
-        answer: list[Answer] = self.person.ask("GET", f"/handovers?{urlencode(query)}")
+        answer: list[Answer] = self.person.ask("GET", f"/handovers?{urlencode(query)}")["handovers"]
         return answer
 
     def handover(self, number: int) -> Answer:

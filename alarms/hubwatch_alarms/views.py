@@ -80,6 +80,8 @@ class AlarmList:
     """Which alarm is the cause of an alarm that is a symptom."""
     floods: Sequence[str] = ()
     """The hubs where there are more alarms than somebody can read; theirs come in the order in which they began."""
+    place: Sequence[int] | None = None
+    """That of the last one in their order, where there are more."""
 
     def facts(self, instructions: Instructions) -> list[dict[str, object]]:
         """Return it as JSON values."""
@@ -110,13 +112,17 @@ async def all_alarms(settings: CommandSettings, *, hub: str | None, closed: bool
 
 
 async def listed(
-    connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int, seen: Sequence[str] | None = None
-) -> AlarmList:
-    """Read alarms over a connection, of the hubs that are `seen` where that is given; inside `translated()`."""
-    found = await alarms.list_alarms(connection, hub=hub, closed=closed, most=most, seen=seen)
-    every = len(found)
-    if every >= most:
-        every = await alarms.count_alarms(connection, hub=hub, closed=closed, seen=seen)
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int, seen: Sequence[str] | None = None,
+    after: Sequence[int] | None = None,
+) -> AlarmList:  # fmt: skip
+    """Read alarms over a connection, of the hubs that are `seen`, `after` a place, where these are given.
+
+    Inside `translated()`.
+    """
+    rows = await alarms.page_of_alarms(connection, hub=hub, closed=closed, most=most + 1, seen=seen, after=after)
+    found, every = [alarm for alarm, _ in rows[:most]], len(rows)
+    if every > most:
+        every = await alarms.count_alarms(connection, hub=hub, closed=closed, seen=seen, after=after)
     numbers = [alarm.id for alarm in found]
     flooded = [flood.hub for flood in await figures.floods(connection, seen)]
     return AlarmList(
@@ -125,6 +131,7 @@ async def listed(
         max(0, every - len(found)),
         await figures.causes(connection, numbers),
         [each for each in flooded if hub in {None, each}],
+        rows[most - 1][1] if len(rows) > most else None,
     )
 
 
@@ -146,10 +153,11 @@ async def details(connection: DatabaseConnection, alarm: int, person: Actor | No
 
 
 async def suppressed(
-    connection: DatabaseConnection, *, hub: str | None = None, seen: Sequence[str] | None = None
-) -> list[dict[str, object]]:
+    connection: DatabaseConnection, *, hub: str | None = None, seen: Sequence[str] | None = None,
+    most: int = expected.MOST_SUPPRESSED, after: Sequence[Any] | None = None,
+) -> list[dict[str, object]]:  # fmt: skip
     """Read all that nobody is told of, as JSON values, of the hubs that are `seen`; inside `translated()`."""
-    rows = await expected.suppressed(connection, hub=hub, seen=seen)
+    rows = await expected.suppressed(connection, hub=hub, seen=seen, most=most, after=after)
     return [dict(row) | {name: _iso(row[name]) for name in ("since", "until")} for row in rows]
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 def one_line(text: str) -> str:
     """Return `text` as one line of printable characters; whatever else it holds becomes a space."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    plain = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(plain.split())
 
 
 def escaped(text: str) -> str:

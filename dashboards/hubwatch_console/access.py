@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, HTTPException, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.scenarios import DrillScenario
@@ -57,8 +59,11 @@ class Public:
         """Let everybody pass."""
 
 
-class SignedIn:
+class SignedIn(SecurityBase):
     """Whoever is logged in may use the route, also one who has something to set up first."""
+
+    model = HTTPBearer(description="The token of a login, or an API token.")
+    scheme_name = "token"
 
     async def __call__(self, request: Request) -> KnownCaller:
         """Return who is logged in; raises HTTPException 401."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -26,6 +26,10 @@ _HEADERS = (
 )
 
 
+STRICT = (b"strict-transport-security", b"max-age=31536000")
+"""Over TLS: a browser that was here once comes by TLS only, for a year (RFC 6797)."""
+
+
 class TooLarge(HTTPException):
     """A body is larger than is taken; as an answer of the web framework's, because that hides every other error."""
 
@@ -38,6 +42,7 @@ class RequestBounds:
 
     def __init__(self, app: ASGIApp, settings: ApiSection) -> None:
         self._app, self._settings = app, settings
+        self._headers = _HEADERS if settings.tls is None else (*_HEADERS, STRICT)
         self._limit = RateLimit(settings.requests_per_s, settings.requests_burst, max_keys=10_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +52,7 @@ class RequestBounds:
             return
         # Below it everything is found, whether a proxy has taken it away or not.
         scope = {**scope, "root_path": self._settings.path_prefix}
-        answering = _Answering(send)
+        answering = _Answering(send, self._headers)
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, answering.send)
@@ -102,13 +107,13 @@ class _Body:
 class _Answering:
     """Sends answers with the headers that all have, and knows whether one has begun."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.begun = send, False
+    def __init__(self, send: Send, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._send, self._headers, self.begun = send, headers, False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
             own = {name.lower() for name, _ in message["headers"]}
-            further = [each for each in _HEADERS if each[0] not in own]
+            further = [each for each in self._headers if each[0] not in own]
             message = {**message, "headers": [*message["headers"], *further]}
         await self._send(message)

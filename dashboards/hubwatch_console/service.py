@@ -21,8 +21,8 @@ from hubwatch_core.permission import Actor
 from hubwatch_core.process import Context, Part
 from hubwatch_core.terminal import say
 from hubwatch_store import login
-from hubwatch_store.database import Pool, open_pool
-from hubwatch_store.users import approvals, forget_old
+from hubwatch_store.database import Pool, open_pool, translated
+from hubwatch_store.users import acts_once, approvals, forget_old
 
 CHECK = "console"
 KEEP_UP_EVERY_S = 300.0
@@ -106,6 +106,8 @@ async def _keep_up(pool: Pool, settings: ConsoleSettings) -> None:
             await login.forget_old(pool)
             async with pool.connection() as connection:
                 await forget_old(connection)
+                with translated():
+                    await acts_once.forget(connection)
                 async with connection.transaction():
                     await approvals.end_due(connection)
         except (Transient, Permanent) as error:

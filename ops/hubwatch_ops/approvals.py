@@ -24,7 +24,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
 ) -> None:
     """List what waits for a second person at the hubs that you see."""
-    found = _ask("GET", f"/approvals?decided={str(decided).lower()}")
+    found = _ask("GET", f"/approvals?decided={str(decided).lower()}")["approvals"]
     if as_json:
         say_json(json.dumps(found, ensure_ascii=False, indent=2))
         return

@@ -124,7 +124,8 @@ def records(
 
     person = reader(config, dsn)
     if person is not None:
-        found = [_record(each) for each in person.ask("POST", "/persons/erasures", {"subject": subject})]
+        pages = person.every("/persons/erasures?", "erasures", "POST", {"subject": subject})
+        found = [_record(each) for each in pages]
     else:
         with connection_to(config, dsn, NAME) as connection:
             found = privacy.erasures(connection, subject)

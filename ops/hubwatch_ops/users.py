@@ -86,7 +86,7 @@ def list_(
 
     person = _administrator(None, config, dsn)
     if person is not None:
-        found = [_listed(each) for each in person.ask("GET", "/users")]
+        found = [_listed(each) for each in person.every("/users?most=1000", "users")]
     else:
         found = [_facts(user) for user in with_database(directory.users, config, dsn, NAME)]
     if as_json:

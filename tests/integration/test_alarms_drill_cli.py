@@ -124,11 +124,11 @@ async def test_over_the_api_a_supervisor_begins_and_a_guard_ends(hands: Hands, m
         assert (begun.status, begun.body["by"], begun.body["verified"]) == (200, "kim", True)
         number = begun.body["drill"]
         assert (await far.get(f"/drills/{number}")).status == 404
-        assert (await far.get("/drills")).body == []
+        assert (await far.get("/drills")).body == {"drills": [], "next": None}
         assert (await lee.get(f"/drills/{number}")).body["title"] == "EXERCISE: Somebody is forced to open a door"
         assert (await lee.get("/drills/scenarios")).body["duress"]["own"] is False
         assert (await lee.post(f"/drills/{number}/end")).body["ended_by"] == "lee"
-        assert [each["drill"] for each in (await lee.get("/drills")).body] == [number]
+        assert [each["drill"] for each in (await lee.get("/drills")).body["drills"]] == [number]
     acted = hands.rows("SELECT who, act, verified FROM audit WHERE act LIKE 'alarm.drill%%' ORDER BY id")
     assert [(row["who"], row["act"], row["verified"]) for row in acted] == [
         ("kim", "alarm.drill", True),

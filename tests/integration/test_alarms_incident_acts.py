@@ -129,7 +129,7 @@ async def test_over_the_api_incidents_are_those_of_ones_hubs(hands: Hands, migra
     async with running_api(migrated_plain_dsn) as anybody:
         kim = anybody.with_token(await add_person(migrated_plain_dsn, "kim", Role.GUARD, HUB))
         vic = anybody.with_token(await add_person(migrated_plain_dsn, "vic", Role.VIEWER, HUB))
-        assert [each["hub"] for each in (await kim.get("/incidents")).body] == [HUB]
+        assert [each["hub"] for each in (await kim.get("/incidents")).body["incidents"]] == [HUB]
         assert (await kim.post(f"/incidents/{incident(hands, 'basel')}/acknowledge")).status == 404
         assert (await vic.post(f"/incidents/{incident(hands)}/acknowledge")).status == 403
         taken = await kim.post(f"/incidents/{incident(hands)}/acknowledge", note="on my way")

@@ -206,7 +206,7 @@ async def test_two_persons_sign_what_they_have_read_and_then_nobody_changes_it(
             hands.connection.execute(statement.encode())
     fresh = (await kim.post("/handovers", hub=HUB)).body
     assert (fresh["id"] > number, fresh["notes"]) == (True, "")
-    assert [each["state"] for each in (await vic.get("/handovers")).body] == ["draft", "taken over"]
+    assert [each["state"] for each in (await vic.get("/handovers")).body["handovers"]] == ["draft", "taken over"]
     with connect_sync(DatabaseSection(dsn=dsn)) as connection:
         assert list(verify(connection)) == []
         connection.execute("SET session_replication_role = replica")
@@ -219,7 +219,7 @@ async def test_handover_of_another_hub_is_not_there(anybody: Client, dsn: str, h
     lee = anybody.with_token(await add_person(dsn, "lee", Role.SUPERVISOR, "basel"))
     number = (await kim.post("/handovers", hub=HUB)).body["id"]
     digest = "0" * 64
-    assert (await lee.get("/handovers")).body == []
+    assert (await lee.get("/handovers")).body == {"handovers": [], "next": None}
     assert (await lee.post("/handovers", hub=HUB)).status == 403
     assert (await kim.post("/handovers", hub="nowhere")).status == 403
     statuses = [

@@ -157,7 +157,7 @@ async def test_merging_brings_alarms_and_what_was_said_and_splitting_takes_alarm
     await moved(dsn)
     assert "forced" in (await pat.get(f"/incidents/{fence}")).body["title"].lower()
     assert (await pat.get(f"/incidents/{door}")).body["state"] == "merged"
-    assert [each["id"] for each in (await pat.get(f"/incidents?hub={HUB}")).body] == [fence]
+    assert [each["id"] for each in (await pat.get(f"/incidents?hub={HUB}")).body["incidents"]] == [fence]
     assert ("comment", "commented", "kim") in await lines(pat, fence)
     assert (await pat.post(f"/incidents/{door}/comment", text="x")).status == 409
     split = (await pat.post(f"/incidents/{fence}/split", alarms=[alarm_of(hands, "fence-3")], note="a fox")).body

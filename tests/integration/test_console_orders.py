@@ -134,7 +134,7 @@ async def test_revocation_that_is_refused_or_over_changes_nothing_and_ends_its_a
         else:
             hands.rows("UPDATE approvals SET expires = now() WHERE decision IS NULL RETURNING 1")
             assert (await robin.post(f"/approvals/{number}/approve")).status == 409
-            assert (await robin.get("/approvals")).body == []
+            assert (await robin.get("/approvals")).body == {"approvals": [], "next": None}
     assert hands.rows("SELECT revoked_at FROM agent_keys") == [{"revoked_at": None}]
     assert [row[3] for row in told(hands)] == [True, True]
 
@@ -254,13 +254,13 @@ async def test_administrator_of_every_hub_keeps_the_directory(
     assert (await boss.post("/users/lee/enable")).status == 204
     again = await boss.post("/users/lee/reset")
     assert again.body["one_time_password"] != added.body["one_time_password"]
-    (lee,) = [user for user in (await boss.get("/users")).body if user["name"] == "lee"]
+    (lee,) = [user for user in (await boss.get("/users")).body["users"] if user["name"] == "lee"]
     assert (lee["name"], lee["grants"]) == ("lee", [{"role": "responder", "hubs": [HUB]}])
     assert lee["disabled"] is None
     words = [act for act, who, verified, subject in acts(hands) if (who, verified, subject) == ("kim", True, "lee")]
     assert words == ["user.add", "user.reset", "user.grant", "user.disable", "user.enable", "user.reset"]
     token = anybody.with_token((await boss.post("/tokens", label="script", valid_s=600)).body["token"])
-    assert {user["name"] for user in (await token.get("/users")).body} >= {"kim", "lee"}
+    assert {user["name"] for user in (await token.get("/users")).body["users"]} >= {"kim", "lee"}
     assert (await token.post("/users/lee/reset")).body["detail"] == "this needs a login, an API token is not enough"
     for path, body, status in (
         ("/users", {"name": "Lee", "grants": {"guard": [HUB]}}, 400),
@@ -303,7 +303,7 @@ async def test_role_too_small_or_of_another_hub_is_refused_and_nothing_happens(
             answer = await client.ask(method, path, body)
             assert (path, answer.status, answer.body["type"]) == (path, 403, "urn:hubwatch:problem:not-allowed")
         assert (path, (await anybody.ask(method, path, body)).status) == (path, 401)
-    assert (await elsewhere.get("/agents/keys")).body == {"keys": [], "tokens": []}
+    assert (await elsewhere.get("/agents/keys")).body == {"keys": [], "tokens": [], "next": None}
     assert hands.rows("SELECT max(id) AS last FROM audit") == before
 
 

@@ -52,7 +52,7 @@ async def test_responder_says_what_is_expected_and_a_guard_ends_it(anybody: Clie
     hands.detect(detection())
     await moved(dsn)
     assert [row["state"] for row in hands.alarms()] == ["suppressed"]
-    shown = (await kim.get("/suppressions")).body
+    shown = (await kim.get("/suppressions")).body["suppressions"]
     assert [(each["what"], each["kind"], each["by"]) for each in shown] == [
         ("alarm", "suppressed", "system"),
         ("expected", "works", "pat"),
@@ -70,7 +70,7 @@ async def test_person_of_another_hub_neither_sees_nor_ends_it(anybody: Client, d
     pat = anybody.with_token(await add_person(dsn, "pat", Role.RESPONDER, HUB))
     lee = anybody.with_token(await add_person(dsn, "lee", Role.SUPERVISOR, "basel"))
     number = (await pat.post("/suppressions", **WORKS)).body["suppression"]
-    assert (await lee.get("/suppressions")).body == []
+    assert (await lee.get("/suppressions")).body == {"suppressions": [], "next": None}
     assert (await lee.post(f"/suppressions/{number}/lift")).status == 409
     assert (await lee.post("/suppressions", **WORKS)).status == 403
     assert hands.rows("SELECT lifted FROM alarm_suppression") == [{"lifted": None}]

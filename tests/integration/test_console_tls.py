@@ -99,6 +99,17 @@ async def test_hub_of_another_name_gets_no_password(
     assert hands.rows(LOGGED) == []
 
 
+async def test_browser_that_was_here_comes_by_tls_only(
+    api: Client, migrated_plain_dsn: str, certificates: Certificates
+) -> None:
+    context = ssl.create_default_context(cafile=certificates.ca)
+    for path in ("/login", "/api/v1/notice", "/nowhere"):
+        async with api.http.get(api.address + path, ssl=context) as answer:
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    async with running_api(migrated_plain_dsn) as plain:
+        assert "strict-transport-security" not in (await plain.get("/notice")).headers
+
+
 async def test_cipher_without_forward_secrecy_is_refused(api: Client, certificates: Certificates) -> None:
     port = int(api.address.rpartition(":")[2])
     context = ssl.create_default_context(cafile=certificates.ca)

@@ -19,6 +19,7 @@ from hubwatch_store import login
 from hubwatch_store.database import DatabaseSection, connect
 from hubwatch_store.users import begin_session, directory
 from support.alarms_database import settings_of
+from support.console_document import check_answer
 
 ROOT = Actor("os:root", verified=False)
 
@@ -41,14 +42,14 @@ class Client:
     token: str | None = None
 
     async def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        """Send a request and return its answer."""
+        """Send a request and return its answer, which the description of the API must have."""
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         async with self.http.request(method, f"{self.address}/api/v1{path}", json=body, headers=headers) as response:
             text = await response.text()
-            is_json = "json" in response.content_type
-            return Answer(response.status, await response.json(content_type=None) if is_json else text,
-                          {name.lower(): value for name, value in response.headers.items()})  # fmt: skip
+            body = await response.json(content_type=None) if "json" in response.content_type else text
+            check_answer(method, path, response.status, response.content_type, body)
+            return Answer(response.status, body, {name.lower(): value for name, value in response.headers.items()})
 
     async def get(self, path: str) -> Answer:
         """Send a GET."""

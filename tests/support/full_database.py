@@ -166,6 +166,7 @@ def _people(kept: Kept) -> None:
         NASTY,
     )
     kept.do("INSERT INTO login_failures VALUES (%s, 3, now(), now())", NASTY)
+    kept.do("INSERT INTO acts_once VALUES (%s, sha256('k'), sha256('r'), now(), 200, 'sealed')", user)
     kept.do("INSERT INTO oidc_logins VALUES (sha256('s'), sha256('b'), 'n', 'v', %s, now())", NASTY)
     kept.do(
         "INSERT INTO approvals (act, hub, subject, details, reason, asked_by, expires)"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from hubwatch_core.credentials.kept_login import KeptLogin, kept
 from hubwatch_core.errors import BadCall
@@ -28,6 +29,16 @@ class LoggedIn:
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Ask the API as they, for a command; raises what `ApiClient.ask` does."""
         return asyncio.run(self.client.ask(method, path, body))
+
+    def every(self, path: str, name: str, method: str = "GET", body: object = None) -> list[Any]:
+        """Return all of a list, page after page; `path` ends with its query. Raises what `ask` does."""
+        found: list[Any] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.ask(method, path + (f"&{urlencode({'cursor': cursor})}" if cursor else ""), body)
+            found += page[name]
+            cursor = page["next"]
+        return found
 
 
 def somebody() -> LoggedIn:

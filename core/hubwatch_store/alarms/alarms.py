@@ -157,15 +157,29 @@ async def list_alarms(
 
     Of one hub or of all, and of those only the hubs that are `seen`, where that is given.
     """
-    values = {"hub": hub, "closed": closed, "most": most, "seen": None if seen is None else list(seen)}
-    return [alarm_of(row) for row in await fetch(connection, "alarms", "list_alarms", **values)]
+    found = await page_of_alarms(connection, hub=hub, closed=closed, most=most, seen=seen)
+    return [alarm for alarm, _ in found]
+
+
+async def page_of_alarms(
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, most: int, seen: Sequence[str] | None = None,
+    after: Sequence[int] | None = None,
+) -> list[tuple[Alarm, list[int]]]:  # fmt: skip
+    """Return the same, each with its place in that order: those `after` a place where that is given."""
+    values: dict[str, object] = {"hub": hub, "closed": closed, "most": most}
+    values |= {"seen": None if seen is None else list(seen), "after": None if after is None else list(after)}
+    return [(alarm_of(row), row["place"]) for row in await fetch(connection, "alarms", "list_alarms", **values)]
 
 
 async def count_alarms(
-    connection: DatabaseConnection, *, hub: str | None, closed: bool, seen: Sequence[str] | None = None
-) -> int:
-    """Count what `list_alarms` would list without an end."""
+    connection: DatabaseConnection, *, hub: str | None, closed: bool, seen: Sequence[str] | None = None,
+    after: Sequence[int] | None = None,
+) -> int:  # fmt: skip
+    """Count what `page_of_alarms` would list without an end."""
     values = {"hub": hub, "closed": closed, "seen": None if seen is None else list(seen)}
+    if after is not None:
+        (row,) = await fetch(connection, "alarms", "count_after", **values, after=list(after))
+        return int(row["alarms"])
     (row,) = await fetch(connection, "alarms", "count_alarms", **values)
     return int(row["alarms"])
 

@@ -94,10 +94,11 @@ async def one(connection: DatabaseConnection, number: int) -> Drill | None:
 
 
 async def list_drills(
-    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None
-) -> list[Drill]:
-    """Return up to `most` drills, the newest first, of the hubs that are `seen` where that is given."""
-    values = {"hub": hub, "most": most, "seen": None if seen is None else list(seen)}
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None,
+    before: int | None = None,
+) -> list[Drill]:  # fmt: skip
+    """Return up to `most` drills, the newest first, of the hubs that are `seen`, `before` one where these are given."""
+    values = {"hub": hub, "most": most, "seen": None if seen is None else list(seen), "before": before}
     return [Drill(**row) for row in await fetch(connection, "drills", "list_drills", **values)]
 
 

@@ -15,6 +15,8 @@ from hubwatch_core.words import Priority
 from hubwatch_store.alarms.alarms import alarm_of
 from hubwatch_store.database import DatabaseConnection, fetch, write
 
+MOST_SUPPRESSED = 1_000
+
 BURST = "integrity.suppression_burst"
 BURST_LEAST = 5
 BURST_S = 10 * 60.0
@@ -73,10 +75,16 @@ async def in_force(connection: DatabaseConnection, now: int) -> list[ExpectedAla
 
 
 async def suppressed(
-    connection: DatabaseConnection, *, hub: str | None = None, seen: Sequence[str] | None = None
-) -> list[Mapping[str, Any]]:
-    """Return all that nobody is told of now or later, as the view has it, of the hubs that are `seen`."""
-    return list(await fetch(connection, "expected", "suppressed", hub=hub, seen=None if seen is None else list(seen)))
+    connection: DatabaseConnection, *, hub: str | None = None, seen: Sequence[str] | None = None,
+    most: int = MOST_SUPPRESSED, after: Sequence[Any] | None = None,
+) -> list[Mapping[str, Any]]:  # fmt: skip
+    """Return all that nobody is told of now or later, as the view has it, of the hubs that are `seen`.
+
+    With `after` those whose hub, kind (`what`), beginning (text, `infinity` for none) and number come after these.
+    """
+    place = dict(zip(("after_hub", "after_what", "after_since", "after_id"), after or (None,) * 4, strict=True))
+    values = {"hub": hub, "seen": None if seen is None else list(seen), "most": most}
+    return list(await fetch(connection, "expected", "suppressed", **values, **place))
 
 
 async def one(connection: DatabaseConnection, number: int) -> ExpectedAlarms | None:

@@ -115,11 +115,12 @@ async def by_id(connection: DatabaseConnection, number: int, *, hold: bool = Fal
 
 
 async def list_handovers(
-    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None
-) -> list[Handover]:
-    """Return up to `most` handovers, the newest first, of the hubs that are `seen` where that is given."""
-    wanted = None if seen is None else list(seen)
-    return [Handover(**row) for row in await fetch(connection, "handovers", "list", hub=hub, most=most, seen=wanted)]
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None,
+    before: int | None = None,
+) -> list[Handover]:  # fmt: skip
+    """Return up to `most` handovers, the newest first, of hubs that are `seen`, `before` one where these are given."""
+    values = {"hub": hub, "most": most, "seen": None if seen is None else list(seen), "before": before}
+    return [Handover(**row) for row in await fetch(connection, "handovers", "list", **values)]
 
 
 async def history(

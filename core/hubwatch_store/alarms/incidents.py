@@ -114,19 +114,30 @@ async def list_incidents(
 
     Closed ones only when asked for, after those that are open, the newest first.
     """
-    return await _listed(connection, hub=hub, most=most, seen=seen, closed=closed, id=None)
+    found = await page_of_incidents(connection, hub=hub, most=most, seen=seen, closed=closed)
+    return [incident for incident, _ in found]
+
+
+async def page_of_incidents(
+    connection: DatabaseConnection, *, hub: str | None, most: int, seen: Sequence[str] | None = None,
+    closed: bool = False, after: Sequence[int] | None = None,
+) -> list[tuple[StandingIncident, list[int]]]:  # fmt: skip
+    """Return the same, each with its place in that order: those `after` a place where that is given."""
+    place = None if after is None else list(after)
+    return await _listed(connection, hub=hub, most=most, seen=seen, closed=closed, id=None, after=place)
 
 
 async def incident_by_id(connection: DatabaseConnection, incident: int) -> StandingIncident | None:
     """Return one incident, open or closed."""
-    found = await _listed(connection, hub=None, most=1, seen=None, closed=True, id=incident)
-    return found[0] if found else None
+    found = await _listed(connection, hub=None, most=1, seen=None, closed=True, id=incident, after=None)
+    return found[0][0] if found else None
 
 
-async def _listed(connection: DatabaseConnection, **values: object) -> list[StandingIncident]:
+async def _listed(connection: DatabaseConnection, **values: object) -> list[tuple[StandingIncident, list[int]]]:
     seen = values["seen"]
     values["seen"] = None if seen is None else list(seen)  # type: ignore[call-overload]
-    return [StandingIncident(**row) for row in await fetch(connection, "incidents", "list_incidents", **values)]
+    rows = await fetch(connection, "incidents", "list_incidents", **values)
+    return [(StandingIncident(**{name: row[name] for name in row if name != "place"}), row["place"]) for row in rows]
 
 
 async def hub_of(connection: DatabaseConnection, incident: int) -> str | None:

@@ -12,9 +12,8 @@ from typing import Any
 from hubwatch_store.database import DatabaseConnection, fetch
 
 Row = dict[str, Any]
-
-MOST_SENSORS = 5000
-"""As many are read at a time."""
+MOST_AGENTS, MOST_ROUTES, MOST_SENSORS = 1_000, 200, 5_000
+"""Rows that are read at most; whoever shows as many says that there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ async def beats(connection: DatabaseConnection) -> list[Beat]:
 
 async def agents(connection: DatabaseConnection, seen: Sequence[str] | None) -> list[Row]:
     """Return the agents of the hubs that somebody sees."""
-    return await fetch(connection, "console", "agents", seen=_list(seen))
+    return await fetch(connection, "console", "agents", seen=_list(seen), most=MOST_AGENTS)
 
 
 async def gaps(connection: DatabaseConnection, seen: Sequence[str] | None) -> dict[str, int]:
@@ -59,7 +58,7 @@ async def gaps(connection: DatabaseConnection, seen: Sequence[str] | None) -> di
 
 async def routes(connection: DatabaseConnection, seen: Sequence[str] | None) -> list[Row]:
     """Return what became of the messages of the last day, by route."""
-    return await fetch(connection, "console", "undelivered", seen=_list(seen))
+    return await fetch(connection, "console", "undelivered", seen=_list(seen), most=MOST_ROUTES)
 
 
 async def sensors(connection: DatabaseConnection, seen: Sequence[str] | None, hub: str | None = None) -> list[Row]:

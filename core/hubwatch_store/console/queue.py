@@ -82,11 +82,15 @@ async def page(
     skip: int,
     most: int,
     seen: Sequence[str] | None,
+    calm: bool = False,
 ) -> list[Alarm]:
-    """Return up to `most` open alarms after the first `skip`, of the hubs that are `seen` where that is given."""
+    """Return up to `most` open alarms after the first `skip`, of the hubs that are `seen` where that is given.
+
+    `calm`: it is known that none of these hubs is in a flood.
+    """
     rows = await fetch(
-        connection, "console", "queue", hub=wanted.hub, zone=wanted.zone, priority=wanted.priority,
-        which=str(wanted.which), person=person, skip=skip, most=most, seen=_list(seen),
+        connection, "console", "queue_calm" if calm else "queue", hub=wanted.hub, zone=wanted.zone,
+        priority=wanted.priority, which=str(wanted.which), person=person, skip=skip, most=most, seen=_list(seen),
     )  # fmt: skip
     return [alarms.alarm_of(row) for row in rows]
 

@@ -67,15 +67,19 @@ Issue = Callable[[str, str], NewCertificate]
 
 
 async def agent_keys(
-    connection: DatabaseConnection, hub: str | None = None, hubs: Collection[str] = (EVERY_HUB,)
-) -> list[AgentKey]:
+    connection: DatabaseConnection, hub: str | None = None, hubs: Collection[str] = (EVERY_HUB,),
+    *, after: Sequence[str] | None = None, most: int | None = None,
+) -> list[AgentKey]:  # fmt: skip
     """Return the keys of one hub, or of those in `hubs`, the newest of an agent first; not what ended long ago.
 
-    Raises Transient or Permanent.
+    With `after` those that come after hub, agent, enrolment and serial of one. Raises Transient or Permanent.
     """
     of = None if EVERY_HUB in hubs else list(hubs)
+    place = dict(zip(("after_hub", "after_agent", "after_at", "after_serial"), after or (None,) * 4, strict=True))
     with translated():
-        return [AgentKey(*row) for row in await _rows(connection, "keys", {"hub": hub, "hubs": of})]
+        return [
+            AgentKey(*row) for row in await _rows(connection, "keys", {"hub": hub, "hubs": of, "most": most, **place})
+        ]
 
 
 async def certificate_for(connection: DatabaseConnection, public_key: bytes) -> AgentKey | None:

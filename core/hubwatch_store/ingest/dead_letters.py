@@ -72,12 +72,15 @@ def listed(
     contains: str | None = None,
     with_replayed: bool = False,
     hubs: Collection[str] | None = None,
+    before: tuple[str, int] | None = None,
 ) -> list[DeadLetter]:
     """Return dead letters, newest first, whose reason contains a text, without their payloads.
 
-    Of some hubs or, without `hubs`, of all and of none.
+    Of some hubs or, without `hubs`, of all and of none; `before` is when one was last seen, and its number.
     """
+    seen, number = (None, None) if before is None else before
     what = {"most": most, "contains": contains, "all": with_replayed, "hubs": None if hubs is None else list(hubs)}
+    what |= {"seen": seen, "before": number}
     with translated(), connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(queries("dead_letters")["list"], what).fetchall()
 

@@ -75,10 +75,13 @@ def erase(connection: Connection[Any], subject: str, *, by: str, reason: str) ->
     return next(each for each in erasures(connection, subject) if each.id == record[0])
 
 
-def erasures(connection: Connection[Any], subject: str | None = None) -> list[Erasure]:
-    """Return every record, or those about a subject, the newest first."""
+def erasures(
+    connection: Connection[Any], subject: str | None = None, *, before: int | None = None, most: int | None = None
+) -> list[Erasure]:
+    """Return every record, or those about a subject, the newest first, or up to `most` `before` one."""
+    values = {"subject": subject, "before": before, "most": most}
     with translated():
-        return [Erasure(*row) for row in connection.execute(queries("privacy")["erasures"], {"subject": subject})]
+        return [Erasure(*row) for row in connection.execute(queries("privacy")["erasures"], values)]
 
 
 def expire(connection: Connection[Any]) -> int:

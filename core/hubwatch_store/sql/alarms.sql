@@ -177,19 +177,19 @@ WHERE alarm = %(alarm)s ORDER BY id;
 
 -- list_alarms: alarms in the order in which they want attention
 -- What is real goes before every exercise. In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
-SELECT a.* FROM hubwatch.alarms a
+-- Each has a place in that order, by which a page goes on where the one before ended, whatever has come meanwhile.
+SELECT a.*, k.place FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
-WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
-    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
-ORDER BY a.closed IS NOT NULL,
-    a.exercise IS NOT NULL,
-    c.cause IS NOT NULL,
+CROSS JOIN LATERAL (SELECT ARRAY[(a.closed IS NOT NULL)::int, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
     CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    CASE WHEN f.hub IS NULL OR a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN
-        CASE WHEN f.hub IS NULL THEN a.priority ELSE 1 END ELSE 2 END,
-    CASE WHEN f.hub IS NULL THEN NULL ELSE a.opened END, a.opened DESC, a.id
-LIMIT %(most)s;
+    CASE WHEN f.hub IS NULL THEN a.priority
+        WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 9223372036854775807 ELSE (date_part('epoch', a.opened) * 1000000)::bigint END,
+    -(date_part('epoch', a.opened) * 1000000)::bigint, a.id]::bigint[] AS place) k
+WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s)) AND (%(after)s::bigint[] IS NULL OR k.place > %(after)s::bigint[])
+ORDER BY k.place LIMIT %(most)s;
 
 -- floods: the hubs that are in a flood
 SELECT hub, since, presented FROM hubwatch.alarm_floods
@@ -202,6 +202,19 @@ SELECT alarm, cause FROM hubwatch.alarm_causes WHERE alarm = ANY (%(alarms)s::bi
 SELECT count(*) AS alarms FROM hubwatch.alarms
 WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s));
+
+-- count_after: how many there are of them after a place
+SELECT count(*) AS alarms FROM hubwatch.alarms a
+LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
+LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
+CROSS JOIN LATERAL (SELECT ARRAY[(a.closed IS NOT NULL)::int, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
+    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
+    CASE WHEN f.hub IS NULL THEN a.priority
+        WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 9223372036854775807 ELSE (date_part('epoch', a.opened) * 1000000)::bigint END,
+    -(date_part('epoch', a.opened) * 1000000)::bigint, a.id]::bigint[] AS place) k
+WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s)) AND k.place > %(after)s::bigint[];
 
 -- count_open: open alarms by state and priority, without exercises
 SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL AND exercise IS NULL GROUP BY state, priority;

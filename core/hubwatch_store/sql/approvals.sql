@@ -13,6 +13,7 @@ SELECT id, act, hub, subject, details, reason, asked_by, asked, expires, decisio
     decision IS NULL AND expires > clock_timestamp() AS waits
 FROM hubwatch.approvals
 WHERE (%(decided)s OR decision IS NULL) AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+    AND (%(after)s::bigint[] IS NULL OR ARRAY[(decision IS NOT NULL)::int, -id]::bigint[] > %(after)s::bigint[])
 ORDER BY decision IS NOT NULL, id DESC LIMIT %(most)s;
 
 -- one: one of them, and nobody else decides it until the transaction ends

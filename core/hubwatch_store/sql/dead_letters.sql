@@ -17,6 +17,7 @@ SELECT id, topic, reason, hub, agent, first_seen, last_seen, count, octet_length
 FROM hubwatch.dead_letters
 WHERE (%(all)s OR replayed IS NULL) AND (%(contains)s::text IS NULL OR strpos(reason, %(contains)s) > 0)
     AND (%(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]))
+    AND (%(before)s::bigint IS NULL OR (last_seen, id) < (%(seen)s::timestamptz, %(before)s))
 ORDER BY last_seen DESC, id DESC LIMIT %(most)s;
 
 -- count: how many there are of them

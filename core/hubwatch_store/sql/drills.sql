@@ -28,6 +28,7 @@ SELECT * FROM hubwatch.drills WHERE id = %(id)s;
 -- list_drills: drills, the newest first
 SELECT * FROM hubwatch.drills
 WHERE (%(hub)s::text IS NULL OR hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
+    AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC LIMIT %(most)s;
 
 -- end: end one before its time; nothing when it is over already

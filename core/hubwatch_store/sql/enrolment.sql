@@ -33,7 +33,9 @@ SELECT hub, agent, not_before, not_after, public_key, revoked_at, serial, certif
 FROM hubwatch.agent_keys
 WHERE (%(hub)s::text IS NULL OR hub = %(hub)s::text) AND (%(hubs)s::text[] IS NULL OR hub = ANY (%(hubs)s::text[]))
     AND not_after > now() - INTERVAL '400 days'
-ORDER BY hub, agent, enrolled_at DESC;
+    AND (%(after_hub)s::text IS NULL OR hub > %(after_hub)s OR hub = %(after_hub)s AND (agent > %(after_agent)s
+        OR agent = %(after_agent)s AND (enrolled_at, serial) < (%(after_at)s::timestamptz, %(after_serial)s)))
+ORDER BY hub, agent, enrolled_at DESC, serial DESC LIMIT %(most)s;
 
 -- revocable: a key that could be revoked
 SELECT serial FROM hubwatch.agent_keys WHERE hub = %(hub)s AND agent = %(agent)s AND revoked_at IS NULL LIMIT 1;

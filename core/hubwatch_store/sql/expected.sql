@@ -72,4 +72,6 @@ SELECT EXISTS (SELECT FROM hubwatch.hubs WHERE hub = %(hub)s) AS hub,
 -- suppressed: all that nobody is told of, of one hub or of all
 SELECT * FROM hubwatch.suppressed
 WHERE (%(hub)s::text IS NULL OR hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s))
-ORDER BY hub, what, since, id LIMIT 1000;
+    AND (%(after_hub)s::text IS NULL OR (hub, what, coalesce(since, 'infinity'), id)
+        > (%(after_hub)s, %(after_what)s, %(after_since)s::timestamptz, %(after_id)s::bigint))
+ORDER BY hub, what, coalesce(since, 'infinity'), id LIMIT %(most)s;

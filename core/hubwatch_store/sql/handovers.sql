@@ -91,6 +91,7 @@ SELECT h.*, hubwatch.handover_digest(h) AS digest FROM hubwatch.handovers h WHER
 -- list: handovers, the newest first
 SELECT h.*, hubwatch.handover_digest(h) AS digest FROM hubwatch.handovers h
 WHERE (%(hub)s::text IS NULL OR h.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR h.hub = ANY (%(seen)s))
+    AND (%(before)s::bigint IS NULL OR h.id < %(before)s)
 ORDER BY h.id DESC LIMIT %(most)s;
 
 -- history: who has handed over to whom before a handover, the newest first

@@ -95,9 +95,10 @@ SELECT * FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL ORDER B
 SELECT * FROM hubwatch.alarms WHERE incident = %(id)s ORDER BY closed IS NOT NULL, priority, opened, id LIMIT %(most)s;
 
 -- list_incidents: incidents, those first of which nobody has taken an alarm, then by how severe they are; closed ones last
+-- Closed ones come by when they closed, the newest first. Each has a place in that order.
 SELECT i.id, i.hub, i.opened, i.closed, i.title, i.alarms, coalesce(i.priority, a.priority, 4) AS priority,
     coalesce(a.open, 0) AS open, coalesce(a.untaken, 0) AS untaken, a.zones, i.assigned, i.comments, i.merged_into, i.verdict,
-    i.judged, i.judged_by, i.exercise
+    i.judged, i.judged_by, i.exercise, k.place
 FROM (
     SELECT o.* FROM hubwatch.incidents o
     WHERE o.closed IS NULL AND (%(hub)s::text IS NULL OR o.hub = %(hub)s)
@@ -107,7 +108,10 @@ FROM (
     WHERE %(closed)s AND c.closed IS NOT NULL AND (c.merged_into IS NULL OR c.id = %(id)s)
         AND (%(hub)s::text IS NULL OR c.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR c.hub = ANY (%(seen)s))
         AND (%(id)s::bigint IS NULL OR c.id = %(id)s)
-    ORDER BY c.closed DESC LIMIT %(most)s)
+        AND (%(after)s::bigint[] IS NULL OR (%(after)s::bigint[])[1] = 0
+            OR (-(date_part('epoch', c.closed) * 1000000)::bigint, c.id)
+                > ((%(after)s::bigint[])[5], (%(after)s::bigint[])[6]))
+    ORDER BY c.closed DESC, c.id LIMIT %(most)s)
 ) i
 LEFT JOIN LATERAL (
     SELECT min(a.priority) AS priority, count(*) FILTER (WHERE a.closed IS NULL) AS open,
@@ -115,9 +119,12 @@ LEFT JOIN LATERAL (
         array_agg(DISTINCT a.zone ORDER BY a.zone) FILTER (WHERE a.zone IS NOT NULL) AS zones
     FROM hubwatch.alarms a WHERE a.incident = i.id
 ) a ON true
-ORDER BY i.closed IS NOT NULL, i.exercise IS NOT NULL, coalesce(a.untaken, 0) = 0, coalesce(i.priority, a.priority, 4),
-    coalesce(i.closed, i.opened) DESC, i.id
-LIMIT %(most)s;
+CROSS JOIN LATERAL (SELECT ARRAY[(i.closed IS NOT NULL)::int, (i.closed IS NULL AND i.exercise IS NOT NULL)::int,
+    (i.closed IS NULL AND coalesce(a.untaken, 0) = 0)::int,
+    CASE WHEN i.closed IS NULL THEN coalesce(i.priority, a.priority, 4) ELSE 0 END,
+    -(date_part('epoch', coalesce(i.closed, i.opened)) * 1000000)::bigint, i.id]::bigint[] AS place) k
+WHERE %(after)s::bigint[] IS NULL OR k.place > %(after)s::bigint[]
+ORDER BY k.place LIMIT %(most)s;
 
 -- titles_due: incidents whose alarms have changed hands since their title was made
 SELECT id FROM hubwatch.incidents WHERE title_due ORDER BY id LIMIT %(most)s;

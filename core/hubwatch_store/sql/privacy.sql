@@ -50,7 +50,8 @@ UNION SELECT hub FROM hubwatch.cardholders WHERE subject = %(subject)s ORDER BY 
 -- erasures: every record, the newest first
 SELECT id, at, by, reason, digest = sha256(convert_to(%(subject)s::text, 'UTF8')), counts
 FROM hubwatch.privacy_erasures
-WHERE %(subject)s::text IS NULL OR digest = sha256(convert_to(%(subject)s::text, 'UTF8')) ORDER BY id DESC;
+WHERE (%(subject)s::text IS NULL OR digest = sha256(convert_to(%(subject)s::text, 'UTF8')))
+    AND (%(before)s::bigint IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(most)s;
 
 -- old: whether something names a person for longer than the rule says
 SELECT EXISTS (SELECT FROM hubwatch.detection d, hubwatch.retention_person r

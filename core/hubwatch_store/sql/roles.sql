@@ -236,6 +236,7 @@ GRANT SELECT, INSERT, UPDATE ON hubwatch.users, hubwatch.user_secrets, hubwatch.
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.user_grants, hubwatch.user_sessions, hubwatch.login_failures,
     hubwatch.oidc_logins
 TO @console;
+GRANT SELECT, INSERT, UPDATE (status, answer), DELETE ON hubwatch.acts_once TO @console;
 GRANT INSERT ON hubwatch.legal_hold, hubwatch.legal_hold_release TO @console;
 -- A handover says what waits for a second person.
 GRANT SELECT (id, hub, act, subject, reason, asked_by, asked, expires, decision) ON hubwatch.approvals TO @operator;

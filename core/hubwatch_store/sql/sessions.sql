@@ -25,7 +25,8 @@ WHERE "user" = %(user)s AND ended IS NULL AND id IS DISTINCT FROM %(keep)s::bigi
 
 -- tokens: the API tokens of a user that are good
 SELECT id, label, scope_role, scope_hubs, created, used, expires FROM hubwatch.user_sessions
-WHERE "user" = %(user)s AND kind = 'token' AND ended IS NULL AND expires > clock_timestamp() ORDER BY id;
+WHERE "user" = %(user)s AND kind = 'token' AND ended IS NULL AND expires > clock_timestamp()
+    AND id > %(after)s ORDER BY id LIMIT %(most)s;
 
 -- forget: those that ended long ago
 DELETE FROM hubwatch.user_sessions

@@ -31,7 +31,8 @@ SELECT u.id, u.name, u.full_name, u.disabled, u.issuer, s.one_time_until, s.pass
     coalesce((SELECT jsonb_object_agg(g.role, g.hubs) FROM hubwatch.user_grants g WHERE g."user" = u.id), '{}') AS grants,
     (SELECT max(e.used) FROM hubwatch.user_sessions e WHERE e."user" = u.id) AS used
 FROM hubwatch.users u JOIN hubwatch.user_secrets s ON s."user" = u.id
-WHERE %(name)s::text IS NULL OR u.name = %(name)s ORDER BY u.name;
+WHERE (%(name)s::text IS NULL OR u.name = %(name)s) AND (%(after)s::text IS NULL OR u.name > %(after)s)
+ORDER BY u.name LIMIT %(most)s;
 
 -- by_subject: the name of the user whom an identity provider knows by that
 SELECT name FROM hubwatch.users WHERE issuer = %(issuer)s AND subject = %(subject)s;

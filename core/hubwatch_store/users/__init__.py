@@ -1,6 +1,6 @@
 """Users: who they are, what they may do, what waits for a second one, and the journal of what they did."""
 
-from hubwatch_store.users import approvals, directory
+from hubwatch_store.users import acts_once, approvals, directory
 from hubwatch_store.users.approvals import Approval, NotAllowed
 from hubwatch_store.users.directory import User, existing_user, find_user, has_directory, parse_grants, parse_user_name
 from hubwatch_store.users.doing import check_may, doing
@@ -26,6 +26,7 @@ __all__ = [
     "NotAllowed",
     "Session",
     "User",
+    "acts_once",
     "approvals",
     "begin_session",
     "check_may",

@@ -146,18 +146,26 @@ async def one(connection: DatabaseConnection, number: int) -> Approval:
 
 
 async def approvals(
-    connection: DatabaseConnection, *, decided: bool = False, most: int = MOST_SHOWN, seen: Sequence[str] | None = None
-) -> list[Approval]:
+    connection: DatabaseConnection, *, decided: bool = False, most: int = MOST_SHOWN, seen: Sequence[str] | None = None,
+    after: Sequence[int] | None = None,
+) -> list[Approval]:  # fmt: skip
     """Return those that wait, newest first, and with `decided` the others after them, of the hubs that are `seen`.
 
-    Without `seen` of every hub, and those that concern no single one. Raises Transient, Permanent.
+    Without `seen` of every hub, and those that concern no single one; `after` the place of one, where it is given.
+    Raises Transient, Permanent.
     """
-    wanted = None if seen is None else list(seen)
+    values = {"decided": decided, "most": most, "seen": None if seen is None else list(seen)}
+    place = None if after is None else list(after)
     with translated():
         async with connection.transaction():
             await end_due(connection)
-            rows = await fetch(connection, "approvals", "list_approvals", decided=decided, most=most, seen=wanted)
+            rows = await fetch(connection, "approvals", "list_approvals", **values, after=place)
     return [_approval(row) for row in rows]
+
+
+def place_of(found: Approval) -> tuple[int, int]:
+    """Return the place of one in their order."""
+    return int(found.decision is not None), -found.id
 
 
 async def end_due(connection: DatabaseConnection) -> None:

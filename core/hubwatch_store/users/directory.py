@@ -83,16 +83,16 @@ async def has_directory(connection: DatabaseConnection) -> bool:
     return bool(row["exists"])
 
 
-async def users(connection: DatabaseConnection) -> list[User]:
-    """Return all users, by name. Raises Transient or Permanent."""
+async def users(connection: DatabaseConnection, *, after: str | None = None, most: int | None = None) -> list[User]:
+    """Return all users by name, or up to `most` `after` one. Raises Transient or Permanent."""
     with translated():
-        return [_user(row) for row in await fetch(connection, "users", "list", name=None)]
+        return [_user(row) for row in await fetch(connection, "users", "list", name=None, after=after, most=most)]
 
 
 async def find_user(connection: DatabaseConnection, name: str) -> User | None:
     """Return a user, None when there is none of that name. Raises Transient or Permanent."""
     with translated():
-        rows = await fetch(connection, "users", "list", name=name)
+        rows = await fetch(connection, "users", "list", name=name, after=None, most=1)
     return _user(rows[0]) if rows else None
 
 

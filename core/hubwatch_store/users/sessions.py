@@ -107,10 +107,12 @@ async def end_sessions(
     return len(rows)
 
 
-async def tokens_of(connection: DatabaseConnection, user: int) -> list[ApiToken]:
-    """Return the API tokens of a user that are good. Raises Transient or Permanent."""
+async def tokens_of(
+    connection: DatabaseConnection, user: int, *, after: int = 0, most: int | None = None
+) -> list[ApiToken]:
+    """Return the API tokens of a user that are good, those `after` one. Raises Transient or Permanent."""
     with translated():
-        rows = await fetch(connection, "sessions", "tokens", user=user)
+        rows = await fetch(connection, "sessions", "tokens", user=user, after=after, most=most)
     return [
         ApiToken(row["id"], row["label"], _scope(row["scope_role"], row["scope_hubs"]), row["created"], row["used"],
                  row["expires"])

@@ -154,7 +154,10 @@ async def read(parts: Parts, caller: KnownCaller, wanted: QueueFilter, *, skip: 
         async with parts.pool.connection() as connection, connection.transaction():
             # First: what happens while the rest is read is then shown again, and never missed.
             last = await queue.last_move(connection)
-            found = await queue.page(connection, wanted, person=caller.person.name, skip=skip, most=most + 1, seen=seen)
+            floods = [each.hub for each in await figures.floods(connection, seen)]
+            found = await queue.page(
+                connection, wanted, person=caller.person.name, skip=skip, most=most + 1, seen=seen, calm=not floods
+            )
             numbers = [each.id for each in found[:most]]
             telling = await notifications.telling(connection, numbers)
             causes = await figures.causes(connection, numbers)
@@ -162,7 +165,6 @@ async def read(parts: Parts, caller: KnownCaller, wanted: QueueFilter, *, skip: 
             counts = await queue.counts(connection, wanted.hub, seen)
             made_up = await queue.exercised(connection, wanted.hub, seen)
             zones = await queue.zones(connection, seen)
-            floods = [each.hub for each in await figures.floods(connection, seen)]
     rows = []
     for each in found[:most]:
         instruction = parts.instructions.of(each.type)

@@ -37,6 +37,17 @@ CHECK_EVERY_S = 10.0
 FOR_OTHERS = 5
 """One in so many connections is for what is no stream: people log in and act however many pages are open."""
 RETRY_MS = 1000
+DESCRIBED = {
+    "parameters": [
+        {
+            "name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"},
+            "description": "The `id` of the last event that was heard: what was missed comes first.",
+        },
+    ],
+    "responses": {
+        "200": {"description": "Events, until the session ends.", "content": {TYPE: {"schema": {"type": "string"}}}}
+    },
+}  # fmt: skip
 
 Looking = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_SEE))]
 Seeing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SEE))]
@@ -55,7 +66,7 @@ async def alive(_: Annotated[KnownCaller, Depends(Visitor())]) -> Response:
     return Response(status_code=204)
 
 
-@api.get("/stream", response_class=StreamingResponse)
+@api.get("/stream", response_class=StreamingResponse, openapi_extra=DESCRIBED)
 async def stream(request: Request, caller: Seeing, parts: SharedParts, after: After = None) -> Response:
     """Tell what happens to the alarms of the hubs that one sees, as server-sent events.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
@@ -31,6 +32,10 @@ router = APIRouter(prefix="/acknowledge", tags=["acknowledge"], dependencies=[De
 
 NO_LINK = "This link is not valid. Log in to see the alarm."
 USED = "This link was used before."
+NO_BUTTON: dict[int | str, dict[str, Any]] = {
+    404: {"description": "The link is none of ours, as a page.", "content": {"text/html": {}}},
+    409: {"description": "The link does nothing any more; the page says why.", "content": {"text/html": {}}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Linked:
         return sum(each.refusal is None for each in self.alarms)
 
 
-@router.get("/{token}", response_class=HTMLResponse)
+@router.get("/{token}", response_class=HTMLResponse, responses=NO_BUTTON)
 async def show(token: str, parts: SharedParts) -> HTMLResponse:
     """Show every alarm of the message and one button; nothing changes, whoever opens the link."""
     linked = await _looked_up(parts, token)
@@ -78,7 +83,7 @@ async def show(token: str, parts: SharedParts) -> HTMLResponse:
     return _page(200, title, *_every(parts, linked), button=f"Acknowledge{all_of} as {linked.person}")
 
 
-@router.post("/{token}", response_class=HTMLResponse)
+@router.post("/{token}", response_class=HTMLResponse, responses=NO_BUTTON)
 async def acknowledge(token: str, parts: SharedParts) -> HTMLResponse:
     """Take the alarms that the message told of as its recipient, and say which; the link is used up."""
     # Whoever has no good link must not even wait for the lock of all moves.

@@ -8,6 +8,10 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from hubwatch_alarms.people import parse_reason
 from hubwatch_console.access import Allowed, SharedParts, acting, check_session
+from hubwatch_console.paging import PageWanted, moment_of, paged
+from hubwatch_console.routes.answers.alarms import ApprovalAskedAnswer
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.hub import EnrolTokenAnswer, ForgottenAgentAnswer, KeyListAnswer
 from hubwatch_console.routes.bodies import EnrolBody, Name, ReasonBody
 from hubwatch_core.enrolment import EnrolmentToken
 from hubwatch_core.permission import UserAct, hubs_where, may
@@ -19,18 +23,28 @@ router = APIRouter(prefix="/agents", tags=["agents"])
 Enrolling = Annotated[KnownCaller, Depends(Allowed(UserAct.AGENT_ENROL))]
 Revoking = Annotated[KnownCaller, Depends(Allowed(UserAct.CERTIFICATE_REVOKE))]
 Changing = Annotated[KnownCaller, Depends(Allowed(UserAct.SENSOR_CHANGE))]
+Wanted = Annotated[PageWanted, paged("keys", str, str, str, str, default=1000, limit=1000)]
 
 
-@router.get("/keys")
+@router.get("/keys", **gives(KeyListAnswer))
 async def list_keys(
-    caller: Enrolling, parts: SharedParts, hub: Annotated[Name | None, Query()] = None
+    caller: Enrolling,
+    parts: SharedParts,
+    wanted: Wanted,
+    hub: Annotated[Name | None, Query()] = None,
 ) -> dict[str, object]:
     """Return agents with their keys, and leave that nobody has used yet, of the hubs where one may give it."""
+    if wanted.place is not None:
+        moment_of(wanted.place[2], "cursor")
     async with acting(parts) as connection:
-        keys = await enrolment.agent_keys(connection, hub, hubs_where(caller.person, UserAct.AGENT_ENROL))
+        keys = await enrolment.agent_keys(
+            connection, hub, hubs_where(caller.person, UserAct.AGENT_ENROL), after=wanted.place, most=wanted.most + 1
+        )
         tokens = await enrolment.pending_tokens(connection)
+    page, after = wanted.page(keys, lambda key: (key.hub, key.agent, key.enrolled_at.isoformat(), key.serial))
     return {
-        "keys": [facts_of_key(key) for key in keys],
+        "next": after,
+        "keys": [facts_of_key(key) for key in page],
         "tokens": [
             {"hub": each.hub, "agent": each.agent, "by": each.made_by, "expires": each.expires_at.isoformat()}
             for each in tokens
@@ -39,7 +53,7 @@ async def list_keys(
     }
 
 
-@router.post("/{hub}/{agent}/token", status_code=201)
+@router.post("/{hub}/{agent}/token", **gives(EnrolTokenAnswer, 201))
 async def make_token(
     hub: Name, agent: Name, body: EnrolBody, caller: Enrolling, parts: SharedParts
 ) -> dict[str, object]:
@@ -63,7 +77,7 @@ async def renew(hub: Name, agent: Name, caller: Enrolling, parts: SharedParts) -
     return Response(status_code=204)
 
 
-@router.post("/{hub}/{agent}/revoke", status_code=202)
+@router.post("/{hub}/{agent}/revoke", **gives(ApprovalAskedAnswer, 202))
 async def revoke(hub: Name, agent: Name, body: ReasonBody, caller: Revoking, parts: SharedParts) -> dict[str, object]:
     """Ask that every key of an agent be revoked; it waits for a second person, and others are told at once."""
     reason = parse_reason(body.reason, "reason")
@@ -77,7 +91,7 @@ async def revoke(hub: Name, agent: Name, body: ReasonBody, caller: Revoking, par
     return {"approval": number}
 
 
-@router.post("/{hub}/{agent}/forget")
+@router.post("/{hub}/{agent}/forget", **gives(ForgottenAgentAnswer))
 async def forget(hub: Name, agent: Name, body: ReasonBody, caller: Changing, parts: SharedParts) -> dict[str, object]:
     """Let an agent go that was taken away for good; return the sensors that no agent lists any more."""
     reason, person = parse_reason(body.reason, "reason"), caller.person

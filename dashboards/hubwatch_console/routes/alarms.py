@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from hubwatch_alarms import acts, views
 from hubwatch_alarms.facts import facts_of
 from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.people import check_duration, parse_adjudication, parse_note, parse_reason
 from hubwatch_console.access import Allowed, Parts, SharedParts
+from hubwatch_console.paging import PageWanted, cursor_of, paged
+from hubwatch_console.polled import polled
+from hubwatch_console.routes.answers.alarms import (
+    AlarmChangeAnswer,
+    AlarmDetailsAnswer,
+    AlarmListAnswer,
+    ApprovalAskedAnswer,
+    VerdictAnswer,
+)
+from hubwatch_console.routes.answers.described import gives
 from hubwatch_console.routes.bodies import AdjudicationBody, AlarmNumber, NoteBody, ReasonBody, ShelveBody
 from hubwatch_core.permission import EVERY_HUB, Actor, UserAct, hubs_where
 from hubwatch_store.alarms import alarms
@@ -25,24 +35,33 @@ Shelving = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SHELVE))]
 Unshelving = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_UNSHELVE))]
 Closing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_CLOSE))]
 Adjudicating = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_ADJUDICATE))]
+Wanted = Annotated[PageWanted, paged("alarms", *[int] * 8, default=100, limit=1000)]
 
 
-@router.get("")
+@router.get("", **gives(AlarmListAnswer, is_polled=True))
 async def list_alarms(
+    request: Request,
     caller: Seeing,
     parts: SharedParts,
+    wanted: Wanted,
     hub: Annotated[str | None, Query(max_length=63)] = None,
     closed: bool = False,
-    most: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, object]:
+) -> Response:
     """Return the alarms of the hubs that one sees, in the order in which they want attention."""
     with translated():
         async with parts.pool.connection() as connection:
-            found = await views.listed(connection, hub=hub, closed=closed, most=most, seen=seen_by(caller.person))
-    return {"alarms": found.facts(parts.instructions), "more": found.more, "floods": list(found.floods)}
+            found = await views.listed(
+                connection, hub=hub, closed=closed, most=wanted.most, seen=seen_by(caller.person), after=wanted.place
+            )
+    return polled(request, {
+        "alarms": found.facts(parts.instructions),
+        "more": found.more,
+        "floods": list(found.floods),
+        "next": None if found.place is None else cursor_of(wanted.kind, found.place),
+    })  # fmt: skip
 
 
-@router.get("/{alarm}")
+@router.get("/{alarm}", **gives(AlarmDetailsAnswer))
 async def show_alarm(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> dict[str, object]:
     """Return everything about one alarm."""
     with translated():
@@ -51,7 +70,7 @@ async def show_alarm(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> 
     return whole.facts(parts.instructions)
 
 
-@router.post("/{alarm}/acknowledge")
+@router.post("/{alarm}/acknowledge", **gives(AlarmChangeAnswer))
 async def acknowledge(
     alarm: AlarmNumber, body: NoteBody, caller: Acknowledging, parts: SharedParts
 ) -> dict[str, object]:
@@ -62,7 +81,7 @@ async def acknowledge(
     return _facts(parts, change)
 
 
-@router.post("/{alarm}/shelve", responses={202: {"description": "It waits for a second person."}})
+@router.post("/{alarm}/shelve", **gives(AlarmChangeAnswer, waits=ApprovalAskedAnswer))
 async def shelve(
     alarm: AlarmNumber, body: ShelveBody, caller: Shelving, parts: SharedParts, response: Response
 ) -> dict[str, object]:
@@ -80,7 +99,7 @@ async def shelve(
     return _facts(parts, change)
 
 
-@router.post("/{alarm}/unshelve")
+@router.post("/{alarm}/unshelve", **gives(AlarmChangeAnswer))
 async def unshelve(alarm: AlarmNumber, body: NoteBody, caller: Unshelving, parts: SharedParts) -> dict[str, object]:
     """Take an alarm off the shelf."""
     note = parse_note(body.note, "note")
@@ -89,7 +108,7 @@ async def unshelve(alarm: AlarmNumber, body: NoteBody, caller: Unshelving, parts
     return _facts(parts, change)
 
 
-@router.post("/{alarm}/close")
+@router.post("/{alarm}/close", **gives(AlarmChangeAnswer))
 async def close(alarm: AlarmNumber, body: ReasonBody, caller: Closing, parts: SharedParts) -> dict[str, object]:
     """End an alarm whatever its condition does."""
     reason = parse_reason(body.reason, "reason")
@@ -98,7 +117,7 @@ async def close(alarm: AlarmNumber, body: ReasonBody, caller: Closing, parts: Sh
     return _facts(parts, change)
 
 
-@router.post("/{alarm}/adjudicate")
+@router.post("/{alarm}/adjudicate", **gives(VerdictAnswer))
 async def adjudicate(
     alarm: AlarmNumber, body: AdjudicationBody, caller: Adjudicating, parts: SharedParts
 ) -> dict[str, object]:

@@ -10,6 +10,10 @@ from fastapi import APIRouter, Depends, Response
 from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.people import parse_note, parse_reason
 from hubwatch_console.access import Allowed, Parts, SharedParts, check_session
+from hubwatch_console.paging import PageWanted, paged
+from hubwatch_console.routes.answers.alarms import ApprovalAnswer, ApprovalAskedAnswer, ApprovalListAnswer
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.hub import LevelChangeAnswer
 from hubwatch_console.routes.bodies import AlarmNumber, LevelBody, NoteBody, ReasonBody
 from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall, Permanent
@@ -25,17 +29,27 @@ router = APIRouter(tags=["approvals"])
 Looking = Annotated[KnownCaller, Depends(Allowed(UserAct.APPROVAL_SEE))]
 Levelling = Annotated[KnownCaller, Depends(Allowed(UserAct.LEVEL_RAISE))]
 Releasing = Annotated[KnownCaller, Depends(Allowed(UserAct.HOLD_RELEASE))]
+Wanted = Annotated[PageWanted, paged("approvals", int, int, default=200, limit=1000)]
 
 
-@router.get("/approvals")
-async def list_approvals(caller: Looking, parts: SharedParts, decided: bool = False) -> list[dict[str, object]]:
-    """Return the acts that wait for a second person at the hubs that one sees; with `decided` the last others too."""
+@router.get("/approvals", **gives(ApprovalListAnswer))
+async def list_approvals(
+    caller: Looking,
+    parts: SharedParts,
+    wanted: Wanted,
+    decided: bool = False,
+) -> dict[str, object]:
+    """Return the acts that wait for a second person at the hubs that one sees; with `decided` the others after them."""
+    seen = approvals_seen(caller.person)
     async with parts.pool.connection() as connection:
-        found = await approvals.approvals(connection, decided=decided, seen=approvals_seen(caller.person))
-    return [facts_of_approval(each) for each in found]
+        found = await approvals.approvals(
+            connection, decided=decided, most=wanted.most + 1, seen=seen, after=wanted.place
+        )
+    page, after = wanted.page(found, approvals.place_of)
+    return {"approvals": [facts_of_approval(each) for each in page], "next": after}
 
 
-@router.post("/approvals/{number}/approve")
+@router.post("/approvals/{number}/approve", **gives(ApprovalAnswer))
 async def approve(number: AlarmNumber, body: NoteBody, caller: Looking, parts: SharedParts) -> dict[str, object]:
     """Agree to an act, which is done at once where hubwatch does it itself."""
     note = parse_note(body.note, "note")
@@ -43,7 +57,7 @@ async def approve(number: AlarmNumber, body: NoteBody, caller: Looking, parts: S
     return facts_of_approval(await decide(parts, caller, number, note, agree=True))
 
 
-@router.post("/approvals/{number}/refuse")
+@router.post("/approvals/{number}/refuse", **gives(ApprovalAnswer))
 async def refuse(number: AlarmNumber, body: NoteBody, caller: Looking, parts: SharedParts) -> dict[str, object]:
     """Refuse an act."""
     note = parse_note(body.note, "note")
@@ -65,7 +79,7 @@ async def decide(parts: Parts, caller: KnownCaller, number: int, note: str | Non
         return await approvals.decide(connection, caller.person, found, agree=True, note=note, done=done)
 
 
-@router.post("/hubs/{hub}/level", responses={202: {"description": "It waits for a second person."}})
+@router.post("/hubs/{hub}/level", **gives(LevelChangeAnswer, waits=ApprovalAskedAnswer))
 async def set_level(
     hub: str, body: LevelBody, caller: Levelling, parts: SharedParts, response: Response
 ) -> dict[str, object]:
@@ -105,7 +119,7 @@ async def change_level(
     return {"hub": hub, "level": level, "former": former}
 
 
-@router.post("/holds/{hold}/release", status_code=202)
+@router.post("/holds/{hold}/release", **gives(ApprovalAskedAnswer, 202))
 async def release_hold(hold: AlarmNumber, body: ReasonBody, caller: Releasing, parts: SharedParts) -> dict[str, object]:
     """Ask that a legal hold be released; it waits for a second person."""
     reason = parse_reason(body.reason, "reason")

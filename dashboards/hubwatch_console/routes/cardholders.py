@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from hubwatch_alarms.people import parse_reason
 from hubwatch_console.access import Allowed, SharedParts, in_thread
 from hubwatch_console.bounds import CARDHOLDERS_PATH
+from hubwatch_console.routes.answers.described import gives, reads
+from hubwatch_console.routes.answers.hub import ImportedAnswer, SurroundingsAnswer
 from hubwatch_console.routes.bodies import CardholdersBody, Name
 from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import UserAct
@@ -25,7 +27,7 @@ Importing = Annotated[KnownCaller, Depends(Allowed(UserAct.CARDHOLDER_IMPORT))]
 MOST_TOLD = 10
 
 
-@router.get("")
+@router.get("", **gives(SurroundingsAnswer))
 async def surroundings(hub: Name, caller: Importing, parts: SharedParts) -> dict[str, object]:
     """Return what a list may name, the time zone of its days, and how many cardholders there are; nobody by name."""
     check_may(caller.person, UserAct.CARDHOLDER_IMPORT, hub)
@@ -38,7 +40,7 @@ async def surroundings(hub: Name, caller: Importing, parts: SharedParts) -> dict
     return await in_thread(parts, work)
 
 
-@router.put("")
+@router.put("", **reads(CardholdersBody, ImportedAnswer))
 async def import_list(hub: Name, caller: Importing, parts: SharedParts, request: Request) -> dict[str, object]:
     """Put a list in force, as a whole or not at all: who is not on it is no cardholder any more."""
     check_may(caller.person, UserAct.CARDHOLDER_IMPORT, hub)

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from hubwatch_console.access import Allowed, SharedParts, in_thread
+from hubwatch_console.paging import PageWanted, moment_of, paged
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.hub import DeadLetterListAnswer, DeadLetterWholeAnswer, ReplayAskedAnswer
 from hubwatch_console.routes.bodies import AlarmNumber, ReplayBody
 from hubwatch_core.permission import EVERY_HUB, Actor, UserAct, hubs_where, may
 from hubwatch_store.audit import journal_now
@@ -20,28 +23,31 @@ Looking = Annotated[KnownCaller, Depends(Allowed(UserAct.DEAD_LETTER_SEE))]
 Replaying = Annotated[KnownCaller, Depends(Allowed(UserAct.DEAD_LETTER_REPLAY))]
 Contains = Annotated[str | None, Query(max_length=256)]
 MOST = 500
+Wanted = Annotated[PageWanted, paged("dead letters", str, int, default=50, limit=MOST)]
 
 
-@router.get("")
+@router.get("", **gives(DeadLetterListAnswer))
 async def list_letters(
     caller: Looking,
     parts: SharedParts,
+    wanted: Wanted,
     reason: Contains = None,
     replayed: bool = False,
-    most: Annotated[int, Query(ge=1, le=MOST)] = 50,
 ) -> dict[str, object]:
     """Return dead letters of the hubs where one may see them, newest first, and how many there are."""
     hubs = _hubs(caller.person, UserAct.DEAD_LETTER_SEE)
+    before = None if wanted.place is None else (moment_of(wanted.place[0], "cursor").isoformat(), wanted.place[1])
 
     def work(connection: Any) -> dict[str, object]:
-        found = listed(connection, most, reason, replayed, hubs)
+        found = listed(connection, wanted.most + 1, reason, replayed, hubs, before)
         count = count_listed(connection, reason, replayed, hubs)
-        return {"letters": [_facts(each) for each in found], "count": count}
+        page, after = wanted.page(found, lambda each: (each.last_seen.isoformat(), each.id))
+        return {"letters": [_facts(each) for each in page], "count": count, "next": after}
 
     return await in_thread(parts, work)
 
 
-@router.get("/{number}")
+@router.get("/{number}", **gives(DeadLetterWholeAnswer))
 async def show(number: AlarmNumber, caller: Looking, parts: SharedParts) -> dict[str, object]:
     """Return a dead letter whole; its payload in base64, for it may be anything."""
     letter = await in_thread(parts, lambda connection: shown(connection, number))
@@ -49,7 +55,7 @@ async def show(number: AlarmNumber, caller: Looking, parts: SharedParts) -> dict
     return {**_facts(letter), "payload": base64.b64encode(letter.payload).decode()}
 
 
-@router.post("/{number}/replay", status_code=202)
+@router.post("/{number}/replay", **gives(ReplayAskedAnswer, 202))
 async def replay_one(number: AlarmNumber, caller: Replaying, parts: SharedParts) -> dict[str, object]:
     """Ask that one be tried again."""
 
@@ -61,7 +67,7 @@ async def replay_one(number: AlarmNumber, caller: Replaying, parts: SharedParts)
     return await in_thread(parts, work)
 
 
-@router.post("/replay", status_code=202)
+@router.post("/replay", **gives(ReplayAskedAnswer, 202))
 async def replay(body: ReplayBody, caller: Replaying, parts: SharedParts) -> dict[str, object]:
     """Ask that all be tried again, of a hub or of those where one may."""
     if body.hub is not None:

@@ -10,6 +10,9 @@ from fastapi import APIRouter, Depends, Response
 
 from hubwatch_alarms.people import parse_note
 from hubwatch_console.access import Allowed, Parts, SharedParts, acting, check_session
+from hubwatch_console.paging import PageWanted, paged
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.people import OneTimeAnswer, UserListAnswer
 from hubwatch_console.routes.bodies import GrantsBody, NoteBody, UserBody, UserName
 from hubwatch_console.routes.people import facts_of_user
 from hubwatch_core.permission import UserAct
@@ -30,17 +33,25 @@ router = APIRouter(prefix="/users", tags=["users"])
 
 Seeing = Annotated[KnownCaller, Depends(Allowed(UserAct.USER_SEE))]
 Changing = Annotated[KnownCaller, Depends(Allowed(UserAct.USER_CHANGE))]
+Wanted = Annotated[PageWanted, paged("users", str, default=200, limit=1000)]
 
 
-@router.get("")
-async def list_users(caller: Seeing, parts: SharedParts) -> list[dict[str, object]]:
-    """Return all users: what they may do where, what they have to set up, when they were last seen."""
+@router.get("", **gives(UserListAnswer))
+async def list_users(
+    caller: Seeing,
+    parts: SharedParts,
+    wanted: Wanted,
+) -> dict[str, object]:
+    """Return all users by name: what they may do where, what they have to set up, when they were last seen."""
     check_may(caller.person, UserAct.USER_SEE, None)
+    (after,) = wanted.place or (None,)
     async with acting(parts) as connection:
-        return [facts_of_listed(user) for user in await directory.users(connection)]
+        found = await directory.users(connection, after=after, most=wanted.most + 1)
+    page, further = wanted.page(found, lambda user: (user.name,))
+    return {"users": [facts_of_listed(user) for user in page], "next": further}
 
 
-@router.post("", status_code=201)
+@router.post("", **gives(OneTimeAnswer, 201))
 async def add(body: UserBody, caller: Changing, parts: SharedParts) -> dict[str, object]:
     """Add a user; the answer holds a one-time password, with which they choose their own within a day."""
     name, grants = parse_user_name(body.name), parse_grants(body.grants)
@@ -77,7 +88,7 @@ async def enable(name: UserName, body: NoteBody, caller: Changing, parts: Shared
     return Response(status_code=204)
 
 
-@router.post("/{name}/reset")
+@router.post("/{name}/reset", **gives(OneTimeAnswer))
 async def reset(name: UserName, caller: Changing, parts: SharedParts) -> dict[str, object]:
     """Take password and second factor of a user away; the answer holds a one-time password."""
     async with _of(parts, caller, name) as (connection, user):

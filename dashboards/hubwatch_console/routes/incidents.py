@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from hubwatch_alarms import acts, incident_acts, incident_views
 from hubwatch_alarms.people import parse_adjudication, parse_note, parse_reason
 from hubwatch_console.access import Allowed, SharedParts
+from hubwatch_console.paging import PageWanted, paged
+from hubwatch_console.polled import polled
 from hubwatch_console.routes.alarms import seen_by
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.incidents import (
+    IncidentAnswer,
+    IncidentClosedAnswer,
+    IncidentDetailsAnswer,
+    IncidentListAnswer,
+    IncidentTakenAnswer,
+    TimelineAnswer,
+)
 from hubwatch_console.routes.bodies import (
     AlarmNumber,
     AssignBody,
@@ -33,25 +44,30 @@ Assigning = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_ASSIGN))]
 Merging = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_MERGE))]
 Splitting = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_SPLIT))]
 Closing = Annotated[KnownCaller, Depends(Allowed(UserAct.INCIDENT_CLOSE))]
+Wanted = Annotated[PageWanted, paged("incidents", *[int] * 6, default=200, limit=1000)]
 
 
-@router.get("")
+@router.get("", **gives(IncidentListAnswer, is_polled=True))
 async def list_incidents(
+    request: Request,
     caller: Seeing,
     parts: SharedParts,
+    wanted: Wanted,
     hub: Annotated[str | None, Query(max_length=63)] = None,
     closed: bool = False,
-    most: Annotated[int, Query(ge=1, le=1000)] = 200,
-) -> list[dict[str, object]]:
+) -> Response:
     """Return the incidents of the hubs that one sees, the most urgent first; with `closed` those after them, too."""
     with translated():
         async with parts.pool.connection() as connection:
-            return await incident_views.listed(
-                connection, hub=hub, most=most, seen=seen_by(caller.person), closed=closed
-            )
+            found = await incident_views.page_of(
+                connection, hub=hub, most=wanted.most + 1, seen=seen_by(caller.person), closed=closed,
+                after=wanted.place,
+            )  # fmt: skip
+    page, after = wanted.page(found, lambda each: each[1])
+    return polled(request, {"incidents": [facts for facts, _ in page], "next": after})
 
 
-@router.get("/{incident}")
+@router.get("/{incident}", **gives(IncidentDetailsAnswer))
 async def show_incident(incident: AlarmNumber, caller: Seeing, parts: SharedParts) -> dict[str, object]:
     """Return an incident as it stands, with its alarms."""
     with translated():
@@ -59,21 +75,24 @@ async def show_incident(incident: AlarmNumber, caller: Seeing, parts: SharedPart
             return await incident_views.details(connection, incident, parts.instructions, caller.person)
 
 
-@router.get("/{incident}/timeline")
+@router.get("/{incident}/timeline", **gives(TimelineAnswer))
 async def show_timeline(
     incident: AlarmNumber,
     caller: Seeing,
     parts: SharedParts,
-    after: Annotated[str | None, Query(max_length=300)] = None,
+    cursor: Annotated[str | None, Query(max_length=300, description="The `next` of the page before.")] = None,
+    after: Annotated[str | None, Query(max_length=300, description="The same, by its former name.")] = None,
     most: Annotated[int, Query(ge=1, le=incident_views.MOST_ROWS)] = 100,
 ) -> dict[str, object]:
     """Return what happened in an incident in the order of time, a page of it; `next` is the `after` of the next one."""
     with translated():
         async with parts.pool.connection() as connection:
-            return await incident_views.timeline(connection, incident, after=after, most=most, person=caller.person)
+            return await incident_views.timeline(
+                connection, incident, after=cursor or after, most=most, person=caller.person
+            )
 
 
-@router.post("/{incident}/acknowledge")
+@router.post("/{incident}/acknowledge", **gives(IncidentTakenAnswer))
 async def acknowledge(
     incident: AlarmNumber, body: NoteBody, caller: Acknowledging, parts: SharedParts
 ) -> dict[str, object]:
@@ -84,7 +103,7 @@ async def acknowledge(
     return {"incident": incident, "acknowledged": [change.alarm.id for change in changes]}
 
 
-@router.post("/{incident}/comment")
+@router.post("/{incident}/comment", **gives(IncidentAnswer))
 async def comment(
     incident: AlarmNumber, body: CommentBody, caller: Commenting, parts: SharedParts
 ) -> dict[str, object]:
@@ -95,7 +114,7 @@ async def comment(
     return incident_views.facts_of_incident(found)
 
 
-@router.post("/{incident}/assign")
+@router.post("/{incident}/assign", **gives(IncidentAnswer))
 async def assign(incident: AlarmNumber, body: AssignBody, caller: Assigning, parts: SharedParts) -> dict[str, object]:
     """Give an incident to somebody, or to nobody."""
     note = parse_note(body.note, "note")
@@ -104,7 +123,7 @@ async def assign(incident: AlarmNumber, body: AssignBody, caller: Assigning, par
     return incident_views.facts_of_incident(found)
 
 
-@router.post("/{incident}/merge")
+@router.post("/{incident}/merge", **gives(IncidentAnswer))
 async def merge(incident: AlarmNumber, body: MergeBody, caller: Merging, parts: SharedParts) -> dict[str, object]:
     """Make another incident a part of this one."""
     note = parse_note(body.note, "note")
@@ -113,7 +132,7 @@ async def merge(incident: AlarmNumber, body: MergeBody, caller: Merging, parts: 
     return incident_views.facts_of_incident(found)
 
 
-@router.post("/{incident}/split")
+@router.post("/{incident}/split", **gives(IncidentAnswer))
 async def split(incident: AlarmNumber, body: SplitBody, caller: Splitting, parts: SharedParts) -> dict[str, object]:
     """Make an incident of its own of some of its alarms, and return that one."""
     note = parse_note(body.note, "note")
@@ -122,7 +141,7 @@ async def split(incident: AlarmNumber, body: SplitBody, caller: Splitting, parts
     return incident_views.facts_of_incident(made)
 
 
-@router.post("/{incident}/close")
+@router.post("/{incident}/close", **gives(IncidentClosedAnswer))
 async def close(
     incident: AlarmNumber, body: IncidentCloseBody, caller: Closing, parts: SharedParts
 ) -> dict[str, object]:

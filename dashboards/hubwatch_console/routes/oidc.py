@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Request
 from hubwatch_console.access import Parts, Public, SharedParts
 from hubwatch_console.bounds import address_of
 from hubwatch_console.oidc import Provider, grants_of, may_come_back_to
+from hubwatch_console.routes.answers.described import NOT_KNOWN, gives
+from hubwatch_console.routes.answers.people import LoginAnswer, OidcStartAnswer
 from hubwatch_console.routes.bodies import OidcFinishBody, OidcStartBody
 from hubwatch_console.routes.people import facts_of_login
 from hubwatch_core.errors import BadCall, Permanent
@@ -17,7 +19,7 @@ from hubwatch_store.users import Begun, User, parse_user_name
 router = APIRouter(prefix="/oidc", tags=["people"], dependencies=[Depends(Public())])
 
 
-@router.post("/start")
+@router.post("/start", **gives(OidcStartAnswer))
 async def start(body: OidcStartBody, parts: SharedParts) -> dict[str, object]:
     """Return where to send the person, and what the caller keeps to itself until they come back."""
     provider = provider_of(parts)
@@ -28,7 +30,7 @@ async def start(body: OidcStartBody, parts: SharedParts) -> dict[str, object]:
     return {"url": await provider.address(begun), "state": begun.state, "binding": begun.binding}
 
 
-@router.post("/finish")
+@router.post("/finish", responses=NOT_KNOWN, **gives(LoginAnswer))
 async def finish(body: OidcFinishBody, request: Request, parts: SharedParts) -> dict[str, object]:
     """Begin a session for whoever the identity provider says came back; their roles are those it gives them."""
     user, session = await vouched(parts, body.state, body.code, body.binding, address_of(request.scope))

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from hubwatch_alarms.people import parse_reason
 from hubwatch_console.access import Allowed, SharedParts, in_thread
 from hubwatch_console.bounds import SITE_PATH
+from hubwatch_console.routes.answers.described import gives, reads
+from hubwatch_console.routes.answers.hub import HoldAnswer, SiteAppliedAnswer
 from hubwatch_console.routes.bodies import HoldBody, SiteBody
 from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import Actor, UserAct
@@ -24,7 +26,7 @@ Applying = Annotated[KnownCaller, Depends(Allowed(UserAct.SITE_APPLY))]
 Holding = Annotated[KnownCaller, Depends(Allowed(UserAct.HOLD_MAKE))]
 
 
-@router.put(SITE_PATH)
+@router.put(SITE_PATH, **reads(SiteBody, SiteAppliedAnswer))
 async def apply_site(caller: Applying, parts: SharedParts, request: Request) -> dict[str, object]:
     """Put the text of a site's file in force at its hub, as one new version or not at all."""
     # Read here, and so only of somebody who is logged in: a site may be larger than anything else.
@@ -48,7 +50,7 @@ async def apply_site(caller: Applying, parts: SharedParts, request: Request) -> 
     }
 
 
-@router.post("/hubs/{hub}/holds", status_code=201)
+@router.post("/hubs/{hub}/holds", **gives(HoldAnswer, 201))
 async def make_hold(hub: str, body: HoldBody, caller: Holding, parts: SharedParts) -> dict[str, object]:
     """Hold what was measured at a hub, or by one sensor: nothing of it is deleted until the hold is released."""
     reason = parse_reason(body.reason, "reason")

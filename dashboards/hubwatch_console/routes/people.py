@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from hubwatch_console.access import Public, SharedParts, SomebodyIn, check_session
 from hubwatch_console.bounds import address_of
+from hubwatch_console.paging import PageWanted, paged
+from hubwatch_console.routes.answers.described import NOT_KNOWN, gives
+from hubwatch_console.routes.answers.people import (
+    LoginAnswer,
+    MeAnswer,
+    NewTokenAnswer,
+    SecondFactorAnswer,
+    TokenListAnswer,
+)
 from hubwatch_console.routes.bodies import CodeBody, LoginBody, PasswordBody, TokenBody
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import EVERY_HUB, Grant
@@ -27,9 +37,10 @@ from hubwatch_store.users import (
 )
 
 router = APIRouter(tags=["people"])
+Wanted = Annotated[PageWanted, paged("tokens", int, default=200, limit=1000)]
 
 
-@router.post("/login", dependencies=[Depends(Public())])
+@router.post("/login", dependencies=[Depends(Public())], responses=NOT_KNOWN, **gives(LoginAnswer))
 async def log_in(body: LoginBody, request: Request, parts: SharedParts) -> dict[str, object]:
     """Begin a session; the answer holds its token, and what has to be set up before anything else can be done."""
     address = address_of(request.scope)
@@ -47,7 +58,7 @@ async def log_out(caller: SomebodyIn, parts: SharedParts) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/me")
+@router.get("/me", **gives(MeAnswer))
 async def me(caller: SomebodyIn) -> dict[str, object]:
     """Return who is logged in, what they may do where, and what they have to set up first."""
     scope = caller.person.scope
@@ -66,7 +77,7 @@ async def change_password(body: PasswordBody, caller: SomebodyIn, request: Reque
     return Response(status_code=204)
 
 
-@router.post("/second-factor")
+@router.post("/second-factor", **gives(SecondFactorAnswer))
 async def begin_second_factor(caller: SomebodyIn, parts: SharedParts) -> dict[str, object]:
     """Return a key for an authenticator app, which counts once a code has confirmed it."""
     check_session(caller)
@@ -82,16 +93,23 @@ async def confirm_second_factor(body: CodeBody, caller: SomebodyIn, parts: Share
     return Response(status_code=204)
 
 
-@router.get("/tokens")
-async def list_tokens(caller: SomebodyIn, parts: SharedParts) -> list[dict[str, object]]:
+@router.get("/tokens", **gives(TokenListAnswer))
+async def list_tokens(
+    caller: SomebodyIn,
+    parts: SharedParts,
+    wanted: Wanted,
+) -> dict[str, object]:
     """Return one's own API tokens that are good, without what is secret of them."""
     check_session(caller)
+    (after,) = wanted.place or (0,)
     with translated():
         async with parts.pool.connection() as connection:
-            return [_facts_of_token(each) for each in await tokens_of(connection, caller.user.id)]
+            found = await tokens_of(connection, caller.user.id, after=after, most=wanted.most + 1)
+    page, further = wanted.page(found, lambda each: (each.id,))
+    return {"tokens": [_facts_of_token(each) for each in page], "next": further}
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", **gives(NewTokenAnswer, 201))
 async def make_token(body: TokenBody, caller: SomebodyIn, parts: SharedParts) -> dict[str, object]:
     """Make an API token, limited to a role and hubs where these are given; it is shown once."""
     check_session(caller)

@@ -12,6 +12,9 @@ from fastapi import APIRouter, Depends
 
 from hubwatch_alarms.people import parse_reason
 from hubwatch_console.access import Allowed, SharedParts, check_session, in_thread
+from hubwatch_console.paging import PageWanted, paged
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.hub import ErasureAnswer, ErasureListAnswer, PersonAnswer
 from hubwatch_console.routes.bodies import ErasureBody, ErasuresBody, PersonBody
 from hubwatch_core.permission import Actor, UserAct, may
 from hubwatch_store.audit import journal_now
@@ -22,9 +25,10 @@ router = APIRouter(prefix="/persons", tags=["persons"])
 
 Exporting = Annotated[KnownCaller, Depends(Allowed(UserAct.PERSON_EXPORT))]
 Erasing = Annotated[KnownCaller, Depends(Allowed(UserAct.PERSON_ERASE))]
+Wanted = Annotated[PageWanted, paged("erasures", int, default=200, limit=1000)]
 
 
-@router.post("/export")
+@router.post("/export", **gives(PersonAnswer))
 async def export(body: PersonBody, caller: Exporting, parts: SharedParts) -> dict[str, object]:
     """Return all that is stored about a person, but for names, which the console cannot read."""
     check_session(caller)
@@ -42,7 +46,7 @@ async def export(body: PersonBody, caller: Exporting, parts: SharedParts) -> dic
     return await in_thread(parts, work)
 
 
-@router.post("/erase")
+@router.post("/erase", **gives(ErasureAnswer))
 async def erase(body: ErasureBody, caller: Erasing, parts: SharedParts) -> dict[str, object]:
     """Forget a person: what happened stays, without saying who it was."""
     check_session(caller)
@@ -62,12 +66,22 @@ async def erase(body: ErasureBody, caller: Erasing, parts: SharedParts) -> dict[
     return await in_thread(parts, work)
 
 
-@router.post("/erasures")
-async def records(body: ErasuresBody, caller: Erasing, parts: SharedParts) -> list[dict[str, object]]:
+@router.post("/erasures", **gives(ErasureListAnswer))
+async def records(
+    body: ErasuresBody,
+    caller: Erasing,
+    parts: SharedParts,
+    wanted: Wanted,
+) -> dict[str, object]:
     """Return who had somebody forgotten, when and why; of whom is not kept, but can be told of a given subject."""
     if not may(caller.person, UserAct.PERSON_ERASE, None):
         raise NotAllowed("records are of every hub, and you may forget persons at some only")
-    return [_facts(each) for each in await in_thread(parts, lambda link: privacy.erasures(link, body.subject))]
+    (before,) = wanted.place or (None,)
+    found = await in_thread(
+        parts, lambda link: privacy.erasures(link, body.subject, before=before, most=wanted.most + 1)
+    )
+    page, after = wanted.page(found, lambda each: (each.id,))
+    return {"erasures": [_facts(each) for each in page], "next": after}
 
 
 def _at_each_hub(connection: Any, person: Actor, act: UserAct, subject: str) -> list[str]:

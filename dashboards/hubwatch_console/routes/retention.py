@@ -10,6 +10,13 @@ from fastapi import APIRouter, Depends
 
 from hubwatch_alarms.people import parse_reason
 from hubwatch_console.access import Allowed, Parts, SharedParts, in_thread
+from hubwatch_console.routes.answers.described import gives
+from hubwatch_console.routes.answers.hub import (
+    EvidenceChangeAnswer,
+    PersonDaysAnswer,
+    RetentionAnswer,
+    RuleChangeAnswer,
+)
 from hubwatch_console.routes.bodies import EvidenceBody, PersonDaysBody, RuleBody
 from hubwatch_core.permission import UserAct
 from hubwatch_store.audit import journal_now
@@ -24,7 +31,7 @@ LAYERS = ("raw", "minute", "hour", "event")
 Facts = dict[str, object]
 
 
-@router.get("")
+@router.get("", **gives(RetentionAnswer))
 async def show(caller: Looking, parts: SharedParts) -> Facts:
     """Return the rules in force, in days; null is for ever."""
 
@@ -38,7 +45,7 @@ async def show(caller: Looking, parts: SharedParts) -> Facts:
     return await in_thread(parts, work)
 
 
-@router.put("/evidence")
+@router.put("/evidence", **gives(EvidenceChangeAnswer))
 async def set_evidence(body: EvidenceBody, caller: Changing, parts: SharedParts) -> Facts:
     """Change how much around every detection is kept, and for how long."""
     new = Evidence(timedelta(seconds=body.before_s), timedelta(seconds=body.after_s), body.days)
@@ -51,7 +58,7 @@ async def set_evidence(body: EvidenceBody, caller: Changing, parts: SharedParts)
     return await _changed(parts, caller, "evidence", body.reason, work)
 
 
-@router.put("/persons")
+@router.put("/persons", **gives(PersonDaysAnswer))
 async def set_person_days(body: PersonDaysBody, caller: Changing, parts: SharedParts) -> Facts:
     """Change for how long detections and alarms name persons."""
 
@@ -63,7 +70,7 @@ async def set_person_days(body: PersonDaysBody, caller: Changing, parts: SharedP
     return await _changed(parts, caller, "persons", body.reason, work)
 
 
-@router.put("/rules/{kind}")
+@router.put("/rules/{kind}", **gives(RuleChangeAnswer))
 async def set_rule(kind: str, body: RuleBody, caller: Changing, parts: SharedParts) -> Facts:
     """Change how long a kind's readings, minutes, hours and events are kept; in force with the next maintenance."""
     days = {layer: getattr(body, layer) for layer in LAYERS if layer in body.model_fields_set}

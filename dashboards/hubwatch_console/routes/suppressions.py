@@ -9,7 +9,15 @@ from fastapi import APIRouter, Depends, Query, Response
 from hubwatch_alarms import suppressing, views
 from hubwatch_alarms.people import parse_reason
 from hubwatch_console.access import Allowed, SharedParts
+from hubwatch_console.paging import PageWanted, moment_of, paged
 from hubwatch_console.routes.alarms import seen_by
+from hubwatch_console.routes.answers.alarms import (
+    ApprovalAskedAnswer,
+    LiftedAnswer,
+    SuppressionAnswer,
+    SuppressionListAnswer,
+)
+from hubwatch_console.routes.answers.described import gives
 from hubwatch_console.routes.bodies import AlarmNumber, SuppressionBody
 from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import UserAct
@@ -23,18 +31,34 @@ Seeing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SEE))]
 Suppressing = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_SUPPRESS))]
 Lifting = Annotated[KnownCaller, Depends(Allowed(UserAct.ALARM_LIFT))]
 
+LAST = "infinity"
+"""The place of what has no beginning that is known."""
+Wanted = Annotated[PageWanted, paged("suppressions", str, str, str, int, default=1000, limit=1000)]
 
-@router.get("")
+
+@router.get("", **gives(SuppressionListAnswer))
 async def list_suppressions(
-    caller: Seeing, parts: SharedParts, hub: Annotated[str | None, Query(max_length=63)] = None
-) -> list[dict[str, object]]:
-    """Return what nobody is told of at the hubs that one sees."""
+    caller: Seeing,
+    parts: SharedParts,
+    wanted: Wanted,
+    hub: Annotated[str | None, Query(max_length=63)] = None,
+) -> dict[str, object]:
+    """Return what nobody is told of at the hubs that one sees, by hub, alarms before what is expected."""
+    after = wanted.place
+    if after is not None and after[2] != LAST:
+        moment_of(after[2], "cursor")
     with translated():
         async with parts.pool.connection() as connection:
-            return await views.suppressed(connection, hub=hub, seen=seen_by(caller.person))
+            found = await views.suppressed(
+                connection, hub=hub, seen=seen_by(caller.person), most=wanted.most + 1, after=after
+            )
+    page, further = wanted.page(
+        found, lambda each: (str(each["hub"]), str(each["what"]), str(each["since"] or LAST), int(str(each["id"])))
+    )
+    return {"suppressions": list(page), "next": further}
 
 
-@router.post("", responses={202: {"description": "It waits for a second person."}})
+@router.post("", **gives(SuppressionAnswer, waits=ApprovalAskedAnswer))
 async def suppress(
     body: SuppressionBody, caller: Suppressing, parts: SharedParts, response: Response
 ) -> dict[str, object]:
@@ -55,7 +79,7 @@ async def suppress(
     return {"suppression": added.id, "since": added.starts.isoformat(), "until": added.ends.isoformat()}
 
 
-@router.post("/{number}/lift")
+@router.post("/{number}/lift", **gives(LiftedAnswer))
 async def lift(number: AlarmNumber, caller: Lifting, parts: SharedParts) -> dict[str, object]:
     """End what is expected before its time."""
     async with alarms.moving(parts.pool) as connection:

@@ -115,12 +115,12 @@ def list_(
 
 
 def _list_over_api(person: LoggedIn, hub: str | None) -> None:
-    found = person.ask("GET", "/agents/keys" if hub is None else f"/agents/keys?hub={_hub(hub)}")
-    for each in found["keys"]:
+    query = "" if hub is None else f"hub={_hub(hub)}"
+    for each in person.every(f"/agents/keys?{query}", "keys"):
         state = _state_of(each["revoked_by"], each["reason"], good=each["good"], renewal_asked=each["renewal_asked"])
         ends = datetime.fromisoformat(each["expires"])
         say(_key_line(one_line(each["hub"]), one_line(each["agent"]), one_line(each["serial"]), ends, state))
-    for each in found["tokens"]:
+    for each in person.ask("GET", f"/agents/keys?{query}")["tokens"]:
         ends = datetime.fromisoformat(each["expires"])
         say(_token_line(one_line(each["hub"]), one_line(each["agent"]), each["by"], ends))
 
