@@ -10,7 +10,7 @@ from hubwatch_console.access import Parts, SomebodyIn
 from hubwatch_console.bounds import RequestBounds
 from hubwatch_console.feed import AlarmFeed
 from hubwatch_console.oidc import Provider
-from hubwatch_console.pages import alarm, governing, incident, login, queue, stream, trouble, watch
+from hubwatch_console.pages import alarm, downloads, governing, incident, login, queue, stream, trouble, watch
 from hubwatch_console.routes import (
     acknowledge,
     agents,
@@ -38,7 +38,7 @@ from hubwatch_store.database import Pool
 PREFIX = "/api/v1"
 
 
-PAGES = (login, queue, alarm, incident, watch, governing)
+PAGES = (login, queue, downloads, alarm, incident, watch, governing)
 
 
 def application(

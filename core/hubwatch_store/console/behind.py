@@ -72,10 +72,16 @@ async def channels(connection: DatabaseConnection, hub: str, sensor: str) -> lis
     return await fetch(connection, "console", "channels", hub=hub, sensor=sensor)
 
 
+async def device(connection: DatabaseConnection, hub: str, sensor: str) -> Row | None:
+    """Return what a sensor is and how its agent is, None where no sensor has the name."""
+    rows = await fetch(connection, "console", "device", hub=hub, sensor=sensor)
+    return rows[0] if rows else None
+
+
 async def readings(
     connection: DatabaseConnection, hub: str, sensor: str, since: datetime, until: datetime
 ) -> list[Row]:
-    """Return the readings of a sensor between two moments, at most `MOST_READINGS`."""
+    """Return the readings of a sensor between two moments with their units, at most `MOST_READINGS`."""
     return await fetch(
         connection, "console", "readings", hub=hub, sensor=sensor, since=since, until=until, most=MOST_READINGS
     )

@@ -130,8 +130,16 @@ FROM hubwatch.channels c LEFT JOIN hubwatch.latest_value v ON v.channel_id = c.i
 WHERE c.hub = %(hub)s AND c.sensor = %(sensor)s AND c.source IS NULL AND c.valid_to IS NULL AND c.gone IS NULL
 ORDER BY c.channel LIMIT 40;
 
+-- device: what a sensor is, who reads it, and how that agent is
+SELECT s.kind, s.zone, s.profile, s.agent, s.max_age_s::float8 AS max_age_s, s.gone, a.state AS agent_state, a.software,
+    a.state_since, extract(epoch FROM clock_timestamp() - a.heard)::float8 AS agent_heard_s,
+    extract(epoch FROM clock_timestamp() - a.last_late)::float8 AS late_s
+FROM hubwatch.sensors s LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
+WHERE s.hub = %(hub)s AND s.sensor = %(sensor)s;
+
 -- readings: the readings of a sensor around a moment, for whoever is asked about it
-SELECT r.time, r.channel, r.value, r.quality, r.reason FROM hubwatch.readings r
+SELECT r.time, r.channel, r.value, c.unit, r.quality, r.reason, c.period_us FROM hubwatch.readings r
+JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel = r.channel
 WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
 ORDER BY r.time, r.channel LIMIT %(most)s;
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,6 +15,7 @@ from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.people import check_duration, parse_adjudication, parse_duration_s, parse_note, parse_reason
 from hubwatch_console.access import SharedParts
 from hubwatch_console.pages import drawing
+from hubwatch_console.pages.downloads import around, occupancies_of
 from hubwatch_console.pages.queue import Seeing
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.pages.visiting import VisitorWho
@@ -31,13 +30,6 @@ from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.users import KnownCaller
 
 router = APIRouter(prefix="/alarms", include_in_schema=False)
-
-BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=2)
-LONGEST = timedelta(hours=1)
-"""Of what a sensor said, as much is shown and handed out."""
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 Shelving = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_SHELVE))]
 Unshelving = Annotated[KnownCaller, Depends(VisitorWho(UserAct.ALARM_UNSHELVE))]
@@ -57,6 +49,7 @@ async def show_alarm(request: Request, alarm: AlarmNumber, caller: Seeing, parts
             detected = await behind.detections(connection, alarm)
             since, until = around(found)
             events = await behind.events(connection, found.hub, found.sensor, since, until)
+            device = await behind.device(connection, found.hub, found.sensor)
             channels = await behind.channels(connection, found.hub, found.sensor)
             history = await behind.history(connection, found.hub, found.sensor, alarm)
             places = [found.sensor, *([found.zone] if found.zone else [])]
@@ -67,27 +60,8 @@ async def show_alarm(request: Request, alarm: AlarmNumber, caller: Seeing, parts
         instruction=parts.instructions.of(found.type), detected=detected, drawings=drawings, events=events,
         channels=channels, history=history, cameras=cameras, titles=parts.instructions,
         shelve_act=str(shelving(found.type)), facts=facts_of_evidence(detected[0].evidence) if detected else [],
+        device=device, occupancies=occupancies_of(found, None if device is None else device["kind"], detected),
     )  # fmt: skip
-
-
-@router.get("/{alarm}/readings.csv")
-async def readings(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> Response:
-    """Return what the sensor measured around an alarm, for an expert who is asked."""
-    with translated():
-        async with parts.pool.connection() as connection:
-            found = await acts.existing(connection, alarm, caller.person)
-            since, until = around(found)
-            rows = await behind.readings(connection, found.hub, found.sensor, since, until)
-    text = io.StringIO()
-    write = csv.writer(text)
-    write.writerow(["time", "hub", "sensor", "channel", "value", "quality", "reason"])
-    for row in rows:
-        value = "" if row["value"] is None else repr(row["value"])
-        hub, sensor, channel, reason = map(plain_cell, (found.hub, found.sensor, row["channel"], row["reason"] or ""))
-        write.writerow([row["time"].isoformat(), hub, sensor, channel, value, row["quality"], reason])
-    name = f"alarm-{alarm}-readings.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post("/{alarm}/shelve")
@@ -135,12 +109,6 @@ async def adjudicate(request: Request, alarm: AlarmNumber, caller: Adjudicating,
     return _back(request, caller, alarm)
 
 
-def around(alarm: Alarm) -> tuple[datetime, datetime]:
-    """Return the stretch of time in which an alarm is looked at."""
-    began, last = to_datetime(alarm.opened), to_datetime(alarm.last_active)
-    return began - BEFORE, min(last + AFTER, began + LONGEST)
-
-
 def facts_of_evidence(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what an evidence says in single numbers and words, for people."""
     return [
@@ -148,12 +116,6 @@ def facts_of_evidence(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name, value in evidence.items()
         if isinstance(value, str | int | float) and name != "rule"
     ][:24]
-
-
-def plain_cell(foreign: str) -> str:
-    """Return foreign text so that a spreadsheet takes it for text and not for a formula."""
-    line = one_line(foreign)
-    return f"'{line}" if foreign.startswith(FORMULA) or line.startswith(FORMULA) else line
 
 
 async def _drawings(
