@@ -125,7 +125,15 @@ async def test_pages_answer_whoever_may_look_with_a_policy_that_lets_no_script_i
 ) -> None:
     hostile = '"><script>alert(1)</script>'
     door_history(dsn)
-    worse = found(9, "access.held", "door-2", priority=2, why=hostile, subject=hostile, evidence={hostile: [1, 2, 3]})
+    worse = found(
+        9,
+        "access.held",
+        "door-2",
+        priority=2,
+        why=hostile,
+        subject=hostile,
+        evidence={hostile: [1, 2, 3], "reader": hostile},
+    )
     last = (await alarmed(dsn, hands, *a_bad_morning(), worse))[-1]
     ada = await person(api, dsn, "ada", Role.ADMINISTRATOR)
     for path in (*PAGES, f"/alarms/{last}", "/audit", "/audit?who=ada&day=2026-11-30", "/login", "/setup"):

@@ -210,6 +210,19 @@ def passage_readings(dsn: str, sensor: str = "rpm-1", ago_s: float = 95) -> None
                 )
 
 
+def former_readings(dsn: str) -> None:
+    """Write that every sensor was read each 10 s of the last quarter of an hour, up to its newest reading."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        now = datetime.now(UTC)
+        connection.execute("SELECT hubwatch.ensure_partitions('reading', %s)", ([now, now - timedelta(minutes=15)],))
+        connection.execute(
+            "INSERT INTO hubwatch.reading (time, channel_id, value, quality) SELECT t, c.id, v.value, 0 "
+            "FROM hubwatch.channels c JOIN hubwatch.latest_value v ON v.channel_id = c.id, "
+            "generate_series(%s::timestamptz, v.time, interval '10 s') t WHERE c.hub = %s",
+            (now - timedelta(minutes=15), HUB),
+        )
+
+
 def door_history(dsn: str, sensor: str = "door-1") -> None:
     """Write what a door said in the last minutes."""
     began = datetime.now(UTC) - timedelta(seconds=190)

@@ -87,6 +87,16 @@ async def readings(
     )
 
 
+async def zones_of(connection: DatabaseConnection, hub: str) -> dict[str, str]:
+    """Return the zone of each sensor of a hub."""
+    return {row["sensor"]: row["zone"] for row in await fetch(connection, "console", "zones_of", hub=hub)}
+
+
+async def nearby(connection: DatabaseConnection, hub: str, sensors: Sequence[str], at: datetime) -> list[Row]:
+    """Return some sensors as they were at a moment: seen or not, what they said, and what alarmed around it."""
+    return await fetch(connection, "console", "nearby", hub=hub, sensors=list(sensors), at=at)
+
+
 async def sections(connection: DatabaseConnection, hub: str) -> list[Row]:
     """Return the fence sections of a hub, in order along each line."""
     return await fetch(connection, "console", "sections", hub=hub)

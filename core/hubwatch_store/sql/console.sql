@@ -143,6 +143,41 @@ JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel 
 WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
 ORDER BY r.time, r.channel LIMIT %(most)s;
 
+-- zones_of: the zone of each sensor of a hub
+SELECT sensor, zone FROM hubwatch.sensors WHERE hub = %(hub)s AND gone IS NULL AND zone IS NOT NULL ORDER BY sensor LIMIT 5000;
+
+-- nearby: some sensors as they were at a moment: their newest reading then, what they said and what alarmed around it
+SELECT s.sensor, s.zone, s.kind, s.max_age_s::float8 AS max_age_s, extract(epoch FROM %(at)s - r.time)::float8 AS age_s, r.quality,
+    EXISTS (SELECT FROM hubwatch.channels c WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL) AS channels,
+    e.events, e.last_type, a.id AS alarm, a.type AS alarm_type, a.priority, a.opened, a.exercise
+FROM hubwatch.sensors s
+LEFT JOIN LATERAL (
+    SELECT n.time, n.quality FROM hubwatch.channels c
+    CROSS JOIN LATERAL (
+        SELECT v.time, v.quality FROM hubwatch.readings v
+        WHERE v.hub = c.hub AND v.sensor = c.sensor AND v.channel = c.channel
+            AND v.time BETWEEN %(at)s - INTERVAL '10 minutes' AND %(at)s
+        ORDER BY v.time DESC LIMIT 1
+    ) n
+    WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL
+    ORDER BY n.quality < 2 DESC, n.time DESC LIMIT 1
+) r ON true
+LEFT JOIN LATERAL (
+    SELECT count(*)::int AS events, (array_agg(v.type ORDER BY v.time DESC))[1] AS last_type FROM (
+        SELECT v.type, v.time FROM hubwatch.events v
+        WHERE v.hub = s.hub AND v.sensor = s.sensor
+            AND v.time BETWEEN %(at)s - INTERVAL '2 minutes' AND %(at)s + INTERVAL '2 minutes'
+        ORDER BY v.time DESC LIMIT 200
+    ) v
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT o.id, o.type, o.priority, o.opened, o.exercise FROM hubwatch.alarms o
+    WHERE o.hub = s.hub AND o.sensor = s.sensor
+        AND o.opened BETWEEN %(at)s - INTERVAL '10 minutes' AND %(at)s + INTERVAL '10 minutes'
+    ORDER BY o.exercise IS NOT NULL, o.priority, o.opened LIMIT 1
+) a ON true
+WHERE s.hub = %(hub)s AND s.sensor = ANY (%(sensors)s) LIMIT 50;
+
 -- sections: the fence sections of a hub, in order along each line
 SELECT fence, section, zone, sensor, from_m, to_m FROM hubwatch.fence_sections WHERE hub = %(hub)s
 ORDER BY fence, section LIMIT 2000;

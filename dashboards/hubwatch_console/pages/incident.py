@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from hubwatch_alarms import acts
 from hubwatch_alarms.people import parse_note
 from hubwatch_console.access import SharedParts
+from hubwatch_console.pages.incident_map import MappedAlarm, incident_map
 from hubwatch_console.pages.queue import Acknowledging, HubName, Seeing, doubts_of
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.routes.alarms import seen_by
@@ -45,9 +46,12 @@ async def show_incident(request: Request, incident: AlarmNumber, caller: Seeing,
             found = await _existing(connection, caller, incident)
             its_alarms = await behind.incident_alarms(connection, incident)
             moves = await behind.incident_moves(connection, incident)
+    site = None if parts.feed is None else parts.feed.site(found.hub)
+    placed = [MappedAlarm(a.id, a.type, a.sensor, a.zone, a.opened, a.priority, a.exercise) for a in its_alarms]
     people = sorted({each["by"] for each in moves if each["verified"] is not None})
     return render(
         request, "incident.html", caller, incident=found, alarms=its_alarms, moves=moves, people=people, last=last,
+        map=incident_map(site, placed, Page(request, caller)),
         untaken=sum(each.state in WAITING for each in its_alarms), titles=parts.instructions,
     )  # fmt: skip
 

@@ -68,6 +68,29 @@ DOUBT: Mapping[str, str] = MappingProxyType(
     }
 )
 
+EVENT: Mapping[str, str] = MappingProxyType(
+    {
+        "access.granted": _("badge let in"),
+        "access.denied": _("badge refused"),
+        "access.presented": _("badge shown"),
+        "door.opened": _("door opened"),
+        "door.closed": _("door closed"),
+        "door.forced": _("door forced"),
+        "door.held": _("door held open"),
+        "door.rex": _("exit button"),
+        "perimeter.alarm": _("fence alarm"),
+        "perimeter.clear": _("fence quiet again"),
+        "portal.alarm": _("portal alarm"),
+        "screening.alarm": _("scanner alarm"),
+        "device.alarm": _("device alarm"),
+        "device.fault": _("device fault"),
+        "device.tamper": _("tampering"),
+        "power.lost": _("mains gone"),
+        "power.restored": _("mains back"),
+    }
+)
+"""What devices say, by type of event."""
+
 BLIND: Mapping[str, str] = MappingProxyType(
     {
         "never": _("has never said anything"),
