@@ -221,3 +221,8 @@ class ConsoleSettings(Section):
         examples=["/etc/hubwatch/instructions.toml"],
         description="The hub's own instructions, a TOML file in the shape of the packaged instructions.toml.",
     )
+    plan_folder: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/plans"],
+        description="Folder with the pictures that sites name as plan.image; the page of the plan draws on them.",
+    )

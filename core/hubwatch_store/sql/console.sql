@@ -70,10 +70,14 @@ WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) GROUP BY cause ORDER BY c
 SELECT o.route, count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts > 0)::int AS failing,
     count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts = 0)::int AS waiting,
     count(*) FILTER (WHERE o.state = 'given_up')::int AS given_up,
-    count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last
+    count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last,
+    min(o.queued) FILTER (WHERE o.state = 'waiting') AS oldest
 FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
 WHERE o.queued > clock_timestamp() - INTERVAL '1 day' AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 GROUP BY o.route ORDER BY o.route LIMIT 200;
+
+-- dead_man: what came of the last beat of the dead man
+SELECT outcome, reason, at, taken, every_s, extract(epoch FROM clock_timestamp() - at)::float8 AS age_s FROM hubwatch.dead_man;
 
 -- sensors: each sensor with the age of its newest reading, why it may not be seen, and its most urgent alarm that is real
 SELECT s.hub, s.zone, s.sensor, s.kind, s.agent, s.max_age_s::float8 AS max_age_s, a.state AS agent_state,

@@ -68,6 +68,28 @@ DOUBT: Mapping[str, str] = MappingProxyType(
     }
 )
 
+HEARD: Mapping[str, str] = MappingProxyType(
+    {
+        "taken": _("somebody outside hears that this hub works"),
+        "none": _("none is set, so nobody outside notices when this hub stops"),
+        "old": _("NO BEAT: what sends it does not run"),
+        "failed": _("the beat is not taken"),
+        "held_back": _("the beat is held back, as not all is well"),
+    }
+)
+"""How the dead man stands."""
+
+GAP: Mapping[str, str] = MappingProxyType(
+    {
+        "dead-lettered": _("could not be read, kept aside"),
+        "evicted": _("the agent's disk was full"),
+        "agent down": _("with an agent that is offline"),
+        "link down": _("on their way, or the link is down"),
+        "unexplained": _("unexplained"),
+    }
+)
+"""Why frames are not stored."""
+
 EVENT: Mapping[str, str] = MappingProxyType(
     {
         "access.granted": _("badge let in"),
