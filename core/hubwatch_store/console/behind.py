@@ -92,9 +92,13 @@ async def zones_of(connection: DatabaseConnection, hub: str) -> dict[str, str]:
     return {row["sensor"]: row["zone"] for row in await fetch(connection, "console", "zones_of", hub=hub)}
 
 
-async def nearby(connection: DatabaseConnection, hub: str, sensors: Sequence[str], at: datetime) -> list[Row]:
+async def nearby(
+    connection: DatabaseConnection, hub: str, sensors: Sequence[str], at: datetime, exercise: int | None
+) -> list[Row]:
     """Return some sensors as they were at a moment: seen or not, what they said, and what alarmed around it."""
-    return await fetch(connection, "console", "nearby", hub=hub, sensors=list(sensors), at=at)
+    return await fetch(
+        connection, "console", "nearby", hub=hub, sensors=list(sensors), at=at, exercise=exercise
+    )  # fmt: skip
 
 
 async def sections(connection: DatabaseConnection, hub: str) -> list[Row]:

@@ -151,6 +151,7 @@ ORDER BY r.time, r.channel LIMIT %(most)s;
 SELECT sensor, zone FROM hubwatch.sensors WHERE hub = %(hub)s AND gone IS NULL AND zone IS NOT NULL ORDER BY sensor LIMIT 5000;
 
 -- nearby: some sensors as they were at a moment: their newest reading then, what they said and what alarmed around it
+-- Nothing that another exercise made up.
 SELECT s.sensor, s.zone, s.kind, s.max_age_s::float8 AS max_age_s, extract(epoch FROM %(at)s - r.time)::float8 AS age_s, r.quality,
     EXISTS (SELECT FROM hubwatch.channels c WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL) AS channels,
     e.events, e.last_type, a.id AS alarm, a.type AS alarm_type, a.priority, a.opened, a.exercise
@@ -178,6 +179,7 @@ LEFT JOIN LATERAL (
     SELECT o.id, o.type, o.priority, o.opened, o.exercise FROM hubwatch.alarms o
     WHERE o.hub = s.hub AND o.sensor = s.sensor
         AND o.opened BETWEEN %(at)s - INTERVAL '10 minutes' AND %(at)s + INTERVAL '10 minutes'
+        AND (o.exercise IS NULL OR o.exercise = %(exercise)s::bigint)
     ORDER BY o.exercise IS NOT NULL, o.priority, o.opened LIMIT 1
 ) a ON true
 WHERE s.hub = %(hub)s AND s.sensor = ANY (%(sensors)s) LIMIT 50;

@@ -83,7 +83,8 @@ async def _nearby(connection: DatabaseConnection, parts: Parts, alarm: Alarm) ->
         return []
     zones = await behind.zones_of(connection, alarm.hub)
     near = surroundings.around(site, alarm.sensor, alarm.zone, zones)
-    rows = await behind.nearby(connection, alarm.hub, [each.sensor for each in near], to_datetime(alarm.opened))
+    names, opened = [each.sensor for each in near], to_datetime(alarm.opened)
+    rows = await behind.nearby(connection, alarm.hub, names, opened, alarm.exercise)
     by_sensor = {row["sensor"]: {**row, "seen": was_seen(row)} for row in rows}
     return [(each, by_sensor[each.sensor]) for each in near if each.sensor in by_sensor]
 

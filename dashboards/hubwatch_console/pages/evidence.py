@@ -179,7 +179,7 @@ INSIDE = frozenset({"rule", "false_alarm_budget", "last_used", "copied_until", "
 def facts_of(evidence: Mapping[str, Any], page: Page) -> list[tuple[str, str]]:
     """Return what an evidence says, each fact with its word and its value as people read it."""
     unit = evidence.get("unit")
-    found = []
+    found: list[tuple[str, str]] = []
     # The database keeps no order of keys: known ones come in that of the table.
     order = {name: number for number, name in enumerate(WORDS)}
     for name, value in sorted(evidence.items(), key=lambda each: (order.get(each[0], len(order)), each[0])):

@@ -71,7 +71,8 @@ def cause_of(row: Mapping[str, Any]) -> str | None:
 
 def _unseen_s(row: Mapping[str, Any]) -> float | None:
     """Return since when a sensor is not seen: its newest reading, or where it has only events when its agent spoke."""
-    return row["agent_heard_s"] if row["age_s"] is None and not row["channels"] else row["age_s"]
+    since: float | None = row["agent_heard_s"] if row["age_s"] is None and not row["channels"] else row["age_s"]
+    return since
 
 
 def blind_by_hub(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:

@@ -91,4 +91,4 @@ def _beyond(site: HubSite, sensor: str, zone: str | None, zones: Mapping[str, st
 
 def _widest(points: Iterable[tuple[float, float]]) -> float:
     xs, ys = zip(*points, strict=True)
-    return max(max(xs) - min(xs), max(ys) - min(ys))
+    return float(max(max(xs) - min(xs), max(ys) - min(ys)))
