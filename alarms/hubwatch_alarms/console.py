@@ -136,7 +136,7 @@ def show_one(
     was: Adjudicated | None = None,
 ) -> None:
     """Print everything about one alarm: what to know, what to do, its journal, who was notified, and what it was."""
-    instruction = instructions.of(alarm.type)
+    instruction = instructions.of(alarm.type, alarm.hub)
     title = Text.assemble(
         (f" {Priority(alarm.priority).name} ", PRIORITY_STYLES[alarm.priority]),
         f" {mark(alarm)}{instruction.title} ",

@@ -38,7 +38,10 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Instructions:
-    """Finds the instruction of a detection type: its own, its family's, or the default."""
+    """Finds the instruction of a detection type: its own, its family's, or the default; of each, that of the hub first.
+
+    An entry `HUB/TYPE` is of one hub.
+    """
 
     def __init__(self, texts: Mapping[str, Instruction]) -> None:
         self._texts = dict(texts)
@@ -52,12 +55,15 @@ class Instructions:
             texts |= _read(own)
         return cls(texts)
 
-    def of(self, type_: str) -> Instruction:
-        """Return the instruction of a type, from the most to the least special name that has one."""
+    def of(self, type_: str, hub: str | None = None) -> Instruction:
+        """Return the instruction of a type at a hub, from the most to the least special name that has one."""
         name = type_
-        while name not in self._texts and "." in name:
+        while name:
+            found = self._texts.get(f"{hub}/{name}") or self._texts.get(name)
+            if found is not None:
+                return found
             name = name.rpartition(".")[0]
-        return self._texts.get(name, self._texts["default"])
+        return self._texts.get(f"{hub}/default", self._texts["default"])
 
 
 def _read(path: Path) -> dict[str, Instruction]:

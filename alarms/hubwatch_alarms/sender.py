@@ -126,7 +126,7 @@ class Sender:
             by=entry.by,
             note=entry.note,
             alarm=message.alarm,
-            instruction=self._outbox.instructions.of(message.alarm.type),
+            instruction=self._outbox.instructions.of(message.alarm.type, message.alarm.hub),
             person=person,
             to=self._outbox.ways.get(message.route),
             zone=self._outbox.clock(message.alarm.hub),

@@ -25,8 +25,9 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.outage import Outage
 from hubwatch_core.process import Context, Part
 from hubwatch_core.words import Priority
-from hubwatch_store.alarms import alarms, figures, notifications
-from hubwatch_store.database import Pool, check_schema, listen, open_pool, translated
+from hubwatch_store.alarms import alarms, dead_man, figures, notifications
+from hubwatch_store.alarms.dead_man import LastBeat
+from hubwatch_store.database import DatabaseConnection, Pool, check_schema, listen, open_pool, translated
 from hubwatch_store.ownership import Owner, WorkClaim
 from hubwatch_store.site import CHANNEL as SITE_CHANNEL
 from hubwatch_store.site import end_due
@@ -104,6 +105,8 @@ class _Service:
         self._work = Work()
         beats = settings.heartbeat
         self.heart = None if beats is None else DeadMan(beats, context.health, self._work, context.registry)
+        self._kept: LastBeat | None = None
+        self._forgotten = False
         self._wakeups = _Wakeups()
         self._figures_at = 0.0
         self._places = Places(context.health)
@@ -201,8 +204,19 @@ class _Service:
                     open_alarms=await alarms.count_open(connection),
                 )
                 told_after_s = UNTOLD_AFTER_S + (self._settings.delivery.collected_s if self._settings.people else 0)
+                await self._keep_heart(connection)
                 self._show_refused(await alarms.count_refused(connection))
                 self._show_untold(await notifications.untold(connection, told_after_s))
+
+    async def _keep_heart(self, connection: DatabaseConnection) -> None:
+        """Let the console say whether somebody outside hears this hub."""
+        if self.heart is None:
+            if not self._forgotten:
+                await dead_man.forget(connection)
+            self._forgotten = True
+        elif self.heart.last is not None and self.heart.last is not self._kept:
+            await dead_man.keep(connection, self.heart.last)
+            self._kept = self.heart.last
 
     def _show_refused(self, refused: int) -> None:
         """Fail the check while there are findings that nobody can see as an alarm."""

@@ -49,7 +49,7 @@ class AlarmDetails:
 
     def facts(self, instructions: Instructions) -> dict[str, object]:
         """Return it as JSON values."""
-        instruction = instructions.of(self.alarm.type)
+        instruction = instructions.of(self.alarm.type, self.alarm.hub)
         told = [row | {"at": row["at"].isoformat().replace("+00:00", "Z")} for row in self.attempts]
         return facts_of(self.alarm, instruction.title) | {
             "do": instruction.do,

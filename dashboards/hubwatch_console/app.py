@@ -20,6 +20,7 @@ from hubwatch_console.oidc import Provider
 from hubwatch_console.pages import (
     alarm,
     alarm_handling,
+    downloads,
     governing,
     handover,
     incident,
@@ -62,7 +63,9 @@ from hubwatch_store.database import Pool
 PREFIX = "/api/v1"
 
 
-PAGES = (login, queue, alarm, alarm_handling, incident, incident_handling, handover, level, watch, governing)
+PAGES = (
+    login, queue, downloads, alarm, alarm_handling, incident, incident_handling, handover, level, watch, governing,
+)  # fmt: skip
 
 
 def application(

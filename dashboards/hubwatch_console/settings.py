@@ -226,3 +226,8 @@ class ConsoleSettings(Section):
         examples=["/etc/hubwatch/scenarios.toml"],
         description="The hub's own exercises, a TOML file in the shape of the packaged scenarios.toml.",
     )
+    plan_folder: Path | None = Field(
+        None,
+        examples=["/etc/hubwatch/plans"],
+        description="Folder with the pictures that sites name as plan.image; the page of the plan draws on them.",
+    )

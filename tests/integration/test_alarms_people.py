@@ -115,6 +115,10 @@ async def test_heart_beats_while_all_is_well_and_stops_while_an_alarm_reaches_no
             await duty.wait_for(4)
             taken = beats("taken")
             await until(lambda: beats("taken") > taken)
+            # The console says it from the database.
+            await until(lambda: [row["outcome"] for row in hands.rows("SELECT outcome FROM dead_man")] == ["taken"])
+    async with serving(migrated_plain_dsn, routes=[route]):
+        await until(lambda: hands.rows("SELECT outcome FROM dead_man") == [])
 
 
 async def test_heart_without_work_does_not_beat() -> None:

@@ -126,7 +126,15 @@ async def test_pages_answer_whoever_may_look_with_a_policy_that_lets_no_script_i
 ) -> None:
     hostile = '"><script>alert(1)</script>'
     door_history(dsn)
-    worse = found(9, "access.held", "door-2", priority=2, why=hostile, subject=hostile, evidence={hostile: [1, 2, 3]})
+    worse = found(
+        9,
+        "access.held",
+        "door-2",
+        priority=2,
+        why=hostile,
+        subject=hostile,
+        evidence={hostile: [1, 2, 3], "reader": hostile},
+    )
     last = (await alarmed(dsn, hands, *a_bad_morning(), worse))[-1]
     ada = await person(api, dsn, "ada", Role.ADMINISTRATOR)
     for path in (*PAGES, f"/alarms/{last}", "/audit", "/audit?who=ada&day=2026-11-30", "/login", "/setup"):
@@ -143,7 +151,7 @@ async def test_pages_answer_whoever_may_look_with_a_policy_that_lets_no_script_i
     assert (await ada.get("/nothing"))[0] == 404
     status, text, headers = await ada.get("/alarms/1/readings.csv")
     assert (status, headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
-    assert text.splitlines()[0] == "time,hub,sensor,channel,value,quality,reason"
+    assert text.splitlines()[0] == "time_utc,hub,sensor,channel,value,unit,quality,reason"
 
 
 async def test_pages_need_no_more_of_the_database_than_the_consoles_login_may(dsn: str, hands: Hands) -> None:
@@ -153,7 +161,8 @@ async def test_pages_need_no_more_of_the_database_than_the_consoles_login_may(ds
     with roles_in(dsn) as logins:
         async with running_api(logins.of("console")) as api, at_work(dsn):
             ada = Visitor(api, {"hubwatch_session": token})
-            for path in (*PAGES, "/alarms/3", "/audit", "/audit.csv", "/alarms/1/readings.csv"):
+            files = ("/audit.csv", "/alarms/1/readings.csv", "/alarms/1/occupancy.n42")
+            for path in (*PAGES, "/alarms/3", "/audit", *files):
                 assert (await ada.get(path))[0] == 200, path
             for path, form in (
                 ("/alarms/1/acknowledge", {"to": "/"}),

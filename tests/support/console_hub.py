@@ -184,6 +184,45 @@ async def alarmed(dsn: str, hands: Hands, *detections: Detection) -> list[int]:
     return [row["id"] for row in hands.alarms()]
 
 
+def passage_readings(dsn: str, sensor: str = "rpm-1", ago_s: float = 95) -> None:
+    """Write what a portal counted while the vehicle of `gamma_evidence` was in it, and the empty portal around it."""
+    began = datetime.now(UTC) - timedelta(seconds=ago_s)
+    profile = gamma_evidence()["profile"]
+    passing = dict(zip(range(len(profile["counts"])), profile["counts"], strict=True))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for channel, unit in (("occupied", "1"), ("neutron.1", "count")):
+            connection.execute(
+                "INSERT INTO hubwatch.channels (sensor_id, hub, sensor, channel, unit, kind) "
+                "SELECT id, hub, sensor, %s, %s, 'gauge' FROM hubwatch.sensors WHERE hub = %s AND sensor = %s",
+                (channel, unit, HUB, sensor),
+            )
+        moments = {number: began + timedelta(seconds=0.2 * number) for number in range(-25, len(passing) + 20)}
+        connection.execute("SELECT hubwatch.ensure_partitions('reading', %s)", (list(moments.values()),))
+        for number, moment in moments.items():
+            counted = {
+                "gamma.1": round(passing.get(number, 402.0)), "neutron.1": 0.0, "occupied": float(number in passing),
+            }  # fmt: skip
+            for channel, value in counted.items():
+                connection.execute(
+                    "INSERT INTO hubwatch.reading (time, channel_id, value, quality) SELECT %s, id, %s, 0 "
+                    "FROM hubwatch.channels WHERE hub = %s AND sensor = %s AND channel = %s",
+                    (moment, value, HUB, sensor, channel),
+                )
+
+
+def former_readings(dsn: str) -> None:
+    """Write that every sensor was read each 10 s of the last quarter of an hour, up to its newest reading."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        now = datetime.now(UTC)
+        connection.execute("SELECT hubwatch.ensure_partitions('reading', %s)", ([now, now - timedelta(minutes=15)],))
+        connection.execute(
+            "INSERT INTO hubwatch.reading (time, channel_id, value, quality) SELECT t, c.id, v.value, 0 "
+            "FROM hubwatch.channels c JOIN hubwatch.latest_value v ON v.channel_id = c.id, "
+            "generate_series(%s::timestamptz, v.time, interval '10 s') t WHERE c.hub = %s",
+            (now - timedelta(minutes=15), HUB),
+        )
+
+
 def door_history(dsn: str, sensor: str = "door-1") -> None:
     """Write what a door said in the last minutes."""
     began = datetime.now(UTC) - timedelta(seconds=190)

@@ -111,3 +111,18 @@ def test_own_file_with_a_mistake_is_refused_with_its_name(tmp_path: Path, text: 
 def test_own_file_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         Instructions.load(tmp_path / "none.toml")
+
+
+def test_text_of_a_hub_goes_before_that_of_all_and_a_nearer_type_before_a_wider_one(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '["basel/radiation"]\ntitle = "B"\ndo = "Basel."\n["basel/access.held"]\ntitle = "H"\ndo = "Close it."\n'
+        '["basel/default"]\ntitle = "D"\ndo = "Call 4711."\n'
+    )
+    instructions = Instructions.load(own)
+    assert instructions.of("radiation.unheard_of", "basel").do == "Basel."
+    assert instructions.of("radiation.gamma", "basel") == Instructions.load().of("radiation.gamma")
+    assert instructions.of("access.held", "basel").do == "Close it."
+    assert instructions.of("access.held", "rotterdam") == instructions.of("access.held")
+    assert instructions.of("unheard_of", "basel").do == "Call 4711."
+    assert instructions.of("unheard_of", "rotterdam") == instructions.of("unheard_of")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hubwatch_console.pages import drawing
-from hubwatch_console.pages.alarm import plain_cell
+from hubwatch_console.pages.downloads import plain_cell
 from hubwatch_console.pages.rendering import camera_page
 from hubwatch_console.pages.visiting import own_path
 from support.alarms_examples import alarm

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hubwatch_console.pages.alarm import plain_cell
+from hubwatch_console.pages.downloads import plain_cell
 from hubwatch_console.pages.drawing import DrawnLine, fence, lines, profile_of, timeline
 from hubwatch_console.pages.rendering import span
 from hubwatch_console.pages.sight import blind_zones, cause_of, sights

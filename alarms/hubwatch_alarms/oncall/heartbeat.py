@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field
 
 from hubwatch_alarms.notify.webhook import describe, judge, post_address
 from hubwatch_core import __version__
+from hubwatch_core.clock import now_us
 from hubwatch_core.concurrency import wait_for_event
 from hubwatch_core.condition import Condition
 from hubwatch_core.config import Conflict, SecretFile, Section
@@ -29,6 +30,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_core.secret_text import origin, split_url
+from hubwatch_store.alarms.dead_man import BeatOutcome, LastBeat
 
 _log = get_logger("alarms")
 
@@ -84,6 +86,9 @@ class DeadMan:
     def __init__(self, settings: HeartbeatSection, health: Health, work: Work, registry: CollectorRegistry) -> None:
         self._settings, self._health, self._work = settings, health, work
         self._before = (0, 0)
+        self._taken: int | None = None
+        self.last: LastBeat | None = None
+        """What came of the last beat; None before the first."""
         settings.read_url()
         self._beats = Counter(
             "hubwatch_alarms_beats_total",
@@ -109,6 +114,7 @@ class DeadMan:
         if reason is not None:
             self._beats.labels("held_back").inc()
             self._well.lost(reason)
+            self._note("held_back", reason)
             return False
         self._well.back()
         done = (self._work.moved - self._before[0], self._work.looked - self._before[1])
@@ -118,9 +124,17 @@ class DeadMan:
         self._beats.labels("taken" if error is None else "failed").inc()
         if error is None:
             self._works.back()
+            self._note("taken", None)
         else:
             self._works.lost(error)
+            self._note("failed", error)
         return error is None
+
+    def _note(self, outcome: BeatOutcome, reason: str | None) -> None:
+        now = now_us()
+        if outcome == "taken":
+            self._taken = now
+        self.last = LastBeat(now, self._settings.every_s, outcome, reason, self._taken)
 
     def held_back(self) -> str | None:
         """Return why it must not beat now, None when all is well."""

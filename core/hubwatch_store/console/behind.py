@@ -60,10 +60,16 @@ async def channels(connection: DatabaseConnection, hub: str, sensor: str) -> lis
     return await fetch(connection, "console", "channels", hub=hub, sensor=sensor)
 
 
+async def device(connection: DatabaseConnection, hub: str, sensor: str) -> Row | None:
+    """Return what a sensor is and how its agent is, None where no sensor has the name."""
+    rows = await fetch(connection, "console", "device", hub=hub, sensor=sensor)
+    return rows[0] if rows else None
+
+
 async def readings(
     connection: DatabaseConnection, hub: str, sensor: str, since: datetime, until: datetime
 ) -> list[Row]:
-    """Return the readings of a sensor between two moments, at most `MOST_READINGS`."""
+    """Return the readings of a sensor between two moments with their units, at most `MOST_READINGS`."""
     return await fetch(
         connection, "console", "readings", hub=hub, sensor=sensor, since=since, until=until, most=MOST_READINGS
     )
@@ -74,6 +80,20 @@ async def expected_of(
 ) -> list[Row]:
     """Return what is expected of a sensor, now or later: works, repairs, maintenance."""
     return await fetch(connection, "console", "expected_of", hub=hub, zone=zone, sensor=sensor, most=most)
+
+
+async def zones_of(connection: DatabaseConnection, hub: str) -> dict[str, str]:
+    """Return the zone of each sensor of a hub."""
+    return {row["sensor"]: row["zone"] for row in await fetch(connection, "console", "zones_of", hub=hub)}
+
+
+async def nearby(
+    connection: DatabaseConnection, hub: str, sensors: Sequence[str], at: datetime, exercise: int | None
+) -> list[Row]:
+    """Return some sensors as they were at a moment: seen or not, what they said, and what alarmed around it."""
+    return await fetch(
+        connection, "console", "nearby", hub=hub, sensors=list(sensors), at=at, exercise=exercise
+    )  # fmt: skip
 
 
 async def sections(connection: DatabaseConnection, hub: str) -> list[Row]:

@@ -61,6 +61,12 @@ async def routes(connection: DatabaseConnection, seen: Sequence[str] | None) -> 
     return await fetch(connection, "console", "undelivered", seen=_list(seen), most=MOST_ROUTES)
 
 
+async def dead_man(connection: DatabaseConnection) -> Row | None:
+    """Return what came of the last beat of the dead man, None where none is set."""
+    rows = await fetch(connection, "console", "dead_man")
+    return rows[0] if rows else None
+
+
 async def sensors(connection: DatabaseConnection, seen: Sequence[str] | None, hub: str | None = None) -> list[Row]:
     """Return each sensor with what shows whether it is seen: its newest reading, its agent, what is expected.
 

@@ -95,10 +95,14 @@ WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) GROUP BY cause ORDER BY c
 SELECT o.route, count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts > 0)::int AS failing,
     count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts = 0)::int AS waiting,
     count(*) FILTER (WHERE o.state = 'given_up')::int AS given_up,
-    count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last
+    count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last,
+    min(o.queued) FILTER (WHERE o.state = 'waiting') AS oldest
 FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
 WHERE o.queued > clock_timestamp() - INTERVAL '1 day' AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 GROUP BY o.route ORDER BY o.route LIMIT %(most)s;
+
+-- dead_man: what came of the last beat of the dead man
+SELECT outcome, reason, at, taken, every_s, extract(epoch FROM clock_timestamp() - at)::float8 AS age_s FROM hubwatch.dead_man;
 
 -- sensors: each sensor with the age of its newest reading, why it may not be seen, and its most urgent alarm that is real
 SELECT s.hub, s.zone, s.sensor, s.kind, s.agent, s.max_age_s::float8 AS max_age_s, a.state AS agent_state,
@@ -162,8 +166,16 @@ FROM hubwatch.channels c LEFT JOIN hubwatch.latest_value v ON v.channel_id = c.i
 WHERE c.hub = %(hub)s AND c.sensor = %(sensor)s AND c.source IS NULL AND c.valid_to IS NULL AND c.gone IS NULL
 ORDER BY c.channel LIMIT 40;
 
+-- device: what a sensor is, who reads it, and how that agent is
+SELECT s.kind, s.zone, s.profile, s.agent, s.max_age_s::float8 AS max_age_s, s.gone, a.state AS agent_state, a.software,
+    a.state_since, extract(epoch FROM clock_timestamp() - a.heard)::float8 AS agent_heard_s,
+    extract(epoch FROM clock_timestamp() - a.last_late)::float8 AS late_s
+FROM hubwatch.sensors s LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
+WHERE s.hub = %(hub)s AND s.sensor = %(sensor)s;
+
 -- readings: the readings of a sensor around a moment, for whoever is asked about it
-SELECT r.time, r.channel, r.value, r.quality, r.reason FROM hubwatch.readings r
+SELECT r.time, r.channel, r.value, c.unit, r.quality, r.reason, c.period_us FROM hubwatch.readings r
+JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel = r.channel
 WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
 ORDER BY r.time, r.channel LIMIT %(most)s;
 
@@ -171,6 +183,43 @@ ORDER BY r.time, r.channel LIMIT %(most)s;
 SELECT id, kind, zone, sensor, types, since, until, by, reason, agreed_by FROM hubwatch.suppressed
 WHERE what = 'expected' AND hub = %(hub)s AND (sensor IS NULL OR sensor = %(sensor)s)
     AND (zone IS NULL OR zone = %(zone)s) ORDER BY since, id LIMIT %(most)s;
+
+-- zones_of: the zone of each sensor of a hub
+SELECT sensor, zone FROM hubwatch.sensors WHERE hub = %(hub)s AND gone IS NULL AND zone IS NOT NULL ORDER BY sensor LIMIT 5000;
+
+-- nearby: some sensors as they were at a moment: their newest reading then, what they said and what alarmed around it
+-- Nothing that another exercise made up.
+SELECT s.sensor, s.zone, s.kind, s.max_age_s::float8 AS max_age_s, extract(epoch FROM %(at)s - r.time)::float8 AS age_s, r.quality,
+    EXISTS (SELECT FROM hubwatch.channels c WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL) AS channels,
+    e.events, e.last_type, a.id AS alarm, a.type AS alarm_type, a.priority, a.opened, a.exercise
+FROM hubwatch.sensors s
+LEFT JOIN LATERAL (
+    SELECT n.time, n.quality FROM hubwatch.channels c
+    CROSS JOIN LATERAL (
+        SELECT v.time, v.quality FROM hubwatch.readings v
+        WHERE v.hub = c.hub AND v.sensor = c.sensor AND v.channel = c.channel
+            AND v.time BETWEEN %(at)s - INTERVAL '10 minutes' AND %(at)s
+        ORDER BY v.time DESC LIMIT 1
+    ) n
+    WHERE c.hub = s.hub AND c.sensor = s.sensor AND c.source IS NULL
+    ORDER BY n.quality < 2 DESC, n.time DESC LIMIT 1
+) r ON true
+LEFT JOIN LATERAL (
+    SELECT count(*)::int AS events, (array_agg(v.type ORDER BY v.time DESC))[1] AS last_type FROM (
+        SELECT v.type, v.time FROM hubwatch.events v
+        WHERE v.hub = s.hub AND v.sensor = s.sensor
+            AND v.time BETWEEN %(at)s - INTERVAL '2 minutes' AND %(at)s + INTERVAL '2 minutes'
+        ORDER BY v.time DESC LIMIT 200
+    ) v
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT o.id, o.type, o.priority, o.opened, o.exercise FROM hubwatch.alarms o
+    WHERE o.hub = s.hub AND o.sensor = s.sensor
+        AND o.opened BETWEEN %(at)s - INTERVAL '10 minutes' AND %(at)s + INTERVAL '10 minutes'
+        AND (o.exercise IS NULL OR o.exercise = %(exercise)s::bigint)
+    ORDER BY o.exercise IS NOT NULL, o.priority, o.opened LIMIT 1
+) a ON true
+WHERE s.hub = %(hub)s AND s.sensor = ANY (%(sensors)s) LIMIT 50;
 
 -- sections: the fence sections of a hub, in order along each line
 SELECT fence, section, zone, sensor, from_m, to_m FROM hubwatch.fence_sections WHERE hub = %(hub)s

@@ -211,6 +211,8 @@ GRANT UPDATE (answered) ON hubwatch.notification_outbox TO @console;
 GRANT INSERT, UPDATE ON hubwatch.alarm_delayed TO @alarms;
 GRANT INSERT ON hubwatch.alarm_inbox, hubwatch.detection, hubwatch.detection_ends TO @alarms;
 GRANT SELECT, INSERT, DELETE ON hubwatch.route_failures TO @alarms;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.dead_man TO @alarms;
+GRANT SELECT ON hubwatch.dead_man TO @console, @operator;
 GRANT INSERT ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
 GRANT UPDATE (lifted, lifted_by) ON hubwatch.alarm_suppression TO @alarms, @console, @operator;
 -- Exercises: people begin and end them, alarms carry them out. Whoever makes a detection looks whether it is of one.

@@ -6,6 +6,7 @@ lines differ in their dashes, marks in their shapes. Every text is escaped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -181,6 +182,24 @@ def _drawing(title: str, height: float, body: Iterable[Markup]) -> Markup:
     ).format(WIDTH, f"{height:g}", title, title, Markup("").join(body))
 
 
+def odds(title: str, found: tuple[str, float], allowed: tuple[str, float]) -> Markup:
+    """Return how seldom a finding is by chance, against what is allowed, each with its words: a power of ten a step."""
+    powers = [-math.log10(max(chance, 1e-300)) for _, chance in (found, allowed)]
+    at = _scale(0.0, max(*powers, 3.0) * 1.12, 8, WIDTH - RIGHT)
+    (found_x, limit_x), y = (f"{at(power):.1f}" for power in powers), 40
+    body = [
+        Markup('<rect class="bar" x="8" y="{}" width="{}" height="22"/>').format(y, f"{float(found_x) - 8:.1f}"),
+        Markup('<line class="line limit" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(limit_x, limit_x, y - 10, y + 32),
+        Markup('<text class="strong" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            max(float(limit_x), 90.0), y - 16, allowed[0]
+        ),
+        Markup('<text class="name" x="{}" y="{}" text-anchor="end">{}</text>').format(
+            max(float(found_x), 200.0), y + 40, found[0]
+        ),
+    ]  # fmt: skip
+    return _drawing(title, 90, body)
+
+
 def _legend(entries: Sequence[tuple[str, str]]) -> Markup:
     keys = [
         Markup(
@@ -228,6 +247,11 @@ def _numbers(value: object) -> list[float]:
         return []
     good = [float(each) for each in value[:MOST_POINTS] if is_number(each)]
     return good if len(good) == len(value[:MOST_POINTS]) else []
+
+
+def is_chance(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a probability that can be drawn."""
+    return is_number(value) and 0 < value <= 1
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from hubwatch_alarms.people import parse_note
 from hubwatch_console.access import Parts, SharedParts, check_session
-from hubwatch_console.pages.alarm import plain_cell
+from hubwatch_console.pages.downloads import plain_cell
 from hubwatch_console.pages.queue import HubName
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.pages.visiting import VisitorWho

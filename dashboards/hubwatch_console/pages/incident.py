@@ -10,8 +10,9 @@ from fastapi.responses import Response
 
 from hubwatch_alarms import incident_acts, incident_views
 from hubwatch_console.access import Parts, SharedParts
+from hubwatch_console.pages.incident_map import MappedAlarm, incident_map
 from hubwatch_console.pages.queue import HubName, Seeing, doubts_of
-from hubwatch_console.pages.rendering import render
+from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_console.routes.bodies import AlarmNumber
 from hubwatch_core.permission import UserAct, may
@@ -79,12 +80,15 @@ async def show(
             after = [] if since is None else await others_since(connection, incident, since, caller.person.name)
             colleagues = await _colleagues(connection, found.hub, caller)
     timeline = rows[:ROWS]
+    site = None if parts.feed is None else parts.feed.site(found.hub)
+    placed = [MappedAlarm(a.id, a.type, a.sensor, a.zone, a.opened, a.priority, a.exercise) for a in its_alarms]
     return render(
         request, "incident.html", caller, status=status, here=None if refused is None else f"/incidents/{incident}",
         incident=found, alarms=its_alarms, timeline=timeline,
         earlier=incident_views.cursor_of(timeline[-1]) if len(rows) > ROWS else None, before=before,
         place=incident_views.cursor_of(newest[0]) if newest else "", people=people, last=last, colleagues=colleagues,
         meanwhile=after, refused=refused, typed=typed or {}, titles=parts.instructions,
+        map=incident_map(site, placed, Page(request, caller)),
     )  # fmt: skip
 
 

@@ -7,19 +7,29 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from hubwatch_console.pages import words
-from hubwatch_console.pages.rendering import Page
+from hubwatch_console.pages.rendering import Page, outline_of
 from hubwatch_console.pages.sight import SensorSight
 from hubwatch_core.plain_text import one_line
 from hubwatch_site import HubSite, shapes
 
 Point = tuple[float, float]
 MARGIN = 0.04
+HATCHES = Markup(
+    '<defs><pattern id="hatch" width="1.6" height="1.6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<line class="hatch" x1="0" x2="0" y1="0" y2="1.6"/></pattern></defs>'
+)
+"""Over what is not seen, so that it is not taken for an alarm of low priority by who sees no colours."""
 LETTER = 1 / 80
 """Height of a letter, as a share of the plan's longer side."""
 
 
-def draw_plan(site: HubSite, found: Sequence[SensorSight], page: Page, *, known: bool) -> Markup:
-    """Return the plan as SVG; nothing where the site has neither outlines nor places. Not `known`: all of it grey."""
+def draw_plan(
+    site: HubSite, found: Sequence[SensorSight], page: Page, *, known: bool, picture: str | None = None
+) -> Markup:
+    """Return the plan as SVG; nothing where the site has neither outlines nor places. Not `known`: all of it grey.
+
+    `picture` is the address of what lies behind it.
+    """
     by_sensor = {each.sensor: each for each in found}
     points = [corner for zone in site.zones for corner in zone.outline] + [
         place.at for place in site.sensors if place.at is not None
@@ -30,6 +40,13 @@ def draw_plan(site: HubSite, found: Sequence[SensorSight], page: Page, *, known:
     height = site.plan.height_m if site.plan else max(y for _, y in points)
     size = max(width, height) * LETTER
     body = [Markup('<rect class="ground" width="{}" height="{}"/>').format(f"{width:g}", f"{height:g}")]
+    if picture is not None:
+        body.append(
+            Markup('<image href="{}" width="{}" height="{}" preserveAspectRatio="none"/>').format(
+                picture, f"{width:g}", f"{height:g}"
+            )
+        )
+    body += _joined(site)
     # Names stand over the sensors: they must be read, and sensors are shown by their place.
     labels: list[Markup] = []
     for zone in site.zones:
@@ -44,9 +61,23 @@ def draw_plan(site: HubSite, found: Sequence[SensorSight], page: Page, *, known:
     margin = max(width, height) * MARGIN
     box = f"{-margin:g} {-margin:g} {width + 2 * margin:g} {height + 2 * margin:g}"
     title = page.text("Plan")
+    kind = "plan" if picture is None else "plan pictured"
     return Markup(
-        '<svg class="plan" role="group" viewBox="{}" aria-label="{}" font-size="{}"><title>{}</title>{}</svg>'
-    ).format(box, title, f"{size:g}", title, Markup("").join([*body, *labels]))
+        '<svg class="{}" role="group" viewBox="{}" aria-label="{}" font-size="{}"><title>{}</title>{}{}</svg>'
+    ).format(kind, box, title, f"{size:g}", title, HATCHES, Markup("").join([*body, *labels]))
+
+
+def _joined(site: HubSite) -> list[Markup]:
+    """Return a line between each two zones that a path or a door joins."""
+    at = {zone.id: shapes.centre(zone.outline) for zone in site.zones if zone.outline}
+    pairs = [(path.from_, path.to) for path in site.paths] + [(door.from_, door.to) for door in site.doors]
+    seen = dict.fromkeys(tuple(sorted(pair)) for pair in pairs if pair[0] in at and pair[1] in at)
+    return [
+        Markup('<line class="joined" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+            *(f"{n:g}" for n in (*at[one], *at[other]))
+        )
+        for one, other in seen
+    ]
 
 
 def _zone(
@@ -72,6 +103,8 @@ def _zone(
         said = f"{said} · {_priority(worst[1], page, made_up=worst[0])}"
     corners = " ".join(f"{cx:g},{cy:g}" for cx, cy in outline)
     polygon = Markup('<polygon points="{}"/>').format(corners)
+    if kind in {"blind", "unknown"}:
+        polygon += Markup('<polygon class="hatched" points="{}"/>').format(corners)
     low = min(cy for _, cy in outline)
     tall = max(cy for _, cy in outline) - low > size * 3.2
     place = Markup('x="{}" y="{}" text-anchor="middle"')
@@ -105,13 +138,28 @@ def _sensor(at: Point, name: str, seen: SensorSight | None, size: float, page: P
         kind, said = f"p{seen.priority}", _priority(seen.priority, page, made_up=seen.exercise is not None)
     else:
         kind, said = "seen", page.text("seen")
-    mark = Markup('<circle cx="{}" cy="{}" r="{}"/>').format(f"{x:g}", f"{y:g}", f"{size * 0.6:g}")
-    if kind == "blind":
-        half = size * 0.55
-        mark = Markup('<path d="M{} {}L{} {}M{} {}L{} {}"/>').format(
-            *(f"{n:g}" for n in (x - half, y - half, x + half, y + half, x - half, y + half, x + half, y - half))
-        )
+    mark = _mark(kind, x, y, size)
     drawn = Markup('<g class="sensor {}"><title>{}: {}</title>{}</g>').format(kind, one_line(name), said, mark)
     if seen is None or seen.alarm is None:
         return drawn
     return Markup('<a href="{}">{}</a>').format(page.path(f"/alarms/{seen.alarm}"), drawn)
+
+
+def _mark(kind: str, x: float, y: float, size: float) -> Markup:
+    """Return the mark of a sensor: the shape of its priority, a cross where it is blind, a question where not known."""
+    if kind == "blind":
+        half = size * 0.55
+        return Markup('<path d="M{} {}L{} {}M{} {}L{} {}"/>').format(
+            *(f"{n:g}" for n in (x - half, y - half, x + half, y + half, x - half, y + half, x + half, y - half))
+        )
+    if kind.startswith("p"):
+        step = size * 1.9 / 24
+        return Markup('<g transform="translate({} {}) scale({})">{}</g>').format(
+            f"{x - 12 * step:g}", f"{y - 12 * step:g}", f"{step:g}", outline_of(int(kind[1:]))
+        )
+    mark = Markup('<circle cx="{}" cy="{}" r="{}"/>').format(f"{x:g}", f"{y:g}", f"{size * 0.6:g}")
+    if kind != "unknown":
+        return mark
+    return mark + Markup('<text class="state" x="{}" y="{}" text-anchor="middle">?</text>').format(
+        f"{x:g}", f"{y + size * 0.36:g}"
+    )

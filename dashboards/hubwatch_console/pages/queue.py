@@ -167,7 +167,7 @@ async def read(parts: Parts, caller: KnownCaller, wanted: QueueFilter, *, skip: 
             zones = await queue.zones(connection, seen)
     rows = []
     for each in found[:most]:
-        instruction = parts.instructions.of(each.type)
+        instruction = parts.instructions.of(each.type, each.hub)
         told = telling.get(each.id, Telling())
         rows.append(QueueRow(each, instruction.title, instruction.do, told, causes.get(each.id)))
     shown = [each.hub for each in hubs if wanted.hub in {None, each.hub}]

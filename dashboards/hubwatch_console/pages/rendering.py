@@ -158,6 +158,10 @@ class Page:
             f'<time datetime="{stamp}">{escape(shown)} <abbr class="zone">{escape(local.tzname())}</abbr></time>'
         )
 
+    def moment_before(self, seconds: float, hub: str | None = None) -> Markup:
+        """Return the moment that was so many seconds ago."""
+        return self.moment(self.now - int(seconds * 1_000_000), hub)
+
     def age(self, at: datetime | int | None) -> Markup:
         """Return how long ago something was, which goes on ticking."""
         if at is None:
@@ -190,6 +194,13 @@ def span(us: int) -> str:
 
 def shape(priority: int) -> Markup:
     """Return the shape of a priority, for who does not see colours; its word stands beside it."""
+    return Markup('<svg class="shape p{}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>').format(
+        int(priority), outline_of(priority)
+    )
+
+
+def outline_of(priority: int) -> Markup:
+    """Return the outline of a priority's shape and its number, in a square of 24."""
     drawn = {
         "octagon": '<path d="M7 1h10l6 6v10l-6 6H7l-6-6V7z"/>',
         "triangle": '<path d="M12 1l11.5 21H.5z"/>',
@@ -197,8 +208,7 @@ def shape(priority: int) -> Markup:
         "circle": '<circle cx="12" cy="12" r="10.5"/>',
     }[words.SHAPE[priority]]
     return Markup(  # noqa: S704 - the two parts are constants and a number
-        f'<svg class="shape p{int(priority)}" viewBox="0 0 24 24" aria-hidden="true">{drawn}'
-        f'<text x="12" y="17" text-anchor="middle">{int(priority)}</text></svg>'
+        f'{drawn}<text x="12" y="17" text-anchor="middle">{int(priority)}</text>'
     )
 
 

@@ -28,6 +28,8 @@ class SensorSight:
     cause: str | None
     age_s: float | None
     """Of its newest reading."""
+    unseen_s: float | None
+    """How long it has not been seen; None where it was never seen, or is seen."""
     until: datetime | None
     by: str | None
     """Who said that it is expected, or has its alarm."""
@@ -44,7 +46,7 @@ def sights(rows: Sequence[Mapping[str, Any]]) -> list[SensorSight]:
     return [
         SensorSight(
             row["hub"], row["zone"] or "–", row["sensor"], row["kind"], row["agent"], cause_of(row), row["age_s"],
-            row["until"], row["expected_by"] or row["acknowledged_by"], row["alarm"], row["alarm_type"],
+            _unseen_s(row), row["until"], row["expected_by"] or row["acknowledged_by"], row["alarm"], row["alarm_type"],
             row["priority"], row["exercise"], row["reason"],
         )
         for row in rows
@@ -65,6 +67,12 @@ def cause_of(row: Mapping[str, Any]) -> str | None:
     if row["quality"] == Quality.BAD:
         return "bad"
     return row["expected"] if row["expected"] in OWN_KINDS else None
+
+
+def _unseen_s(row: Mapping[str, Any]) -> float | None:
+    """Return since when a sensor is not seen: its newest reading, or where it has only events when its agent spoke."""
+    since: float | None = row["agent_heard_s"] if row["age_s"] is None and not row["channels"] else row["age_s"]
+    return since
 
 
 def blind_by_hub(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import Response
 
 from hubwatch_console.access import SharedParts
 from hubwatch_console.pages.plan_drawing import draw_plan
+from hubwatch_console.pages.plan_picture import POLICY, picture_of
 from hubwatch_console.pages.queue import HubName, Seeing, doubts_of
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.pages.sight import blind_zones, sights
 from hubwatch_console.routes.alarms import seen_by
+from hubwatch_core.permission import UserAct, may
 from hubwatch_store.console import HubSeen, health, queue
 from hubwatch_store.database import translated
 
@@ -20,6 +24,8 @@ router = APIRouter(include_in_schema=False)
 
 EXPLAINED_LOSS = ("dead-lettered", "evicted")
 """These are lost for good, and why is known; what an agent or a link still holds comes later."""
+KEPT_WITHIN_S = 60.0
+"""How long what came of a beat may take to be known here."""
 UNEXPLAINED = "unexplained"
 
 
@@ -34,10 +40,12 @@ async def show_health(request: Request, caller: Seeing, parts: SharedParts) -> R
             agents = await health.agents(connection, seen)
             gaps = await health.gaps(connection, seen)
             routes = await health.routes(connection, seen)
+            beat = await health.dead_man(connection)
     lost = sum(gaps.get(cause, 0) for cause in EXPLAINED_LOSS)
     waiting = sum(n for cause, n in gaps.items() if cause not in {*EXPLAINED_LOSS, UNEXPLAINED})
     return render(
         request, "health.html", caller, last=last, hubs=hubs, agents=agents, gaps=gaps, routes=routes, lost=lost,
+        beat=beat, heard=outside_hears(beat),
         unexplained=gaps.get(UNEXPLAINED, 0), waiting=waiting,
         doubts={each.hub: doubts_of(parts, each.hub) for each in hubs},
     )  # fmt: skip
@@ -74,11 +82,39 @@ async def show_plan(request: Request, caller: Seeing, parts: SharedParts, hub: H
     page = Page(request, caller)
     site = None if chosen is None or parts.feed is None else parts.feed.site(chosen.hub)
     known = chosen is not None and not doubts_of(parts, chosen.hub)
-    drawn = None if site is None else draw_plan(site, found, page, known=known)
+    picture = await asyncio.to_thread(picture_of, site, parts.settings.plan_folder)
+    behind = None
+    if picture is not None and picture.fault is None and chosen is not None:
+        behind = page.path(f"/plan/picture/{chosen.hub}", version=picture.digest)
+    drawn = None if site is None else draw_plan(site, found, page, known=known, picture=behind)
     return render(
         request, "plan.html", caller, last=last, hubs=hubs, chosen=chosen, drawn=drawn, sensors=found, more=more,
+        fault=None if picture is None else picture.fault,
         doubts={} if chosen is None else {chosen.hub: doubts_of(parts, chosen.hub)},
     )  # fmt: skip
+
+
+@router.get("/plan/picture/{hub}")
+async def show_picture(hub: Annotated[str, Path(max_length=100)], caller: Seeing, parts: SharedParts) -> Response:
+    """Return the picture that the site of a hub names for its plan."""
+    site = None if parts.feed is None or not may(caller.person, UserAct.ALARM_SEE, hub) else parts.feed.site(hub)
+    picture = await asyncio.to_thread(picture_of, site, parts.settings.plan_folder)
+    if picture is None or picture.fault is not None:
+        raise HTTPException(404, "there is no such picture")
+    headers = {
+        "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, max-age=3600",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }  # fmt: skip
+    return Response(picture.content, media_type=picture.kind, headers=headers)
+
+
+def outside_hears(beat: Mapping[str, Any] | None) -> str:
+    """Return how the dead man stands: `none` is set, `old` what is known of it, or what came of its last beat."""
+    if beat is None:
+        return "none"
+    # The other side lets three beats be missed; what is known is written each few seconds.
+    return "old" if beat["age_s"] > 3 * beat["every_s"] + KEPT_WITHIN_S else str(beat["outcome"])
 
 
 def _chosen(hubs: Sequence[HubSeen], hub: str | None) -> HubSeen | None:

@@ -69,6 +69,51 @@ DOUBT: Mapping[str, str] = MappingProxyType(
     }
 )
 
+HEARD: Mapping[str, str] = MappingProxyType(
+    {
+        "taken": _("somebody outside hears that this hub works"),
+        "none": _("none is set, so nobody outside notices when this hub stops"),
+        "old": _("NO BEAT: what sends it does not run"),
+        "failed": _("the beat is not taken"),
+        "held_back": _("the beat is held back, as not all is well"),
+    }
+)
+"""How the dead man stands."""
+
+GAP: Mapping[str, str] = MappingProxyType(
+    {
+        "dead-lettered": _("could not be read, kept aside"),
+        "evicted": _("the agent's disk was full"),
+        "agent down": _("with an agent that is offline"),
+        "link down": _("on their way, or the link is down"),
+        "unexplained": _("unexplained"),
+    }
+)
+"""Why frames are not stored."""
+
+EVENT: Mapping[str, str] = MappingProxyType(
+    {
+        "access.granted": _("badge let in"),
+        "access.denied": _("badge refused"),
+        "access.presented": _("badge shown"),
+        "door.opened": _("door opened"),
+        "door.closed": _("door closed"),
+        "door.forced": _("door forced"),
+        "door.held": _("door held open"),
+        "door.rex": _("exit button"),
+        "perimeter.alarm": _("fence alarm"),
+        "perimeter.clear": _("fence quiet again"),
+        "portal.alarm": _("portal alarm"),
+        "screening.alarm": _("scanner alarm"),
+        "device.alarm": _("device alarm"),
+        "device.fault": _("device fault"),
+        "device.tamper": _("tampering"),
+        "power.lost": _("mains gone"),
+        "power.restored": _("mains back"),
+    }
+)
+"""What devices say, by type of event."""
+
 BLIND: Mapping[str, str] = MappingProxyType(
     {
         "never": _("has never said anything"),

@@ -5,46 +5,34 @@ One message may tell of several alarms: the button takes those that this message
 
 from __future__ import annotations
 
-import html
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from hubwatch_alarms import acts
-from hubwatch_alarms.message import where
 from hubwatch_alarms.mover import AlarmChange
 from hubwatch_alarms.oncall.link import parse_token
 from hubwatch_console.access import Parts, Public, SharedParts
-from hubwatch_core.alarm import Alarm, mark
-from hubwatch_core.clock import clock_text
+from hubwatch_console.pages import link_page as phrases
+from hubwatch_console.pages.link_page import LinkedAlarm, Phrase, show_link
+from hubwatch_core.alarm import Alarm
 from hubwatch_core.errors import Permanent
 from hubwatch_core.permission import Actor, UserAct, may
 from hubwatch_core.plain_text import one_line
-from hubwatch_core.words import AlarmState, Priority
+from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import alarms, notifications
 from hubwatch_store.database import DatabaseConnection, translated
 from hubwatch_store.users import NotAllowed, find_user, has_directory
 
 router = APIRouter(prefix="/acknowledge", tags=["acknowledge"], dependencies=[Depends(Public())])
 
-NO_LINK = "This link is not valid. Log in to see the alarm."
-USED = "This link was used before."
 NO_BUTTON: dict[int | str, dict[str, Any]] = {
     404: {"description": "The link is none of ours, as a page.", "content": {"text/html": {}}},
     409: {"description": "The link does nothing any more; the page says why.", "content": {"text/html": {}}},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedAlarm:
-    """An alarm that the message told of, as it stands."""
-
-    alarm: Alarm
-    refusal: str | None
-    """Why the button leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +50,7 @@ class Linked:
         """Return why its button would do nothing; where several alarms differ in that, the page says it of each."""
         if self.used is not None or not all(each.refusal for each in self.alarms):
             return self.used
-        return self.alarms[0].refusal if len(self.alarms) == 1 else "None of these alarms waits for you."
+        return self.alarms[0].refusal if len(self.alarms) == 1 else phrases.NONE_WAITS
 
     @property
     def open(self) -> int:
@@ -71,35 +59,39 @@ class Linked:
 
 
 @router.get("/{token}", response_class=HTMLResponse, responses=NO_BUTTON)
-async def show(token: str, parts: SharedParts) -> HTMLResponse:
+async def show(request: Request, token: str, parts: SharedParts) -> HTMLResponse:
     """Show every alarm of the message and one button; nothing changes, whoever opens the link."""
     linked = await _looked_up(parts, token)
     if linked is None:
-        return _page(404, "Not valid", NO_LINK)
+        return show_link(request, 404, phrases.NOT_VALID, said=phrases.NO_LINK)
     title = _title(parts, linked)
     if linked.refusal is not None:
-        return _page(409, title, linked.refusal, *_every(parts, linked, alone=False))
-    all_of = f" all {linked.open}" if linked.open > 1 else ""
-    return _page(200, title, *_every(parts, linked), button=f"Acknowledge{all_of} as {linked.person}")
+        # What is told last is what a person reads of a link that does nothing: one alarm says nothing beside it.
+        shown = () if len(linked.alarms) == 1 else linked.alarms
+        return show_link(request, 409, title, said=linked.refusal, alarms=shown, first=linked.alarms[0].alarm)
+    button = Phrase(phrases.TAKE, who=linked.person)
+    if linked.open > 1:
+        button = Phrase(phrases.TAKE_ALL, many=str(linked.open), who=linked.person)
+    return show_link(request, 200, title, alarms=linked.alarms, button=button)
 
 
 @router.post("/{token}", response_class=HTMLResponse, responses=NO_BUTTON)
-async def acknowledge(token: str, parts: SharedParts) -> HTMLResponse:
+async def acknowledge(request: Request, token: str, parts: SharedParts) -> HTMLResponse:
     """Take the alarms that the message told of as its recipient, and say which; the link is used up."""
     # Whoever has no good link must not even wait for the lock of all moves.
     if await _looked_up(parts, token) is None:
-        return _page(404, "Not valid", NO_LINK)
+        return show_link(request, 404, phrases.NOT_VALID, said=phrases.NO_LINK)
     try:
         async with alarms.moving(parts.pool) as connection:
             linked = await _linked(connection, parts, token)
             if linked is None:
-                return _page(404, "Not valid", NO_LINK)
+                return show_link(request, 404, phrases.NOT_VALID, said=phrases.NO_LINK)
             if linked.refusal is not None or not await notifications.answer(connection, linked.message):
-                return _page(409, "Nothing changed", linked.refusal or USED)
+                return show_link(request, 409, phrases.NOTHING, said=linked.refusal or phrases.USED)
             done = await _take(connection, linked)
     except Permanent as error:
-        return _page(409, "Nothing changed", str(error))
-    return _page(200, "Acknowledged", *_said(parts, linked, done))
+        return show_link(request, 409, phrases.NOTHING, said=str(error))
+    return show_link(request, 200, phrases.DONE, said=_said(linked, done), alarms=_results(linked, done))
 
 
 async def _take(connection: DatabaseConnection, linked: Linked) -> dict[int, AlarmChange | str]:
@@ -138,21 +130,23 @@ async def _linked(connection: DatabaseConnection, parts: Parts, token: str) -> L
         await _standing(connection, each)
         for each in await notifications.named(connection, found.message, found.attempt)
     ]
-    used = "The time of this link is over. Log in to see the alarm." if found.until_s < time.time() else None
-    return Linked(found.message, message.person, tuple(told), USED if message.answered and used is None else used)
+    used = phrases.OVER if found.until_s < time.time() else None
+    return Linked(
+        found.message, message.person, tuple(told), phrases.USED if message.answered and used is None else used
+    )
 
 
 async def _standing(connection: DatabaseConnection, named: notifications.NamedAlarm) -> LinkedAlarm:
     alarm = await acts.existing(connection, named.alarm)
-    surpassed = "The alarm has become more urgent since: use the newest message."
-    return LinkedAlarm(alarm, surpassed if named.surpassed else _held(alarm))
+    return LinkedAlarm(alarm, phrases.SURPASSED if named.surpassed else _held(alarm))
 
 
 def _held(alarm: Alarm) -> str | None:
     """Return why a link does not reset an alarm: that is done by somebody who is logged in."""
     if alarm.state is not AlarmState.ACKNOWLEDGED or alarm.returned is None:
         return None
-    return f"{one_line(alarm.acknowledged_by or 'Somebody')} has it already. Log in to reset it."
+    who = one_line(alarm.acknowledged_by or "?")
+    return Phrase(phrases.HELD, who=who)
 
 
 async def _check(connection: DatabaseConnection, person: str, hub: str) -> None:
@@ -166,55 +160,27 @@ async def _check(connection: DatabaseConnection, person: str, hub: str) -> None:
 
 def _title(parts: Parts, linked: Linked) -> str:
     first = linked.alarms[0].alarm
-    title = f"{mark(first)}{parts.instructions.of(first.type).title}"
-    return title if len(linked.alarms) == 1 else f"{title}, and {len(linked.alarms) - 1} more"
+    title = parts.instructions.of(first.type, first.hub).title
+    more = len(linked.alarms) - 1
+    return title if not more else Phrase(phrases.AND_MORE, title=title, more=str(more))
 
 
-def _every(parts: Parts, linked: Linked, *, alone: bool = True) -> list[str]:
-    """Return the facts of the message's alarm where it is `alone`, or a line for each of its alarms."""
+def _results(linked: Linked, done: dict[int, AlarmChange | str]) -> list[LinkedAlarm]:
+    """Return each alarm as it stands now, with what came of it where there are several."""
+    found = []
+    for each in linked.alarms:
+        result = done[each.alarm.id]
+        if isinstance(result, str):
+            found.append(LinkedAlarm(each.alarm, result))
+        else:
+            found.append(LinkedAlarm(result.alarm, phrases.YOURS if len(done) > 1 else None))
+    return found
+
+
+def _said(linked: Linked, done: dict[int, AlarmChange | str]) -> str:
+    """Return what came of it in one sentence."""
+    changes = [result for result in done.values() if isinstance(result, AlarmChange)]
     if len(linked.alarms) == 1:
-        return _facts(linked.alarms[0].alarm) if alone else []
-    return [_line(parts, each.alarm, each.refusal) for each in linked.alarms]
-
-
-def _said(parts: Parts, linked: Linked, done: dict[int, AlarmChange | str]) -> list[str]:
-    """Return what came of each alarm."""
-    results = [done[each.alarm.id] for each in linked.alarms]
-    changes = [result for result in results if isinstance(result, AlarmChange)]
-    if len(results) == 1:
-        (change,) = changes
-        return ["You have it now." if change.entries else "It was yours already.", *_facts(change.alarm)]
-    yours = f"You have {len(changes)} of the {len(results)} alarms of this message now."
-    return [
-        yours,
-        *(
-            _line(parts, each.alarm, result if isinstance(result, str) else "You have it now.")
-            for each, result in zip(linked.alarms, results, strict=True)
-        ),
-    ]
-
-
-def _line(parts: Parts, alarm: Alarm, note: str | None) -> str:
-    title = parts.instructions.of(alarm.type).title
-    said = "" if note is None else f" – {note}"
-    return f"{mark(alarm)}Alarm {alarm.id}, {Priority(alarm.priority).name}: {title}, {one_line(where(alarm))}{said}"
-
-
-def _facts(alarm: Alarm) -> list[str]:
-    holder = "nobody yet" if alarm.acknowledged_by is None else one_line(alarm.acknowledged_by)
-    return [
-        f"{mark(alarm)}{Priority(alarm.priority).name}: {one_line(alarm.why)}",
-        f"Where: {one_line(where(alarm))}",
-        f"Since: {clock_text(alarm.opened)}",
-        f"Who has it: {holder}",
-        f"Alarm {alarm.id}",
-    ]
-
-
-def _page(status: int, title: str, *lines: str, button: str | None = None) -> HTMLResponse:
-    """Return a page without style or script, which any browser shows."""
-    body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-    form = "" if button is None else f'<form method="post"><button type="submit">{html.escape(button)}</button></form>'
-    head = f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-    shown = f"<h1>{html.escape(title)}</h1>{body}{form}"
-    return HTMLResponse(f'<!doctype html><html lang="en"><head>{head}</head><body>{shown}</body></html>', status)
+        return phrases.YOURS if changes[0].entries else phrases.YOURS_ALREADY
+    many = {"some": str(len(changes)), "all": str(len(linked.alarms))}
+    return Phrase(phrases.SOME, **many)

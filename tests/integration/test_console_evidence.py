@@ -1,0 +1,113 @@
+"""What stands behind an alarm, on its page: evidence in words, what stands around; and plan, health and links."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hubwatch_core.permission import Role
+from hubwatch_store.site import apply
+from support.alarms_database import Hands, hands_on
+from support.console_hub import HUB, a_bad_morning, alarmed, door_history, former_readings, hub_there
+from support.console_running import Client, add_person, running_api
+from support.console_visitor import Visitor
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
+
+
+@pytest.fixture
+def dsn(migrated_plain_dsn: str) -> str:
+    hub_there(migrated_plain_dsn)
+    return migrated_plain_dsn
+
+
+@pytest.fixture
+def hands(dsn: str) -> Iterator[Hands]:
+    with hands_on(dsn) as made:
+        yield made
+
+
+@pytest.fixture
+async def api(dsn: str) -> AsyncIterator[Client]:
+    async with running_api(dsn) as client:
+        yield client
+
+
+async def person(api: Client, dsn: str, name: str, *hubs: str) -> Visitor:
+    return Visitor(api, {"hubwatch_session": await add_person(dsn, name, Role.VIEWER, *hubs)})
+
+
+async def test_alarm_says_its_evidence_in_the_readers_words_and_what_stood_around_it(
+    api: Client, dsn: str, hands: Hands
+) -> None:
+    door_history(dsn)
+    former_readings(dsn)
+    await alarmed(dsn, hands, *a_bad_morning())
+    vic = await person(api, dsn, "vic")
+    _, text, _ = await vic.get("/alarms/1")
+    assert "<dt>By chance</dt><dd>one in 10¹⁹</dd>" in text
+    assert "<dt>Speed</dt><dd>2.1 m/s</dd>" in text
+    assert "The device is seen." in text
+    assert "same lane" in text
+    assert "1e-19" not in text
+    _, text, _ = await vic.get("/alarms/1", **{"Accept-Language": "nl"})
+    assert "<dt>Door toeval</dt><dd>één op 10¹⁹</dd>" in text
+    _, text, _ = await vic.get("/alarms/3")
+    assert "badge refused" in text
+    assert "beyond the door" in text or "same zone" in text
+    _, text, _ = await vic.get("/incidents/1")
+    assert 'class="way"' in text
+
+
+async def test_health_says_whether_somebody_outside_hears_the_hub(api: Client, dsn: str) -> None:
+    vic = await person(api, dsn, "vic")
+    assert "none is set" in (await vic.get("/health"))[1]
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO hubwatch.dead_man (at, every_s, outcome, taken) "
+            "VALUES (clock_timestamp(), 60, 'taken', clock_timestamp())"
+        )
+        assert "somebody outside hears" in (await vic.get("/health"))[1]
+        connection.execute("UPDATE hubwatch.dead_man SET outcome = 'held_back', reason = 'alarms.told <b>'")
+        _, text, _ = await vic.get("/health")
+        assert "the beat is held back" in text
+        assert "alarms.told &lt;b&gt;" in text
+        connection.execute("UPDATE hubwatch.dead_man SET at = at - interval '1 h'")
+        assert "NO BEAT" in (await vic.get("/health"))[1]
+
+
+async def test_plan_is_drawn_on_the_picture_of_its_site_for_who_sees_the_hub(dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.svg").write_text(SVG)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT file FROM hubwatch.site_versions ORDER BY version DESC").fetchone()
+        assert row is not None
+        apply(connection, row[0].replace("[plan]", '[plan]\nimage = "plan.svg"'), by="kim", note="a picture")
+    async with running_api(dsn, plan_folder=str(tmp_path)) as api:
+        vic, eve = await person(api, dsn, "vic"), await person(api, dsn, "eve", "basel")
+        path = f"/plan/picture/{HUB}"
+        assert f'<image href="{path}?version=' in (await vic.get("/plan"))[1]
+        status, text, headers = await vic.get(path)
+        assert (status, text, headers["Content-Type"]) == (200, SVG, "image/svg+xml")
+        assert "sandbox" in headers["Content-Security-Policy"]
+        assert "script" not in headers["Content-Security-Policy"]
+        assert (await eve.get(path))[0] == 404
+        assert (await Visitor(api).get(path))[0] == 303
+        (tmp_path / "plan.svg").write_text(SVG.replace("<rect", "<script>alert(1)</script><rect"))
+        assert (await vic.get(path))[0] == 404
+        _, text, _ = await vic.get("/plan")
+        assert "<image" not in text
+        assert "is not shown" in text
+
+
+async def test_page_of_a_link_has_the_look_and_the_language_and_no_script(api: Client) -> None:
+    nobody = Visitor(api)
+    status, text, headers = await nobody.get("/api/v1/acknowledge/none", **{"Accept-Language": "es"})
+    assert status == 404
+    assert "Este enlace no es válido" in text
+    assert "hubwatch.css" in text
+    assert "<script" not in text
+    assert headers.getall("Content-Security-Policy")[0].startswith("default-src 'none'; style-src 'self'")
+    assert headers.getall("Referrer-Policy") == ["no-referrer"]

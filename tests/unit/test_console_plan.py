@@ -1,0 +1,134 @@
+"""The plan: what is not seen looks like no priority, and a picture behind it; blind spots and the dead man in words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubwatch_console.pages.plan_drawing import draw_plan
+from hubwatch_console.pages.plan_picture import picture_of
+from hubwatch_console.pages.sight import SensorSight, sights
+from hubwatch_console.pages.watch import outside_hears
+from hubwatch_site import HubSite
+from support.console_page import page_in
+
+FACTS = {"id": "rotterdam", "name": "Terminal", "mode": "sea", "time_zone": "UTC"}
+SITE = HubSite.model_validate(
+    {
+        "hub": FACTS,
+        "plan": {"width_m": 100, "height_m": 60, "image": "plan.svg"},
+        "zones": [
+            {"id": "yard", "outline": [[0, 0], [50, 0], [50, 30], [0, 30]]},
+            {"id": "office", "outline": [[60, 0], [90, 0], [90, 30], [60, 30]]},
+        ],
+        "paths": [{"from": "yard", "to": "office", "metres": 20}],
+        "doors": [{"sensor": "door-1", "from": "office", "to": "yard"}],
+        "sensors": [{"id": "door-1", "at": [55, 10]}],
+    }
+)
+SEEN = SensorSight(
+    hub="rotterdam", zone="office", sensor="door-1", kind="access", agent="gate", cause=None, age_s=1.0, unseen_s=None,
+    until=None, by=None, alarm=None, alarm_type=None, priority=None, exercise=None, reason=None,
+)  # fmt: skip
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
+
+
+def drawn(*, known: bool = True, picture: str | None = None, **of_sensor: Any) -> str:
+    return str(draw_plan(SITE, [replace(SEEN, **of_sensor)], page_in("en"), known=known, picture=picture))
+
+
+def test_each_state_of_a_sensor_has_a_shape_a_class_and_a_word_of_its_own() -> None:
+    pictures = {
+        "p4": drawn(alarm=1, priority=4), "p3": drawn(alarm=1, priority=3), "seen": drawn(),
+        "unknown": drawn(known=False), "blind": drawn(cause="device"),
+    }  # fmt: skip
+    found = {}
+    for kind, text in pictures.items():
+        mark = re.search(rf'<g class="sensor {kind}"><title>door-1: ([^<]+)</title>(.*?)</g>', text)
+        assert mark is not None, kind
+        found[kind] = mark[1], re.sub(r'"[^"]*"', "", mark[2])
+    assert len({word for word, _ in found.values()}) == len(pictures)
+    assert len({shape for _, shape in found.values()}) == len(pictures)
+    assert found["p4"][0] == "Low"
+    assert "NOT KNOWN" in found["unknown"][0]
+
+
+def test_zone_that_is_not_seen_is_hatched_and_one_of_low_priority_is_not() -> None:
+    assert drawn(known=False).count("hatched") == 2
+    assert drawn(cause="device").count("hatched") == 2  # the yard has no sensor at all
+    assert drawn(alarm=1, priority=4).count("hatched") == 1
+    assert "BLIND" in drawn(cause="device")
+
+
+def test_zones_that_a_path_or_a_door_joins_are_joined_once() -> None:
+    assert drawn().count('class="joined"') == 1
+
+
+def test_picture_lies_behind_the_plan() -> None:
+    text = drawn(picture="/plan/picture/rotterdam?version=1")
+    assert text.index("<image ") < text.index("<polygon ")
+    assert "<image" not in drawn()
+
+
+def test_picture_is_shown_only_when_it_may_be(tmp_path: Path) -> None:
+    assert picture_of(None, tmp_path) is None
+    assert picture_of(SITE, None).fault == "no folder of plans is set"  # type: ignore[union-attr]
+    assert "cannot be read" in str(picture_of(SITE, tmp_path).fault)  # type: ignore[union-attr]
+    file = tmp_path / "plan.svg"
+    file.write_bytes(SVG)
+    good = picture_of(SITE, tmp_path)
+    assert good is not None
+    assert (good.fault, good.kind, good.content) == (None, "image/svg+xml", SVG)
+    file.write_bytes(SVG.replace(b"<rect", b"<script/><rect"))
+    bad = picture_of(SITE, tmp_path)
+    assert bad is not None
+    assert "script" in str(bad.fault)
+    assert bad.content == b""
+
+
+def test_picture_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    inside = tmp_path / "plans"
+    inside.mkdir()
+    (tmp_path / "secret.svg").write_bytes(SVG)
+    (inside / "plan.svg").symlink_to(tmp_path / "secret.svg")
+    found = picture_of(SITE, inside)
+    assert found is not None
+    assert found.fault == "lies outside the folder of plans"
+
+
+@pytest.mark.parametrize(
+    ("beat", "heard"),
+    [
+        (None, "none"), ({"age_s": 5.0, "every_s": 60.0, "outcome": "taken"}, "taken"),
+        ({"age_s": 239.0, "every_s": 60.0, "outcome": "failed"}, "failed"),
+        ({"age_s": 241.0, "every_s": 60.0, "outcome": "taken"}, "old"),
+    ],
+)  # fmt: skip
+def test_dead_man_counts_only_while_it_beats(beat: dict[str, Any] | None, heard: str) -> None:
+    assert outside_hears(beat) == heard
+
+
+ROW: dict[str, Any] = {
+    "hub": "h", "zone": "z", "sensor": "s", "kind": "access", "agent": "a", "agent_state": "online",
+    "agent_heard_s": 1.0, "age_s": 2.0, "channels": True, "max_age_s": 30.0, "quality": 0, "expected": None,
+    "until": None, "expected_by": None, "acknowledged_by": None, "alarm": None, "alarm_type": None, "priority": None,
+    "exercise": None, "reason": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "since"),
+    [
+        ({"age_s": 90.0}, 90.0),
+        ({"age_s": None}, None),
+        ({"age_s": None, "channels": False, "agent_state": "offline", "agent_heard_s": 70.0}, 70.0),
+    ],
+)
+def test_blind_spot_says_since_when(change: dict[str, Any], since: float | None) -> None:
+    (found,) = sights([ROW | change])
+    assert found.cause is not None
+    assert found.unseen_s == since
