@@ -160,7 +160,9 @@ async def test_message_is_chosen_by_reading_each_that_waits_and_each_that_was_to
             assert claimed is not None
 
         read.append(await rows_read(hands, migrated_plain_dsn, chosen))
-    assert read[1] <= LIMIT * read[0], read
+    # Whether all alarms are read once or some by their number is the database's choice; each for each is none.
+    (every,) = hands.rows("SELECT count(*) AS alarms FROM alarms")
+    assert read[1] <= LIMIT * read[0] + every["alarms"], read
 
 
 def newest_of(near: Sequence[NearbyAlarm]) -> dict[tuple[str | None, bool], NearbyAlarm]:
