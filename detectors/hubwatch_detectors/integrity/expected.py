@@ -150,6 +150,10 @@ class NotHappened(Detector[ExpectedMemory]):
         """Return whether a sensor is a step of a lane, a door, or a portal."""
         return sensor.sensor in self._steps or sensor.kind in {SensorKind.ACCESS, SensorKind.RADIATION_PORTAL}
 
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Return whether a sensor is of no lane: doors and portals have only their own habits."""
+        return sensor.sensor not in self._steps
+
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)

@@ -132,6 +132,10 @@ class RadiationArea(Detector[AreaMemory]):
         """Return when the own alarm of a device may be over."""
         return self._due
 
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Monitors are judged each by itself, and rain counts only when it is some minutes old."""
+        return True
+
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)

@@ -102,6 +102,10 @@ class Screening(Detector[ScreeningMemory]):
         """Return whether a sensor is a scanner, or before one in its lane."""
         return sensor.kind is SensorKind.SCREENING or sensor.sensor in self._after
 
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Return whether a scanner is of no lane, so that nobody waits for its scans."""
+        return sensor.sensor not in self._steps and sensor.sensor not in self._after
+
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)
