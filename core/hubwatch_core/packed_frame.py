@@ -196,7 +196,7 @@ def _check_readings(frame: PackedFrame) -> None:
     offsets = frame.offsets
     if offsets and not EARLIEST_US <= frame.t0 + min(offsets) <= frame.t0 + max(offsets) <= LATEST_US:
         raise Poison("a time is outside 2010–2100")
-    values = frame.values
+    values = numbers_in(frame.x, "f" if len(frame.x) == 4 * readings else "d")
     if not math.isfinite(sum(values)):
         _check_values(frame, values, names)
 
@@ -231,7 +231,7 @@ def _check_marks(frame: PackedFrame, readings: int) -> None:
 
 
 def _check_length(name: str, data: bytes, count: int, widths: tuple[int, ...]) -> None:
-    if not any(len(data) == count * width for width in widths):
+    if len(data) not in [count * width for width in widths]:
         raise Poison(f"{name} has {len(data)} bytes, which are not those of {count} numbers")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from hubwatch_core.errors import Poison
 from hubwatch_core.ids import is_id
@@ -43,6 +44,7 @@ class Topic:
         return f"{ROOT}/{self.hub}/{self.agent}/{self.leaf}"
 
 
+@lru_cache(maxsize=4096)
 def parse(topic: str) -> Topic:
     """Take a topic apart; raises Poison with the reason when it is none of ours."""
     parts = topic.split("/")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Sequence
-from itertools import islice, repeat
-from operator import itemgetter
+from itertools import chain, repeat
+from operator import itemgetter, sub
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +35,20 @@ class Column(NamedTuple):
     x: list[float]
 
 
+class Steps(NamedTuple):
+    """The least and the most that passes from one time of a column to the next (µs); 1 and 0 for a single time."""
+
+    least: int
+    most: int
+
+    def go_on_from(self, last: int, first: int, pause: float) -> bool:
+        """Return whether the times, from `first` on, follow `last` and each other without a longer pause."""
+        return self.least > 0 and self.most <= pause and 0 < last < first <= last + pause
+
+
+_ONE_TIME = Steps(1, 0)
+
+
 class Chunk:
     """Good readings and events of one sensor, each sorted by time; `sensor` is its entry in the inventory.
 
@@ -42,7 +56,7 @@ class Chunk:
     the earliest and the latest time (µs) of all.
     """
 
-    __slots__ = ("_readings", "agent", "columns", "events", "first", "hub", "last", "sensor")
+    __slots__ = ("_readings", "_steps", "agent", "columns", "events", "first", "hub", "last", "sensor")
 
     def __init__(
         self,
@@ -82,9 +96,13 @@ class Chunk:
     ) -> None:
         self.hub, self.agent, self.sensor = hub, agent, sensor
         self.columns, self.events, self._readings = columns, events, readings
-        if len(columns) == 1 and not events:
+        self._steps: list[tuple[list[int], Steps]] | None = None
+        if columns and not events:
             t = columns[0].t
             self.first, self.last = t[0], t[-1]
+            for _, other, _ in columns:
+                if other is not t:
+                    self.first, self.last = min(self.first, other[0]), max(self.last, other[-1])
         else:
             self.first = min([each.t[0] for each in columns] + [each.t for each in events[:1]], default=LATEST_US)
             self.last = max([each.t[-1] for each in columns] + [each.t for each in events[-1:]], default=0)
@@ -97,10 +115,24 @@ class Chunk:
             self._readings = tuple(rows if len(self.columns) == 1 else sorted(rows, key=_T_CHANNEL))
         return self._readings
 
+    def steps(self, times: list[int]) -> Steps:
+        """Return how a column's times follow one another; worked out once for columns that share them."""
+        if len(times) == 1:
+            return _ONE_TIME
+        if self._steps is None:
+            self._steps = []
+        for known, steps in self._steps:
+            if known is times:
+                return steps
+        passed = list(map(sub, times[1:], times))
+        steps = Steps(min(passed), max(passed))
+        self._steps.append((times, steps))
+        return steps
+
     def newcomers(self, known: Container[str]) -> list[str]:
         """Return the channels that are not `known`, in the order in which they first speak here."""
-        fresh = [(each.t[0], each.channel) for each in self.columns if each.channel not in known]
-        return [name for _, name in sorted(fresh)]
+        fresh = [(t[0], name) for name, t, _ in self.columns if name not in known]
+        return [name for _, name in sorted(fresh)] if fresh else []
 
     @property
     def newest(self) -> int:
@@ -151,6 +183,30 @@ def joined(chunks: Sequence[Chunk]) -> Chunk:
     """Join chunks of one sensor, each of which lies after the one before it."""
     if len(chunks) == 1:
         return chunks[0]
+    first = chunks[0]
+    columns = _joined_alike(chunks) or _joined_by_name(chunks)
+    events = tuple([event for chunk in chunks for event in chunk.events])
+    return Chunk.of_columns(first.hub, first.agent, first.sensor, columns, events)
+
+
+def _joined_alike(chunks: Sequence[Chunk]) -> list[Column] | None:
+    """Join the columns of chunks that have the same ones in the same order, read at the same times; None of others."""
+    rows = [chunk.columns for chunk in chunks]
+    names = [name for name, _, _ in rows[0]]
+    if not names or {len(row) for row in rows} != {len(names)}:
+        return None
+    times = [row[0].t for row in rows]
+    joined_times, columns = list(chain.from_iterable(times)), list[Column]()
+    for i, name in enumerate(names):
+        parts = [row[i] for row in rows]
+        alike = [other == name and t is at for (other, t, _), at in zip(parts, times, strict=True)]
+        if not all(alike):
+            return None
+        columns.append(Column(name, joined_times, list(chain.from_iterable([x for _, _, x in parts]))))
+    return columns
+
+
+def _joined_by_name(chunks: Sequence[Chunk]) -> list[Column]:
     columns: dict[str, Column] = {}
     for chunk in chunks:
         for name, t, x in chunk.columns:
@@ -160,9 +216,7 @@ def joined(chunks: Sequence[Chunk]) -> Chunk:
             else:
                 column.t.extend(t)
                 column.x.extend(x)
-    first = chunks[0]
-    events = tuple([event for chunk in chunks for event in chunk.events])
-    return Chunk.of_columns(first.hub, first.agent, first.sensor, tuple(columns.values()), events)
+    return list(columns.values())
 
 
 Said = tuple[list[Column], list[Event]]
@@ -199,20 +253,21 @@ def _packed_parts(frame: PackedFrame) -> dict[str, Said]:
     if frame.q:  # not all is good: each reading is looked at
         return _parts(unpacked(frame))
     parts: dict[str, Said] = {}
-    t0, offsets, values, names = frame.t0, frame.offsets.tolist(), frame.values.tolist(), iter(frame.series_names)
-    row = moment = 0
+    t0, offsets, values, names = frame.t0, frame.offsets.tolist(), frame.values.tolist(), frame.series_names
+    row = moment = series = 0
     for count, length in frame.groups:
         times = [t0 + each for each in offsets[moment : moment + length]]
         moment += length
         in_order = _is_in_order(times)
-        for sensor, channel in islice(names, count):
+        for sensor, channel in names[series : series + count]:
             part = parts.get(sensor)
             if part is None:
                 part = parts[sensor] = ([], [])
-            column = Column(channel, times, values[row : row + length])
-            row += length
             if length:
+                column = Column(channel, times, values[row : row + length])
                 part[0].append(column if in_order else _sorted(column))
+            row += length
+        series += count
     return parts
 
 

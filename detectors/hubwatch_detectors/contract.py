@@ -172,6 +172,14 @@ class Detector(_Remembering[Memory], ABC):
         """
         return True
 
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Return, for a detector of a whole hub, whether it does not matter how what this sensor says without an event
+        lies among what others say in the same ten seconds. Then it may be given together, before time is told.
+
+        Asked when `looks_at` is.
+        """
+        return False
+
     def due(self) -> int:
         """Return when `advance` has something to judge next (µs, event time), unless `update` comes before.
 

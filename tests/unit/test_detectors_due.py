@@ -56,14 +56,28 @@ class Rare(Diary):
         return self.memory.last + 2_000_000 if newest_of_now else NEVER
 
 
+class Apart(Diary):
+    """Has nothing to judge later, and does not mind how one sensor lies among others."""
+
+    def stands_apart(self, sensor: Sensor) -> bool:
+        return True
+
+    def due(self) -> int:
+        return NEVER
+
+
+class RareApart(Rare, Apart):
+    """Does not mind either, and has something to judge two seconds after the newest reading."""
+
+
 @pytest.fixture(autouse=True)
 def _no_calls() -> None:
     CALLS.clear()
 
 
-def bench_with(make: type[Diary], patience_s: float = 0.0) -> EngineBench:
+def bench_with(make: type[Diary], patience_s: float = 0.0, scope: Scope = Scope.SENSOR) -> EngineBench:
     spec: Spec[Any] = Spec(
-        "diary", 1, Scope.SENSOR, ("test.thousand",), DetectorConfig, make,
+        "diary", 1, scope, ("test.thousand",), DetectorConfig, make,
         kinds=frozenset({SensorKind.ACCESS}), patience_s=patience_s,
     )  # fmt: skip
     bench = EngineBench()
@@ -227,3 +241,61 @@ def test_detection_of_a_patient_detector_says_when_it_happened() -> None:
     speak(bench, 4)
     (found,) = bench.found
     assert found.detected == at(2)
+
+
+def test_sensor_that_stands_apart_is_gathered_for_a_detector_of_the_hub_once_it_is_known() -> None:
+    bench = bench_with(Apart, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, 1, 2, 3)
+    assert updates() == [[1]]
+    bench.engine.settle()
+    assert updates() == [[1], [2, 3]]
+
+
+def test_detector_of_the_hub_that_minds_hears_at_once() -> None:
+    bench = bench_with(Diary, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, 1, 2, 3)
+    assert updates() == [[1], [2], [3]]
+
+
+def test_what_stands_apart_is_given_before_time_is_told() -> None:
+    """What comes moves the due time away, gathered or not."""
+    bench = bench_with(RareApart, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, 1, 2, 3)
+    assert CALLS == [("update", [1]), ("update", [2, 3])]
+
+
+def test_what_stands_apart_is_given_before_an_event() -> None:
+    bench = bench_with(Apart, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, 1, 2)
+    bench.send(3, event("door-1", 3, "door.rex"))
+    assert updates() == [[1], [2], [3]]
+
+
+def test_what_stands_apart_is_given_before_late_data_go_on_from_it() -> None:
+    bench = bench_with(Apart, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, 1, 2)
+    bench.send(3, series("door-1", "position", 0.5, 0.0), late=True)
+    assert updates() == [[1], [2], [0.5]]
+
+
+def test_what_stands_apart_is_given_before_states_are_taken_and_before_a_sensor_goes() -> None:
+    bench = bench_with(Apart, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, 1, 2)
+    bench.engine.flush(HUB)
+    assert updates() == [[1], [2]]
+    speak(bench, 3)
+    bench.birth(4, inventory=())
+    assert updates() == [[1], [2], [3]]
+
+
+def test_no_more_than_ten_seconds_are_gathered_of_what_stands_apart() -> None:
+    bench = bench_with(Apart, scope=Scope.HUB)
+    bench.engine.gather()
+    speak(bench, *range(1, 14))
+    assert updates() == [[1], [float(t) for t in range(2, 13)]]

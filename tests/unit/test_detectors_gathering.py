@@ -9,16 +9,16 @@ import msgspec
 import pytest
 
 from hubwatch_core.wire import Clear, Detection, Frame
-from hubwatch_detectors.contract import Finding
+from hubwatch_detectors.contract import Finding, Site
 from hubwatch_detectors.engine import Saved
 from support.detectors_engine import EngineBench, event, series
 from support.detectors_hub import DOOR, FENCES, HUB, at, birth
 from support.detectors_stories import SITE, attacked
 
 
-def judged(frames: Sequence[Frame], together: int) -> tuple[list[bytes], list[Saved]]:
+def judged(frames: Sequence[Frame], together: int, site: Site | None = SITE) -> tuple[list[bytes], list[Saved]]:
     """Return what so many frames at a time lead to: the findings, and what is remembered."""
-    bench = EngineBench(SITE)
+    bench = EngineBench(site)
     found: list[Finding] = bench.engine.birth(birth(), at(0))
     for first, last in pairwise([*range(0, len(frames), together), len(frames)]):
         if together > 1:
@@ -32,11 +32,13 @@ def judged(frames: Sequence[Frame], together: int) -> tuple[list[bytes], list[Sa
 
 
 @pytest.mark.parametrize("together", [2, 7, 60])
-def test_frames_judged_together_give_the_same_findings_and_states(together: int) -> None:
+@pytest.mark.parametrize("site", [SITE, None], ids=["lanes", "no-lanes"])
+def test_frames_judged_together_give_the_same_findings_and_states(together: int, site: Site | None) -> None:
+    """Without lanes doors, portals and scanners stand apart for the detectors of the hub."""
     frames = list(attacked().frames())
-    plain, remembered = judged(frames, 1)
+    plain, remembered = judged(frames, 1, site)
     assert len(plain) > 10
-    assert judged(frames, together) == (plain, remembered)
+    assert judged(frames, together, site) == (plain, remembered)
 
 
 @pytest.mark.parametrize("together", [5, 60])

@@ -68,11 +68,14 @@ class Concentration(msgspec.Struct):
     def step(self, t: int, value: float, noise: float) -> float:
         """Take a reading into the sums; return the highest (nats)."""
         y = (value - self.mean) / noise
-        if max(*self.up, *self.down) <= 0:
+        up, down = self.up, self.down
+        if not (any(up) or any(down)):
             self.began = t
-        self.up = [max(0.0, total + shift * (y - shift / 2)) for total, shift in zip(self.up, SHIFTS, strict=True)]
-        self.down = [max(0.0, total + shift * (-y - shift / 2)) for total, shift in zip(self.down, SHIFTS, strict=True)]
-        return max(self.up)
+        for i, shift in enumerate(SHIFTS):
+            more, less = up[i] + shift * (y - shift / 2), down[i] + shift * (-y - shift / 2)
+            up[i] = more if more > 0.0 else 0.0
+            down[i] = less if less > 0.0 else 0.0
+        return max(up)
 
     def learn(self, value: float) -> None:
         """Let the baseline follow a reading that is no rise."""
@@ -92,17 +95,19 @@ class Concentration(msgspec.Struct):
         if value != self.value or not self.last:
             self.still = t
         self.last, self.value = t, value
-        self.recent = [*self.recent, float(f"{value:.5g}")][-most:]
+        self.recent.append(float(f"{value:.5g}"))
+        if len(self.recent) > most:
+            del self.recent[0]
 
     def fault(self, unit: str, resolution: float | None, dead_us: int) -> str | None:
         """Return what says that the sensor no longer measures; None for nothing."""
         least = max(LEAST_NOISE.get(unit, 0.0), resolution or 0.0)
         if least > 0 and self.mean < -NEGATIVE_SIGMA * least:
             return "has drifted below zero, as a poisoned cell does"
+        if self.value != 0 or self.last - self.still < dead_us:
+            return None
         usual = math.sqrt(self.scatter.one)
-        if self.value == 0 and self.last - self.still >= dead_us and usual > DEAD_SHARE * max(least, 1e-9):
-            return "stands at zero, where it used to move"
-        return None
+        return "stands at zero, where it used to move" if usual > DEAD_SHARE * max(least, 1e-9) else None
 
 
 def needed(false_alarms_per_day: float, period_s: float) -> float:

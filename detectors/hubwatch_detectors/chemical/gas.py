@@ -7,6 +7,7 @@ trace detector of a lane is heard for substances as well.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import msgspec
 from pydantic import Field
@@ -102,6 +103,8 @@ class Gas(Detector[GasMemory]):
         if not (chunk.events or sensor.own or any(_matters(each.channel) for each in chunk.columns)):
             return found
         channels = {each.name: each for each in entry.channels}
+        if not (chunk.events or sensor.own) and _no_alarm(chunk):
+            return self._measured(sensor, entry, channels.get("concentration"), chunk)
         for item in chunk.moments():
             if sensor.own:
                 found += self._held_over(sensor, item.t)
@@ -110,8 +113,18 @@ class Gas(Detector[GasMemory]):
             elif item.channel in LEVELS:
                 found += self._state(sensor, entry, item)
             elif item.channel == "concentration" and entry.kind is SensorKind.CHEMICAL:
-                found += self._concentration(sensor, entry, channels.get("concentration"), item)
+                found += self._concentration(sensor, entry, channels.get("concentration"), item.t, item.value)
         return found
+
+    def _measured(self, sensor: GasSensor, entry: Sensor, channel: Channel | None, chunk: Chunk) -> list[Finding]:
+        """Take a concentration beside which nothing is said that matters."""
+        return [
+            finding
+            for column in chunk.columns
+            if column.channel == "concentration" and entry.kind is SensorKind.CHEMICAL
+            for t, value in zip(column.t, column.x, strict=True)
+            for finding in self._concentration(sensor, entry, channel, t, value)
+        ]
 
     def advance(self, now: int) -> list[Finding]:
         """End the alarms of devices that say no end."""
@@ -221,34 +234,34 @@ class Gas(Detector[GasMemory]):
         return found
 
     def _concentration(
-        self, sensor: GasSensor, entry: Sensor, channel: Channel | None, item: ChunkReading
+        self, sensor: GasSensor, entry: Sensor, channel: Channel | None, t: int, value: float
     ) -> list[Finding]:
         state = sensor.state
-        if channel is None or item.t <= state.last or abs(item.value) > MAX_VALUE:
+        if channel is None or t <= state.last or abs(value) > MAX_VALUE:
             return []
         found: list[Finding] = []
         if channel.unit != sensor.unit:
-            found = self._ended(sensor, item.t)
+            found = self._ended(sensor, t)
             sensor.unit, sensor.state = channel.unit, Concentration()
             state = sensor.state
-        state.note(item.t, item.value, MAX_RECENT)
+        state.note(t, value, MAX_RECENT)
         noise = state.noise(channel.unit, channel.resolution)
-        nats = state.step(item.t, item.value, noise) if state.is_known() else 0.0
+        nats = state.step(t, value, noise) if state.is_known() else 0.0
         if state.is_oxygen(channel.unit):
             nats = max(nats, *state.down)
         level = self._level(channel)
         if sensor.rise is not None:
-            return found + self._in_rise(sensor, item, noise, nats)
-        if nats >= level or item.value >= FULL.get(channel.unit, math.inf):
-            return [*found, self._rise(sensor, entry, item, noise, (nats, level))]
+            return found + self._in_rise(sensor, ChunkReading(t, channel.name, value), noise, nats)
+        if nats >= level or value >= FULL.get(channel.unit, math.inf):
+            return [*found, self._rise(sensor, entry, ChunkReading(t, channel.name, value), noise, (nats, level))]
         if nats < level / 2:
-            state.learn(item.value)
-        return found + self._spent(sensor, entry, channel, item.t)
+            state.learn(value)
+        return found + self._spent(sensor, entry, channel, t)
 
     def _level(self, channel: Channel) -> float:
         if self.config.min_rise_nats > 0:
             return self.config.min_rise_nats
-        return needed(self.config.false_alarms_per_day, (channel.period_us or SECOND_US) / SECOND_US)
+        return _needed(self.config.false_alarms_per_day, (channel.period_us or SECOND_US) / SECOND_US)
 
     def _in_rise(self, sensor: GasSensor, item: ChunkReading, noise: float, nats: float) -> list[Finding]:
         rise, state = sensor.rise, sensor.state
@@ -338,6 +351,14 @@ class Gas(Detector[GasMemory]):
 
 def _short(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+_needed = lru_cache(maxsize=256)(needed)
+
+
+def _no_alarm(chunk: Chunk) -> bool:
+    """Return whether no state of a chunk says that the device alarms."""
+    return all(column.channel not in LEVELS or max(column.x) < ON_FROM for column in chunk.columns)
 
 
 def _matters(channel: str) -> bool:

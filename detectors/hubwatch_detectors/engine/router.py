@@ -51,6 +51,10 @@ class Router:
         self._gathers = False
         self._gathered: dict[Waiting, tuple[str, str]] = {}
         """Where something is gathered, with hub and agent."""
+        self._apart: dict[str, dict[str, Waiting]] = {}
+        """By hub and sensor: what waits for detectors of the whole hub, of sensors that stand apart for them."""
+        self._gathered_apart: dict[str, dict[Waiting, None]] = {}
+        """By hub, where something is gathered for them."""
 
     def judge_live(self, chunk: Chunk, received: int, clock: int) -> list[Finding]:
         """Let the live instances judge what a sensor said, which came at `received` (µs, our clock); `clock` is the
@@ -60,6 +64,7 @@ class Router:
         """
         found: list[Finding] = []
         route = self._routes.get(chunk.hub, _NO_ROUTES).get((chunk.agent, chunk.sensor.sensor))
+        gathers = self._gathers and route is not None  # detectors of the hub get to know sensors as they first speak
         if route is None:
             route, found = self._find_route(chunk.hub, chunk.agent, chunk.sensor, clock)
         if self._gathers:
@@ -70,13 +75,30 @@ class Router:
             route.time.due = min(route.time.due, route.gathered.due) if route.gathered.due != NEVER else ALWAYS
         else:
             found += self._judge_own(chunk, route)
-        hubs = route.hubs + route.of_events if chunk.events else route.hubs
-        if hubs and chunk.last > received:
+        if chunk.last > received:
             chunk = chunk.not_after(received)
-        for instance in hubs:
+        return found + self._judge_hub(chunk, route, gathers=gathers)
+
+    def _judge_hub(self, chunk: Chunk, route: SensorRoute, *, gathers: bool) -> list[Finding]:
+        """Let the detectors of the whole hub take what a sensor said, or gather it for those that may get it later."""
+        found: list[Finding] = []
+        instances = route.hubs
+        if chunk.events:
+            instances = route.hubs + route.together + route.of_events
+            found = self._flush_apart(chunk.hub) if instances else found
+        elif route.together and gathers:
+            self._gathered_apart.setdefault(chunk.hub, {})[route.apart] = None
+            found = route.apart.give(chunk, GATHERED_US)
+        elif route.together:
+            instances = route.hubs + route.together
+        for instance in instances:
             if news := instance.give(chunk):
                 found += news
         return found
+
+    def _flush_apart(self, hub: str) -> list[Finding]:
+        """Give detectors of a whole hub what is gathered for them."""
+        return [finding for each in self._gathered_apart.pop(hub, ()) for finding in each.flush()]
 
     def _judge_own(self, chunk: Chunk, route: SensorRoute) -> list[Finding]:
         found, due = list[Finding](), route.time.due
@@ -99,6 +121,8 @@ class Router:
         """Judge what is gathered, and gather no more."""
         self._gathers, gathered, self._gathered = False, self._gathered, {}
         found = [finding for each in gathered for finding in each.flush()]
+        for hub in list(self._gathered_apart):
+            found += self._flush_apart(hub)
         for hub, agent in dict.fromkeys(gathered.values()):
             time = self._times.get(hub, {}).get(agent)
             if time is not None:
@@ -144,6 +168,8 @@ class Router:
         for instance in list(self._driven_by_hub.get(hub, {}).values()):
             if instance.key.lane != LATE:
                 if instance.next <= now:
+                    found += self._flush_apart(hub)
+                if instance.next <= now:
                     found += instance.advance(now)
             elif now - instance.fed > late_idle_us:
                 found += instance.advance(instance.until) + self._close(instance, instance.until)
@@ -161,7 +187,7 @@ class Router:
 
     def forget_sensor(self, hub: str, name: str, now: int, why: str) -> list[Finding]:
         """Let a sensor's instances go and end what is open in them."""
-        found: list[Finding] = []
+        found = self._flush_apart(hub)
         for each in self._of_sensor(hub, name):
             found += each.flush() + self._close(each, now, why)
         self._waiting.pop((hub, name), None)
@@ -178,8 +204,8 @@ class Router:
 
     def forget_routes(self, hub: str) -> None:
         """Look the live instances of a hub up again: inventory or instances have changed."""
-        self._routes.pop(hub, None)
-        self._times.pop(hub, None)
+        for known in (self._routes, self._times, self._apart):
+            known.pop(hub, None)
 
     def resume(self, hub: str, now: int) -> None:
         """Give late lanes of a hub their time anew: we ourselves saw nothing until `now` (µs)."""
@@ -211,7 +237,7 @@ class Router:
     def flush(self, hub: str) -> list[Finding]:
         """Give patient instances of a hub what waits for them."""
         waiting = [each for each in self._all.values() if each.waiting is not None and each.key.hub == hub]
-        return [finding for each in waiting for finding in each.flush()]
+        return [*self._flush_apart(hub), *(finding for each in waiting for finding in each.flush())]
 
     def changes(self, hub: str) -> tuple[list[Saved], list[InstanceKey]]:
         """Return the states of a hub that have changed since the last call, and the keys that are no longer there."""
@@ -257,8 +283,10 @@ class Router:
         return times[agent]
 
     def _find_route(self, hub: str, agent: str, sensor: Sensor, clock: int) -> tuple[SensorRoute, list[Finding]]:
-        found: list[Finding] = []
-        route = SensorRoute([], self._waiting_for(hub, sensor.sensor, 0), [], [], [], self._time(hub, agent))
+        found = self._flush_apart(hub)
+        apart = self._apart.setdefault(hub, {}).setdefault(sensor.sensor, Waiting(0))
+        gathered, time = self._waiting_for(hub, sensor.sensor, 0), self._time(hub, agent)
+        route = SensorRoute([], gathered, [], [], [], [], apart, time)
         meaning = meaning_of(sensor)
         for key in self._keys(hub, sensor):
             instance, news = self._of_meaning(key._replace(lane=LIVE), meaning if key.sensor else {}, clock)
@@ -268,7 +296,7 @@ class Router:
             if key.sensor:
                 route.time.instances.append(instance)
             if not key.sensor:
-                (route.of_events if instance.spec.events_only else route.hubs).append(instance)
+                self._lead_to_hub(route, instance, sensor)
             elif instance.patience_us:
                 waiting = self._waiting_for(hub, sensor.sensor, instance.patience_us)
                 waiting.join(instance)
@@ -281,6 +309,16 @@ class Router:
         route.time.due = ALWAYS
         self._routes.setdefault(hub, {})[agent, sensor.sensor] = route
         return route, found
+
+    def _lead_to_hub(self, route: SensorRoute, instance: Instance, sensor: Sensor) -> None:
+        """Put an instance of the whole hub on the way from a sensor."""
+        if instance.spec.events_only:
+            route.of_events.append(instance)
+        elif instance.waiting is None and instance.detector.stands_apart(sensor):
+            route.apart.feed(instance)
+            route.together.append(instance)
+        else:
+            route.hubs.append(instance)
 
     def _waiting_for(self, hub: str, name: str, patience_us: int) -> Waiting:
         """Return where chunks of a sensor wait for instances that are as patient."""
@@ -319,7 +357,7 @@ class Router:
         fresh.meaning = dict(meaning)
         if live is None or differs(live.meaning, meaning):
             return fresh, []
-        found = live.flush()
+        found = live.flush() + ([] if key.sensor else self._flush_apart(key.hub))
         fresh.taught_by(live.detector.state())
         return fresh, found
 

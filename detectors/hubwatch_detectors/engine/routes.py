@@ -45,7 +45,8 @@ class SensorRoute(NamedTuple):
     """The live instances that judge a sensor: its own, which go by its agent's `time`, and those of the whole hub.
 
     Those of its own that are patient are behind what is `waiting` for them, and all of them behind what is `gathered`.
-    What looks only at events is apart.
+    What looks only at events has a place of its own. So have those of the hub for which the sensor stands apart:
+    `together` they are behind what is gathered `apart`.
     """
 
     own: list[Instance]
@@ -53,4 +54,6 @@ class SensorRoute(NamedTuple):
     waiting: list[Waiting]
     hubs: list[Instance]
     of_events: list[Instance]
+    together: list[Instance]
+    apart: Waiting
     time: AgentTime

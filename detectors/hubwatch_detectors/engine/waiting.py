@@ -51,6 +51,10 @@ class Waiting:
         self._instances[instance.spec.name] = instance
         instance.waiting = self
 
+    def feed(self, instance: Patient) -> None:
+        """Give what waits to an instance of a whole hub, too, which hears of other sensors beside."""
+        self._instances[instance.spec.name] = instance
+
     def give(self, chunk: Chunk, more_us: int = 0) -> list[Finding]:
         """Take what a sensor said, and give all of it to the detectors when it is time, or `more_us` after that."""
         found = self._judge() if self._chunks and not self._goes_on_with(chunk) else []

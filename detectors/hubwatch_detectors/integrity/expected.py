@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 from pydantic import Field
@@ -103,6 +105,27 @@ class ExpectedMemory(msgspec.Struct):
     portals: dict[str, PortalShadows] = {}
 
 
+class Watched(NamedTuple):
+    """What follows from the inventory of a sensor: its channels, and those of them that count gamma in a portal."""
+
+    sensor: Sensor
+    channels: dict[str, ChannelKind]
+    panels: tuple[str, ...]
+    is_portal: bool
+    scans: bool
+
+    @classmethod
+    def of(cls, sensor: Sensor) -> Watched:
+        """Return it of a sensor."""
+        channels = {each.name: each.kind for each in sensor.channels}
+        is_portal = sensor.kind is SensorKind.RADIATION_PORTAL
+        panels = [
+            name for name, kind in channels.items() if name.startswith("gamma.") and kind is not ChannelKind.STATE
+        ]
+        return cls(sensor, channels, tuple(sorted(panels)) if is_portal else (), is_portal,
+                   sensor.kind is SensorKind.SCREENING)  # fmt: skip
+
+
 class NotHappened(Detector[ExpectedMemory]):
     """What should happen at one hub."""
 
@@ -115,6 +138,7 @@ class NotHappened(Detector[ExpectedMemory]):
         self._next: dict[str, list[tuple[str, str, int]]] = {}
         """By sensor: lane, next sensor, and the time to it (µs)."""
         self._steps: set[str] = set()
+        self._watched: dict[str, Watched] = {}
         for lane in here.lanes if here is not None else ():
             for before, after in zip(lane.steps, lane.steps[1:], strict=False):
                 self._steps |= {before.sensor, after.sensor}
@@ -125,6 +149,10 @@ class NotHappened(Detector[ExpectedMemory]):
     def looks_at(self, sensor: Sensor) -> bool:
         """Return whether a sensor is a step of a lane, a door, or a portal."""
         return sensor.sensor in self._steps or sensor.kind in {SensorKind.ACCESS, SensorKind.RADIATION_PORTAL}
+
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Return whether a sensor is of no lane: doors and portals have only their own habits."""
+        return sensor.sensor not in self._steps
 
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
@@ -138,13 +166,13 @@ class NotHappened(Detector[ExpectedMemory]):
     def update(self, chunk: Chunk) -> list[Finding]:
         """Follow lanes, doors and portals."""
         sensor, found = chunk.sensor, list[Finding]()
-        step = self._step(sensor.sensor) if self.looks_at(sensor) else None
-        if step is None:
+        watched = self._watched_of(sensor)
+        step = self._step(sensor.sensor) if watched is not None else None
+        if step is None or watched is None:
             return found
-        step.scans = sensor.kind is SensorKind.SCREENING
-        channels = {each.name: each.kind for each in sensor.channels}
+        step.scans, channels = watched.scans, watched.channels
         if self._nothing_happens(step, chunk, channels):
-            self._go_on(sensor, step, chunk, channels)
+            self._go_on(watched, step, chunk)
             return found
         for item in chunk.moments():
             found += self._expire(sensor.sensor, step, item.t - 1)
@@ -167,35 +195,47 @@ class NotHappened(Detector[ExpectedMemory]):
         waiting = step.waiting[0].due + 1 if step.waiting else NEVER
         return waiting if step.granted is None else min(waiting, step.granted + self._grant_us + 1)
 
+    def _watched_of(self, sensor: Sensor) -> Watched | None:
+        """Return what follows from the inventory, worked out once; None of a sensor that is not looked at."""
+        known = self._watched.get(sensor.sensor)
+        if known is None or known.sensor is not sensor:
+            if not self.looks_at(sensor):
+                return None
+            if known is None and len(self._watched) >= MOST_SENSORS:
+                self._watched.clear()
+            known = self._watched[sensor.sensor] = Watched.of(sensor)
+        return known
+
     def _nothing_happens(self, step: Step, chunk: Chunk, channels: Mapping[str, ChannelKind]) -> bool:
         """Return whether no state changes and nothing is waited for, so that only counts may matter."""
         if chunk.events or step.waiting or step.granted is not None:
             return False
         times = chunk.columns[0].t
         for name, t, x in chunk.columns:
-            if t != times or t[0] <= step.last.get(name, 0):
+            if (t is not times and t != times) or t[0] <= step.last.get(name, 0):
                 return False
             if channels.get(name) is ChannelKind.STATE:
                 was = step.states.get(name)
                 if was is None or ((min(x) if was else max(x)) >= SET_FROM) is not was:
                     return False
-        return len(set(times)) == len(times)
+        return chunk.steps(times).least > 0
 
-    def _go_on(self, sensor: Sensor, step: Step, chunk: Chunk, channels: Mapping[str, ChannelKind]) -> None:
+    def _go_on(self, watched: Watched, step: Step, chunk: Chunk) -> None:
         """Take readings of which only the counts of a portal matter."""
-        for name, t, _ in chunk.columns:
+        last, channels, panels = step.last, watched.channels, dict[str, list[float]]()
+        for name, t, x in chunk.columns:
             if name in channels:
-                step.last[name] = t[-1]
-        if sensor.kind is not SensorKind.RADIATION_PORTAL:
+                last[name] = t[-1]
+                if name in watched.panels:
+                    panels[name] = x
+        if not watched.is_portal:
             return
-        panels = [
-            (name, x)
-            for name, _, x in chunk.columns
-            if name.startswith("gamma.") and channels.get(name, ChannelKind.STATE) is not ChannelKind.STATE
-        ]
-        portal = self.memory.portals.setdefault(sensor.sensor, PortalShadows())
-        for row in zip(*(x for _, x in sorted(panels)), strict=True):
-            _count(portal, row)
+        portal = self.memory.portals.get(watched.sensor.sensor)
+        if portal is None:
+            portal = self.memory.portals[watched.sensor.sensor] = PortalShadows()
+        if panels:
+            rows = zip(*[panels[name] for name in watched.panels if name in panels], strict=True)
+            _count(portal, list(chain.from_iterable(rows)))
 
     def _expire(self, name: str, step: Step, now: int) -> list[Finding]:
         """Judge what should have come to a sensor up to `now`."""
@@ -357,14 +397,20 @@ def _least(known: list[float]) -> float:
 
 def _count(portal: PortalShadows, values: Sequence[float]) -> None:
     if portal.occupied is not None:
+        inside = portal.inside
         for value in values:
-            portal.inside += value
-        portal.inside_samples += len(values)
+            inside += value
+        portal.inside, portal.inside_samples = inside, portal.inside_samples + len(values)
         return
     samples, background = portal.samples, portal.background
-    for value in values:
-        samples += 1
-        background += (value - background) * (1 / (samples if samples < MEMORY else MEMORY))
+    if samples >= MEMORY:
+        share, samples = 1 / MEMORY, samples + len(values)
+        for value in values:
+            background += (value - background) * share
+    else:
+        for value in values:
+            samples += 1
+            background += (value - background) * (1 / (samples if samples < MEMORY else MEMORY))
     portal.samples, portal.background = samples, background
 
 

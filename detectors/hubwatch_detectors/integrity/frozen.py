@@ -28,6 +28,7 @@ from hubwatch_core.clock import SECOND_US
 from hubwatch_core.time_limits import DAY_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
+from hubwatch_detectors.chunk import Steps
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.methods.by_channel import ChannelDetector
 from hubwatch_detectors.rates import Rate, samples
@@ -140,14 +141,19 @@ class Frozen(ChannelDetector[FrozenMemory, Track]):
         """Return what is remembered, by channel."""
         return self.memory.channels
 
-    def follow(self, channel: Channel, entry: Track, times: list[int], values: list[float]) -> list[Finding]:
+    def follow(
+        self, channel: Channel, entry: Track, times: list[int], values: list[float], steps: Steps
+    ) -> list[Finding]:
         """Follow one channel; a run that cannot be called frozen yet is taken as a whole."""
-        found: list[Finding] = []
         pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
-        if self._rests_on(entry, channel, times, values, pause):
+        steady = steps.go_on_from(entry.last, times[0], pause)
+        if steady and self._rests_on(entry, channel, times, values):
             entry.last, entry.length = times[-1], entry.length + len(times)
-            return found
+            return []
         entry.first = entry.first or times[0]
+        if steady and entry.alarm is None and entry.value is not None:
+            return self._follow_steadily(channel, entry, times, values)
+        found: list[Finding] = []
         for t, value in zip(times, values, strict=True):
             last = entry.last
             if t <= last:
@@ -164,17 +170,46 @@ class Frozen(ChannelDetector[FrozenMemory, Track]):
                     found += self._judge(entry, channel)
         return found
 
-    def _rests_on(self, track: Track, channel: Channel, times: list[int], values: list[float], pause: float) -> bool:
+    def _follow_steadily(self, channel: Channel, track: Track, times: list[int], values: list[float]) -> list[Finding]:
+        """Do the same where every time counts, nothing is frozen so far, and no pause lies between."""
+        found: list[Finding] = []
+        runs, limits, name = track.runs, self._limits, channel.name
+        value, length, since, longest, moves = track.value, track.length, track.since, track.longest, 0
+        shortest, habit_from = self._shortest, track.first + self._habit_us
+        for t, x in zip(times, values, strict=True):
+            if x != value:
+                if track.alarm is not None:
+                    found += self._move(track, channel, t, x)
+                    value, length, since = x, 1, t
+                    continue
+                moves += 1
+                longest = max(longest, t - since)
+                runs.append((value, length if length < LONGEST_RUN else LONGEST_RUN))  # type: ignore[arg-type]
+                value, length, since = x, 1, t
+                if limits:
+                    limits.pop(name, None)
+                continue
+            length += 1
+            if (length > shortest or t >= habit_from) and track.alarm is None:
+                del runs[:-MOST_RUNS]
+                track.moves, moves = track.moves + moves, 0
+                track.value, track.length, track.since, track.longest, track.last = value, length, since, longest, t
+                found += self._judge(track, channel)
+        del runs[:-MOST_RUNS]
+        track.moves += moves
+        track.value, track.length, track.since, track.longest, track.last = value, length, since, longest, times[-1]
+        return found
+
+    def _rests_on(self, track: Track, channel: Channel, times: list[int], values: list[float]) -> bool:
         """Return whether all values are those of the run that goes on, and none of them decides anything."""
-        if values[0] != track.value or times[0] <= track.last or values.count(values[0]) != len(values):
+        if values[0] != track.value or values.count(values[0]) != len(values):
             return False
         decides = track.length + len(times) > self._shortest or times[-1] - track.first >= self._habit_us
         if track.alarm is None and decides:
             limits = self._limits_of(track, channel)
             if limits.log_share is not None or times[-1] - track.since > limits.rest_us:
                 return False
-        steps = [t - before for before, t in pairwise([track.last, *times])]
-        return min(steps) > 0 and max(steps) <= pause  # of several readings at one time the first counts
+        return True
 
     def _judge(self, track: Track, channel: Channel) -> list[Finding]:
         """Judge a run after one more sample."""

@@ -21,6 +21,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
+from hubwatch_detectors.chunk import Steps
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.methods.by_channel import ChannelDetector
 from hubwatch_detectors.rates import no_rate
@@ -98,6 +99,7 @@ class Replayed(ChannelDetector[ReplayedMemory, Tape]):
 
     def __init__(self, config: ReplayedConfig, origin: Origin, _site: Site) -> None:
         self.config, self.origin, self.memory = config, origin, ReplayedMemory()
+        self._min_tokens = config.min_tokens
 
     def rewind(self) -> None:
         """Keep what each channel has shown before."""
@@ -115,11 +117,15 @@ class Replayed(ChannelDetector[ReplayedMemory, Tape]):
         """Return what is remembered, by channel."""
         return self.memory.channels
 
-    def follow(self, channel: Channel, entry: Tape, times: list[int], values: list[float]) -> list[Finding]:
+    def follow(
+        self, channel: Channel, entry: Tape, times: list[int], values: list[float], steps: Steps
+    ) -> list[Finding]:
         """Make tokens of the values of a channel; what stands still or changes is most of the work."""
+        pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
+        if channel.kind is not ChannelKind.COUNTER and steps.go_on_from(entry.last, times[0], pause):
+            return self._follow_steadily(channel, entry, times, values)
         found: list[Finding] = []
         counts, last, value, length = channel.kind is ChannelKind.COUNTER, entry.last, entry.value, entry.length
-        pause = math.inf if channel.period_us is None else GAP_PERIODS * channel.period_us
         for t, x in zip(times, values, strict=True):
             if t <= last:
                 continue
@@ -139,20 +145,43 @@ class Replayed(ChannelDetector[ReplayedMemory, Tape]):
         entry.last, entry.value, entry.length = last, value, length
         return found
 
+    def _follow_steadily(self, channel: Channel, tape: Tape, times: list[int], values: list[float]) -> list[Finding]:
+        """Do the same where every time counts and no pause lies between."""
+        value, length = tape.value, tape.length
+        if values[0] == value and values.count(value) == len(values):
+            tape.lived, tape.last, tape.length = tape.lived + times[-1] - tape.last, times[-1], length + len(values)
+            return []
+        found: list[Finding] = []
+        before, born = tape.last, tape.last - tape.lived
+        for t, x in zip(times, values, strict=True):
+            if x == value:
+                length += 1
+            else:
+                token = hash((value, length)) % PRIME
+                tape.lived, tape.last = t - born, t
+                if value is not None and (news := self._token(channel, tape, token, before)):
+                    found += news
+                value, length = x, 1
+            before = t
+        tape.lived, tape.last, tape.value, tape.length = times[-1] - born, times[-1], value, length
+        return found
+
     def _token(self, channel: Channel, tape: Tape, token: int, t: int) -> list[Finding]:
-        tape.tokens += 1
+        tokens = tape.tokens = tape.tokens + 1
         if tape.hits == 0:
             _follow(tape, token)
+            if tokens % self._min_tokens == 0 and tape.alarm is None:
+                self._measure(tape)
         tape.before = token
-        if tape.tokens % self.config.min_tokens == 0 and tape.alarm is None and tape.hits == 0:
-            self._measure(tape)
-        if tape.window <= 0:
+        window = tape.window
+        if window <= 0:
             return []
-        fingerprint = _roll(tape, token, t)
-        if len(tape.recent) < tape.window:
+        recent = tape.recent
+        fingerprint = _roll(tape, recent, window, token, t)
+        if len(recent) < window:
             return []
         if fingerprint % tape.every:
-            return self._ended(tape) if self._is_over(tape) else []
+            return self._ended(tape) if tape.hits and self._is_over(tape) else []
         return self._compare(channel, tape, fingerprint, t)
 
     def _measure(self, tape: Tape) -> None:
@@ -235,23 +264,23 @@ def _follow(tape: Tape, token: int) -> None:
     if pair:
         follows = tape.follows
         expected = follows.pop(pair, None)
+        follows[pair] = token
         if expected is not None:
             tape.trials += 1
             if expected == token:
                 tape.agreed += 1
-        follows[pair] = token
-        if len(follows) > MOST_FOLLOWED:
+        elif len(follows) > MOST_FOLLOWED:
             del follows[next(iter(follows))]
 
 
-def _roll(tape: Tape, token: int, t: int) -> int:
+def _roll(tape: Tape, recent: list[tuple[int, int]], window: int, token: int, t: int) -> int:
     """Take a token into the window and return the window's fingerprint (Rabin-Karp)."""
-    recent, rolling = tape.recent, tape.rolling * BASE + token
+    rolling = tape.rolling * BASE + token
     recent.append((token, t))
-    if len(recent) > tape.window:
+    if len(recent) > window:
         rolling -= recent.pop(0)[0] * tape.power
-    tape.rolling = rolling % PRIME
-    return tape.rolling
+    rolling = tape.rolling = rolling % PRIME
+    return rolling
 
 
 def _span(span_us: int) -> str:

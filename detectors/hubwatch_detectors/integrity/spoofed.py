@@ -27,6 +27,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority
+from hubwatch_detectors.chunk import Steps
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.integrity.level import Level, is_elsewhere, level
 from hubwatch_detectors.methods.by_channel import ChannelDetector
@@ -127,18 +128,23 @@ class Spoofed(ChannelDetector[SpoofedMemory, Noise]):
         """Return what is remembered, by channel."""
         return self.memory.channels
 
-    def follow(self, channel: Channel, entry: Noise, times: list[int], values: list[float]) -> list[Finding]:
+    def follow(
+        self, channel: Channel, entry: Noise, times: list[int], values: list[float], steps: Steps
+    ) -> list[Finding]:
         """Put what is fresh of a column into blocks, and judge those that are full."""
-        times, values = _fresh(times, values, entry.last)
-        if not times:
-            return []
+        if steps.least <= 0 or times[0] <= entry.last:
+            times, values = _fresh(times, values, entry.last)
+            if not times:
+                return []
         moments, samples = _samples(channel, entry, times, values)
         is_state, found, begin = channel.kind is ChannelKind.STATE, list[Finding](), 0
         size = STATE_SAMPLES if is_state else self.config.block_samples
         while begin < len(samples):
             part = samples[begin : begin + max(size - len(entry.samples), 1)]
             entry.begin = entry.begin if entry.samples else moments[begin]
-            entry.samples += [min(max(each, -ABSURD), ABSURD) for each in part]
+            if max(part) > ABSURD or min(part) < -ABSURD:
+                part = [min(max(each, -ABSURD), ABSURD) for each in part]
+            entry.samples += part
             begin += len(part)
             if len(entry.samples) >= size:
                 entry.last, block = moments[begin - 1], np.array(entry.samples)
@@ -194,9 +200,11 @@ class Spoofed(ChannelDetector[SpoofedMemory, Noise]):
         resting = blocks[:, REPEATS] >= MOSTLY
         found = self._beyond(history, blocks[-1], self.config.margin, rests=bool(resting[-1]))
         if len(blocks) == LONG and len(history) >= 4 * LONG:
-            sums = np.cumsum(np.vstack([np.zeros((1, history.shape[1])), history]), axis=0)
+            sums = np.zeros((len(history) + 1, history.shape[1]))
+            np.cumsum(history, axis=0, out=sums[1:])
             means = (sums[LONG:] - sums[:-LONG]) / LONG
-            longer = self._beyond(means, blocks.mean(axis=0), 2 * self.config.margin, rests=bool(resting.any()))
+            now = np.add.reduce(blocks, axis=0) / LONG
+            longer = self._beyond(means, now, 2 * self.config.margin, rests=bool(resting.any()))
             found = np.maximum(found, longer)
         return found
 
@@ -296,17 +304,18 @@ def _samples(channel: Channel, noise: Noise, times: list[int], values: list[floa
 def features(block: Numbers, *, counts: bool = False, rests: bool = True) -> list[float] | None:
     """Return the numbers that describe a block's noise; None where it does not move at all, and may rest."""
     moved = block[1:] - block[:-1]
-    steps = moved - moved.mean()  # a steady drift is no noise
-    size = math.sqrt(float(steps @ steps) / len(steps))
+    count = len(moved)
+    steps = moved - np.add.reduce(moved) / count  # a steady drift is no noise
+    size = math.sqrt(float(steps @ steps) / count)
     if size < LEAST_SIZE and rests:
         return None
     size = max(size, LEAST_SIZE)
-    mean = float(np.abs(block).mean())
+    mean = float(np.add.reduce(np.abs(block))) / len(block)
     return [
         math.log2(size),
-        float(np.abs(steps).mean()) / size,
-        float(steps[1:] @ steps[:-1]) / (len(steps) - 1) / size**2,
-        1 - int(np.count_nonzero(moved)) / len(moved) if rests else 0.0,
+        float(np.add.reduce(np.abs(steps))) / count / size,
+        float(steps[1:] @ steps[:-1]) / (count - 1) / size**2,
+        1 - int(np.count_nonzero(moved)) / count if rests else 0.0,
         _decimals(block),
         math.log2(0.5 * size**2 / mean) if counts and mean > 0 else 0.0,
     ]
@@ -314,12 +323,15 @@ def features(block: Numbers, *, counts: bool = False, rests: bool = True) -> lis
 
 def _decimals(block: Numbers) -> float:
     """Return the decimals that the values need, on average."""
-    if np.array_equal(block, np.rint(block)):
+    if not np.count_nonzero(block != np.rint(block)):
         return 0.0
     needed = np.full(block.shape, float(MOST_DECIMALS))
-    for decimals in reversed(range(MOST_DECIMALS)):
+    for decimals in range(MOST_DECIMALS):
         scaled = block * 10.0**decimals
-        needed[np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1.0, np.abs(scaled))] = decimals
+        fits = np.abs(scaled - np.rint(scaled)) < 1e-6 * np.maximum(1.0, np.abs(scaled))
+        np.minimum(needed, decimals, out=needed, where=fits)
+        if fits.all():
+            break
     return float(needed.mean())
 
 

@@ -34,22 +34,23 @@ class Scatter(msgspec.Struct):
 
     def add(self, value: float) -> None:
         """Take a reading."""
-        if len(self.before) != 2:
-            self.before = [*self.before, value]
+        before = self.before
+        if len(before) != 2:
+            self.before = [*before, value]
             return
-        first, second = self.before
+        first, second = before
         self.seen = seen = self.seen + 1
         share = 1 / seen if seen < REACH else 1 / REACH
-        one, two = (value - second) ** 2 / 2, (value - first) ** 2 / 2
+        one, two, mean_one, mean_two = (value - second) ** 2 / 2, (value - first) ** 2 / 2, self.one, self.two
         if seen > MIN_STEPS:
-            if one > OUTLIER * self.one > 0:
-                one = OUTLIER * self.one
-            if two > OUTLIER * self.two > 0:
-                two = OUTLIER * self.two
+            if one > OUTLIER * mean_one > 0:
+                one = OUTLIER * mean_one
+            if two > OUTLIER * mean_two > 0:
+                two = OUTLIER * mean_two
         self.mean += (value - self.mean) * share
-        self.one += (one - self.one) * share
-        self.two += (two - self.two) * share
-        self.before = [second, value]
+        self.one = mean_one + (one - mean_one) * share
+        self.two = mean_two + (two - mean_two) * share
+        before[0], before[1] = second, value
 
     def dispersion(self, *, counts: bool, resolution: float | None = None) -> float | None:
         """Return variance over mean; None while too little is known. Of counts it is 1, or more where that is sure."""

@@ -28,7 +28,7 @@ from hubwatch_detectors.perimeter.memory import (
     over,
     thinned,
 )
-from hubwatch_detectors.perimeter.nuisance_rates import HOUR_US, STEP_US, NuisanceTally
+from hubwatch_detectors.perimeter.nuisance_rates import GAUGES, HOUR_US, MINUTE_US, STEP_US, NuisanceTally
 from hubwatch_detectors.perimeter.perimeter_config import PerimeterConfig
 from hubwatch_detectors.perimeter.walks import WALKING_M_S, Walk, around, gate, in_gate, length_km, walks
 from hubwatch_detectors.rates import DEVICES_OWN, EXACT, Rate, RateForm, Traffic, every
@@ -89,8 +89,7 @@ class Perimeter(Detector[PerimeterMemory]):
         """Take the alarms of one section, or the weather."""
         found: list[Finding] = []
         if chunk.sensor.kind is SensorKind.ENVIRONMENT:
-            for reading in chunk.readings:
-                self.memory.weather.take(reading.t, reading.channel, reading.value)
+            self._weather(chunk)
             return found
         section = self._section(chunk.sensor)
         if section is None or (not chunk.events and chunk.last < section.tally.last + STEP_US):
@@ -102,6 +101,16 @@ class Perimeter(Detector[PerimeterMemory]):
         if chunk.events:
             self._due = ALWAYS
         return found
+
+    def _weather(self, chunk: Chunk) -> None:
+        weather = self.memory.weather
+        if chunk.first // MINUTE_US != chunk.last // MINUTE_US:
+            for reading in chunk.readings:
+                weather.take(reading.t, reading.channel, reading.value)
+            return
+        for name, t, x in chunk.columns:
+            if name in GAUGES:
+                weather.take(t[-1], name, max(x))  # of one minute the strongest counts
 
     def advance(self, now: int) -> list[Finding]:
         """End what has not been confirmed for `hold_s`."""

@@ -28,6 +28,7 @@ other layers 0.7 and 1.25."""
 PRIOR_S = DAY_S
 EXPOSURE = {"sheltered": 0.5, "ordinary": 1.0, "exposed": 2.0}
 """Times the rate at a place of that exposure; our choice."""
+GAUGES = frozenset({"wind_speed", "rain_rate"})
 STEP_US = MINUTE_US
 """Readings of a section count as life once a minute."""
 MAX_STEP_S = 300.0
@@ -48,7 +49,7 @@ class Weather(msgspec.Struct):
     def take(self, t: int, channel: str, value: float) -> None:
         """Take what a gauge says; `t` in µs."""
         minute = t // MINUTE_US
-        if channel not in {"wind_speed", "rain_rate"} or minute < self.minute:
+        if channel not in GAUGES or minute < self.minute:
             return
         if minute > self.minute:
             self.wind_before, self.rain_before = self.wind, self.rain

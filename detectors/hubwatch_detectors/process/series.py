@@ -21,6 +21,7 @@ from pydantic import Field
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.wire import Channel, Clear, Detection
 from hubwatch_core.words import ChannelKind, Priority, SensorKind
+from hubwatch_detectors.chunk import Steps
 from hubwatch_detectors.contract import DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.methods.by_channel import ChannelDetector
 from hubwatch_detectors.rates import no_rate
@@ -98,7 +99,9 @@ class SeriesDetector(ChannelDetector[SeriesMemory, Gauge]):
         """Return what is remembered, by channel."""
         return self.memory.channels
 
-    def follow(self, channel: Channel, entry: Gauge, times: list[int], values: list[float]) -> list[Finding]:
+    def follow(
+        self, channel: Channel, entry: Gauge, times: list[int], values: list[float], steps: Steps
+    ) -> list[Finding]:
         """Follow a gauge by its steps of time."""
         found: list[Finding] = []
         for t, value in zip(times, values, strict=True):

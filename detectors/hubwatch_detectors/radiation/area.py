@@ -20,7 +20,7 @@ from hubwatch_core.words import ChannelKind, Priority, SensorKind
 from hubwatch_detectors.chunk import Chunk, Column
 from hubwatch_detectors.contract import ALWAYS, NEVER, Detector, DetectorConfig, Finding, Origin, Scope, Site, Spec
 from hubwatch_detectors.radiation.area_change import Rise
-from hubwatch_detectors.radiation.area_monitor import BLOCK_S, AreaAlarm, AreaMonitor, AreaPace, HeldReading
+from hubwatch_detectors.radiation.area_monitor import BLOCK_S, AreaAlarm, AreaMonitor, AreaPace
 from hubwatch_detectors.radiation.area_rain import LastingRain
 from hubwatch_detectors.radiation.area_threshold import levels, top_level
 from hubwatch_detectors.rates import Rate, every
@@ -132,6 +132,10 @@ class RadiationArea(Detector[AreaMemory]):
         """Return when the own alarm of a device may be over."""
         return self._due
 
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Monitors are judged each by itself, and rain counts only when it is some minutes old."""
+        return True
+
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)
@@ -171,25 +175,25 @@ class RadiationArea(Detector[AreaMemory]):
         monitor.last = t
         pace, top, _ = self._pace(channel.period_us)
         found = self._own_over(monitor, t) if monitor.own is not None else []
-        for reading in monitor.believe(t, value, pace, top):
+        for at, believed in monitor.believe(t, value, pace, top):
             if monitor.alarm is None:
-                monitor.scatter.add(reading.value)
-            full = monitor.fill(reading, pace)
-            if full is not None:
-                found += self._sample(monitor, sensor, channel, full, reading)
+                monitor.scatter.add(believed)
+            full = monitor.fill(at, believed, pace)
+            if full is not None and (news := self._sample(monitor, sensor, channel, full, at)):
+                found += news
         return found
 
     def _sample(
-        self, monitor: AreaMonitor, sensor: str, channel: Channel, full: tuple[int, float], newest: HeldReading
+        self, monitor: AreaMonitor, sensor: str, channel: Channel, full: tuple[int, float], newest: int
     ) -> list[Finding]:
         (begun, counted), (pace, _, table) = full, self._pace(channel.period_us)
         if not self._ready(monitor, channel, begun):
             return []
         if monitor.alarm is not None:
-            return self._in_alarm(monitor, begun, newest.t, counted, table)
+            return self._in_alarm(monitor, begun, newest, counted, table)
         rise = monitor.rise(begun, counted, pace, table)
         if rise is not None:
-            return [self._open(monitor, sensor, channel, rise, newest.t)]
+            return [self._open(monitor, sensor, channel, rise, newest)]
         monitor.learn(counted, pace)
         return []
 

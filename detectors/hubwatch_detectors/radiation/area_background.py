@@ -77,7 +77,8 @@ class AreaBackground(msgspec.Struct):
     @property
     def rate(self) -> float:
         """Counts a sample; 0 when nothing is learned."""
-        return self.known / self.exposure if self.exposure else 0.0
+        exposure = self.exposure
+        return (self.counted + 0.5 * self.dispersion) / exposure if exposure else 0.0  # `known` by `exposure`
 
     @property
     def known(self) -> float:

@@ -95,19 +95,18 @@ class AreaMonitor(msgspec.Struct):
     own: AreaAlarm | None = None
     """The device's own alarm."""
 
-    def believe(self, t: int, value: float, pace: AreaPace, top: float) -> list[HeldReading]:
-        """Return what may be judged now that this reading has come; a spike of one reading never is."""
-        reading = HeldReading(t, value)
+    def believe(self, t: int, value: float, pace: AreaPace, top: float) -> list[tuple[int, float]]:
+        """Return what may be judged now that this reading has come, with its time; a spike of one reading never is."""
         nats, held = self._nats(value, pace), self.held
         if held is not None:
             self.held = None
             if nats >= SPIKE_AGREES:
-                return [held, reading]
+                return [(held.t, held.value), (t, value)]
             self.spikes += 1
-        if self.alarm is None and nats >= top + SPIKE_MARGIN:
-            self.held = reading
+        if nats >= top + SPIKE_MARGIN and self.alarm is None:
+            self.held = HeldReading(t, value)
             return []
-        return [reading]
+        return [(t, value)]
 
     def _nats(self, value: float, pace: AreaPace) -> float:
         """Return how far one reading alone speaks for more than background."""
@@ -119,19 +118,20 @@ class AreaMonitor(msgspec.Struct):
             return 0.0
         return (value * math.log(value / expected) - value + expected) / back.dispersion
 
-    def fill(self, reading: HeldReading, pace: AreaPace) -> tuple[int, float] | None:
+    def fill(self, t: int, value: float, pace: AreaPace) -> tuple[int, float] | None:
         """Put a reading to the present sample; return when that began and what it counted once it is full."""
         if self.readings == 0:
-            self.begun, self.counted = reading.t, 0.0
+            self.begun, self.counted = t, 0.0
         self.readings += 1
-        self.counted += reading.value
+        self.counted += value
         if self.readings < pace.per_sample:
             return None
         self.readings = 0
-        self.recent.append(round(self.counted, 4))
-        if len(self.recent) > MAX_RECENT:
-            del self.recent[0]
-        return self.begun, self.counted
+        counted, recent = self.counted, self.recent
+        recent.append(counted if counted.is_integer() else round(counted, 4))
+        if len(recent) > MAX_RECENT:
+            del recent[0]
+        return self.begun, counted
 
     def rise(self, t: int, counted: float, pace: AreaPace, levels: tuple[float, ...]) -> Rise | None:
         """Take a sample that began at `t`; return the rise it makes sure."""

@@ -39,6 +39,11 @@ class Excess(NamedTuple):
         most, variance = self.expected * (1 + reach), self.variance * (1 + reach)
         return (self.counts - most) / math.sqrt(max(variance, LEAST_VARIANCE))
 
+    def is_above(self, variances: float) -> bool:
+        """Return whether the counts are more than so many variances above the background; below 0 it says always."""
+        over = self.counts - self.expected
+        return variances < 0 or (over > 0 and over * over > variances * self.expected)
+
     @property
     def chance(self) -> float:
         """The probability that background alone gives at least this many counts."""

@@ -108,6 +108,7 @@ class Judged(NamedTuple):
     template: Indices
 
 
+@lru_cache(maxsize=8)
 def cells_of(norm: float) -> tuple[Cell, ...]:
     """Return kinds of vehicles, when a share `norm` of them has a load of NORM."""
     shade = (1 - FLAT - norm) / len(SHADES)
@@ -115,6 +116,15 @@ def cells_of(norm: float) -> tuple[Cell, ...]:
     shaded = [Cell(depth, sd, 0, 0, shade) for depth, sd in SHADES]
     loaded = [Cell(depth, depth_sd, mean, sd, share) for mean, sd in LOADS for depth, depth_sd in LOAD_SHADES]
     return Cell(0, 0, 0, 0, FLAT), *shaded, *loaded
+
+
+@lru_cache(maxsize=8)
+def _weights_of(norm: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return by cell the logarithms of its chance and of the weight of a source there, and whether it has no load."""
+    cells = cells_of(norm)
+    chances = np.log([cell.chance for cell in cells])[:, None]
+    shaded = np.log([SHADED if cell.depth else 1.0 for cell in cells])[:, None]
+    return chances, shaded, np.array([cell.load == 0 for cell in cells])
 
 
 class GammaBank:
@@ -177,11 +187,10 @@ class GammaBank:
         self._filters, self._skew = filters, skew
 
     def _judge(self, x: Floats) -> Judged:
-        norm, cells = self.norm, self.cells
+        norm, (log_chances, log_shaded, clean) = self.norm, _weights_of(self.norm)
         plain, gain, best = self._in_cells(x)
-        plain += np.log([cell.chance for cell in cells])[:, None]
-        sourced = plain + gain + np.log([SHADED if cell.depth else 1.0 for cell in cells])[:, None]
-        clean = np.array([cell.load == 0 for cell in cells])
+        plain += log_chances
+        sourced = plain + gain + log_shaded
         none, top = _log_sum(plain), sourced.argmax(axis=0)
         load = _log_sum(plain[~clean]) - np.log(norm) - _log_sum(plain[clean]) + np.log(1 - norm)
         return Judged(_log_sum(sourced) - none, load, top, best[top, np.arange(len(x))])

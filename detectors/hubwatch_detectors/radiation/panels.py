@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import mul
 
 import msgspec
@@ -86,11 +87,9 @@ class Panel(msgspec.Struct):
         short, middle = self.means[0], self.means[1]
         return [*self.means, max(short + SLOPE * (short - middle), 0.0)]
 
-    def weights(self, memory: float) -> list[float]:
+    def weights(self, memory: float) -> Sequence[float]:
         """Return the samples that each guess is worth: all at first, twice its memory once older ones fade."""
-        samples = float(self.samples)
-        kept = [max(min(samples, 2 * each * memory - 1), 1.0) for each in MEMORIES]
-        return [*kept, kept[0] / SLOPE_COST]
+        return _worth(self.samples, memory)
 
     def settle(self, shares: Sequence[float], memory: float) -> None:
         """Take the mean of the guesses by their shares; its error includes that they differ."""
@@ -149,6 +148,13 @@ class Learner(msgspec.Struct):
             spread = max(spread, LEAST_COUNT)  # noqa: PLW2901
             fit = -0.5 * (min((counts - mean) ** 2 / spread, 100.0) + math.log(spread))
             self.scores[i] = FORGETTING * self.scores[i] + fit
+
+
+@lru_cache(maxsize=256)
+def _worth(samples: int, memory: float) -> tuple[float, ...]:
+    """Return the samples that each guess is worth; the panels of a portal have mostly learned as many."""
+    kept = [max(min(float(samples), 2 * each * memory - 1), 1.0) for each in MEMORIES]
+    return *kept, kept[0] / SLOPE_COST
 
 
 def take(panels: dict[str, Panel], row: Mapping[str, tuple[int, float]], window_us: int, most: int) -> list[str]:

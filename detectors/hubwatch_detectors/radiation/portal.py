@@ -46,9 +46,10 @@ FIRST_LOOK_US = 60 * SECOND_US
 LOOK_SHARE = 0.1
 """Share of the allowed false alarms for each of these looks."""
 SILENT_US = 600 * SECOND_US
-USUAL_CHANCE = 0.1
-"""Counts of up to a Poisson deviation above what is expected are never rarer: the least of all means is 0.16. What a
-learned background leads to expect scatters wider.
+USUAL = ((1e-3, 9.0), (0.1, 1.0))
+"""Counts of up to three Poisson deviations above what is expected are never rarer than 1e-3 (the least of all means is
+1.4e-3), of up to one never than 0.1 (0.16): chances, and variances of counts. What a learned background leads to expect
+scatters wider.
 """
 NEUTRON_MEMORY = 4.0
 """Neutron background is remembered longer: its counts are few, and rain does not move it."""
@@ -65,6 +66,7 @@ class RadiationPortal(Detector[PortalMemory]):
         self.memory = PortalMemory(Ray(), Ray())
         self._windows_us = (round(config.gamma_window_s * SECOND_US), round(config.neutron_window_s * SECOND_US))
         self._gate_chance = NormalDist().cdf(-config.gate_sigma)
+        self._usual, self._usual_continuous = _usual(self._gate_chance), _usual(config.continuous_chance)
         self._distance_m = _distance(site, origin)
         self._quiet = {kind: self._quiet_ray(kind) for kind in RAYS}
 
@@ -193,7 +195,7 @@ class RadiationPortal(Detector[PortalMemory]):
         gamma, config = kind == "gamma", self.config
         window_us, guard_us = self._windows_us[RAYS.index(kind)], round(config.guard_s * SECOND_US)
         memory = config.background_samples * (1.0 if gamma else NEUTRON_MEMORY)
-        usual = 0.99 * config.gate_sigma**2 if gamma else float(self._gate_chance < USUAL_CHANCE)
+        usual = 0.99 * config.gate_sigma**2 if gamma else 0.99 * self._usual
         floor = LEAST_VARIANCE if gamma else 0.0
         return QuietRay(window_us, guard_us, memory, config.min_background_samples, usual, floor, not gamma)
 
@@ -326,7 +328,7 @@ class RadiationPortal(Detector[PortalMemory]):
     def _is_rare(self, kind: str, now: Excess, reach: float) -> bool:
         """Return whether a window is above the threshold of every moment, with cargo of up to `reach` in the lane."""
         if kind == "neutron":
-            return now.chance < self.config.continuous_chance
+            return now.is_above(self._usual_continuous) and now.chance < self.config.continuous_chance
         return now.above(reach) >= self.config.continuous_sigma
 
     def _raise_if_over(self, kind: str, now: Excess, over: bool) -> list[Finding]:
@@ -412,10 +414,7 @@ class RadiationPortal(Detector[PortalMemory]):
         """Return whether a window does not look like background."""
         if kind == "gamma":
             return abs(now.sigma) >= self.config.gate_sigma
-        more = now.counts - now.expected
-        if self._gate_chance < USUAL_CHANCE and (more <= 0 or more * more <= now.expected):
-            return False
-        return now.chance < self._gate_chance
+        return now.is_above(self._usual) and now.chance < self._gate_chance
 
     def _own_alarm(self, event: Event) -> list[Finding]:
         kind = event.attrs.get("kind")
@@ -449,6 +448,11 @@ class RadiationPortal(Detector[PortalMemory]):
 @lru_cache(maxsize=256)
 def _is_of_row(channel: str) -> bool:
     return channel in {"occupied", "speed"} or ray_of(channel) is not None
+
+
+def _usual(chance: float) -> float:
+    """Return up to how many variances above what is expected no counts are rarer than `chance`."""
+    return next((variances for least, variances in USUAL if chance < least), -1.0)
 
 
 def _distance(site: Site, origin: Origin) -> float:

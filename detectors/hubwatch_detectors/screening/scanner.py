@@ -24,6 +24,7 @@ from hubwatch_detectors.screening.lanes import ExpectedVehicles, ScannerStep, sc
 
 MAX_SENSORS = 2048
 ON_FROM = 0.5
+STATES = frozenset({"ready", "beam", "interlock_open"})
 LONGEST_TEXT = 80
 PASSING = frozenset({"access.granted", "door.opened"})
 """Events of a step before a scanner that are a vehicle."""
@@ -101,6 +102,10 @@ class Screening(Detector[ScreeningMemory]):
         """Return whether a sensor is a scanner, or before one in its lane."""
         return sensor.kind is SensorKind.SCREENING or sensor.sensor in self._after
 
+    def stands_apart(self, sensor: Sensor) -> bool:
+        """Return whether a scanner is of no lane, so that nobody waits for its scans."""
+        return sensor.sensor not in self._steps and sensor.sensor not in self._after
+
     def restore(self, state: bytes) -> None:
         """Take up a saved state."""
         super().restore(state)
@@ -117,6 +122,11 @@ class Screening(Detector[ScreeningMemory]):
         if not self.looks_at(chunk.sensor):
             return found
         scanner = self._scanner(name) if is_scanner else None
+        if scanner is not None and not chunk.events and name not in self._steps and _rests(scanner, chunk):
+            for channel, t, _ in chunk.columns:
+                if channel in STATES:
+                    scanner.seen[channel] = max(t[-1], scanner.seen[channel])
+            return found
         for item in chunk.moments():
             if scanner is not None:
                 found += self._due(name, scanner, item.t)
@@ -216,7 +226,7 @@ class Screening(Detector[ScreeningMemory]):
         return [*found, detection]
 
     def _state(self, name: str, scanner: Scanner, item: ChunkReading) -> list[Finding]:
-        if item.channel not in {"ready", "beam", "interlock_open"} or item.t <= scanner.seen.get(item.channel, 0):
+        if item.channel not in STATES or item.t <= scanner.seen.get(item.channel, 0):
             return []
         scanner.seen[item.channel] = item.t
         found, on = self._skipped(name, scanner, item.t), item.value >= ON_FROM
@@ -361,6 +371,17 @@ class Screening(Detector[ScreeningMemory]):
     def _mended(self, scanner: Scanner, kind: str, t: int) -> list[Finding]:
         held = scanner.degraded.pop(kind, None)
         return [] if held is None else [Clear(held.id, max(t, held.last), max(t, held.last))]
+
+
+def _rests(scanner: Scanner, chunk: Chunk) -> bool:
+    """Return whether a scanner is ready, its beam off and its interlock closed, as before, and nothing is open."""
+    if scanner.alarm or scanner.degraded or scanner.ready_off or scanner.beam_on or scanner.interlock_open:
+        return False
+    return all(
+        channel not in STATES
+        or (channel in scanner.seen and (min(x) >= ON_FROM if channel == "ready" else max(x) < ON_FROM))
+        for channel, _, x in chunk.columns
+    )
 
 
 def _vehicles_by_share(traffic: Traffic) -> float | None:
