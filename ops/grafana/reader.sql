@@ -22,7 +22,8 @@ GRANT SELECT ON
     hubwatch.lanes, hubwatch.lane_steps, hubwatch.sensor_places, hubwatch.cameras, hubwatch.zone_travel, hubwatch.shifts,
     hubwatch.cardholders, hubwatch.level_journal, hubwatch.level_scales,
     hubwatch.adjudications, hubwatch.judged_alarms, hubwatch.watched_days, hubwatch.false_alarms,
-    hubwatch.suppressed
+    hubwatch.suppressed, hubwatch.alarm_presented, hubwatch.alarm_chattering, hubwatch.alarm_figures,
+    hubwatch.board_places, hubwatch.board_channels
 TO hubwatch_reader;
 -- Not the payload: a message that could not be decoded may contain anything.
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters
