@@ -10,7 +10,7 @@ from typing import Any
 from hubwatch_dashboards import no_answer
 
 GRID_COLUMNS = 24
-_ONE = re.compile(r"SELECT [^()]*\bFROM hubwatch\.board_\w+\([^;]*\)(?: \w+)?")
+_ONE = re.compile(r"SELECT [^()]*\bFROM hubwatch\.board_\w+\((?:[^();]|\(\))*\)")
 """What a panel asks: columns of one function of the store, where the rest is written and tested on every engine."""
 _VARIABLE = re.compile(r"ARRAY\[\$\{\w+:sqlstring\}\]::text\[\]")
 """The only form of a variable that may be empty."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from hubwatch_core.clock import now_us
 from support.board_reader import (
@@ -24,6 +25,7 @@ from support.board_reader import (
     write,
 )
 from support.intervals import poisson_interval
+from support.role_logins import roles_in
 from support.store_examples import event, frame, series
 
 ALARMS = """
@@ -255,6 +257,7 @@ FOLDED = """
 INSERT INTO hubwatch.channels (sensor_id, hub, sensor, channel, unit, kind)
 SELECT s.id, s.hub, s.sensor, 'other.' || n, '1', 'gauge'
 FROM hubwatch.sensors s CROSS JOIN generate_series(1, 100) n WHERE s.sensor = 'rpm-2';
+SELECT hubwatch.ensure_partitions('reading_1m', ARRAY[now() - INTERVAL '1 day', now()]);
 INSERT INTO hubwatch.reading_1m (channel_id, bucket, n, n_good, avg, min, max, last)
 SELECT c.id, date_trunc('minute', now()) - n * INTERVAL '1 min', 1, 1, 1, 1, 1, 1
 FROM hubwatch.channels c CROSS JOIN generate_series(61, 720) n;
@@ -278,6 +281,24 @@ async def test_no_panel_reads_all_readings(grafana: Grafana, hours: int) -> None
         assert read == set(), (board, title)
         # A function that is called is planned without the hubs and times that were chosen.
         assert set(_called(plan)) <= {"rollup", "board_work", "generate_series", "unnest"}, (board, title)
+
+
+async def test_reader_of_another_hub_is_told_nothing_by_any_board(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(1), portal_frame(4))
+    for statement in (ALARMS, SITE, DETECTIONS):
+        as_owner(grafana, statement)
+    info = grafana.connection.info
+    dsn = f"host={info.host} port={info.port} user={info.user} dbname={info.dbname}"
+    with roles_in(dsn) as logins:
+        for hub, seen in (("elsewhere", False), ("harbour", True)):
+            with psycopg.connect(logins.reader(hub, hub), row_factory=dict_row, autocommit=True) as connection:
+                reader = Grafana(connection)
+                reader.goes_on = []
+                assert len(reader.show("Open alarms")) == (2 if seen else 1)
+                for board, title, ref_id in panels():
+                    rows = reader.show(title, ref_id, board=board)
+                    texts = {each for row in rows for each in row.values() if isinstance(each, str) and each}
+                    assert seen or texts == {"no hub yet"} or all(text.startswith("as of") for text in texts), title
 
 
 def test_reader_cannot_see_the_tables_behind_the_work(grafana: Grafana) -> None:
