@@ -41,7 +41,7 @@ def build(
 @app.command()
 @border
 def check() -> None:
-    """Check every board: descriptions, public views only, the hub respected, no panels that overlap."""
+    """Check every board: descriptions, units, links, one function of the store a query, no panels that overlap."""
     from hubwatch_dashboards.boards import BOARDS, built
     from hubwatch_dashboards.lint import problems
 

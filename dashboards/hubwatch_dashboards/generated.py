@@ -8,9 +8,7 @@ from pathlib import Path
 
 from hubwatch_core.errors import Permanent
 from hubwatch_dashboards.boards import BOARDS, rendered
-
-UID_PREFIX = "hubwatch-"
-"""With it the uid of every board of ours begins; a test holds them to it."""
+from hubwatch_dashboards.links import UID_PREFIX
 
 SHOWN_LINES = 8
 """So much of a difference is shown for each file: enough to see what it is about."""

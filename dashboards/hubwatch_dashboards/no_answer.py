@@ -7,8 +7,9 @@ from typing import Any
 
 from hubwatch_dashboards.severity import CALM, NOT_KNOWN, NOTHING_HERE
 
-KINDS = frozenset({"table", "stat", "timeseries"})
-"""The kinds of panel of which it is known what Grafana shows without an answer (docs/decisions/0050)."""
+CHARTS = frozenset({"timeseries", "state-timeline"})
+KINDS = CHARTS | {"table", "stat"}
+"""The kinds of panel of which it is known what Grafana shows without an answer (docs/decisions/0050, 0121)."""
 
 
 def faults(panel: Mapping[str, Any]) -> Iterator[str]:
@@ -22,7 +23,9 @@ def faults(panel: Mapping[str, Any]) -> Iterator[str]:
         yield from _colour_faults(config)
     if kind == "stat":
         yield from _number_faults(panel)
-    if kind == "timeseries" and not panel["options"].get("legend", {}).get("showLegend"):
+    if kind == "state-timeline":
+        yield from _colour_faults(config)
+    if kind in CHARTS and not panel["options"].get("legend", {}).get("showLegend"):
         yield "is a chart without a legend"
 
 
@@ -48,7 +51,8 @@ def _colour_faults(config: Mapping[str, Any]) -> Iterator[str]:
     if [step["color"] for step in steps] != [CALM]:
         yield "colours what is normal"
     for column, properties in _columns(config):
-        if "custom.cellOptions" in properties and "thresholds" not in properties:
+        shown = properties.get("custom.cellOptions", {}).get("type", "auto")
+        if shown != "auto" and "thresholds" not in properties:
             yield f"leaves the colours of {column!r} to Grafana, whose normal is green"
 
 

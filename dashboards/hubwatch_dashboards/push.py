@@ -67,9 +67,18 @@ def _create_folder(grafana: Any, unread: GrafanaClientError) -> None:
 
 
 def _push_one(grafana: Any, name: str, url: str) -> str:
-    answer = grafana.dashboard.update_dashboard(
-        {"dashboard": built(name), "folderUid": FOLDER_UID, "overwrite": True, "message": "hubwatch dashboards push"}
-    )
+    wanted = {
+        "dashboard": built(name), "folderUid": FOLDER_UID, "overwrite": True, "message": "hubwatch dashboards push",
+    }  # fmt: skip
+    try:
+        answer = grafana.dashboard.update_dashboard(wanted)
+    except GrafanaClientError as error:
+        if "provisioned" in str(error.message).lower():
+            raise Permanent(
+                f"the board {name!r} is provisioned from files, and Grafana lets nobody push over it: copy the files of"
+                " dashboards/generated/ to its machine, or take the provisioning away (ops/grafana/README.md)"
+            ) from error
+        raise
     # Grafana answers with a path from the root of its host.
     return urljoin(url, str(answer["url"]))
 

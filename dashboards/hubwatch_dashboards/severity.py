@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardRegexMapOptions,
     DashboardSpecialValueMapOptions,
     DynamicConfigValue,
+    RegexMap,
     SpecialValueMap,
     SpecialValueMatch,
     Threshold,
@@ -18,8 +20,10 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.dashboard import ThresholdsConfig as Thresholds
 
-# IEC 62682 asks for few colours, none of them for the normal state. Grafana's palette names.
-URGENT, HIGH, MEDIUM, LOW, CALM = "dark-red", "dark-orange", "dark-yellow", "dark-blue", "transparent"
+# IEC 62682 asks for few colours, none of them for the normal state. They are told apart by eyes of every kind
+# (docs/decisions/0121); Grafana's own orange and yellow are not.
+URGENT, HIGH, MEDIUM, LOW, GREY = "#A50F20", "#F08A24", "#FBE67B", "#2C6DC2", "#8A8A8A"
+CALM = "transparent"
 
 PRIORITY = {
     "1": ("1 critical", URGENT),
@@ -52,6 +56,26 @@ BAD_EVENTS = {
     "perimeter.alarm": ("perimeter.alarm", HIGH),
     "power.lost": ("power.lost", HIGH),
 }
+SIGHT = {
+    "BLIND": ("BLIND", HIGH),
+    "PARTLY BLIND": ("PARTLY BLIND", HIGH),
+    "without sensor": ("without sensor", HIGH),
+    "STALE": ("STALE", GREY),
+    "never heard": ("never heard", GREY),
+    "uncertain": ("uncertain", MEDIUM),
+    "clock doubted": ("clock doubted", MEDIUM),
+}
+"""Whether something is seen; that it is has no colour."""
+WORKS = {"NOT SURE": ("NOT SURE", URGENT)}
+AGENT_STATE = {"OFFLINE": ("OFFLINE", HIGH), "SILENT": ("SILENT", HIGH)}
+JUDGEMENT = {
+    "OVER": ("OVER", HIGH),
+    "NOT WATCHED": ("NOT WATCHED", GREY),
+    "not enough days": ("not enough days", GREY),
+    "not judged": ("not judged", GREY),
+}
+BANDS = {"0": ("–", CALM)} | PRIORITY
+"""A timeline's value: the priority of what was found, 0 while nothing was."""
 TOLD = {"nobody": ("nobody", URGENT), "unrouted": ("unrouted", MEDIUM)}
 """Whether people were told of an alarm that nobody has taken; that they were is not coloured."""
 
@@ -78,6 +102,23 @@ def no_number() -> list[ValueMapping]:
     return [_special(SpecialValueMatch.NULL_AND_NAN, NOT_KNOWN, URGENT)]
 
 
+def sentence() -> list[DynamicConfigValue]:
+    """Return the properties of the column in which a table says what it means that there is nothing.
+
+    That this is not known has the colour of an alarm. Nothing of it is cut.
+    """
+    not_known = RegexMap(
+        DashboardRegexMapOptions(
+            pattern=f"^({NOT_KNOWN}.*)$", result=ValueMappingResult(text="$1", color=URGENT, index=0)
+        )
+    )
+    return [
+        DynamicConfigValue("mappings", [not_known, *empty_cells()]),
+        DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic", "wrapText": True}),
+        DynamicConfigValue("thresholds", Thresholds(steps=[Threshold(value=None, color=CALM)])),
+    ]
+
+
 def coloured(
     words: Mapping[str, tuple[str, str]], width: int | None = None, *, other: str = CALM
 ) -> list[DynamicConfigValue]:
@@ -100,6 +141,15 @@ def coloured(
         DynamicConfigValue("thresholds", Thresholds(steps=[Threshold(value=None, color=other)])),
     ]
     return properties if width is None else [*properties, DynamicConfigValue("custom.width", width)]
+
+
+def bands() -> list[ValueMapping]:
+    """Return the mappings of a timeline of priorities."""
+    texts = {
+        value: ValueMappingResult(text=text, color=colour, index=index)
+        for index, (value, (text, colour)) in enumerate(BANDS.items())
+    }
+    return [ValueMap(texts)]
 
 
 def none_is_calm(colour: str = URGENT) -> ThresholdsConfig:

@@ -25,7 +25,8 @@ GRANT SELECT ON
     hubwatch.watched_days, hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed,
     hubwatch.alarm_presented, hubwatch.alarm_rate, hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering,
     hubwatch.alarm_figures, hubwatch.alarm_causes, hubwatch.alarm_floods, hubwatch.incident_journal,
-    hubwatch.incident_timeline, hubwatch.drills, hubwatch.drill_alarms, hubwatch.drill_told
+    hubwatch.incident_timeline, hubwatch.drills, hubwatch.drill_alarms, hubwatch.drill_told,
+    hubwatch.board_places, hubwatch.board_channels
 TO hubwatch_reader;
 -- Not the payload: a message that could not be decoded may contain anything.
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters

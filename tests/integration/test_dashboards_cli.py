@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from hubwatch_dashboards.boards import BOARDS
+
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "glsa_test"
 NOT_ALLOWED = "You'll need additional permissions to perform this action. Permissions needed: folders:read"
@@ -34,6 +36,8 @@ class FakeGrafana:
     hidden_folder: bool = False
     """Whether the folder is there, and the token may not read it."""
     refuses_folders: bool = False
+    provisioned: bool = False
+    """Whether the boards came from files."""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
@@ -69,6 +73,8 @@ class FakeGrafana:
 
     async def _board(self, request: web.Request) -> web.Response:
         board = await request.json()
+        if self.provisioned:
+            return web.json_response({"message": "Cannot save provisioned dashboard"}, status=400)
         self.boards.append(board)
         uid = board["dashboard"]["uid"]
         return web.json_response(
@@ -119,10 +125,11 @@ async def test_build_writes_what_check_then_accepts(tmp_path: Path) -> None:
 async def test_push_creates_the_folder_once_and_replaces_boards(grafana: FakeGrafana) -> None:
     code, out, err = await hubwatch("push", "--url", grafana.url, token=TOKEN)
     assert (code, err) == (0, "")
-    assert out.strip() == f"{grafana.url}/d/hubwatch-hub-overview/hub-overview"
+    assert out.splitlines()[0] == f"{grafana.url}/d/hubwatch-hub-overview/hub-overview"
     await hubwatch("push", "--url", grafana.url, token=TOKEN)
     assert [folder["uid"] for folder in grafana.folders] == ["hubwatch"]
-    assert [board["overwrite"] for board in grafana.boards] == [True, True]
+    assert [board["dashboard"]["uid"] for board in grafana.boards] == [f"hubwatch-{name}" for name in BOARDS] * 2
+    assert {board["overwrite"] for board in grafana.boards} == {True}
     assert grafana.boards[0]["folderUid"] == "hubwatch"
 
 
@@ -134,7 +141,15 @@ async def test_push_creates_the_folder_whatever_grafana_answers_for_a_missing_on
     code, _, err = await hubwatch("push", "--url", grafana.url, token=TOKEN)
     assert (code, err) == (0, "")
     assert [folder["uid"] for folder in grafana.folders] == ["hubwatch"]
-    assert len(grafana.boards) == 1
+    assert len(grafana.boards) == len(BOARDS)
+
+
+async def test_push_over_provisioned_boards_says_that_the_two_ways_exclude_each_other(grafana: FakeGrafana) -> None:
+    grafana.provisioned = True
+    code, _, err = await hubwatch("push", "--url", grafana.url, token=TOKEN)
+    assert code == 1
+    assert "'hub-overview' is provisioned from files" in err
+    assert "400" not in err
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hubwatch_store.database import Pool
 def page_in(language: str) -> Page:
     """Return a page in a language, of nobody."""
     settings = ConsoleSettings()
-    parts = Parts(settings, Pool(settings.database, "test"), Instructions.load())
+    parts = Parts(settings, Pool(settings.database, "test"), Instructions.load(), {})
     scope = {
         "type": "http", "method": "GET", "path": "/", "query_string": b"",
         "app": SimpleNamespace(state=SimpleNamespace(parts=parts)),

@@ -16,19 +16,22 @@ _VARIABLE = re.compile(r"\$\{(\w+):sqlstring\}")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a person looks at: the time range, the interval that fits the panel's width, the hubs chosen."""
+    """What a person looks at: the time range, the interval that fits the panel's width, what is chosen."""
 
     start: datetime
     end: datetime
     interval: timedelta
     hubs: Sequence[str]
+    zones: Sequence[str] = ()
+    sensors: Sequence[str] = ()
 
 
 def expand(sql: str, view: View) -> str:
     """Return the SQL the database would get; raises KeyError for a macro or variable that Grafana does not know."""
     seconds = view.interval.total_seconds()
     sql = sql.replace("$__interval_ms", str(int(seconds * 1000))).replace("$__interval", f"{seconds:g}s")
-    variables = {"hub": ",".join("'" + hub.replace("'", "''") + "'" for hub in view.hubs)}
+    chosen = {"hub": view.hubs, "zone": view.zones, "sensor": view.sensors}
+    variables = {name: ",".join("'" + each.replace("'", "''") + "'" for each in of) for name, of in chosen.items()}
     sql = _VARIABLE.sub(lambda match: variables[match[1]], sql)
     return _MACRO.sub(lambda match: _MACROS[match[1]]([part.strip() for part in match[2].split(",")], view), sql)
 
@@ -48,16 +51,8 @@ def _time_from(arguments: list[str], view: View) -> str:
     return f"'{view.start.isoformat()}'"
 
 
-def _time_group(arguments: list[str], _view: View) -> str:
-    column, interval, *fill = arguments
-    assert fill in ([], ["NULL"], ["0"], ["previous"]), fill
-    seconds = float(interval.strip("'").removesuffix("s"))
-    return f"floor(extract(epoch from {column})/{seconds:g})*{seconds:g}"
-
-
 _MACROS: dict[str, Callable[[list[str], View], str]] = {
     "timeFilter": _time_filter,
     "timeTo": _time_to,
     "timeFrom": _time_from,
-    "timeGroup": _time_group,
 }

@@ -18,8 +18,9 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.named_sql import named_queries
 from hubwatch_dashboards import generated
 from hubwatch_dashboards.boards import BOARDS, built, rendered
-from hubwatch_dashboards.lint import PUBLIC, problems
-from hubwatch_dashboards.severity import BAD_EVENTS
+from hubwatch_dashboards.links import UID_PREFIX
+from hubwatch_dashboards.lint import problems
+from hubwatch_dashboards.severity import BAD_EVENTS, URGENT
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = REPOSITORY / "dashboards" / "generated"
@@ -48,18 +49,119 @@ def test_board_has_no_fault(name: str) -> None:
     assert list(problems(built(name))) == []
 
 
-def test_every_query_of_the_sql_file_is_shown() -> None:
-    shown = {target["rawSql"] for panel in built("hub-overview")["panels"] for target in panel["targets"]}
-    hidden = {
-        query.name for query in named_queries("hubwatch_dashboards", "hub_overview").values() if query.text not in shown
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_every_query_of_a_boards_sql_file_is_shown(name: str) -> None:
+    shown = {target["rawSql"] for panel in built(name)["panels"] for target in panel["targets"]}
+    queries = named_queries("hubwatch_dashboards", name.replace("-", "_"))
+    assert {query.name for query in queries.values() if query.text not in shown} == set()
+
+
+def test_every_query_of_the_frame_is_a_variable_or_mark_of_some_board() -> None:
+    boards = [built(name) for name in BOARDS]
+    asked = {str(each.get("query")) for board in boards for each in board["templating"]["list"]}
+    asked |= {mark["target"]["rawSql"] for board in boards for mark in board["annotations"]["list"]}
+    queries = named_queries("hubwatch_dashboards", "board_frame")
+    assert {query.name for query in queries.values() if query.text not in asked} == set()
+
+
+def test_whether_anybody_watches_comes_first_then_what_is_open_then_what_is_blind() -> None:
+    panels = built("hub-overview")["panels"]
+    assert (panels[0]["title"], panels[0]["gridPos"]["x"], panels[0]["gridPos"]["y"]) == ("Is it being watched?", 0, 0)
+    tables = [panel["title"] for panel in panels if panel["type"] == "table"]
+    assert tables[:4] == ["Is it being watched?", "Open alarms", "Blind right now", "Set aside: nobody is told"]
+
+
+def _columns_of(panel: dict[str, Any]) -> list[str]:
+    return re.findall(r'AS "([^"]+)"', panel["targets"][0]["rawSql"])
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_alarms_are_over_the_whole_width_with_the_place_first_and_nothing_of_it_cut(name: str) -> None:
+    for panel in built(name)["panels"]:
+        if panel["title"].startswith("Open alarms"):
+            assert panel["gridPos"]["w"] == 24
+            columns = _columns_of(panel)
+            assert columns[:6] == ["Priority", "Where", "What", "Since", "Last", "State"]
+            own = {
+                each["matcher"]["options"]: {one["id"]: one["value"] for one in each["properties"]}
+                for each in panel["fieldConfig"]["overrides"]
+            }
+            assert (
+                own["Where"]["custom.cellOptions"]["wrapText"] is own["Why"]["custom.cellOptions"]["wrapText"] is True
+            )
+            assert sum(own[column].get("custom.width", 0) for column in columns) < 1100  # of 1900 pixels at 1920
+            assert own["Alarm"]["links"][0]["url"] == "${console}/alarms/${__value.raw}"
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_moments_have_dates_or_are_ages(name: str) -> None:
+    units = {
+        each["value"]
+        for panel in built(name)["panels"]
+        for override in panel["fieldConfig"]["overrides"]
+        for each in override["properties"]
+        if each["id"] == "unit"
     }
-    assert hidden == {"hubs"}  # which fills the variable
+    assert {unit for unit in units if "time" in unit.lower()} <= {"dateTimeFromNow", "dateTimeAsIso"}
 
 
-def test_open_alarms_come_first_and_blindness_beside_them() -> None:
-    first, second, *_ = built("hub-overview")["panels"]
-    assert (first["title"], first["gridPos"]["x"], first["gridPos"]["y"]) == ("Open alarms", 0, 0)
-    assert (second["title"], second["gridPos"]["y"]) == ("Blind right now", 0)
+@pytest.mark.parametrize("name", ["hub-overview", "portals"])
+def test_axis_of_the_occupancy_is_not_labelled_counts(name: str) -> None:
+    charts = [panel for panel in built(name)["panels"] if len(panel["targets"]) == 2]
+    assert charts
+    for panel in charts:
+        (own,) = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "B"]
+        properties = {each["id"]: each["value"] for each in own["properties"]}
+        assert (properties["custom.axisPlacement"], properties["custom.axisLabel"]) == ("right", "occupied")
+        assert panel["fieldConfig"]["defaults"]["custom"]["axisLabel"] == "counts a sample"
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_detections_are_a_timeline_in_the_colours_of_priorities(name: str) -> None:
+    for panel in built(name)["panels"]:
+        if panel["title"] == "Detections":
+            assert panel["type"] == "state-timeline"
+            (words,) = panel["fieldConfig"]["defaults"]["mappings"]
+            assert {value: each["text"] for value, each in words["options"].items()} == {
+                "0": "–", "1": "1 critical", "2": "2 high", "3": "3 medium", "4": "4 low",
+            }  # fmt: skip
+            assert words["options"]["0"]["color"] == "transparent"
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_board_leads_to_all_others_and_to_the_console(name: str) -> None:
+    board = built(name)
+    boards, console = board["links"]
+    assert (boards["type"], boards["tags"], boards["includeVars"], boards["keepTime"]) == (
+        "dashboards", ["hubwatch"], True, True,
+    )  # fmt: skip
+    assert board["tags"] == ["hubwatch"]
+    assert (console["type"], console["url"]) == ("link", "${console}/")
+    assert "console" in {each["name"] for each in board["templating"]["list"]}
+
+
+def test_panels_lead_to_boards_that_there_are() -> None:
+    led = {
+        link["url"]
+        for name in BOARDS
+        for panel in built(name)["panels"]
+        for link in panel["links"]
+        if link["url"].startswith("/d/")
+    }
+    assert led
+    assert {re.sub(r"^/d/hubwatch-([a-z-]+).*", r"\1", url) for url in led} <= set(BOARDS)
+    assert all("${hub:queryparam}" in url and "${__url_time_range}" in url for url in led)
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_sentence_that_nothing_is_known_has_the_colour_of_an_alarm(name: str) -> None:
+    for panel in built(name)["panels"]:
+        if panel["type"] == "table" and "board_open_alarms" in panel["targets"][0]["rawSql"]:
+            (where,) = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "Where"]
+            properties = {each["id"]: each["value"] for each in where["properties"]}
+            (regex,) = [each["options"] for each in properties["mappings"] if each["type"] == "regex"]
+            assert re.match(regex["pattern"], "NOT KNOWN: it is not sure that data is stored")
+            assert regex["result"]["color"] == URGENT
 
 
 def test_panels_have_numbers_that_links_can_rely_on() -> None:
@@ -68,7 +170,7 @@ def test_panels_have_numbers_that_links_can_rely_on() -> None:
 
 
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
-    assert [file.name for file in generated.write(tmp_path)] == ["hub-overview.json"]
+    assert [file.stem for file in generated.write(tmp_path)] == list(BOARDS)
     assert generated.write(tmp_path) == []
     assert generated.drift(tmp_path) == []
 
@@ -97,11 +199,11 @@ def test_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", list(BOARDS))
 def test_board_is_known_again_as_ours(name: str) -> None:
-    assert built(name)["uid"].startswith(generated.UID_PREFIX)
+    assert built(name)["uid"].startswith(UID_PREFIX)
 
 
 def test_missing_file_is_drift(tmp_path: Path) -> None:
-    assert generated.drift(tmp_path) == [f"{tmp_path}/hub-overview.json: missing"]
+    assert generated.drift(tmp_path) == [f"{tmp_path}/{name}.json: missing" for name in BOARDS]
 
 
 def test_edited_file_is_drift_and_shows_the_difference(tmp_path: Path) -> None:
@@ -121,9 +223,14 @@ def _faulty(change: str, value: object) -> list[str]:
         panel["targets"][0]["rawSql"] = value
     elif change == "gridPos":
         panel["gridPos"] |= value
+    elif change == "unit":
+        del panel["fieldConfig"]["defaults"]["unit"]
     else:
         panel[change] = value
     return list(problems(board))
+
+
+HUB = "ARRAY[${hub:sqlstring}]::text[]"
 
 
 @pytest.mark.parametrize(
@@ -131,23 +238,23 @@ def _faulty(change: str, value: object) -> list[str]:
     [
         ("description", "", "has no description"),
         ("targets", [], "has no query"),
+        ("unit", None, "has no unit"),
+        ("links", [], "leads nowhere"),
+        ("links", [{"title": "Zone", "url": ""}], "leads nowhere"),
         ("title", "Open alarms", "2 panels are called 'Open alarms'"),
-        ("gridPos", {"x": 20}, "reaches over the edge"),
-        ("gridPos", {"x": 10}, "'Open alarms' and 'Blind right now' overlap"),
+        ("gridPos", {"x": 20, "w": 5}, "reaches over the edge"),
+        ("gridPos", {"x": 7}, "'Is it being watched?' and 'Alarms waiting' overlap"),
+        ("sql", f"SELECT 1 FROM hubwatch.reading WHERE hub = ANY({HUB})", "asks more than the columns of one function"),
+        ("sql", f"SELECT (SELECT 1) FROM hubwatch.board_blind({HUB})", "asks more than the columns of one function"),
+        ("sql", f"SELECT 1 FROM hubwatch.board_blind({HUB}) JOIN x", "asks more than the columns of one function"),
         (
             "sql",
-            "SELECT 1 FROM hubwatch.reading WHERE hub = ANY(ARRAY[${hub:sqlstring}]::text[])",
-            "reads hubwatch.reading, which is not",
+            f"SELECT 1 FROM hubwatch.board_blind({HUB}); DROP TABLE x",
+            "asks more than the columns of one function",
         ),
-        (
-            "sql",
-            "SELECT 1 FROM readings WHERE hub = ANY(ARRAY[${hub:sqlstring}]::text[])",
-            "reads readings without its schema",
-        ),
-        ("sql", "SELECT 1 FROM hubwatch.readings", "ignores the chosen hub"),
-        ("sql", "SELECT 1 FROM hubwatch.readings WHERE hub IN (${hub:sqlstring})", "fails when no hub is chosen"),
-        ("sql", "SELECT 1 FROM hubwatch.readings WHERE hub = $hub OR ${hub:csv} = ''", "fails when no hub is chosen"),
-        ("sql", "SELECT ARRAY[${hub:sqlstring}]::text[]; DROP TABLE x", "holds more than one statement"),
+        ("sql", "SELECT 1 FROM hubwatch.board_blind(NULL)", "ignores the chosen hub"),
+        ("sql", f"SELECT 1 FROM hubwatch.board_x({HUB}, ${{zone:sqlstring}})", "fails when nothing is chosen"),
+        ("sql", "SELECT 1 FROM hubwatch.board_x(${hub:csv})", "fails when nothing is chosen"),
     ],
 )
 def test_fault_is_found(change: str, value: object, fault: str) -> None:
@@ -208,14 +315,17 @@ def _other_kind(board: dict[str, Any], kind: str) -> None:
         ("table", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
         ("stat", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
         ("timeseries", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
-        ("table", _calm_text_of_a_column, "says 'All is well' without an answer in 'Priority'"),
+        ("table", _calm_text_of_a_column, "says 'All is well' without an answer in 'Works'"),
         ("table", _no_mappings, "fills empty cells of 'every column'"),
-        ("table", _no_mappings_of_a_column, "fills empty cells of 'Priority'"),
+        ("table", _no_mappings_of_a_column, "fills empty cells of 'Works'"),
         ("table", _no_thresholds, "colours what is normal"),
-        ("table", _no_thresholds_of_a_column, "leaves the colours of 'Priority' to Grafana"),
+        ("table", _no_thresholds_of_a_column, "leaves the colours of 'Works' to Grafana"),
         ("stat", _no_mappings, "does not say NOT KNOWN in a colour"),
         ("stat", _no_time_of_the_answer, "does not show of when its number is"),
         ("timeseries", _no_legend, "is a chart without a legend"),
+        ("state-timeline", _no_legend, "is a chart without a legend"),
+        ("state-timeline", _no_thresholds, "colours what is normal"),
+        ("state-timeline", _calm_text, "says 'All is well' without an answer, not NOT KNOWN"),
         ("stat", _other_kind, "is a piechart, and nobody knows"),
     ],
 )
@@ -247,21 +357,12 @@ def test_calm_stands_in_queries_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(BOARDS))
-def test_every_table_has_a_sentence_for_calm_and_one_for_no_hub_in_its_query(name: str) -> None:
-    for panel in built(name)["panels"]:
-        (sql, *_) = [target["rawSql"] for target in panel["targets"]]
-        if panel["type"] == "table":
-            assert "sentence" in sql, panel["title"]
-        if panel["type"] != "stat":
-            assert "'no hub yet'" in sql, panel["title"]
-
-
-@pytest.mark.parametrize("name", list(BOARDS))
 def test_events_that_are_normal_have_no_colour(name: str) -> None:
     for panel in built(name)["panels"]:
         for override in panel["fieldConfig"]["overrides"]:
             properties = {each["id"]: each["value"] for each in override["properties"]}
-            if "custom.cellOptions" not in properties or override["matcher"]["options"] == "Blind":
+            plain = properties.get("custom.cellOptions", {"type": "auto"})["type"] == "auto"
+            if plain or override["matcher"]["options"] == "Blind":
                 continue
             assert [step["color"] for step in properties["thresholds"]["steps"]] == ["transparent"]
             words = [word for each in properties["mappings"] if each["type"] == "value" for word in each["options"]]
@@ -289,17 +390,13 @@ def test_database_variable_takes_only_sources_called_hubwatch_and_that_of_the_pr
     assert variable["allowCustomValue"] is False
 
 
-def test_public_names_are_those_the_reader_is_granted() -> None:
-    grants = (REPOSITORY / "ops" / "grafana" / "reader.sql").read_text(encoding="utf-8")
-    assert {name for name in PUBLIC if f"hubwatch.{name}" not in grants} == set()
-
-
-def test_board_is_one_grafana_can_load() -> None:
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_board_is_one_grafana_can_load(name: str) -> None:
     """Fields Grafana needs; the values are those of its own exports (Grafana 11.6)."""
-    board = json.loads(rendered("hub-overview"))
+    board = json.loads(rendered(name))
     assert board["schemaVersion"] == 41
-    assert board["uid"] == "hubwatch-hub-overview"
-    assert [each["name"] for each in board["templating"]["list"]] == ["datasource", "hub"]
+    assert board["uid"] == f"hubwatch-{name}"
+    assert [each["name"] for each in board["templating"]["list"]][:2] == ["datasource", "hub"]
     for panel in board["panels"]:
-        assert panel["type"] in {"table", "stat", "timeseries"}
+        assert panel["type"] in {"table", "stat", "timeseries", "state-timeline"}
         assert panel["datasource"]["uid"] == "${datasource}"

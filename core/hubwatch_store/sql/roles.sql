@@ -146,7 +146,7 @@ GRANT SELECT ON
     hubwatch.false_alarms, hubwatch.alarm_suppression, hubwatch.suppressed, hubwatch.alarm_presented, hubwatch.alarm_rate,
     hubwatch.alarm_ten_minutes, hubwatch.alarm_chattering, hubwatch.alarm_figures, hubwatch.alarm_causes,
     hubwatch.alarm_floods, hubwatch.incident_journal, hubwatch.incident_timeline, hubwatch.drills, hubwatch.drill_alarms,
-    hubwatch.drill_told
+    hubwatch.drill_told, hubwatch.board_places, hubwatch.board_channels
 TO @reader, @collector, @detectors, @alarms, @console, @operator, @maintenance;
 GRANT SELECT (id, topic, reason, hub, agent, first_seen, last_seen, count) ON hubwatch.dead_letters TO @reader;
 
