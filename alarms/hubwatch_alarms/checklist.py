@@ -29,6 +29,8 @@ class Checklist:
     level: ListedLevel
     checks: Sequence[LevelCheck]
     ticks: Mapping[str, Tick]
+    known: bool
+    """Whether there is a site that says what is to be done; without one nobody can call it done."""
 
     @property
     def left(self) -> int:
@@ -52,7 +54,8 @@ class Checklist:
             "hub": self.hub,
             "level": self.level.level,
             "began": self.level.began,
-            "left": self.left,
+            "known": self.known,
+            "left": self.left if self.known else None,
             "checks": [{"id": each.id, "text": each.text, **_said(self.ticks.get(each.id))} for each in self.checks],
         }
 
@@ -103,7 +106,7 @@ async def _list(connection: DatabaseConnection, hub: str, site: HubSite | None, 
         raise _no_hub(hub)
     checks = () if site is None else site.checks
     ticks = await checklists.ticks(connection, hub, level.began)
-    return Checklist(hub, level, [each for each in checks if level.list in each.levels], ticks)
+    return Checklist(hub, level, [each for each in checks if level.list in each.levels], ticks, site is not None)
 
 
 def _said(tick: Tick | None) -> dict[str, object]:

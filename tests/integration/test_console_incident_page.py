@@ -183,7 +183,8 @@ async def test_refusal_is_said_in_words_with_what_others_did_meanwhile(
     assert "Nothing was changed." in text
     meanwhile = text.partition('id="meanwhile"')[2].partition("</ol>")[0]
     assert "a fourth one &lt;b&gt;at the crane&lt;/b&gt;" in meanwhile
-    assert "section 4" in meanwhile
+    # It was detected before it became an alarm, and so perhaps before the page was looked at; that it opened is new.
+    assert f'/alarms/{alarm_of(hands, "fence-4")}">' in meanwhile
     assert 'value="over"' in text  # what was typed is not lost
     assert hands.rows("SELECT closed FROM incidents WHERE id = %s", fences)[0]["closed"] is None
     # What succeeds says it as well: whoever acts learns what they had not seen.
