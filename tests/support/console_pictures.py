@@ -13,7 +13,15 @@ from hubwatch_core.permission import Role
 from hubwatch_ops.embedded import running_postgres
 from support.alarms_database import hands_on
 from support.console_browser import PHONE, WALL, chromium, visiting
-from support.console_hub import a_bad_morning, alarmed, at_work, door_history, hub_there
+from support.console_hub import (
+    a_bad_morning,
+    alarmed,
+    at_work,
+    door_history,
+    former_readings,
+    hub_there,
+    passage_readings,
+)
 from support.console_running import add_person, running_api
 from support.databases import fresh_database, migrated_template
 from support.ports import free_port
@@ -46,9 +54,12 @@ async def take(folder: Path) -> None:
     ):
         hub_there(dsn, seen=False)
         door_history(dsn)
+        former_readings(dsn)
         token = await add_person(dsn, "kim", Role.SUPERVISOR)
         async with at_work(dsn), running_api(dsn) as api, chromium() as browser:
-            await alarmed(dsn, hands, *a_bad_morning())
+            morning = a_bad_morning()
+            passage_readings(dsn, morning[0])
+            await alarmed(dsn, hands, *morning)
             await api.with_token(token).post("/alarms/3/acknowledge", note="two on their way")
             for name, size, scheme in SHOWN:
                 async with visiting(browser, api.address, token, size=size, scheme=scheme) as visit:
