@@ -109,9 +109,10 @@ async def test_page_says_of_each_alarm_of_an_exercise_that_it_is_one(
         " VALUES ('rotterdam', 's', 't', now(), now() + INTERVAL '1 h', 'lee', true) RETURNING id)"
         " UPDATE alarms SET exercise = d.id FROM d RETURNING 1"
     )
-    page = says(await api.get(path(links, message)))
-    assert page.count("EXERCISE: Alarm ") == 2
-    assert page.startswith("EXERCISE: ")
+    page = await api.get(path(links, message))
+    # Once over all of it, and once over each alarm.
+    assert page.body.count('<strong class="exercise">EXERCISE</strong>') == 3
+    assert says(page).startswith("EXERCISE ")
 
 
 async def test_alarm_that_joined_later_is_not_taken_unseen_not_even_by_the_link_of_an_earlier_attempt(

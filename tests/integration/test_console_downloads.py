@@ -41,8 +41,9 @@ async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Vi
 
 
 async def test_occupancy_is_handed_out_as_n42_and_as_a_table(api: Client, dsn: str, hands: Hands) -> None:
-    passage_readings(dsn)
-    await alarmed(dsn, hands, *a_bad_morning())
+    morning = a_bad_morning()
+    passage_readings(dsn, morning[0])
+    await alarmed(dsn, hands, *morning)
     vic = await person(api, dsn, "vic", Role.VIEWER)
     _, text, _ = await vic.get("/alarms/1")
     assert "/alarms/1/occupancy.n42?detection=" in text
@@ -81,8 +82,9 @@ async def test_alarm_without_an_occupancy_has_none_to_hand_out(api: Client, dsn:
 
 
 async def test_who_may_not_see_the_hub_gets_nothing(api: Client, dsn: str, hands: Hands) -> None:
-    passage_readings(dsn)
-    await alarmed(dsn, hands, *a_bad_morning())
+    morning = a_bad_morning()
+    passage_readings(dsn, morning[0])
+    await alarmed(dsn, hands, *morning)
     elsewhere = await person(api, dsn, "eve", Role.SUPERVISOR, "basel")
     nobody = Visitor(api)
     for path in ("/alarms/1/occupancy.n42", "/alarms/1/occupancy.csv", "/alarms/1/readings.csv"):

@@ -19,7 +19,7 @@ import psycopg
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
-from hubwatch_core.clock import SECOND_US, now_us
+from hubwatch_core.clock import SECOND_US, now_us, to_datetime
 from hubwatch_core.wire import Detection
 from hubwatch_ops.demo.site import describe
 from hubwatch_store.database import open_pool
@@ -184,9 +184,9 @@ async def alarmed(dsn: str, hands: Hands, *detections: Detection) -> list[int]:
     return [row["id"] for row in hands.alarms()]
 
 
-def passage_readings(dsn: str, sensor: str = "rpm-1", ago_s: float = 95) -> None:
+def passage_readings(dsn: str, detection: Detection) -> None:
     """Write what a portal counted while the vehicle of `gamma_evidence` was in it, and the empty portal around it."""
-    began = datetime.now(UTC) - timedelta(seconds=ago_s)
+    began, sensor = to_datetime(detection.start), detection.sensor
     profile = gamma_evidence()["profile"]
     passing = dict(zip(range(len(profile["counts"])), profile["counts"], strict=True))
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -13,7 +13,16 @@ from hubwatch_core.permission import Role
 from hubwatch_ops.embedded import running_postgres
 from support.alarms_database import hands_on
 from support.console_browser import PHONE, WALL, chromium, visiting
-from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, hub_there
+from support.console_hub import (
+    HUB,
+    a_bad_morning,
+    alarmed,
+    at_work,
+    door_history,
+    former_readings,
+    hub_there,
+    passage_readings,
+)
 from support.console_running import add_person, running_api
 from support.databases import fresh_database, migrated_template
 from support.ports import free_port
@@ -47,9 +56,12 @@ async def take(folder: Path) -> None:
     ):
         hub_there(dsn, seen=False)
         door_history(dsn)
+        former_readings(dsn)
         token = await add_person(dsn, "kim", Role.SUPERVISOR)
         async with at_work(dsn), running_api(dsn) as api, chromium() as browser:
-            await alarmed(dsn, hands, *a_bad_morning())
+            morning = a_bad_morning()
+            passage_readings(dsn, morning[0])
+            await alarmed(dsn, hands, *morning)
             kim = api.with_token(token)
             await kim.post("/alarms/3/acknowledge", note="two on their way")
             await kim.post("/incidents/1/assign", to="kim")
