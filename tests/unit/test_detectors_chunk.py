@@ -8,7 +8,7 @@ from ulid import ULID
 
 from hubwatch_core.packing import packed
 from hubwatch_core.wire import Event, Frame, Series
-from hubwatch_detectors.chunk import Chunk, ChunkReading, Column, split
+from hubwatch_detectors.chunk import Chunk, ChunkReading, Column, joined, split
 from hubwatch_detectors.identity import detection_id
 from property.test_core_wire_round_trip import frames
 from support.detectors_hub import AGENT, BEGIN, DOOR, EPOCH, HUB, at
@@ -29,6 +29,42 @@ def test_only_what_may_be_believed_gets_into_a_chunk() -> None:
 def test_value_whose_time_alone_is_in_doubt_is_judged() -> None:
     doubted = Series("s", "c", at(0), [0, 1, 2], [1, 2, 3], [(1, "clock not synchronised"), (2, "clock off"), 1])
     assert split(frame(doubted))["s"][0] == [Column("c", [at(0)], [1])]
+
+
+def of_columns(*columns: Column) -> Chunk:
+    return Chunk.of_columns(HUB, AGENT, DOOR, columns)
+
+
+def test_chunks_are_joined_by_channel_whether_their_channels_share_times_or_not() -> None:
+    shared, later = [1, 2], [4]
+    alike = [
+        of_columns(Column("a", shared, [1.0, 2.0]), Column("b", shared, [5.0, 6.0])),
+        of_columns(Column("a", later, [3.0]), Column("b", later, [7.0])),
+    ]
+    expected = [Column("a", [1, 2, 4], [1.0, 2.0, 3.0]), Column("b", [1, 2, 4], [5.0, 6.0, 7.0])]
+    assert list(joined(alike).columns) == expected
+    turned = of_columns(Column("b", [3], [7.0]), Column("a", [4], [3.0]))
+    assert list(joined([alike[0], turned]).columns) == [
+        Column("a", [1, 2, 4], [1.0, 2.0, 3.0]),
+        Column("b", [1, 2, 3], [5.0, 6.0, 7.0]),
+    ]
+    alone = of_columns(Column("a", [4], [3.0]))
+    assert list(joined([alike[0], alone]).columns) == [expected[0], Column("b", [1, 2], [5.0, 6.0])]
+    assert (shared, later) == ([1, 2], [4])
+
+
+def test_times_go_on_only_forward_and_without_a_pause() -> None:
+    times = [10, 12, 15]
+    steps = of_columns(Column("a", times, [0.0] * 3)).steps(times)
+    assert steps == (2, 3)
+    assert steps.go_on_from(8, 10, 3)
+    assert not steps.go_on_from(8, 10, 2.5), "a pause within"
+    assert not steps.go_on_from(6, 10, 3), "a pause before"
+    assert not steps.go_on_from(10, 10, 3), "not after the last"
+    assert not steps.go_on_from(0, 10, 30), "nothing before"
+    twice = of_columns(Column("a", [5, 5], [0.0] * 2))
+    assert not twice.steps(twice.columns[0].t).go_on_from(4, 5, 3), "twice at one time"
+    assert of_columns(Column("a", [5], [0.0])).steps([5]).go_on_from(4, 5, 3)
 
 
 @given(frames)

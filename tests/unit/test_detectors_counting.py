@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hubwatch_detectors.radiation.counting import MANY, Excess, count_tail
+from hubwatch_detectors.radiation.portal import USUAL
 
 
 def poisson_tail(counts: int, mean: float) -> float:
@@ -96,3 +97,15 @@ def test_sigma_includes_the_uncertainty_of_the_background() -> None:
     assert Excess(600, 500, 500, 5, 300).sigma == pytest.approx(4.47, abs=0.01)
     assert Excess(600, 500, 1000, 5, 5).sigma == pytest.approx(3.16, abs=0.01)
     assert Excess(2, 0, 0, 5, 300).sigma == 2  # an empty background has the deviation of one count
+
+
+@pytest.mark.parametrize(("deviations", "least"), [(1.0, 0.1), (3.0, 1e-3)])
+def test_counts_of_so_few_deviations_above_the_background_are_never_rarer(deviations: float, least: float) -> None:
+    """What `portal.USUAL` says, for the most counts that are no more above a mean than that."""
+    assert (least, deviations**2) in USUAL
+    for counts in [*range(1, 200), 1000, 10_000]:
+        mean = ((math.sqrt(deviations**2 + 4 * counts) - deviations) / 2) ** 2 * (1 + 1e-9)
+        for learned in (10, 150, 1e6):
+            excess = Excess(float(counts), mean, mean, 10, learned)
+            assert not excess.is_above(deviations**2)
+            assert excess.chance > least
