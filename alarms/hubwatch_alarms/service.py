@@ -25,8 +25,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.outage import Outage
 from hubwatch_core.process import Context, Part
 from hubwatch_core.words import Priority
-from hubwatch_store.alarms import alarms, dead_man, figures, notifications
-from hubwatch_store.alarms.dead_man import LastBeat
+from hubwatch_store.alarms import LastBeat, alarms, dead_man, figures, notifications
 from hubwatch_store.database import DatabaseConnection, Pool, check_schema, listen, open_pool, translated
 from hubwatch_store.ownership import Owner, WorkClaim
 from hubwatch_store.site import CHANNEL as SITE_CHANNEL

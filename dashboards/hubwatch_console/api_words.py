@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubwatch_console.routes.answers.described import REF
-from hubwatch_store.users.acts_once import KEPT_S, MOST_KEPT
+from hubwatch_store.users import acts_once
 
 MEANING = {
     400: "What was asked for makes no sense; `detail` says why.",
@@ -29,6 +29,7 @@ PARAMETERS = {
     "hold": "The number of a legal hold.",
     "hub": "The name of a hub; in a list, only what is of that hub.",
     "incident": "The number of an incident.",
+    "item": "The id of a check in the site's file.",
     "kind": "A kind of sensor, such as `radiation_portal`.",
     "most": "How many a page holds at most.",
     "name": "The name of a user.",
@@ -43,7 +44,7 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
     "description": "Any text that is of this request only, such as a UUID: sent again with the same request it is done "
     "once and answered as the first time; with another request it is 422. "
-    f"Kept for {KEPT_S / 3600:g} h, {MOST_KEPT} of one person.",
+    f"Kept for {acts_once.KEPT_S / 3600:g} h, {acts_once.MOST_KEPT} of one person.",
 }  # fmt: skip
 REPLAYED = {"description": "`true` for an answer that was given before.", "schema": {"type": "string"}}
 PLAIN = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None}

@@ -24,8 +24,7 @@ from hubwatch_console.problems import of_error, problem
 from hubwatch_core.errors import HubwatchError, Transient
 from hubwatch_core.logs import get_logger
 from hubwatch_store.database import translated
-from hubwatch_store.users import acts_once, who
-from hubwatch_store.users.acts_once import MOST_KEPT, ActDone
+from hubwatch_store.users import ActDone, acts_once, who
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
@@ -215,7 +214,9 @@ def _again(act: _KeyedAct, found: ActDone | None) -> Response:
 
 def _refusal(act: _KeyedAct, found: ActDone | None) -> Response | None:
     if found is None:
-        return _refused(429, f"you have sent {MOST_KEPT} keys within a day, which is as many as are kept: leave it out")
+        return _refused(
+            429, f"you have sent {acts_once.MOST_KEPT} keys within a day, which is as many as are kept: leave it out"
+        )
     if found.request != act.request:
         return _refused(422, "this key was sent with another request: send another key", "key-used")
     if found.status is None and found.age_s < AT_WORK_S:

@@ -35,6 +35,7 @@ ANY = st.text(st.characters(exclude_categories=()))
 OUTSIDE = {
     "core/hubwatch_core/terminal.py": "it is the way",
     "core/hubwatch_core/tables.py": "it is the way for tables",
+    "dashboards/hubwatch_console/api_page.py": "a developer's tool that names a file of the repository",
     "ops/hubwatch_ops/samples.py": "a developer's tool that prints names of files of the repository",
     "ops/hubwatch_ops/embedded/broker_process.py": "prints a number to its parent",
 }

@@ -15,8 +15,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "describe-the-site.md").r
 
 
 def test_file_of_the_page_is_right() -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(parse_site(textwrap.dedent(block), "page").doors) == 1
+    blocks = re.findall(r"^( *)```toml\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    site = parse_site("\n".join(textwrap.dedent(block) for _, block in blocks), "page")
+    assert (len(site.doors), len(site.supplies)) == (1, 2)
 
 
 def test_commands_of_the_page_exist_with_their_options() -> None:

@@ -30,7 +30,7 @@ from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.logs import get_logger
 from hubwatch_core.secret_text import origin, split_url
-from hubwatch_store.alarms.dead_man import BeatOutcome, LastBeat
+from hubwatch_store.alarms import BeatOutcome, LastBeat
 
 _log = get_logger("alarms")
 

@@ -18,6 +18,7 @@ from hubwatch_store.alarms import (
 )
 from hubwatch_store.alarms.adjudications import Adjudicated
 from hubwatch_store.alarms.batch import AlarmBatch
+from hubwatch_store.alarms.dead_man import BeatOutcome, LastBeat
 from hubwatch_store.alarms.drills import Drill, DrillSensor, DrillStep
 from hubwatch_store.alarms.expected import ExpectedAlarms, ExpectedKind, OpenCause
 from hubwatch_store.alarms.figures import Figures
@@ -31,6 +32,7 @@ __all__ = [
     "ROUTE_FAILED",
     "Adjudicated",
     "AlarmBatch",
+    "BeatOutcome",
     "Beats",
     "Carried",
     "Claimed",
@@ -44,6 +46,7 @@ __all__ = [
     "Handover",
     "Happened",
     "HubLag",
+    "LastBeat",
     "Member",
     "Membership",
     "NearbyAlarm",

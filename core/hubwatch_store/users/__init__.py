@@ -1,6 +1,7 @@
 """Users: who they are, what they may do, what waits for a second one, and the journal of what they did."""
 
 from hubwatch_store.users import acts_once, approvals, directory
+from hubwatch_store.users.acts_once import ActDone
 from hubwatch_store.users.approvals import Approval, NotAllowed
 from hubwatch_store.users.directory import User, existing_user, find_user, has_directory, parse_grants, parse_user_name
 from hubwatch_store.users.doing import check_may, doing
@@ -19,6 +20,7 @@ from hubwatch_store.users.sessions import (
 )
 
 __all__ = [
+    "ActDone",
     "ApiToken",
     "Approval",
     "Begun",

@@ -134,7 +134,9 @@ class TickBody(NoteBody):
     """Whether a check is done, and with which change of the level the list began that was looked at."""
 
     done: bool = True
+    """Whether it is ticked; false takes its tick away."""
     began: AlarmNumber | None
+    """What `GET` of the list gave as `began`."""
 
 
 class EnrolBody(Body):

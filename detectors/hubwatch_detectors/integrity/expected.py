@@ -105,7 +105,7 @@ class ExpectedMemory(msgspec.Struct):
     portals: dict[str, PortalShadows] = {}
 
 
-class Watched(NamedTuple):
+class WatchedSensor(NamedTuple):
     """What follows from the inventory of a sensor: its channels, and those of them that count gamma in a portal."""
 
     sensor: Sensor
@@ -115,7 +115,7 @@ class Watched(NamedTuple):
     scans: bool
 
     @classmethod
-    def of(cls, sensor: Sensor) -> Watched:
+    def of(cls, sensor: Sensor) -> WatchedSensor:
         """Return it of a sensor."""
         channels = {each.name: each.kind for each in sensor.channels}
         is_portal = sensor.kind is SensorKind.RADIATION_PORTAL
@@ -138,7 +138,7 @@ class NotHappened(Detector[ExpectedMemory]):
         self._next: dict[str, list[tuple[str, str, int]]] = {}
         """By sensor: lane, next sensor, and the time to it (µs)."""
         self._steps: set[str] = set()
-        self._watched: dict[str, Watched] = {}
+        self._watched: dict[str, WatchedSensor] = {}
         for lane in here.lanes if here is not None else ():
             for before, after in zip(lane.steps, lane.steps[1:], strict=False):
                 self._steps |= {before.sensor, after.sensor}
@@ -195,7 +195,7 @@ class NotHappened(Detector[ExpectedMemory]):
         waiting = step.waiting[0].due + 1 if step.waiting else NEVER
         return waiting if step.granted is None else min(waiting, step.granted + self._grant_us + 1)
 
-    def _watched_of(self, sensor: Sensor) -> Watched | None:
+    def _watched_of(self, sensor: Sensor) -> WatchedSensor | None:
         """Return what follows from the inventory, worked out once; None of a sensor that is not looked at."""
         known = self._watched.get(sensor.sensor)
         if known is None or known.sensor is not sensor:
@@ -203,7 +203,7 @@ class NotHappened(Detector[ExpectedMemory]):
                 return None
             if known is None and len(self._watched) >= MOST_SENSORS:
                 self._watched.clear()
-            known = self._watched[sensor.sensor] = Watched.of(sensor)
+            known = self._watched[sensor.sensor] = WatchedSensor.of(sensor)
         return known
 
     def _nothing_happens(self, step: Step, chunk: Chunk, channels: Mapping[str, ChannelKind]) -> bool:
@@ -220,7 +220,7 @@ class NotHappened(Detector[ExpectedMemory]):
                     return False
         return chunk.steps(times).least > 0
 
-    def _go_on(self, watched: Watched, step: Step, chunk: Chunk) -> None:
+    def _go_on(self, watched: WatchedSensor, step: Step, chunk: Chunk) -> None:
         """Take readings of which only the counts of a portal matter."""
         last, channels, panels = step.last, watched.channels, dict[str, list[float]]()
         for name, t, x in chunk.columns:

@@ -119,6 +119,34 @@ class LevelAnswer(SaidAnswer):
     until: Moment | None
 
 
+class CheckAnswer(SaidAnswer):
+    """What is to be done at a security level, and who has ticked it."""
+
+    id: str
+    """Its id in the site's file."""
+    text: Text
+    done: bool
+    """Whether it is ticked."""
+    by: Person | None
+    at: Moment | None
+    note: Text | None
+
+
+class ChecklistAnswer(SaidAnswer):
+    """What is to be done at a hub at its security level."""
+
+    hub: Hub
+    level: Count
+    began: Number | None
+    """The change of the level with which the list began; null where it was never changed."""
+    known: bool
+    """False while the site of the hub is not known."""
+    left: Count | None
+    """How many are to be done still; null while that is not known."""
+    checks: list[CheckAnswer]
+    """What is to be done."""
+
+
 class LevelChangeAnswer(SaidAnswer):
     """A security level that was set."""
 
