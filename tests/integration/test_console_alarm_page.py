@@ -157,7 +157,7 @@ async def test_approvals_of_one_hub_are_not_hidden_by_newer_ones_of_others(
     assert text.count("level.lower") == 3
     assert "There are more" in text
     listed = await api.with_token(kim.cookies["hubwatch_session"]).get("/approvals")
-    assert [each["hub"] for each in listed.body] == [HUB]
+    assert [each["hub"] for each in listed.body["approvals"]] == [HUB]
 
 
 async def test_sensors_beyond_a_page_are_counted_and_never_taken_for_seen(

@@ -46,7 +46,7 @@ def read_sensors(dsn: str, *names: str) -> None:
 
 
 def test_sample_is_checked_applied_shown_and_exported(file: Path) -> None:
-    contents = "4 zones, 1 paths, 1 doors, 1 fences, 1 lanes, 1 sensors, 1 supplies, 1 cameras, 1 shifts"
+    contents = "4 zones, 1 paths, 1 doors, 1 fences, 1 lanes, 1 sensors, 1 supplies, 1 cameras, 1 shifts, 2 checks"
     assert said("check", str(file)) == f"{file} is right: {contents}\n"
     assert said("apply", str(file), "--by", "kim", "--note", "survey").startswith(
         "version 1 of hub rotterdam is in force\n  zones: 4 written\n"

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from hubwatch_console.access import Parts, Public, SharedParts
 from hubwatch_console.bounds import address_of
 from hubwatch_console.oidc import Provider, grants_of, may_come_back_to
-from hubwatch_console.routes.answers.described import NOT_KNOWN, gives
+from hubwatch_console.routes.answers.described import NOT_KNOWN, NOT_LET_IN, gives
 from hubwatch_console.routes.answers.people import LoginAnswer, OidcStartAnswer
 from hubwatch_console.routes.bodies import OidcFinishBody, OidcStartBody
 from hubwatch_console.routes.people import facts_of_login
@@ -30,7 +30,7 @@ async def start(body: OidcStartBody, parts: SharedParts) -> dict[str, object]:
     return {"url": await provider.address(begun), "state": begun.state, "binding": begun.binding}
 
 
-@router.post("/finish", responses=NOT_KNOWN, **gives(LoginAnswer))
+@router.post("/finish", responses=NOT_KNOWN | NOT_LET_IN, **gives(LoginAnswer))
 async def finish(body: OidcFinishBody, request: Request, parts: SharedParts) -> dict[str, object]:
     """Begin a session for whoever the identity provider says came back; their roles are those it gives them."""
     user, session = await vouched(parts, body.state, body.code, body.binding, address_of(request.scope))

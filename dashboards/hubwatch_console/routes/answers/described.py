@@ -11,6 +11,10 @@ NOT_KNOWN: dict[int | str, dict[str, Any]] = {
     401: {"description": "What was shown is not theirs, or a code of the second factor is wanted; `type` says which."}
 }
 """Of a route with which people show who they are."""
+NOT_LET_IN: dict[int | str, dict[str, Any]] = {
+    403: {"description": "Whoever is vouched for is not let in; `detail` says why."}
+}
+"""Of a route where somebody else says who they are."""
 MODELS: set[type[BaseModel]] = set()
 """Those that routes name, which the framework does not find by itself."""
 TAG = {"description": "Changes whenever the answer does.", "schema": {"type": "string"}}

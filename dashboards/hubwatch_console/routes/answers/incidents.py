@@ -203,6 +203,8 @@ class ScenarioAnswer(SaidAnswer):
     title: Text
     about: Text
     for_s: Seconds
+    own: bool
+    """Whether it is of the hub's own file."""
 
 
 class ScenariosAnswer(RootModel[dict[str, ScenarioAnswer]]):
