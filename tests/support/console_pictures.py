@@ -72,7 +72,7 @@ async def take(folder: Path) -> None:
             for name, size, scheme in SHOWN:
                 async with visiting(browser, api.address, token, size=size, scheme=scheme) as visit:
                     page = await visit.open("/")
-                    await expect(page.locator(".banner.unknown")).to_have_count(0, timeout=30_000)
+                    await expect(page.locator(".banner.unknown", has_text="NOT KNOWN")).to_have_count(0, timeout=30_000)
                     for each, path in PAGES.items():
                         page = await visit.open(path)
                         taken = await page.screenshot(animations="disabled")
