@@ -37,6 +37,7 @@ class KeyFollowing:
             self._ask(None)
             assert self._question is not None
             await asyncio.wait([self._question])
+            self._question.result()
             if self._failures:
                 await asyncio.sleep(max(0.0, self._pause_ends - monotonic()))
 
@@ -56,10 +57,12 @@ class KeyFollowing:
         """Leave the database."""
         if self._question is not None:
             self._question.cancel()
-            await asyncio.wait([self._question])
+            await asyncio.gather(self._question, return_exceptions=True)  # what it raised was raised, or ends with us
         await self._keys.close()
 
     def _ask(self, agents: Collection[tuple[str, str]] | None) -> None:
+        if self._question is not None and self._question.done():
+            self._question.result()  # what is none of the database's failures is our own, and ends the part
         if monotonic() < self._pause_ends or (self._question is not None and not self._question.done()):
             return
         self.asked, self._asked_at = self.asked + 1, monotonic()

@@ -187,7 +187,7 @@ class _Detecting:
             max_pause_s=settings.database.max_retry_s, snapshot_every_s=settings.snapshot_every_s,
             save_s=settings.database.step_s, owner=owner, clock=clock,
         )  # fmt: skip
-        self._proving = Proving(settings, pool)
+        self._proving = Proving(settings, pool, metrics)
         self._session = _session(settings, metrics, health)
         self._saver.restored(restored.journal, restored.found)
         self._saver.add(self._journal.follow(restored.acts), clock.now())
