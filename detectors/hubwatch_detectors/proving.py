@@ -84,6 +84,11 @@ class Proving:
         """Return the number of messages of which nobody can say yet whether they are proven."""
         return len(self._waiting)
 
+    @property
+    def awaited(self) -> set[tuple[str, str]]:
+        """Return the hubs and agents in whose name something waits."""
+        return {each.agent for each in self._waiting if each.content is not None}
+
     def linked(self) -> None:
         """Forget what waits: over a new connection it is delivered again."""
         self._waiting = []

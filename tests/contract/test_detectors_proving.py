@@ -127,8 +127,10 @@ async def test_state_of_an_agent_does_not_pass_what_the_agent_sent_before(
         before, after, other = state("gate-8", wire.ONLINE), state("gate-8", wire.OFFLINE), state("gate-7", wire.ONLINE)
         assert await made.opened([before, theirs, after, other]) == [(before, before), (other, other)]
         assert await made.opened([]) == []
+        assert made.awaited == {("harbour", "gate-8")}
         await proxy.heal()
         assert await once_there(made, 2) == [(theirs, theirs), (after, after)]
+        assert made.awaited == set()
 
 
 async def test_failure_of_our_own_in_a_question_is_raised(
@@ -143,10 +145,9 @@ async def test_failure_of_our_own_in_a_question_is_raised(
             raise RuntimeError("no failure of the database's")
 
         monkeypatch.setattr(devices.AgentKeys, "read", broken)
-        stranger = SignedAgent(agent="gate-8")
-        with pytest.raises(RuntimeError):
-            for seq in range(1, 3):
-                await made.opened(signed(stranger, seq))
+        theirs = signed(SignedAgent(agent="gate-8"), 1)
+        with pytest.raises(RuntimeError, match="no failure of the database's"):
+            await made.opened(theirs)
 
 
 async def test_database_that_says_nothing_holds_up_only_unknown_keys(migrated_plain_dsn: str, proxy: Proxy) -> None:

@@ -143,7 +143,8 @@ class _Arriving(asyncio.Protocol):
 
     def give_up(self) -> None:
         """End the handshake: its room is another's."""
-        assert self._task is not None and self._transport is not None, "a handshake that is counted has begun"
+        assert self._task is not None, "a handshake that is counted has begun"
+        assert self._transport is not None, "and has a connection"
         # A task that is cancelled before its first step runs nothing of it, its `finally` neither.
         self._transport.abort()
         self._task.cancel()
