@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubwatch_detectors.journal import VERSION, Withheld, Entry, Journal, Ticked, judge_again, pack
+from hubwatch_detectors.journal import VERSION, Entry, Journal, Ticked, Withheld, judge_again, pack
 from hubwatch_detectors.own_time import STEADY_US, WallClockGuard
 from support.detectors_engine import EngineBench, series
 from support.detectors_hub import AGENT, HUB, at
