@@ -14,6 +14,10 @@ WINDOW_US = WINDOW_S * SECOND_US
 """Alarms that opened within this of each other may belong together, and so may zones that are no further apart on foot.
 Our choice: about what a person needs to walk from a fence to a door inside it."""
 
+SYMPTOMS = frozenset({"integrity.sensor_silent", "integrity.agent_offline", "integrity.gap", "power.lost", "power.low"})
+"""What a loss of power or of an agent explains, as `hubwatch.alarm_causes` has it. All else of integrity may be an
+attack, for which a power cut is a good moment."""
+
 Apart = Callable[[str, str], float | None]
 """Gives how many seconds a person walks between two zones, whichever way is shorter; None where no way is known."""
 
@@ -24,7 +28,7 @@ def unknown(_one: str, _other: str) -> None:
 
 def may_be_symptom(alarm: Alarm) -> bool:
     """Return whether an alarm may be there only because something else is: a sensor without power or agent."""
-    return alarm.type.startswith(("integrity.", "power.")) and not never_folded(alarm.type, alarm.priority)
+    return alarm.type in SYMPTOMS and not never_folded(alarm.type, alarm.priority)
 
 
 def incident_of(alarm: Alarm, neighbours: Sequence[NearbyAlarm], apart: Apart = unknown) -> int | None:

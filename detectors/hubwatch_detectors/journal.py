@@ -7,7 +7,7 @@ since then lead to where it stood; what it finds again has the same ids and is n
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -65,7 +65,15 @@ class Followed(msgspec.Struct, frozen=True, tag="f", array_like=True):
     act: Act
 
 
-Entry = Heard | Ticked | Resumed | Behind | Followed
+class Withheld(msgspec.Struct, frozen=True, tag="w", array_like=True):
+    """Frames of an agent had come and were not judged yet, or from `now` (µs) on no longer."""
+
+    agent: str
+    now: int
+    waits: bool
+
+
+Entry = Heard | Ticked | Resumed | Behind | Followed | Withheld
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Entry])
@@ -125,6 +133,14 @@ class Journal:
             for hub in self.engine.hubs():
                 self._note(hub, Behind())
 
+    def wait_for(self, agents: Collection[tuple[str, str]], now: int) -> None:
+        """Note of which agents, by hub, frames have come that are not judged yet, at `now` (µs)."""
+        known = {each for each in agents if self.engine.knows(*each)}
+        for hub, agent in sorted(known ^ self.engine.awaited):
+            waits = (hub, agent) in known
+            self.engine.wait_for(hub, agent, now, waits=waits)
+            self._note(hub, Withheld(agent, now, waits))
+
     def taken(self) -> dict[str, list[Entry]]:
         """Return what was noted since the last call."""
         entries, self._entries = self._entries, {}
@@ -182,6 +198,8 @@ def _again(engine: Engine, hub: str, entry: Entry) -> list[Finding]:
         return follow(engine, [entry.act])
     if isinstance(entry, Resumed):
         engine.resume(entry.now, hub)
+    elif isinstance(entry, Withheld):
+        engine.wait_for(hub, entry.agent, entry.now, waits=entry.waits)
     else:
         engine.watching = False
     return []

@@ -37,6 +37,7 @@ class KeyFollowing:
             self._ask(None)
             assert self._question is not None
             await asyncio.wait([self._question])
+            self._raise_ours()
             if self._failures:
                 await asyncio.sleep(max(0.0, self._pause_ends - monotonic()))
 
@@ -51,19 +52,26 @@ class KeyFollowing:
         patience_s = self._asked_at + ANSWERED_WITHIN_S - monotonic()
         if self._question is not None and not self._failures and patience_s > 0:
             await asyncio.wait([self._question], timeout=patience_s)
+            self._raise_ours()
 
     async def close(self) -> None:
         """Leave the database."""
         if self._question is not None:
             self._question.cancel()
-            await asyncio.wait([self._question])
+            await asyncio.gather(self._question, return_exceptions=True)  # what it raised was raised, or ends with us
         await self._keys.close()
 
     def _ask(self, agents: Collection[tuple[str, str]] | None) -> None:
+        self._raise_ours()
         if monotonic() < self._pause_ends or (self._question is not None and not self._question.done()):
             return
         self.asked, self._asked_at = self.asked + 1, monotonic()
         self._question = asyncio.create_task(self._answer(self.asked, agents))
+
+    def _raise_ours(self) -> None:
+        """Raise what has ended a question and is none of the database's failures: it is our own, and ends the part."""
+        if self._question is not None and self._question.done():
+            self._question.result()
 
     async def _answer(self, number: int, agents: Collection[tuple[str, str]] | None) -> None:
         try:

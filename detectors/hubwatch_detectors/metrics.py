@@ -35,6 +35,14 @@ class DetectorMetrics:
         self.state_bytes = Counter(
             PREFIX + "state_bytes", "Bytes of input and of states written, so that nothing is lost.", registry=registry
         )
+        self.left_out = Counter(
+            PREFIX + "left_out_messages",
+            "Messages that were not judged: not proven, or too many waited for a key while the database was away.",
+            ["why"],
+            registry=registry,
+        )
+        for why in ("unproven", "no_room"):
+            self.left_out.labels(why)
         self.unsaved = Gauge(PREFIX + "unsaved_messages", "Messages judged but not yet saved.", registry=registry)
         self.latency = Histogram(
             PREFIX + "latency_seconds",

@@ -21,8 +21,10 @@ from hubwatch_core.logs import get_logger
 from hubwatch_core.message import Message
 from hubwatch_core.packed_frame import AnyFrame
 from hubwatch_core.signing import opened
+from hubwatch_core.topics import Leaf
 from hubwatch_core.wire import Birth
 from hubwatch_detectors.key_following import KeyFollowing
+from hubwatch_detectors.metrics import DetectorMetrics
 from hubwatch_detectors.owning import ASK_AGAIN_S, Owning
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_store.database import Pool
@@ -51,6 +53,8 @@ class _Came:
     content: AnyFrame | Birth | None
     since: int = 0
     """The last question about keys that was asked before it came."""
+    state_of: tuple[str, str] | None = None
+    """Whose state it is, which nobody signs."""
 
     @property
     def agent(self) -> tuple[str, str]:
@@ -61,8 +65,9 @@ class _Came:
 class Proving:
     """Opens messages and, where the settings ask for it, leaves out those that are not proven."""
 
-    def __init__(self, settings: DetectorsSettings, pool: Pool) -> None:
+    def __init__(self, settings: DetectorsSettings, pool: Pool, metrics: DetectorMetrics | None = None) -> None:
         self._required = settings.signatures == "require"
+        self._metrics = metrics
         self._max_retry_s = settings.database.max_retry_s
         self._keys = AgentKeys(settings.database, f"hubwatch {settings.name} keys")
         self._following = KeyFollowing(self._keys, self._max_retry_s)
@@ -71,11 +76,18 @@ class Proving:
         self._waiting: list[_Came] = []
         self.left_out = 0
         """Messages that were left out."""
+        self.without_room = 0
+        """Of them those that nobody looked at, because too many waited for a key."""
 
     @property
     def waiting(self) -> int:
         """Return the number of messages of which nobody can say yet whether they are proven."""
         return len(self._waiting)
+
+    @property
+    def awaited(self) -> set[tuple[str, str]]:
+        """Return the hubs and agents in whose name something waits."""
+        return {each.agent for each in self._waiting if each.content is not None}
 
     def linked(self) -> None:
         """Forget what waits: over a new connection it is delivered again."""
@@ -125,13 +137,14 @@ class Proving:
         self._following.follow()
         for each in new:
             each.since = self._following.asked
+            each.state_of = _state_of(each.own)
         # All that waits is looked at with what is new, so that nothing of an agent comes before what it sent earlier.
         came, self._waiting = [*self._waiting, *new], []
         unknown = await self._judge(came)
         if unknown:
             await self._following.look_for({each.agent for each in unknown})
             unknown = await self._judge(unknown)
-        self._hold(unknown)
+        self._hold(came, unknown)
         held = {id(each) for each in self._waiting}
         return [each for each in came if id(each) not in held]
 
@@ -152,20 +165,42 @@ class Proving:
                 self._leave_out(each, fault.reason)
         return unknown
 
-    def _hold(self, unknown: Sequence[_Came]) -> None:
-        """Have messages wait, as many as there is room for."""
-        of_agent = Counter(each.agent for each in self._waiting)
-        for each in unknown:
-            if len(self._waiting) < MAX_WAITING and of_agent[each.agent] < MAX_WAITING_OF_AGENT:
-                of_agent[each.agent] += 1
+    def _hold(self, came: Sequence[_Came], unknown: Sequence[_Came]) -> None:
+        """Have messages wait, as many as there is room for, and the states of their agents that came after them.
+
+        Receiving goes on without room: it would be a stranger that stops it for the whole hub.
+        """
+        asked = {id(each) for each in unknown}
+        of_agent = Counter[tuple[str, str]]()
+        for each in came:
+            is_asked = id(each) in asked
+            agent = each.agent if is_asked else each.state_of
+            if agent is None or not (is_asked or of_agent[agent]):
+                continue
+            if len(self._waiting) < MAX_WAITING and of_agent[agent] < MAX_WAITING_OF_AGENT:
+                of_agent[agent] += 1
                 self._waiting.append(each)
-            else:
-                self._leave_out(each, "nobody can say whose key has signed it, and too many wait to be told")
+            elif is_asked:
+                self._leave_without_room(each)
+
+    def _leave_without_room(self, each: _Came) -> None:
+        if not self.without_room:
+            _log.error(
+                "too many messages wait until the database says whose key has signed them; more are not judged",
+                hub=each.agent[0], agent=each.agent[1],
+            )  # fmt: skip
+        self.without_room += 1
+        self._count_out(each, "no_room")
 
     def _leave_out(self, each: _Came, reason: str) -> None:
-        if not self.left_out:
+        if self.left_out == self.without_room:
             _log.warning("what is not signed by its agent is left out", reason=reason)
+        self._count_out(each, "unproven")
+
+    def _count_out(self, each: _Came, why: str) -> None:
         self.left_out += 1
+        if self._metrics is not None:
+            self._metrics.left_out.labels(why).inc()
         each.own = None
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -191,3 +226,14 @@ def _content(message: Message) -> AnyFrame | Birth | None:
     except Poison:
         return None
     return content if isinstance(content, AnyFrame | Birth) else None
+
+
+def _state_of(message: Message | None) -> tuple[str, str] | None:
+    """Return the hub and the agent whose state a message is, None where it is none."""
+    if message is None:
+        return None
+    try:
+        topic = topics.parse(message.topic)
+    except Poison:
+        return None
+    return (topic.hub, topic.agent) if topic.leaf is Leaf.STATE else None

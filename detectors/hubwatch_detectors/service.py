@@ -137,6 +137,7 @@ async def _judge_again(engine: Engine, journal: Sequence[JournalRow]) -> tuple[l
     found += engine.settle()
     frames = engine.counts.frames
     engine.watching, engine.counts = True, Counts()
+    engine.awaited.clear()  # what waited is delivered again
     return found, frames
 
 
@@ -187,7 +188,7 @@ class _Detecting:
             max_pause_s=settings.database.max_retry_s, snapshot_every_s=settings.snapshot_every_s,
             save_s=settings.database.step_s, owner=owner, clock=clock,
         )  # fmt: skip
-        self._proving = Proving(settings, pool)
+        self._proving = Proving(settings, pool, metrics)
         self._session = _session(settings, metrics, health)
         self._saver.restored(restored.journal, restored.found)
         self._saver.add(self._journal.follow(restored.acts), clock.now())
@@ -248,6 +249,7 @@ class _Detecting:
                 received = min(self._clock.receipt(message.received), now)
                 self._saver.add(self._judge(own, received) if own is not None else [], received, message)
             self._saver.add(self._journal.engine.settle(), now)
+            self._journal.wait_for(self._proving.awaited, now)
             for birth in await self._proving.changed(now):
                 self._saver.add(self._judge(birth, now), now)
             self._saver.add(self._journal.tick(now), now)

@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from hubwatch_alarms import views
+from hubwatch_alarms.correlation import SYMPTOMS
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
+from hubwatch_alarms.notify.log import LogRouteSection
+from hubwatch_alarms.priorities import Priorities
 from hubwatch_core.clock import SECOND_US, now_us
 from hubwatch_core.wire import Detection
+from hubwatch_store.alarms import notifications
 from hubwatch_store.database import Pool, open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
@@ -119,6 +123,56 @@ async def test_critical_alarm_and_tampering_are_no_symptoms(hands: Hands, pool: 
     hands.detect(found("rpm-2", priority=1), found("quay-1", "integrity.tamper", priority=3))
     await mover.round()
     assert causes(hands) == {}
+
+
+async def test_only_what_a_loss_of_power_explains_is_a_symptom(hands: Hands, pool: Pool, mover: Mover) -> None:
+    hands.detect(found("mains-1", "power.lost", minutes_ago=40, priority=2))
+    await mover.round()
+    types = sorted({each.type for each in Priorities.load().ranked()} | SYMPTOMS)
+    # Of one type each, further apart than what is near in time.
+    for number, type_ in enumerate(types):
+        hands.detect(found("rpm-2", type_, minutes_ago=60 + 10 * number, priority=3))
+    await mover.round()
+    of = {row["type"]: row["incident"] for row in hands.alarms() if row["sensor"] == "rpm-2"}
+    (supply,) = [row["incident"] for row in hands.alarms() if row["sensor"] == "mains-1"]
+    assert of.keys() == set(types)
+    assert {type_ for type_, incident in of.items() if incident == supply} == SYMPTOMS
+    caused = hands.rows("SELECT a.type FROM alarm_causes c JOIN alarms a ON a.id = c.alarm")
+    assert {row["type"] for row in caused} == SYMPTOMS
+
+
+@pytest.mark.parametrize("type_", ["integrity.spoofed", "integrity.frame_forged", "integrity.agent_twice"])
+async def test_attack_in_a_power_cut_is_an_incident_of_its_own(hands: Hands, mover: Mover, type_: str) -> None:
+    hands.detect(found("mains-1", "power.lost", minutes_ago=40, priority=2))
+    await mover.round()
+    hands.detect(found("rpm-2"), found("quay-1", type_, priority=2))
+    await mover.round()
+    of = {row["sensor"]: row["incident"] for row in hands.alarms()}
+    assert of["rpm-2"] == of["mains-1"] != of["quay-1"]
+
+
+async def test_attack_in_a_power_cut_is_told_at_once(hands: Hands, pool: Pool) -> None:
+    mover = Mover(pool, [LogRouteSection(name="journal", kind="log")], Instructions.load())
+
+    async def told() -> list[str]:
+        """Return what the way of a person is told next."""
+        hands.rows("UPDATE notification_outbox SET route = 'mail/kim' RETURNING 1")
+        claimed = await notifications.claim(
+            pool, "mail", ways=["mail/kim"], lease_s=60, give_up_after_s=3600, group_s=600
+        )
+        hands.rows(
+            "UPDATE notification_outbox SET state = 'delivered', finished = now() WHERE id = %s RETURNING 1",
+            "" if claimed is None else claimed.id,
+        )
+        return [] if claimed is None else [claimed.alarm.type]
+
+    hands.detect(found("mains-1", "power.lost", minutes_ago=40, priority=2))
+    await mover.round()
+    assert await told() == ["power.lost"]
+    hands.detect(found("rpm-2"), found("quay-1", "integrity.spoofed", priority=2))
+    await mover.round()
+    assert await told() == ["integrity.spoofed"]
+    assert await told() == [], "what is of the cause waits for what else there is of it"
 
 
 async def test_in_a_flood_the_supply_stands_above_everything_it_feeds(hands: Hands, pool: Pool, mover: Mover) -> None:

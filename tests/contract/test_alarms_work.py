@@ -192,3 +192,22 @@ async def test_newest_of_each_zone_are_the_same_whichever_way_they_are_looked_up
     assert len(every) > len(by_zone)
     assert newest_of(by_zone) == newest_of(every)
     assert len(newest_of(every)) == 8
+
+
+async def test_many_newer_alarms_of_closed_incidents_hide_none_of_an_open_one(
+    hands: Hands, migrated_plain_dsn: str
+) -> None:
+    hub, now = "rotterdam", now_us()
+    standing, over = flood(hands, hub, 0), flood(hands, hub, 0)
+    for ago, incident in [(60, standing), *((ago, over) for ago in range(10, 20))]:
+        hands.rows(
+            "INSERT INTO alarms (hub, zone, sensor, type, priority, state, opened, last_active, why, incident)"
+            " VALUES (%s, 'quay', gen_random_uuid(), 'x', 3, 'unacknowledged', to_timestamp(%s), now(), 'x', %s)"
+            " RETURNING id",
+            hub, now / SECOND_US - ago, incident,
+        )  # fmt: skip
+    hands.connection.execute("UPDATE incidents SET closed = now() WHERE id = %s", [over])
+    async with open_pool(settings_of(migrated_plain_dsn)) as pool, pool.connection() as connection:
+        for most in (1, 5, 10_000):
+            near = await incidents.neighbours(connection, hub, now - 400 * SECOND_US, now, most=most)
+            assert [each.incident for each in near] == [standing], most

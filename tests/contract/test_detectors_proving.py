@@ -110,6 +110,46 @@ async def test_unknown_key_holds_up_nobody_else_while_the_database_is_away(
         assert await made.opened([last]) == [(last, last)]
 
 
+def state(agent: str, payload: bytes) -> Message:
+    return Message(f"{TOPIC}/{agent}/state", payload, 1, False, 1, now_us())
+
+
+async def test_state_of_an_agent_does_not_pass_what_the_agent_sent_before(
+    migrated_plain_dsn: str, proxy: Proxy
+) -> None:
+    known, new = SignedAgent(), SignedAgent(agent="gate-8")
+    known.enrol(migrated_plain_dsn)
+    async with proving_over(proxy, migrated_plain_dsn) as made:
+        await made.opened(signed(known, 1))
+        await proxy.refuse()
+        new.enrol(migrated_plain_dsn)
+        (theirs,) = signed(new, 1)
+        before, after, other = state("gate-8", wire.ONLINE), state("gate-8", wire.OFFLINE), state("gate-7", wire.ONLINE)
+        assert await made.opened([before, theirs, after, other]) == [(before, before), (other, other)]
+        assert await made.opened([]) == []
+        assert made.awaited == {("harbour", "gate-8")}
+        await proxy.heal()
+        assert await once_there(made, 2) == [(theirs, theirs), (after, after)]
+        assert made.awaited == set()
+
+
+async def test_failure_of_our_own_in_a_question_is_raised(
+    migrated_plain_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = SignedAgent()
+    agent.enrol(migrated_plain_dsn)
+    async with proving(migrated_plain_dsn, signatures="require") as made:
+        await made.opened(signed(agent, 1))
+
+        async def broken(*_: object) -> None:
+            raise RuntimeError("no failure of the database's")
+
+        monkeypatch.setattr(devices.AgentKeys, "read", broken)
+        theirs = signed(SignedAgent(agent="gate-8"), 1)
+        with pytest.raises(RuntimeError, match="no failure of the database's"):
+            await made.opened(theirs)
+
+
 async def test_database_that_says_nothing_holds_up_only_unknown_keys(migrated_plain_dsn: str, proxy: Proxy) -> None:
     known, new = SignedAgent(), SignedAgent(agent="gate-8")
     known.enrol(migrated_plain_dsn)
@@ -138,6 +178,7 @@ async def test_what_waits_is_bounded_for_each_agent_and_forgotten_with_its_conne
         assert await made.opened(flood) == [(each, None) for each in over], "these are acknowledged, and left out"
         assert await made.opened(signed(new, 1)) == []
         assert (made.waiting, made.left_out) == (MAX_WAITING_OF_AGENT + 1, len(over))
+        assert made.without_room == len(over), "counted apart"
         made.linked()
         assert made.waiting == 0
         await proxy.heal()

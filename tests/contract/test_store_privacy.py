@@ -190,6 +190,40 @@ def test_old_detections_and_alarms_name_nobody_any_more(kept: Kept) -> None:
     assert (record.by, record.counts) == ("retention", {"detections": 1, "alarms": 1})
 
 
+def lasting_detection(kept: Kept, until: Any) -> None:
+    kept.do(ADD, f"01JD3Z{1:020d}", HUB, WHO, NOW - 9 * DAY, NOW - 9 * DAY, "", "{}")
+    if until is not None:
+        kept.do("INSERT INTO hubwatch.detection_ends (id, \"end\", detected) SELECT id, %s, %s FROM hubwatch.detection",
+                until, until)  # fmt: skip
+
+
+def lasting_alarm(kept: Kept, until: Any) -> None:
+    alarm(kept, WHO, closed=True, at=NOW - 9 * DAY)
+    kept.do("UPDATE hubwatch.alarms SET closed = %s", until if until is not None else NOW)
+
+
+@pytest.mark.parametrize("put", [lasting_detection, lasting_alarm])
+@pytest.mark.parametrize(("until", "is_held"), [(NOW, True), (None, True), (NOW - 2 * DAY, False)])
+def test_hold_is_over_what_began_before_it_and_lasted_into_it(
+    kept: Kept, put: Callable[[Kept, Any], None], until: Any, is_held: bool
+) -> None:
+    put(kept, until)
+    legal_hold.add(
+        kept.connection, hub=HUB, sensor=None, held_from=NOW - DAY, held_to=NOW + DAY, reason="case 42", by="counsel"
+    )
+    ((record,),) = kept.rows(BEGIN, WHO)
+    if not is_held:
+        kept.rows(FORGET, WHO, record)
+        return
+    with pytest.raises(psycopg.errors.RestrictViolation, match="legal hold is in force"):
+        kept.rows(FORGET, WHO, record)
+    with pytest.raises(Permanent, match="is in force"):
+        privacy.erase(kept.connection, WHO, by="counsel", reason="asked for")
+    privacy.set_person_days(kept.connection, 1)
+    privacy.expire(kept.connection)
+    assert mentions(kept, WHO) != []
+
+
 def test_old_detection_under_a_hold_and_rule_of_for_ever_keep_the_name(kept: Kept) -> None:
     fill(kept, WHO, 1, NOW - 800 * DAY)
     hold = legal_hold.add(

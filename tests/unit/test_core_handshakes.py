@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -126,6 +127,31 @@ async def test_many_who_end_no_handshake_keep_nobody_out(served: Served) -> None
     finally:
         for _, writer in [*crowd, *speaking]:
             writer.transport.abort()
+
+
+def is_open(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+
+
+async def test_handshakes_that_end_before_they_begin_leave_no_connection_open(served: Served) -> None:
+    # All are there before the server looks: those that end have not had their first step.
+    crowd = [
+        socket.create_connection(("127.0.0.1", served.port), source_address=(f"127.0.1.{i}", 0)) for i in range(1, 91)
+    ]
+    try:
+        for client in crowd:
+            client.setblocking(False)
+        await eventually(lambda: len(served.refused) == 40)
+        await eventually(lambda: sum(map(is_open, crowd)) == 50)
+        assert not any(map(is_open, crowd[:40]))
+    finally:
+        for client in crowd:
+            client.close()
 
 
 async def test_nobody_makes_room_for_more_handshakes_than_others_have(served: Served) -> None:

@@ -79,5 +79,7 @@ def test_keys_that_the_page_names_exist() -> None:
         *DetectorsSettings.model_fields,
         "max_age_s",
         "unusable_messages",
+        "left_out_messages",
+        "no_room",
     }
     assert named - keys - elsewhere == set()

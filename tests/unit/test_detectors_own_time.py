@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubwatch_detectors.journal import Journal
+from hubwatch_detectors.journal import VERSION, Entry, Journal, Ticked, Withheld, judge_again, pack
 from hubwatch_detectors.own_time import STEADY_US, WallClockGuard
 from support.detectors_engine import EngineBench, series
 from support.detectors_hub import AGENT, HUB, at
@@ -92,4 +92,34 @@ def test_agent_whose_last_will_came_is_away_even_while_we_do_not_keep_up() -> No
     clock.t += 60
     time.now(caught_up=False)
     bench.found += bench.engine.agent_state(HUB, AGENT, online=False, at=clock())
+    assert bench.types == ["integrity.agent_offline"]
+
+
+def test_agent_whose_frames_wait_to_be_judged_is_not_called_away_and_gets_its_time_anew() -> None:
+    bench, clock, time = watched()
+    journal = Journal(bench.engine)
+    go(bench, clock, time, 14)
+    journal.wait_for({(HUB, AGENT), (HUB, "nobody-we-know")}, clock())
+    journal.wait_for({(HUB, AGENT)}, clock())
+    go(bench, clock, time, 100)
+    assert bench.types == []
+    journal.wait_for(set(), clock())
+    assert [type(each) for each in journal.taken()[HUB]] == [Withheld, Withheld]
+    go(bench, clock, time, 114.9)
+    assert bench.types == []
+    go(bench, clock, time, 115.5)
+    assert bench.types == ["integrity.agent_offline"]
+
+
+def test_that_frames_waited_is_judged_again_the_same_way() -> None:
+    bench, clock, time = watched()
+    entries: dict[str, list[Entry]] = {
+        HUB: [Withheld(AGENT, at(14), True), Ticked(at(60)), Withheld(AGENT, at(60), False), Ticked(at(74))]
+    }
+    for packed in pack(entries):
+        bench.found += judge_again(bench.engine, packed.hub, VERSION, packed.entries)
+    assert bench.types == []
+    clock.t = 74
+    time.now()
+    go(bench, clock, time, 89.5)
     assert bench.types == ["integrity.agent_offline"]

@@ -4,6 +4,8 @@ Where a connection carries one request and ends, a single limit of time bounds a
 answer that is not fetched and a connection that says nothing. Where TLS is spoken a connection counts from the moment
 it is accepted: a handshake costs us more than the peer, so a peer begins few of them at a time and a second. Handshakes
 that do not end keep nobody out: where there is no room for a newcomer, the oldest of whoever has most of them ends.
+A crowd of as many networks as there are places is not held off by that: while it lasts nobody has more than it, and an
+honest handshake may be ended before it is through.
 """
 
 from __future__ import annotations
@@ -124,10 +126,12 @@ class _Arriving(asyncio.Protocol):
 
     def __init__(self, bounded: _Bounded, limits: Connections, context: ssl.SSLContext) -> None:
         self._bounded, self._limits, self._context = bounded, limits, context
+        self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
         transport.pause_reading()  # what comes is the handshake's
         peer = _peer_of(transport)
         if not self._limits.admit_handshake(peer):
@@ -140,6 +144,9 @@ class _Arriving(asyncio.Protocol):
     def give_up(self) -> None:
         """End the handshake: its room is another's."""
         assert self._task is not None, "a handshake that is counted has begun"
+        assert self._transport is not None, "and has a connection"
+        # A task that is cancelled before its first step runs nothing of it, its `finally` neither.
+        self._transport.abort()
         self._task.cancel()
 
     async def _shake(self, transport: asyncio.Transport, peer: str) -> None:

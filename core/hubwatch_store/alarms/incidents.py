@@ -190,11 +190,7 @@ async def neighbours(
     rows = await fetch(connection, "incidents", "neighbours", **values, most=most)
     if len(rows) >= most:
         rows = await fetch(connection, "incidents", "neighbours_by_zone", **values)
-    return [
-        NearbyAlarm(row["incident"], row["zone"], row["priority"], to_us(row["opened"]))
-        for row in rows
-        if row["counts"]
-    ]
+    return [NearbyAlarm(row["incident"], row["zone"], row["priority"], to_us(row["opened"])) for row in rows]
 
 
 async def of_cause(connection: DatabaseConnection, alarm: Alarm) -> int | None:

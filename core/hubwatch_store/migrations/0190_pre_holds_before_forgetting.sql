@@ -1,5 +1,6 @@
 -- What lies under a legal hold is evidence: nobody forgets a person in it, whoever calls this and by whatever program. The
 -- same holds for an alarm that stands. Both are looked at under the lock of holds, so that none is made meanwhile.
+-- A hold is over what lasted into its time, however long before that it began.
 CREATE OR REPLACE FUNCTION hubwatch.forget_person(person text, record_id bigint) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -17,9 +18,11 @@ BEGIN
         EXISTS (SELECT FROM hubwatch.events e WHERE e.subject = person AND e.hub = h.hub
             AND (h.sensor IS NULL OR h.sensor = e.sensor) AND e.time BETWEEN h.held_from AND h.held_to)
         OR EXISTS (SELECT FROM hubwatch.detection d WHERE d.subject = person AND d.hub = h.hub
-            AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start BETWEEN h.held_from AND h.held_to)
+            AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start <= h.held_to
+            AND coalesce(d."end", (SELECT n."end" FROM hubwatch.detection_ends n WHERE n.id = d.id), 'infinity') >= h.held_from)
         OR EXISTS (SELECT FROM hubwatch.alarms a WHERE a.subject = person AND a.hub = h.hub
-            AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened BETWEEN h.held_from AND h.held_to)))
+            AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened <= h.held_to
+            AND coalesce(a.closed, 'infinity') >= h.held_from)))
     THEN
         RAISE EXCEPTION 'a legal hold is in force over what is stored about this person: release it first'
             USING ERRCODE = 'restrict_violation';

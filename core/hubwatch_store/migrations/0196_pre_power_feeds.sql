@@ -13,8 +13,9 @@ CREATE INDEX power_feeds_fed ON hubwatch.power_feeds (hub, fed, what);
 
 -- Which open alarm is the cause of another one: a sensor is silent because its agent is, or because what feeds it, itself or
 -- through other supplies, has lost its power; a supply of which the site says nothing is taken to feed its zone. Of several
--- causes the one that most others follow from counts. What is of priority 1, duress and tampering is never the symptom of
--- something else, and an exercise is neither cause nor symptom of what is real.
+-- causes the one that most others follow from counts. Only what a loss of power or of an agent explains is a symptom (the types
+-- are those of hubwatch_alarms.correlation): what may be an attack stands for itself, also in a power cut. What is of priority 1
+-- is never the symptom of something else, and an exercise is neither cause nor symptom of what is real.
 CREATE OR REPLACE VIEW hubwatch.alarm_causes AS
 SELECT a.hub, a.id AS alarm, c.id AS cause
 FROM hubwatch.alarms a
@@ -45,4 +46,5 @@ CROSS JOIN LATERAL (
             AND o.closed IS NULL AND o.active > 0 AND o.exercise IS NOT DISTINCT FROM a.exercise
     ) c WHERE c.id <> a.id ORDER BY c.steps DESC, c.id LIMIT 1
 ) c
-WHERE a.closed IS NULL AND a.priority > 1 AND (a.type LIKE 'integrity.%' OR a.type LIKE 'power.%') AND a.type NOT LIKE '%.tamper';
+WHERE a.closed IS NULL AND a.priority > 1
+    AND a.type IN ('integrity.sensor_silent', 'integrity.agent_offline', 'integrity.gap', 'power.lost', 'power.low');

@@ -1,14 +1,12 @@
--- neighbours: the newest alarms of a hub that opened near a moment, and whether each is of an open incident: of those that are
--- real, or of a drill
+-- neighbours: the newest alarms of a hub that opened near a moment and are of an open incident: of those that are real, or of a drill
 -- Each alarm asks for its incident by number: joined, and with no statistics of a flood yet, each incident read all alarms.
-SELECT a.incident, a.zone, a.priority, a.opened, coalesce(a.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
-    AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = a.incident), false) AS counts
-FROM hubwatch.alarms a WHERE a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s
+SELECT a.incident, a.zone, a.priority, a.opened FROM hubwatch.alarms a
+WHERE a.hub = %(hub)s AND a.opened BETWEEN %(since)s AND %(until)s AND a.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+    AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = a.incident)
 ORDER BY a.opened DESC, a.id DESC LIMIT %(most)s;
 
 -- neighbours_by_zone: the same where there are more of them: of each zone, critical or not, only the few newest
--- Older ones of the same zone would say nothing else, unless the incidents of all of these are closed. From one zone to the
--- next it goes by the index, past all between.
+-- Older ones of the same zone would say nothing else. From one zone to the next it goes by the index, past all between.
 WITH RECURSIVE place (zone, grave) AS (
     (SELECT coalesce(a.zone, ''), a.priority = 1 FROM hubwatch.alarms a WHERE a.hub = %(hub)s
     ORDER BY coalesce(a.zone, ''), (a.priority = 1) LIMIT 1)
@@ -19,16 +17,17 @@ WITH RECURSIVE place (zone, grave) AS (
         ORDER BY coalesce(a.zone, ''), (a.priority = 1) LIMIT 1
     ) n
 )
-SELECT a.incident, a.zone, a.priority, a.opened, coalesce(a.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
-    AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = a.incident), false) AS counts
+SELECT a.incident, a.zone, a.priority, a.opened
 FROM place p CROSS JOIN LATERAL (
     SELECT n.* FROM hubwatch.alarms n
     WHERE n.hub = %(hub)s AND coalesce(n.zone, '') = p.zone AND (n.priority = 1) = p.grave
-        AND n.opened BETWEEN %(since)s AND %(until)s
+        AND n.opened BETWEEN %(since)s AND %(until)s AND n.exercise IS NOT DISTINCT FROM %(exercise)s::bigint
+        AND (SELECT i.closed IS NULL FROM hubwatch.incidents i WHERE i.id = n.incident)
     ORDER BY n.opened DESC LIMIT 5
 ) a ORDER BY a.opened DESC, a.id DESC;
 
 -- of_cause: the open incident of the alarm that a new one is a symptom of, as hubwatch.alarm_causes has it
+-- Whether its type may be a symptom is known before.
 WITH RECURSIVE here AS (
     SELECT s.agent, coalesce(%(zone)s::text, s.zone) AS zone
     FROM (SELECT) new LEFT JOIN hubwatch.sensors s ON s.hub = %(hub)s AND s.sensor = %(sensor)s

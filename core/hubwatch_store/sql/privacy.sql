@@ -26,9 +26,11 @@ SELECT h.id FROM hubwatch.legal_holds h WHERE h.released IS NULL AND (
     EXISTS (SELECT FROM hubwatch.events e WHERE e.subject = %(subject)s AND e.hub = h.hub
         AND (h.sensor IS NULL OR h.sensor = e.sensor) AND e.time BETWEEN h.held_from AND h.held_to)
     OR EXISTS (SELECT FROM hubwatch.detection d WHERE d.subject = %(subject)s AND d.hub = h.hub
-        AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start BETWEEN h.held_from AND h.held_to)
+        AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start <= h.held_to
+        AND coalesce(d."end", (SELECT n."end" FROM hubwatch.detection_ends n WHERE n.id = d.id), 'infinity') >= h.held_from)
     OR EXISTS (SELECT FROM hubwatch.alarms a WHERE a.subject = %(subject)s AND a.hub = h.hub
-        AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened BETWEEN h.held_from AND h.held_to))
+        AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened <= h.held_to
+        AND coalesce(a.closed, 'infinity') >= h.held_from))
 ORDER BY h.id;
 
 -- record: begins a record
@@ -65,7 +67,8 @@ WITH old AS (
         AND NOT EXISTS (SELECT FROM hubwatch.alarm_detection b JOIN hubwatch.alarms a ON a.id = b.alarm
             WHERE b.detection = d.id AND a.closed IS NULL)
         AND NOT EXISTS (SELECT FROM hubwatch.legal_holds h WHERE h.released IS NULL AND h.hub = d.hub
-            AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start BETWEEN h.held_from AND h.held_to)
+            AND (h.sensor IS NULL OR h.sensor = d.sensor) AND d.start <= h.held_to
+            AND coalesce(d."end", (SELECT n."end" FROM hubwatch.detection_ends n WHERE n.id = d.id), 'infinity') >= h.held_from)
     ORDER BY d.start LIMIT %(most)s
 )
 UPDATE hubwatch.detection d SET subject = %(erased)s, why = replace(why, subject, %(erased)s),
@@ -78,7 +81,8 @@ FROM hubwatch.retention_person r
 WHERE a.subject IS NOT NULL AND a.subject !~ '^erased:' AND a.closed IS NOT NULL
     AND a.opened < hubwatch.deletion_clock() - r.days * INTERVAL '1 day'
     AND NOT EXISTS (SELECT FROM hubwatch.legal_holds h WHERE h.released IS NULL AND h.hub = a.hub
-        AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened BETWEEN h.held_from AND h.held_to);
+        AND (h.sensor IS NULL OR h.sensor = a.sensor) AND a.opened <= h.held_to
+        AND coalesce(a.closed, 'infinity') >= h.held_from);
 
 -- person_days: how long persons are named
 SELECT days FROM hubwatch.retention_person;

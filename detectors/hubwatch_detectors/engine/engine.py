@@ -63,6 +63,8 @@ class Engine:
         self._factory = AgentFactory(rules.specs, rules.configs)
         self._agents: dict[str, dict[str, WatchedAgent]] = {}
         self._changed_agents: set[tuple[str, str]] = set()
+        self.awaited: set[tuple[str, str]] = set()
+        """Agents whose frames have come and wait until somebody can say whether they are theirs."""
         self._clocks: dict[str, int] = {}
         self._ticked: dict[str, int] = {}
         self._owners = Owners(rules.engine.shared_after_s)
@@ -220,6 +222,18 @@ class Engine:
             for agent in self._agents.get(each, {}).values():
                 agent.resume(now)
             self._router.resume(each, now)
+
+    def wait_for(self, hub: str, agent: str, now: int, *, waits: bool) -> None:
+        """Note that frames of an agent have come and are not judged yet, or since `now` (µs, our clock) no longer:
+        meanwhile its silence says nothing, and after it the agent gets its time anew.
+        """
+        if waits:
+            self.awaited.add((hub, agent))
+            return
+        self.awaited.discard((hub, agent))
+        one = self._agents.get(hub, {}).get(agent)
+        if one is not None:
+            one.resume(now)
 
     def hubs(self) -> set[str]:
         """Return the hubs of which something is known, or was and is to be removed."""
@@ -440,7 +454,9 @@ class Engine:
         if not self.watching:
             return found
         for agent in self._agents.get(hub, {}).values():
-            news = agent.check(now) + agent.memory.twins.check(now)
+            news = agent.memory.twins.check(now)
+            if (hub, agent.name) not in self.awaited:
+                news = agent.check(now) + news
             if news:
                 self._changed_agents.add((hub, agent.name))
             found += news
