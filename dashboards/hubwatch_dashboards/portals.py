@@ -22,7 +22,7 @@ def board() -> build.Dashboard:
     """Build the board."""
     question = "What passed the radiation portals, what was found, and can the portals be relied on?"
     return framed(
-        "portals", "Radiation portals", question, _panels(), variables=[choice("sensor", "Portal", "portals")]
+        "portals", "Radiation portals", question, _panels(), variables=[choice("portal", "Portal", "portals")]
     )
 
 
@@ -47,11 +47,14 @@ def _panels() -> Iterator[Panel]:
     yield (
         lines("Background", SQL["background"], link=to_board(*DETECTORS), span=12, height=9)
         .axis_label("counts a sample")
+        .min(0)
         .time_from("30d")
     )
     yield (
-        bars("Occupied share of each hour", SQL["throughput"], to_board("zone", "Zone"), span=12, height=9)
+        lines("Occupied share of each hour", SQL["throughput"], link=to_board("zone", "Zone"), span=12, height=9)
         .unit("percentunit")
+        .min(0)
+        .max(1)
         .time_from("7d")
     )
     yield bars("What alarms were", SQL["verdicts"], to_board(*DETECTORS), span=12, height=9).time_from("30d")
