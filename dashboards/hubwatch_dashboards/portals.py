@@ -11,7 +11,7 @@ from hubwatch_dashboards import shared_tables
 from hubwatch_dashboards.board_frame import Panel, choice
 from hubwatch_dashboards.board_frame import board as framed
 from hubwatch_dashboards.links import to_board, to_console
-from hubwatch_dashboards.panel_kinds import MOMENT, WRAPPED, bars, lines, measured, rows, timeline
+from hubwatch_dashboards.panel_kinds import MOMENT, bars, lines, measured, rows, timeline
 from hubwatch_dashboards.severity import sentence
 
 SQL = named_queries("hubwatch_dashboards", "portals")
@@ -35,7 +35,7 @@ def _panels() -> Iterator[Panel]:
         .override_by_name("Stood", measured("s", 80, 0))
         .override_by_name("Gamma", measured("short", 90, 0))
         .override_by_name("Neutron", measured("short", 90, 0))
-        .override_by_name("Found", WRAPPED)
+        .override_by_name("Found", sentence())
     )
     yield shared_tables.sensors(
         SQL["sensors"], "Portals and area monitors", to_board("zone", "Zone"), span=10, height=11

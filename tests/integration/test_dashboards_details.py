@@ -55,6 +55,11 @@ VALUES ('a', 'access.cloned', 'harbour', 'door-3', 'badge:7F3A', now() - '20m'::
     now(), 6, 3, 'badges', 1, false, 'w', '{}')
 """
 
+MANY_FOUND = """
+INSERT INTO hubwatch.detection (id, type, hub, sensor, start, detected, score, priority, detector, version, late, why)
+SELECT 'many ' || n, 'zz.' || n, 'harbour', 'door-3', now() - '9m'::interval, now(), 6, 3, 'x', 1, false, 'w'
+FROM generate_series(1, 25) n
+"""
 EXERCISED = """
 INSERT INTO hubwatch.drills (hub, scenario, title, began, ends, by, verified)
 VALUES ('harbour', 'x', 'x', now() - '1h'::interval, now() + '1h'::interval, 'kim', true);
@@ -169,6 +174,35 @@ async def test_chart_that_is_cut_says_how_many_more(grafana: Grafana) -> None:
     await write(grafana, portal_birth(inventory=[crane]))
     rows = grafana.show("Course", board="equipment", sensors=("crane-1",))
     assert [(row["metric"], row["value"]) for row in rows] == [("4 more: choose fewer", None)]
+
+
+async def test_bands_are_as_many_as_a_page_and_the_most_urgent_is_first(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    as_owner(grafana, DETECTIONS)
+    as_owner(grafana, MANY_FOUND)
+    rows = grafana.show("Detections")
+    first = [row["metric"] for row in rows if row["time"] == rows[0]["time"]]
+    assert (len(first), first[0]) == (20, "access.cloned · office · door-3")
+    found = [row["time"] for row in rows if row["metric"] == first[0] and row["value"] == 2]
+    assert (max(found) - min(found)).total_seconds() == pytest.approx(600, abs=60)
+
+
+async def test_events_beyond_a_bound_are_not_counted(grafana: Grafana) -> None:
+    denied = [event("access.denied", sensor="door-3", subject=f"badge:{n}") for n in range(2250)]
+    await write(grafana, portal_birth(), frame(1, events=denied))
+    shown = grafana.show("Doors", board="access")
+    assert (len(shown), shown[-1]["Where"]) == (201, "over 2000 more: choose a shorter time range")
+
+
+async def test_commands_are_found_by_an_index_of_their_own(grafana: Grafana) -> None:
+    denied = [event("access.denied", sensor="door-3", subject=f"badge:{n}") for n in range(2000)]
+    await write(grafana, portal_birth(), frame(1, events=[*denied, event("command.executed", sensor="door-3")]))
+    as_owner(grafana, "ANALYZE")
+    (mark,) = board_json("devices")["annotations"]["list"]
+    (row,) = grafana.ask("EXPLAIN (FORMAT JSON) " + mark["target"]["rawSql"])
+    # Only that index holds no other types, so that none has to be left out.
+    assert "level_journal" in str(row["QUERY PLAN"])
+    assert "command.refused" not in str(row["QUERY PLAN"])
 
 
 async def test_nothing_found_of_a_vehicle_is_not_known_while_nobody_judges_and_exercises_are_marked(

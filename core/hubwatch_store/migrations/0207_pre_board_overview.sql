@@ -128,14 +128,13 @@ LANGUAGE sql STABLE AS $$
         CROSS JOIN LATERAL generate_series(0, floor(
             extract(epoch FROM board_detections.until - board_detections.since)::double precision / w.s)::integer) g (step)
         CROSS JOIN bands b LEFT JOIN drawn d ON d.metric = b.metric AND d.step = g.step
-        ORDER BY 1, 3
-    ) r
-    UNION ALL
-    SELECT g.at, c.sentence, CASE WHEN starts_with(c.sentence, 'no detection') THEN 0::smallint END
-    FROM (VALUES (board_detections.since), (board_detections.until)) g (at)
-    CROSS JOIN (SELECT hubwatch.board_no_alarm('no detection', board_detections.hubs, board_detections.zones) AS sentence) c
-    WHERE NOT EXISTS (SELECT FROM found)
-    ORDER BY 1
+        UNION ALL
+        SELECT g.at, c.sentence, 0, CASE WHEN starts_with(c.sentence, 'no detection') THEN 0::smallint END
+        FROM (VALUES (board_detections.since), (board_detections.until)) g (at)
+        CROSS JOIN (SELECT hubwatch.board_no_alarm('no detection', board_detections.hubs, board_detections.zones) AS sentence) c
+        WHERE NOT EXISTS (SELECT FROM found)
+    ) r (at, metric, rank, value)
+    ORDER BY r.at, r.rank
 $$;
 
 -- Readings stored a second, as the ledger counts them.
@@ -218,17 +217,19 @@ CREATE FUNCTION hubwatch.board_events(hubs text[], zones text[], kinds text[], p
 RETURNS TABLE ("time" timestamptz, place text, what text, subject text, detail text)
 LANGUAGE sql STABLE AS $$
     WITH found AS (
-        SELECT e.time, concat_ws(' · ', CASE WHEN cardinality(board_events.hubs) > 1 THEN p.hub_name END, p.place) AS place,
+        SELECT n.*, row_number() OVER (ORDER BY n.time DESC) AS n, count(*) OVER () AS every FROM (SELECT e.time, concat_ws(' · ', CASE WHEN cardinality(board_events.hubs) > 1 THEN p.hub_name END, p.place) AS place,
             e.type, e.subject, concat_ws(', ', e.attrs ->> 'reader', e.attrs ->> 'direction', e.attrs ->> 'layer',
-                (e.attrs ->> 'position_m') || ' m', e.attrs ->> 'reason') AS detail,
-            row_number() OVER (ORDER BY e.time DESC) AS n, count(*) OVER () AS every
+                (e.attrs ->> 'position_m') || ' m', e.attrs ->> 'reason') AS detail
         FROM hubwatch.events e JOIN hubwatch.board_places p ON p.hub = e.hub AND p.sensor = e.sensor
         WHERE e.time BETWEEN board_events.since AND board_events.until AND e.hub = ANY (board_events.hubs)
             AND (board_events.zones IS NULL OR coalesce(p.zone, '–') = ANY (board_events.zones))
             AND (p.kind = ANY (board_events.kinds) OR split_part(e.type, '.', 1) = ANY (board_events.prefixes))
+            -- Beyond a bound they are not counted: a long range holds millions.
+            ORDER BY e.time DESC LIMIT 2201) n
     )
     SELECT CASE WHEN f.n < 201 THEN f.time END,
-        CASE WHEN f.n = 201 THEN f.every - 200 || ' more: choose a shorter time range'
+        CASE WHEN f.n = 201 THEN CASE WHEN f.every > 2200 THEN 'over 2000' ELSE (f.every - 200)::text END
+                || ' more: choose a shorter time range'
             WHEN f.n IS NULL THEN hubwatch.board_calm(board_events.sentence, board_events.hubs, board_events.zones,
                 board_events.kinds)
             ELSE f.place END,
@@ -276,6 +277,8 @@ LANGUAGE sql STABLE AS $$
     ORDER BY f.n
 $$;
 
+CREATE INDEX event_command ON hubwatch.event (time DESC)
+    WHERE type = ANY ('{command.executed,command.refused,command.failed,command.unknown}');
 -- What is drawn over the charts: alarms, commands, changes of the security level; the newest 200.
 CREATE FUNCTION hubwatch.board_marks(hubs text[], since timestamptz, until timestamptz)
 RETURNS TABLE ("time" timestamptz, text text, tags text)
