@@ -123,7 +123,8 @@ $$;
 CREATE FUNCTION hubwatch.board_watching(hubs text[])
 RETURNS TABLE (duty text, works text, hub_names text, last timestamptz, as_of text)
 LANGUAGE sql STABLE AS $$
-    SELECT coalesce(d.duty, 'no hub yet'), d.works, d.hub_names, d.last, CASE WHEN d.duty IS NOT NULL THEN hubwatch.board_as_of() END
+    SELECT coalesce(d.duty, 'no hub yet'), d.works, d.hub_names, d.last,
+        CASE WHEN d.duty IS NOT NULL THEN hubwatch.board_as_of() END
     FROM (SELECT) c LEFT JOIN hubwatch.board_duties(board_watching.hubs) d ON true
     ORDER BY d.place
 $$;

@@ -13,7 +13,8 @@ LEFT JOIN hubwatch.sensor_places p ON p.hub = s.hub AND p.sensor = s.sensor;
 -- The age of the newest reading of each channel that is expected. Where an agent says that its clock is doubted, and
 -- sends nothing that is late, the age is counted from its own newest frame: an offset of its clock is no silence.
 CREATE VIEW hubwatch.board_channels WITH (security_invoker = true) AS
-SELECT s.hub, s.sensor, c.id, c.channel, c.unit, c.name, s.kind, coalesce(s.max_age_s, 60) AS max_age_s, l.time, l.value, l.quality, l.reason,
+SELECT s.hub, s.sensor, c.id, c.channel, c.unit, c.name, s.kind, coalesce(s.max_age_s, 60) AS max_age_s, l.time,
+    l.value, l.quality, l.reason,
     l.reason LIKE 'clock %' AS doubted,
     CASE WHEN l.reason LIKE 'clock %' AND a.heard BETWEEN now() - INTERVAL '30 s' AND now()
             AND coalesce(a.last_late < now() - INTERVAL '30 s', true)

@@ -131,7 +131,8 @@ LANGUAGE sql STABLE AS $$
         UNION ALL
         SELECT g.at, c.sentence, 0, CASE WHEN starts_with(c.sentence, 'no detection') THEN 0::smallint END
         FROM (VALUES (board_detections.since), (board_detections.until)) g (at)
-        CROSS JOIN (SELECT hubwatch.board_no_alarm('no detection', board_detections.hubs, board_detections.zones) AS sentence) c
+        CROSS JOIN (SELECT hubwatch.board_no_alarm('no detection', board_detections.hubs, board_detections.zones)
+            AS sentence) c
         WHERE NOT EXISTS (SELECT FROM found)
     ) r (at, metric, rank, value)
     ORDER BY r.at, r.rank
@@ -217,7 +218,8 @@ CREATE FUNCTION hubwatch.board_events(hubs text[], zones text[], kinds text[], p
 RETURNS TABLE ("time" timestamptz, place text, what text, subject text, detail text)
 LANGUAGE sql STABLE AS $$
     WITH found AS (
-        SELECT n.*, row_number() OVER (ORDER BY n.time DESC) AS n, count(*) OVER () AS every FROM (SELECT e.time, concat_ws(' · ', CASE WHEN cardinality(board_events.hubs) > 1 THEN p.hub_name END, p.place) AS place,
+        SELECT n.*, row_number() OVER (ORDER BY n.time DESC) AS n, count(*) OVER () AS every
+        FROM (SELECT e.time, concat_ws(' · ', CASE WHEN cardinality(board_events.hubs) > 1 THEN p.hub_name END, p.place) AS place,
             e.type, e.subject, concat_ws(', ', e.attrs ->> 'reader', e.attrs ->> 'direction', e.attrs ->> 'layer',
                 (e.attrs ->> 'position_m') || ' m', e.attrs ->> 'reason') AS detail
         FROM hubwatch.events e JOIN hubwatch.board_places p ON p.hub = e.hub AND p.sensor = e.sensor
