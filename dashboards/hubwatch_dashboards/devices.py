@@ -49,5 +49,5 @@ def _panels() -> Iterator[Panel]:
         .override_by_name("Reason", WRAPPED)
     )
     yield shared_tables.values(SQL["batteries"], "Batteries", to_board(*OVERVIEW), span=12, height=9)
-    yield lines("Frames in the spools", SQL["spool"], link=health, span=12, height=9)
+    yield lines("Frames in the spools", SQL["spool"], link=health, span=12, height=9).min(0)
     yield bars("Readings stored a second", SQL["readings_rate"], to_board(*OVERVIEW), span=24, height=7)

@@ -20,7 +20,7 @@ ZONE = ("zone", "Zone")
 def board() -> build.Dashboard:
     """Build the board."""
     question = "Does the equipment that the hub depends on run as it should?"
-    chosen = [choice("sensor", "Equipment", "equipment")]
+    chosen = [choice("equipment", "Equipment", "equipment")]
     return framed("equipment", "Process equipment", question, _panels(), variables=chosen, since="now-6h")
 
 

@@ -11,11 +11,12 @@ TAG = "hubwatch"
 """The tag by which the boards list one another."""
 CONSOLE = "${console}"
 """The variable with the console's address; a person sets it at the top of the board."""
+_KEPT = "${__url_time_range}&${console:queryparam}&${datasource:queryparam}"
 
 
 def to_board(name: str, title: str) -> DashboardLink:
-    """Return a link to another board, at the same hubs and over the same time."""
-    return _link(title).url(f"/d/{UID_PREFIX}{name}?${{hub:queryparam}}&${{__url_time_range}}")
+    """Return a link to another board, at the same hubs and over the same time, with the same database and console."""
+    return _link(title).url(f"/d/{UID_PREFIX}{name}?${{hub:queryparam}}&{_KEPT}")
 
 
 def to_console(path: str, title: str) -> DashboardLink:
@@ -43,7 +44,7 @@ def alarm_cell() -> list[DynamicConfigValue]:
 
 def hub_cell() -> list[DynamicConfigValue]:
     """Return the properties of a column of hubs: each leads to its overview. The row has the hub's id as `Id`."""
-    board = f"/d/{UID_PREFIX}hub-overview?var-hub=${{__data.fields.Id}}"
+    board = f"/d/{UID_PREFIX}hub-overview?var-hub=${{__data.fields.Id}}&{_KEPT}"
     return [DynamicConfigValue("links", [{"title": "Overview of the hub", "url": board}])]
 
 

@@ -20,6 +20,8 @@ MOMENT = [DynamicConfigValue("unit", "dateTimeAsIso"), DynamicConfigValue("custo
 """A column of moments, shown with their date: a range may be of days."""
 WRAPPED = [DynamicConfigValue("custom.cellOptions", {"type": "auto", "wrapText": True})]
 """A column of words that are never cut."""
+SPANNED_MS = 120_000
+"""Over so long a gap a line is drawn: between two readings of one channel stand the moments of all the others."""
 HIDDEN = [DynamicConfigValue("custom.hidden", True)]
 """A column that only links need."""
 
@@ -81,13 +83,14 @@ def number(
 
 def lines(title: str, first: Query, *more: Query, link: DashboardLink, span: int, height: int) -> timeseries.Panel:
     """Make lines over time; they break where there is no data, so that silence never looks like calm."""
-    return _series(title, [first, *more], link, span, height).line_width(2).span_nulls(False)
+    return _series(title, [first, *more], link, span, height).line_width(2).span_nulls(SPANNED_MS)
 
 
 def bars(title: str, query: Query, link: DashboardLink, *, span: int, height: int) -> timeseries.Panel:
     """Make stacked bars over time."""
     return (
         _series(title, [query], link, span, height)
+        .min(0)
         .draw_style(common.GraphDrawStyle.BARS)
         .fill_opacity(80)
         .stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
@@ -139,7 +142,6 @@ def _series(title: str, queries: Sequence[Query], link: DashboardLink, span: int
         .height(height)
         # Grafana's interval follows the width of the panel; below a second nothing more is to be seen.
         .interval("1s")
-        .min(0)
         .show_points(common.VisibilityMode.NEVER)
         .no_value(NOT_KNOWN)
         .legend(_legend())

@@ -11,7 +11,7 @@ from hubwatch_dashboards import shared_tables
 from hubwatch_dashboards.board_frame import Panel, choice
 from hubwatch_dashboards.board_frame import board as framed
 from hubwatch_dashboards.links import to_board, to_console
-from hubwatch_dashboards.panel_kinds import MOMENT, WRAPPED, bars, lines, measured, rows, timeline
+from hubwatch_dashboards.panel_kinds import MOMENT, bars, lines, measured, rows, timeline
 from hubwatch_dashboards.severity import sentence
 
 SQL = named_queries("hubwatch_dashboards", "portals")
@@ -22,7 +22,7 @@ def board() -> build.Dashboard:
     """Build the board."""
     question = "What passed the radiation portals, what was found, and can the portals be relied on?"
     return framed(
-        "portals", "Radiation portals", question, _panels(), variables=[choice("sensor", "Portal", "portals")]
+        "portals", "Radiation portals", question, _panels(), variables=[choice("portal", "Portal", "portals")]
     )
 
 
@@ -35,7 +35,7 @@ def _panels() -> Iterator[Panel]:
         .override_by_name("Stood", measured("s", 80, 0))
         .override_by_name("Gamma", measured("short", 90, 0))
         .override_by_name("Neutron", measured("short", 90, 0))
-        .override_by_name("Found", WRAPPED)
+        .override_by_name("Found", sentence())
     )
     yield shared_tables.sensors(
         SQL["sensors"], "Portals and area monitors", to_board("zone", "Zone"), span=10, height=11
@@ -47,11 +47,14 @@ def _panels() -> Iterator[Panel]:
     yield (
         lines("Background", SQL["background"], link=to_board(*DETECTORS), span=12, height=9)
         .axis_label("counts a sample")
+        .min(0)
         .time_from("30d")
     )
     yield (
-        bars("Occupied share of each hour", SQL["throughput"], to_board("zone", "Zone"), span=12, height=9)
+        lines("Occupied share of each hour", SQL["throughput"], link=to_board("zone", "Zone"), span=12, height=9)
         .unit("percentunit")
+        .min(0)
+        .max(1)
         .time_from("7d")
     )
     yield bars("What alarms were", SQL["verdicts"], to_board(*DETECTORS), span=12, height=9).time_from("30d")

@@ -106,5 +106,6 @@ def portal_course(
     return (
         lines(title, query, occupied, link=link, span=span, height=height)
         .axis_label("counts a sample")
+        .min(0)
         .override_by_query("B", [model.DynamicConfigValue(key, value) for key, value in blocks.items()])
     )

@@ -10,7 +10,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from hubwatch_core import wire
 from hubwatch_core.clock import now_us
+from hubwatch_core.words import SensorKind
 from support.board_reader import (
     BOARDS,
     Grafana,
@@ -53,6 +55,22 @@ VALUES ('a', 'access.cloned', 'harbour', 'door-3', 'badge:7F3A', now() - '20m'::
     now(), 6, 3, 'badges', 1, false, 'w', '{}')
 """
 
+MANY_FOUND = """
+INSERT INTO hubwatch.detection (id, type, hub, sensor, start, detected, score, priority, detector, version, late, why)
+SELECT 'many ' || n, 'zz.' || n, 'harbour', 'door-3', now() - '9m'::interval, now(), 6, 3, 'x', 1, false, 'w'
+FROM generate_series(1, 25) n
+"""
+EXERCISED = """
+INSERT INTO hubwatch.drills (hub, scenario, title, began, ends, by, verified)
+VALUES ('harbour', 'x', 'x', now() - '1h'::interval, now() + '1h'::interval, 'kim', true);
+INSERT INTO hubwatch.drill_steps (drill, number, detection, due, type, sensor, priority, score, why)
+SELECT id, 1, 'x', now(), 'radiation.gamma', 'rpm-2', 1, 6, 'w' FROM hubwatch.drills;
+INSERT INTO hubwatch.detection
+    (id, type, hub, sensor, start, detected, score, priority, detector, version, late, why, exercise)
+SELECT 'x', 'radiation.gamma', 'harbour', 'rpm-2', now() - '112s'::interval, now(), 6, 1, 'rpm', 1, false, 'w', id
+FROM hubwatch.drills;
+"""
+
 
 @pytest.fixture
 def grafana(migrated_database: str) -> Iterator[Grafana]:
@@ -84,7 +102,7 @@ async def test_places_are_in_the_words_of_the_site(grafana: Grafana) -> None:
     assert grafana.show("Open alarms")[0]["Where"] == "Gate 2 · Portal, lane 2"
     many = grafana.show("Open alarms", hubs=("harbour", "airport"))
     assert many[0]["Where"] == "harbour · Gate 2 · Portal, lane 2"
-    (query,) = [each["query"] for each in board_json("portals")["templating"]["list"] if each["name"] == "sensor"]
+    (query,) = [each["query"] for each in board_json("portals")["templating"]["list"] if each["name"] == "portal"]
     rows = grafana.connection.execute(query.replace("${hub:sqlstring}", "'harbour'").encode()).fetchall()
     assert rows == [{"__value": "rpm-2", "__text": "Gate 2 · Portal, lane 2"}]
 
@@ -116,9 +134,109 @@ async def test_vehicle_is_a_row_with_its_highest_counts(grafana: Grafana) -> Non
     assert (row["Stood"], row["Gamma"], row["Neutron"], row["Found"]) == (20, 900, None, "no finding")
 
 
+async def test_zones_to_choose_are_those_of_the_site_of_alarms_and_none(grafana: Grafana) -> None:
+    await write(grafana, portal_birth())
+    as_owner(grafana, ALARMS)
+    as_owner(grafana, "UPDATE hubwatch.alarms SET zone = 'quay' WHERE zone = 'office'")
+    as_owner(grafana, "UPDATE hubwatch.sensors SET zone = NULL WHERE sensor = 'rpm-2'")
+    (query,) = [each["query"] for each in board_json("zone")["templating"]["list"] if each["name"] == "zone"]
+    assert {row["__value"] for row in grafana.ask(query)} == {"quay", "gate-2", "office", "–"}
+
+
+@pytest.mark.parametrize(
+    ("board", "title", "sensor"), [("portals", "Open alarms", "rpm-2"), ("access", "Open alarms", "door-3")]
+)
+async def test_alarm_of_another_type_at_a_portal_or_door_is_on_its_board(
+    grafana: Grafana, board: str, title: str, sensor: str
+) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    as_owner(grafana, ALARMS)
+    as_owner(grafana, "UPDATE hubwatch.alarms SET type = 'integrity.spoofed'")
+    (row,) = grafana.show(title, board=board)
+    assert (row["What"], row["Where"].split(" · ")[1]) == ("integrity.spoofed", sensor)
+
+
+async def test_agents_own_figures_are_no_equipment(grafana: Grafana) -> None:
+    own = wire.Sensor(
+        sensor="gate-7", kind=SensorKind.PROCESS, zone="", channels=[wire.Channel(name="disk_free", unit="%")]
+    )
+    await write(grafana, portal_birth(inventory=[own]))
+    (query,) = [each["query"] for each in board_json("equipment")["templating"]["list"] if each["name"] == "equipment"]
+    assert grafana.ask(query) == []
+    assert {row["metric"] for row in grafana.show("Course", board="equipment", sensors=("gate-7",))} == {
+        "no such sensor yet"
+    }
+
+
+async def test_chart_that_is_cut_says_how_many_more(grafana: Grafana) -> None:
+    channels = [wire.Channel(name=f"motor.{n}", unit="A") for n in range(64)]
+    crane = wire.Sensor(sensor="crane-1", kind=SensorKind.PROCESS, zone="quay", channels=channels)
+    await write(grafana, portal_birth(inventory=[crane]))
+    rows = grafana.show("Course", board="equipment", sensors=("crane-1",))
+    assert [(row["metric"], row["value"]) for row in rows] == [("4 more: choose fewer", None)]
+
+
+async def test_bands_are_as_many_as_a_page_and_the_most_urgent_is_first(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    as_owner(grafana, DETECTIONS)
+    as_owner(grafana, MANY_FOUND)
+    rows = grafana.show("Detections")
+    first = [row["metric"] for row in rows if row["time"] == rows[0]["time"]]
+    assert (len(first), first[0]) == (20, "access.cloned · office · door-3")
+    found = [row["time"] for row in rows if row["metric"] == first[0] and row["value"] == 2]
+    assert (max(found) - min(found)).total_seconds() == pytest.approx(600, abs=60)
+
+
+async def test_events_beyond_a_bound_are_not_counted(grafana: Grafana) -> None:
+    denied = [event("access.denied", sensor="door-3", subject=f"badge:{n}") for n in range(2250)]
+    await write(grafana, portal_birth(), frame(1, events=denied))
+    shown = grafana.show("Doors", board="access")
+    assert (len(shown), shown[-1]["Where"]) == (201, "over 2000 more: choose a shorter time range")
+
+
+async def test_commands_are_found_by_an_index_of_their_own(grafana: Grafana) -> None:
+    denied = [event("access.denied", sensor="door-3", subject=f"badge:{n}") for n in range(2000)]
+    await write(grafana, portal_birth(), frame(1, events=[*denied, event("command.executed", sensor="door-3")]))
+    as_owner(grafana, "ANALYZE")
+    (mark,) = board_json("devices")["annotations"]["list"]
+    (row,) = grafana.ask("EXPLAIN (FORMAT JSON) " + mark["target"]["rawSql"])
+    # Only that index holds no other types, so that none has to be left out.
+    assert "level_journal" in str(row["QUERY PLAN"])
+    assert "command.refused" not in str(row["QUERY PLAN"])
+
+
+async def test_nothing_found_of_a_vehicle_is_not_known_while_nobody_judges_and_exercises_are_marked(
+    grafana: Grafana,
+) -> None:
+    t0 = now_us() - 120_000_000
+    occupied = series(t0, [0.0, 1.0, 1.0, 0.0], channel="occupied", dt=[i * 5_000_000 for i in range(4)])
+    await write(grafana, portal_birth(), frame(1, series=[occupied]))
+    assert grafana.show("Occupancies", board="portals")[0]["Found"] == "NOT KNOWN: it is not sure that data is judged"
+    watched(grafana)
+    as_owner(grafana, EXERCISED)
+    (row,) = grafana.show("Occupancies", board="portals")
+    assert row["Found"] == "no finding, EXERCISE: radiation.gamma"
+
+
+async def test_values_of_an_agent_that_is_silent_are_blind(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    silenced(grafana)
+    assert {row["Sight"] for row in grafana.show("Newest values", board="zone")} == {"BLIND"}
+
+
+async def test_sensor_without_a_limit_of_its_own_becomes_silent(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(age_s=7200))
+    as_owner(grafana, "UPDATE hubwatch.sensors SET max_age_s = NULL")
+    assert {row["Sight"] for row in grafana.show("Newest values", board="zone")} == {"STALE"}
+    assert grafana.number("Sensors blind") == 1
+
+
 async def test_people_are_shown_by_pseudonym_with_what_was_found(grafana: Grafana) -> None:
     await write(grafana, portal_birth(), portal_frame())
     as_owner(grafana, DETECTIONS)
+    assert "badge:7F3A" not in {
+        row["Pseudonym"] for row in grafana.show("Unusual people", board="access", zones=("gate-2",))
+    }
     (row,) = grafana.show("Unusual people", board="access")
     assert (row["Priority"], row["Pseudonym"], row["Times"]) == (2, "badge:7F3A", 2)
     assert row["Found"] == "access.cloned, access.passback"
@@ -130,6 +248,8 @@ async def test_denials_are_counted_by_type(grafana: Grafana) -> None:
     rows = grafana.show("Denied, held, forced", board="access")
     assert {row["metric"] for row in rows} == {"access.denied"}
     assert sum(row["value"] for row in rows) == 3
+    others = grafana.show("Denied, held, forced", board="access", zones=("gate-2",))
+    assert [(row["metric"].split(",")[0], row["value"]) for row in others] == [("no event", 0)]
 
 
 async def test_section_that_nobody_installed_is_blind(grafana: Grafana) -> None:

@@ -19,6 +19,7 @@ from support.board_reader import (
     Grafana,
     as_owner,
     board_json,
+    fenced_birth,
     panels,
     portal_birth,
     portal_frame,
@@ -156,7 +157,7 @@ def _age_s(clock: str) -> float:
 
 
 async def test_calm_is_one_row_with_the_time_of_the_answer_in_every_table(grafana: Grafana) -> None:
-    await write(grafana, portal_birth(), portal_frame())
+    await write(grafana, fenced_birth(), portal_frame())
     watched(grafana)
     tables = [(board, title) for board, title, _ in panels() if _kind(board, title) == "table"]
     assert {title for _, title in tables} == set(CALM) | FACTS
@@ -180,9 +181,53 @@ async def test_no_calm_is_said_of_alarms_while_nobody_looks_for_them(grafana: Gr
 
 @pytest.mark.parametrize("title", ["Doors", "Perimeter"])
 async def test_no_calm_is_said_of_events_while_nothing_is_stored(grafana: Grafana, title: str) -> None:
-    await write(grafana, portal_birth(), portal_frame())
+    await write(grafana, fenced_birth(), portal_frame())
     silenced(grafana)
     assert _texts(grafana.show(title)) == ["NOT KNOWN: it is not sure that data is stored"]
+
+
+async def test_no_number_and_no_chart_is_calm_while_nothing_is_stored(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    silenced(grafana)
+    assert _texts(grafana.show("Gaps in the ledger", board="devices")) == [
+        "NOT KNOWN: it is not sure that data is stored"
+    ]
+    assert (grafana.number("Frames unexplained"), grafana.number("Agents offline")) == (None, 1)
+    for board, title in (
+        ("access", "Denied, held, forced"), ("portals", "What alarms were"), ("regional", "Alarms in ten minutes"),
+    ):  # fmt: skip
+        assert {row["value"] for row in grafana.show(title, board=board)} == {None}, title
+
+
+async def test_hub_that_is_not_there_is_not_watched(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    watched(grafana)
+    rows = grafana.show("Is it being watched?", hubs=("harbour", "nowhere"))
+    assert [(row["Works"], row["Not at"]) for row in rows] == [("NOT SURE", "nowhere")] * 4
+    assert rows[0]["As of"].startswith("as of ")
+
+
+async def test_zone_that_is_not_there_is_nothing_chosen(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    watched(grafana)
+    for zones in ((), ("",), ("nowhere",)):
+        for title in ("Open alarms", "Detections", "Events"):
+            assert set(_texts(grafana.show(title, board="zone", zones=zones))) == {"nothing chosen"}, title
+    assert _texts(grafana.show("Occupancies", board="portals", sensors=("rpm-9",))) == ["nothing chosen"]
+
+
+async def test_alarm_of_which_nobody_was_told_for_a_minute_is_said(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    watched(grafana)
+    as_owner(grafana, ALARMS)
+    rows = {row["Watching"]: row["Works"] for row in grafana.show("Is it being watched?")}
+    assert (rows["alarms are made"], rows["people are told"]) == ("yes", "NOT SURE")
+
+
+def test_detection_that_lasts_since_days_is_still_a_band(grafana: Grafana) -> None:
+    as_owner(grafana, DETECTION.replace("'rpm-2', now(), now()", "'rpm-2', now() - '3 days'::interval, now()"))
+    rows = grafana.show("Detections")
+    assert {(row["metric"], row["value"]) for row in rows} == {("radiation.gamma · rpm-2", 1)}
 
 
 async def test_calm_is_a_number_the_query_returned_in_every_number(grafana: Grafana) -> None:
@@ -322,18 +367,22 @@ async def test_offline_agent_is_blind(grafana: Grafana) -> None:
     assert grafana.number("Sensors blind") == 2
 
 
-async def test_what_was_taken_away_for_good_is_not_blind(grafana: Grafana) -> None:
+async def test_what_was_taken_away_for_good_is_not_blind_and_a_hub_of_which_nothing_is_left_says_so(
+    grafana: Grafana,
+) -> None:
     await write(grafana, portal_birth(), portal_frame(age_s=7200), State("harbour", "gate-7", online=False))
     assert len(grafana.show("Blind right now")) == 3
     await write(grafana, Departure("harbour", "gate-7"))
-    assert _texts(grafana.show("Blind right now"))[0].startswith("Everything is seen")
-    assert grafana.number("Sensors blind") == 0
+    shown = [(row["Blind"], row["Why"]) for row in grafana.show("Blind right now")]
+    assert shown == [("harbour", "no sensor any more")]
+    assert grafana.number("Sensors blind") is None
     assert grafana.number("Agents offline") in (0, None)
 
 
 async def test_sensor_that_no_agent_lists_is_not_blind(grafana: Grafana) -> None:
     await write(grafana, portal_birth(), portal_frame(age_s=7200))
-    await write(grafana, msgspec.structs.replace(portal_birth(), inventory=[], sent=now_us()))
+    (_, door) = portal_birth().inventory
+    await write(grafana, msgspec.structs.replace(portal_birth(), inventory=[door], sent=now_us()))
     assert _texts(grafana.show("Blind right now"))[0].startswith("Everything is seen")
     assert grafana.number("Sensors blind") == 0
 

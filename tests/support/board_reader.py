@@ -148,6 +148,12 @@ def portal_birth(**changes: Any) -> wire.Birth:
     return store_examples.birth(**({"inventory": [portal, door]} | changes))
 
 
+def fenced_birth() -> wire.Birth:
+    """Return the same birth with a fence."""
+    fence = wire.Sensor(sensor="fence-1", kind=SensorKind.PERIMETER, zone="gate-2")
+    return portal_birth(inventory=[*portal_birth().inventory, fence])
+
+
 def portal_frame(seq: int = 1, *, age_s: float = 0.0, **changes: Any) -> wire.Frame:
     """Return a frame with two readings of each channel of the portal."""
     t0 = now_us() - int(age_s * SECOND_US)

@@ -30,7 +30,7 @@ def expand(sql: str, view: View) -> str:
     """Return the SQL the database would get; raises KeyError for a macro or variable that Grafana does not know."""
     seconds = view.interval.total_seconds()
     sql = sql.replace("$__interval_ms", str(int(seconds * 1000))).replace("$__interval", f"{seconds:g}s")
-    chosen = {"hub": view.hubs, "zone": view.zones, "sensor": view.sensors}
+    chosen = {"hub": view.hubs, "zone": view.zones, "portal": view.sensors, "equipment": view.sensors}
     variables = {name: ",".join("'" + each.replace("'", "''") + "'" for each in of) for name, of in chosen.items()}
     sql = _VARIABLE.sub(lambda match: variables[match[1]], sql)
     return _MACRO.sub(lambda match: _MACROS[match[1]]([part.strip() for part in match[2].split(",")], view), sql)

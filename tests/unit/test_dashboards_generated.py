@@ -150,7 +150,29 @@ def test_panels_lead_to_boards_that_there_are() -> None:
     }
     assert led
     assert {re.sub(r"^/d/hubwatch-([a-z-]+).*", r"\1", url) for url in led} <= set(BOARDS)
-    assert all("${hub:queryparam}" in url and "${__url_time_range}" in url for url in led)
+    kept = ("${hub:queryparam}", "${__url_time_range}", "${console:queryparam}", "${datasource:queryparam}")
+    assert all(each in url for url in led for each in kept)
+    (hub,) = re.findall(r'"(/d/[^"]*var-hub=[^"]*)"', rendered("regional"))
+    assert all(each in hub for each in kept[1:])
+
+
+def test_boards_call_different_things_differently() -> None:
+    assert "portal" in {each["name"] for each in built("portals")["templating"]["list"]}
+    assert "equipment" in {each["name"] for each in built("equipment")["templating"]["list"]}
+
+
+def test_only_counts_begin_at_nothing_and_shares_are_not_stacked() -> None:
+    charts = {
+        (name, panel["title"]): panel["fieldConfig"]["defaults"]
+        for name in BOARDS
+        for panel in built(name)["panels"]
+        if panel["type"] == "timeseries"
+    }
+    unbound = {title for (_, title), defaults in charts.items() if "min" not in defaults}
+    assert unbound == {"Course", "Wind and rain"}
+    share = charts["portals", "Occupied share of each hour"]
+    assert (share["min"], share["max"], share["custom"].get("stacking")) == (0, 1, None)
+    assert charts["equipment", "Course"]["custom"]["spanNulls"] == 120_000
 
 
 @pytest.mark.parametrize("name", list(BOARDS))

@@ -13,7 +13,8 @@ LEFT JOIN hubwatch.sensor_places p ON p.hub = s.hub AND p.sensor = s.sensor;
 -- The age of the newest reading of each channel that is expected. Where an agent says that its clock is doubted, and
 -- sends nothing that is late, the age is counted from its own newest frame: an offset of its clock is no silence.
 CREATE VIEW hubwatch.board_channels WITH (security_invoker = true) AS
-SELECT s.hub, s.sensor, c.id, c.channel, c.unit, c.name, s.kind, s.max_age_s, l.time, l.value, l.quality, l.reason,
+SELECT s.hub, s.sensor, c.id, c.channel, c.unit, c.name, s.kind, coalesce(s.max_age_s, 60) AS max_age_s, l.time,
+    l.value, l.quality, l.reason,
     l.reason LIKE 'clock %' AS doubted,
     CASE WHEN l.reason LIKE 'clock %' AND a.heard BETWEEN now() - INTERVAL '30 s' AND now()
             AND coalesce(a.last_late < now() - INTERVAL '30 s', true)
@@ -54,7 +55,7 @@ LANGUAGE sql STABLE AS $$
             string_agg(c.channel, ', ' ORDER BY c.channel) FILTER (WHERE c.time IS NULL) AS silent,
             max(c.time) AS heard, min(c.age_s) AS age_s
         FROM (
-            SELECT b.*, CASE WHEN b.age_s < 0 THEN 'time of the future' WHEN b.age_s > b.max_age_s THEN 'silent'
+            SELECT b.*, CASE WHEN b.age_s < -2 THEN 'time of the future' WHEN b.age_s > b.max_age_s THEN 'silent'
                 WHEN b.quality = 2 THEN concat_ws(': ', 'bad', b.reason) END AS cause
             FROM hubwatch.board_channels b WHERE b.hub = ANY (board_sights.hubs)
         ) c GROUP BY c.hub, c.sensor
@@ -74,9 +75,10 @@ LANGUAGE sql STABLE AS $$
         SELECT s.place, s.why, s.channels, s.heard, s.zone, s.hub, CASE s.sight WHEN 'BLIND' THEN 1 ELSE 2 END
         FROM hubwatch.board_sights(board_blind.hubs) s WHERE s.sight IN ('BLIND', 'PARTLY BLIND')
         UNION ALL
-        SELECT coalesce(h.name, h.hub), 'no sensor yet', NULL, NULL, NULL, h.hub, 0
+        SELECT coalesce(h.name, h.hub), CASE WHEN EXISTS (SELECT FROM hubwatch.sensors s WHERE s.hub = h.hub)
+            THEN 'no sensor any more' ELSE 'no sensor yet' END, NULL, NULL, NULL, h.hub, 0
         FROM hubwatch.hubs h WHERE h.hub = ANY (board_blind.hubs)
-            AND NOT EXISTS (SELECT FROM hubwatch.sensors s WHERE s.hub = h.hub)
+            AND NOT EXISTS (SELECT FROM hubwatch.sensors s WHERE s.hub = h.hub AND s.gone IS NULL)
     ), counted AS (
         SELECT b.*, row_number() OVER (ORDER BY b.rank, b.place) AS n, count(*) OVER () AS every FROM blind b
     )
@@ -120,10 +122,12 @@ LANGUAGE sql STABLE AS $$
             c.channel, CASE WHEN c.value IS NOT NULL THEN
                 concat_ws(' ', round(c.value::numeric, 3)::double precision::text,
                     CASE WHEN c.unit NOT IN ('', '1', 'none') THEN c.unit END) END AS value,
-            CASE WHEN c.time IS NULL THEN 'never heard' WHEN c.age_s < 0 OR c.age_s > c.max_age_s THEN 'STALE'
+            CASE WHEN c.time IS NULL THEN 'never heard' WHEN s.why IN ('agent offline', 'agent silent', 'no agent') THEN 'BLIND'
+                WHEN c.age_s < -2 OR c.age_s > c.max_age_s THEN 'STALE'
                 WHEN c.quality = 2 THEN 'BLIND' WHEN c.quality = 1 THEN 'uncertain' ELSE 'live' END AS sight, c.time,
             row_number() OVER (ORDER BY p.place, c.channel) AS n, count(*) OVER () AS every
         FROM hubwatch.board_channels c JOIN hubwatch.board_places p ON p.hub = c.hub AND p.sensor = c.sensor
+        LEFT JOIN hubwatch.board_sights(board_values.hubs) s ON s.hub = c.hub AND s.sensor = c.sensor
         WHERE c.hub = ANY (board_values.hubs)
             AND (board_values.zones IS NULL OR coalesce(p.zone, '–') = ANY (board_values.zones))
             AND (board_values.kinds IS NULL OR c.kind = ANY (board_values.kinds))

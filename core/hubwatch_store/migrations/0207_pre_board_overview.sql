@@ -1,36 +1,39 @@
 -- What the boards show of alarms, numbers and the data itself. Each answer says what it means when it is empty.
 
--- Alarms that are not closed, the most urgent first. `zones` and `prefix` (of the type) leave others out where given.
-CREATE FUNCTION hubwatch.board_open_alarms(hubs text[], zones text[], prefix text)
+-- Alarms that are not closed, the most urgent first. `zones`, and `prefix` (of the type) with `kinds`, leave others out
+-- where given: that a portal is silent or spoofed is an alarm of the portal, whatever its type is called.
+CREATE FUNCTION hubwatch.board_open_alarms(hubs text[], zones text[], prefix text, kinds text[])
 RETURNS TABLE (priority smallint, place text, what text, since timestamptz, last timestamptz, state text, taken_by text,
     told text, times integer, subject text, why text, alarm bigint)
 LANGUAGE sql STABLE AS $$
     WITH found AS (
         SELECT a.*, concat_ws(' · ', CASE WHEN cardinality(board_open_alarms.hubs) > 1 THEN coalesce(h.name, a.hub) END,
-                coalesce(z.name, a.zone), coalesce(p.label, a.sensor)) AS place, t.untold_since, t.told,
+                coalesce(z.name, a.zone), coalesce(p.label, a.sensor)) AS place,
             row_number() OVER (ORDER BY a.exercise IS NOT NULL, a.priority,
                 a.state NOT IN ('unacknowledged', 'returned'), a.opened, a.id) AS n, count(*) OVER () AS every
         FROM hubwatch.alarms a
         LEFT JOIN hubwatch.hubs h ON h.hub = a.hub
         LEFT JOIN hubwatch.zones z ON z.hub = a.hub AND z.zone = a.zone
         LEFT JOIN hubwatch.sensor_places p ON p.hub = a.hub AND p.sensor = a.sensor
-        LEFT JOIN hubwatch.alarm_telling t ON t.alarm = a.id
         WHERE a.closed IS NULL AND a.hub = ANY (board_open_alarms.hubs)
             AND (board_open_alarms.zones IS NULL OR coalesce(a.zone, '–') = ANY (board_open_alarms.zones))
-            AND (board_open_alarms.prefix IS NULL OR starts_with(a.type, board_open_alarms.prefix))
+            AND (board_open_alarms.prefix IS NULL OR starts_with(a.type, board_open_alarms.prefix)
+                OR EXISTS (SELECT FROM hubwatch.sensors s WHERE s.hub = a.hub AND s.sensor = a.sensor
+                    AND s.kind = ANY (board_open_alarms.kinds)))
     )
     SELECT a.priority, CASE WHEN a.n = 201 THEN a.every - 200 || ' more: see the console' WHEN a.n IS NULL
-            THEN hubwatch.board_no_alarm('No open alarm', board_open_alarms.hubs) ELSE a.place END,
+            THEN hubwatch.board_no_alarm('No open alarm', board_open_alarms.hubs, board_open_alarms.zones) ELSE a.place END,
         CASE WHEN a.n < 201 THEN CASE WHEN a.exercise IS NOT NULL THEN 'EXERCISE: ' ELSE '' END || a.type END,
         CASE WHEN a.n < 201 THEN a.opened END, CASE WHEN a.n < 201 THEN a.last_active END,
         CASE WHEN a.n < 201 THEN a.state END, CASE WHEN a.n < 201 THEN a.acknowledged_by END,
         CASE WHEN a.n < 201 AND a.state IN ('unacknowledged', 'returned') THEN CASE
-            WHEN a.untold_since NOT BETWEEN now() - INTERVAL '60 s' AND now() + INTERVAL '60 s' THEN 'nobody'
-            WHEN a.untold_since IS NULL AND a.told IS NULL THEN 'unrouted'
-            WHEN a.untold_since IS NULL THEN 'told' ELSE 'sending' END END,
+            WHEN t.untold_since NOT BETWEEN now() - INTERVAL '60 s' AND now() + INTERVAL '60 s' THEN 'nobody'
+            WHEN t.untold_since IS NULL AND t.told IS NULL THEN 'unrouted'
+            WHEN t.untold_since IS NULL THEN 'told' ELSE 'sending' END END,
         CASE WHEN a.n < 201 THEN a.detections END, CASE WHEN a.n < 201 THEN a.subject END,
         CASE WHEN a.n < 201 THEN a.why END, CASE WHEN a.n < 201 THEN a.id END
     FROM (SELECT) c LEFT JOIN found a ON a.n <= 201
+    LEFT JOIN hubwatch.alarm_telling t ON t.alarm = a.id
     ORDER BY a.n
 $$;
 
@@ -44,11 +47,15 @@ LANGUAGE sql STABLE AS $$
                 AND NOT EXISTS (SELECT FROM hubwatch.board_duties(board_numbers.hubs) d WHERE d.works = 'NOT SURE')) THEN count(*) END
             FROM hubwatch.alarms a WHERE a.exercise IS NULL AND a.state IN ('unacknowledged', 'returned')
                 AND a.closed IS NULL AND a.hub = ANY (board_numbers.hubs)),
-        (SELECT CASE WHEN EXISTS (SELECT FROM hubwatch.sensors e WHERE e.hub = ANY (board_numbers.hubs)) THEN count(*) END
+        (SELECT CASE WHEN EXISTS (SELECT FROM hubwatch.sensors e WHERE e.hub = ANY (board_numbers.hubs)
+                AND e.gone IS NULL) THEN count(*) END
             FROM hubwatch.board_sights(board_numbers.hubs) s WHERE s.sight IN ('BLIND', 'PARTLY BLIND')),
-        (SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE a.state = 'offline') END
+        (SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE a.state = 'offline'
+                OR NOT coalesce(a.heard BETWEEN now() - INTERVAL '30 s' AND now() + INTERVAL '30 s', false)) END
             FROM hubwatch.agents a WHERE a.gone IS NULL AND a.hub = ANY (board_numbers.hubs)),
-        (SELECT CASE WHEN EXISTS (SELECT FROM hubwatch.agents a WHERE a.hub = ANY (board_numbers.hubs))
+        (SELECT CASE WHEN sum(g.frames) > 0 OR EXISTS (SELECT FROM hubwatch.agents a WHERE a.hub = ANY (board_numbers.hubs)
+                AND NOT EXISTS (SELECT FROM hubwatch.board_duties(board_numbers.hubs) d
+                    WHERE d.place = 1 AND d.works = 'NOT SURE'))
             THEN coalesce(sum(g.frames), 0)::bigint END
             FROM hubwatch.ledger_gaps g WHERE g.cause = 'unexplained' AND g.hub = ANY (board_numbers.hubs)),
         (SELECT CASE WHEN count(*) > 0 OR EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_numbers.hubs))
@@ -85,7 +92,8 @@ LANGUAGE sql STABLE AS $$
     ORDER BY f.priority, f.until, f.hub, f.id
 $$;
 
--- What was found where, as bands over time: the priority while it lasted, 0 while it did not. The 30 most urgent bands.
+-- What was found where, as bands over time: the priority while it lasted, 0 while it did not. The 20 most
+-- urgent bands: as many as Grafana shows on a page.
 CREATE FUNCTION hubwatch.board_detections(hubs text[], zones text[], prefix text, since timestamptz, until timestamptz)
 RETURNS TABLE ("time" timestamptz, metric text, value smallint)
 LANGUAGE sql STABLE AS $$
@@ -94,26 +102,40 @@ LANGUAGE sql STABLE AS $$
                 CASE WHEN cardinality(board_detections.hubs) > 1 THEN coalesce(p.hub_name, d.hub) END,
                 coalesce(p.place, d.sensor)) AS metric, d.start, coalesce(d."end", 'infinity') AS over, d.priority
         FROM hubwatch.detections d LEFT JOIN hubwatch.board_places p ON p.hub = d.hub AND p.sensor = d.sensor
-        WHERE d.start BETWEEN board_detections.since - INTERVAL '1 day' AND board_detections.until
+        WHERE d.start <= board_detections.until
+            AND (d.start >= board_detections.since - INTERVAL '1 day' OR d."end" IS NULL)
             AND coalesce(d."end", 'infinity') >= board_detections.since AND d.hub = ANY (board_detections.hubs)
             AND (board_detections.zones IS NULL OR coalesce(p.zone, '–') = ANY (board_detections.zones))
             AND (board_detections.prefix IS NULL OR starts_with(d.type, board_detections.prefix))
     ), bands AS (
-        SELECT f.metric FROM found f GROUP BY f.metric ORDER BY min(f.priority), max(f.start) DESC, f.metric LIMIT 30
-    ), steps AS (
-        SELECT g AS at, g + (board_detections.until - board_detections.since) / 200 AS next
-        FROM generate_series(board_detections.since, board_detections.until,
-            greatest((board_detections.until - board_detections.since) / 200, INTERVAL '1 s')) g
+        SELECT f.metric, row_number() OVER (ORDER BY min(f.priority), max(f.start) DESC, f.metric) AS rank
+        FROM found f GROUP BY f.metric ORDER BY 2 LIMIT 20
+    ), width AS (
+        SELECT greatest(extract(epoch FROM board_detections.until - board_detections.since)::double precision / 200, 1) AS s
+    ), drawn AS (
+        SELECT f.metric, g.step, min(f.priority) AS priority
+        FROM found f JOIN bands b ON b.metric = f.metric CROSS JOIN width w
+        CROSS JOIN LATERAL generate_series(
+            greatest(floor(extract(epoch FROM f.start - board_detections.since)::double precision / w.s), 0)::integer,
+            floor(extract(epoch FROM least(f.over, board_detections.until) - board_detections.since)::double precision
+                / w.s)::integer) g (step)
+        GROUP BY 1, 2
     )
-    SELECT s.at, b.metric, coalesce((SELECT min(f.priority) FROM found f
-        WHERE f.metric = b.metric AND f.start < s.next AND f.over >= s.at), 0)::smallint
-    FROM steps s CROSS JOIN bands b
-    UNION ALL
-    SELECT g.at, c.sentence, CASE WHEN starts_with(c.sentence, 'no detection') THEN 0::smallint END
-    FROM (VALUES (board_detections.since), (board_detections.until)) g (at)
-    CROSS JOIN (SELECT hubwatch.board_no_alarm('no detection', board_detections.hubs) AS sentence) c
-    WHERE NOT EXISTS (SELECT FROM found)
-    ORDER BY 1, 2
+    SELECT r.at, r.metric, r.value FROM (
+        SELECT board_detections.since + g.step * w.s * INTERVAL '1 s' AS at, b.metric, b.rank,
+            coalesce(d.priority, 0)::smallint AS value
+        FROM width w
+        CROSS JOIN LATERAL generate_series(0, floor(
+            extract(epoch FROM board_detections.until - board_detections.since)::double precision / w.s)::integer) g (step)
+        CROSS JOIN bands b LEFT JOIN drawn d ON d.metric = b.metric AND d.step = g.step
+        UNION ALL
+        SELECT g.at, c.sentence, 0, CASE WHEN starts_with(c.sentence, 'no detection') THEN 0::smallint END
+        FROM (VALUES (board_detections.since), (board_detections.until)) g (at)
+        CROSS JOIN (SELECT hubwatch.board_no_alarm('no detection', board_detections.hubs, board_detections.zones)
+            AS sentence) c
+        WHERE NOT EXISTS (SELECT FROM found)
+    ) r (at, metric, rank, value)
+    ORDER BY r.at, r.rank
 $$;
 
 -- Readings stored a second, as the ledger counts them.
@@ -150,11 +172,14 @@ LANGUAGE sql STABLE AS $$
     WITH chosen AS (
         SELECT c.id, c.hub, c.sensor, c.channel, concat_ws(' ', concat_ws(' · ',
                 CASE WHEN cardinality(board_course.hubs) > 1 THEN p.hub_name END, p.place), c.channel)
-            || CASE WHEN c.time IS NULL THEN ' – never heard' WHEN c.age_s < 0 OR c.age_s > c.max_age_s THEN ' – STALE'
-                WHEN c.quality = 2 THEN ' – BLIND' ELSE '' END AS metric
+            || CASE WHEN c.time IS NULL THEN ' – never heard' WHEN c.age_s < -2 OR c.age_s > c.max_age_s THEN ' – STALE'
+                WHEN c.quality = 2 THEN ' – BLIND' ELSE '' END AS metric, count(*) OVER () AS every
         FROM hubwatch.board_channels c JOIN hubwatch.board_places p ON p.hub = c.hub AND p.sensor = c.sensor
         WHERE c.hub = ANY (board_course.hubs) AND (board_course.kinds IS NULL OR c.kind = ANY (board_course.kinds))
             AND (board_course.sensors IS NULL OR c.sensor = ANY (board_course.sensors))
+            -- What an agent says of itself is shown only to whoever asks for it by name.
+            AND (board_course.names IS NOT NULL OR NOT EXISTS (
+                SELECT FROM hubwatch.agents a WHERE a.hub = c.hub AND a.agent = c.sensor))
             AND (board_course.names IS NULL OR split_part(c.name, '.', 1) = ANY (board_course.names))
         ORDER BY p.place, c.channel LIMIT 60
     )
@@ -182,6 +207,8 @@ LANGUAGE sql STABLE AS $$
     SELECT board_course.until, CASE WHEN EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_course.hubs))
         THEN 'no such sensor yet' ELSE 'no hub yet' END, NULL
     WHERE NOT EXISTS (SELECT FROM chosen)
+    UNION ALL
+    SELECT board_course.until, max(c.every) - 60 || ' more: choose fewer', NULL FROM chosen c HAVING max(c.every) > 60
     ORDER BY 1
 $$;
 
@@ -191,18 +218,22 @@ CREATE FUNCTION hubwatch.board_events(hubs text[], zones text[], kinds text[], p
 RETURNS TABLE ("time" timestamptz, place text, what text, subject text, detail text)
 LANGUAGE sql STABLE AS $$
     WITH found AS (
-        SELECT e.time, concat_ws(' · ', CASE WHEN cardinality(board_events.hubs) > 1 THEN p.hub_name END, p.place) AS place,
+        SELECT n.*, row_number() OVER (ORDER BY n.time DESC) AS n, count(*) OVER () AS every
+        FROM (SELECT e.time, concat_ws(' · ', CASE WHEN cardinality(board_events.hubs) > 1 THEN p.hub_name END, p.place) AS place,
             e.type, e.subject, concat_ws(', ', e.attrs ->> 'reader', e.attrs ->> 'direction', e.attrs ->> 'layer',
-                (e.attrs ->> 'position_m') || ' m', e.attrs ->> 'reason') AS detail,
-            row_number() OVER (ORDER BY e.time DESC) AS n, count(*) OVER () AS every
+                (e.attrs ->> 'position_m') || ' m', e.attrs ->> 'reason') AS detail
         FROM hubwatch.events e JOIN hubwatch.board_places p ON p.hub = e.hub AND p.sensor = e.sensor
         WHERE e.time BETWEEN board_events.since AND board_events.until AND e.hub = ANY (board_events.hubs)
             AND (board_events.zones IS NULL OR coalesce(p.zone, '–') = ANY (board_events.zones))
             AND (p.kind = ANY (board_events.kinds) OR split_part(e.type, '.', 1) = ANY (board_events.prefixes))
+            -- Beyond a bound they are not counted: a long range holds millions.
+            ORDER BY e.time DESC LIMIT 2201) n
     )
     SELECT CASE WHEN f.n < 201 THEN f.time END,
-        CASE WHEN f.n = 201 THEN f.every - 200 || ' more: choose a shorter time range'
-            WHEN f.n IS NULL THEN hubwatch.board_calm(board_events.sentence, board_events.hubs, board_events.zones, NULL)
+        CASE WHEN f.n = 201 THEN CASE WHEN f.every > 2200 THEN 'over 2000' ELSE (f.every - 200)::text END
+                || ' more: choose a shorter time range'
+            WHEN f.n IS NULL THEN hubwatch.board_calm(board_events.sentence, board_events.hubs, board_events.zones,
+                board_events.kinds)
             ELSE f.place END,
         CASE WHEN f.n < 201 THEN f.type END, CASE WHEN f.n < 201 THEN f.subject END, CASE WHEN f.n < 201 THEN f.detail END
     FROM (SELECT) c LEFT JOIN found f ON f.n <= 201
@@ -222,7 +253,7 @@ LANGUAGE sql STABLE AS $$
             WHEN f.n IS NOT NULL THEN f.hub || ' · ' || f.agent
             WHEN EXISTS (SELECT FROM hubwatch.agents a WHERE a.hub = ANY (board_gaps.hubs))
                 OR NOT EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_gaps.hubs))
-            THEN hubwatch.board_calm('Every frame is accounted for', board_gaps.hubs) ELSE 'no agent yet' END,
+            THEN hubwatch.board_stored_calm('Every frame is accounted for', board_gaps.hubs) ELSE 'no agent yet' END,
         CASE WHEN f.n < 101 THEN f.frames END, CASE WHEN f.n < 101 THEN f.first_seq END,
         CASE WHEN f.n < 101 THEN f.last_seq END, CASE WHEN f.n < 101 THEN f.since END
     FROM (SELECT) c LEFT JOIN found f ON f.n <= 101
@@ -248,6 +279,8 @@ LANGUAGE sql STABLE AS $$
     ORDER BY f.n
 $$;
 
+CREATE INDEX event_command ON hubwatch.event (time DESC)
+    WHERE type = ANY ('{command.executed,command.refused,command.failed,command.unknown}');
 -- What is drawn over the charts: alarms, commands, changes of the security level; the newest 200.
 CREATE FUNCTION hubwatch.board_marks(hubs text[], since timestamptz, until timestamptz)
 RETURNS TABLE ("time" timestamptz, text text, tags text)
@@ -270,15 +303,23 @@ LANGUAGE sql STABLE AS $$
     ORDER BY m.at DESC LIMIT 200
 $$;
 
--- What a person may choose among.
+-- What a person may choose among: every zone of the site, of a sensor and of an open alarm, and always what has none.
 CREATE FUNCTION hubwatch.board_zone_names(hubs text[]) RETURNS TABLE (value text, name text)
 LANGUAGE sql STABLE AS $$
-    SELECT DISTINCT coalesce(p.zone, '–'), coalesce(p.zone_name, 'no zone') FROM hubwatch.board_places p
-    WHERE p.hub = ANY (board_zone_names.hubs) ORDER BY 2, 1
+    SELECT z.zone, coalesce(z.name, z.zone) FROM hubwatch.zones z WHERE z.hub = ANY (board_zone_names.hubs)
+    UNION SELECT p.zone, p.zone_name FROM hubwatch.board_places p
+        WHERE p.hub = ANY (board_zone_names.hubs) AND p.zone IS NOT NULL
+    UNION SELECT a.zone, coalesce(z.name, a.zone) FROM hubwatch.alarms a
+        LEFT JOIN hubwatch.zones z ON z.hub = a.hub AND z.zone = a.zone
+        WHERE a.hub = ANY (board_zone_names.hubs) AND a.closed IS NULL AND a.zone IS NOT NULL
+    UNION SELECT '–', 'no zone'
+    ORDER BY 2, 1
 $$;
 CREATE FUNCTION hubwatch.board_sensor_names(hubs text[], kinds text[]) RETURNS TABLE (value text, name text)
 LANGUAGE sql STABLE AS $$
     SELECT DISTINCT p.sensor, p.place FROM hubwatch.board_places p
     WHERE p.hub = ANY (board_sensor_names.hubs)
-        AND (board_sensor_names.kinds IS NULL OR p.kind = ANY (board_sensor_names.kinds)) ORDER BY 2, 1
+        AND (board_sensor_names.kinds IS NULL OR p.kind = ANY (board_sensor_names.kinds))
+        AND NOT EXISTS (SELECT FROM hubwatch.agents a WHERE a.hub = p.hub AND a.agent = p.sensor)
+    ORDER BY 2, 1
 $$;

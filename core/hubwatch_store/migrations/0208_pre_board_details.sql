@@ -64,12 +64,26 @@ LANGUAGE sql STABLE AS $$
             ELSE concat_ws(' · ', CASE WHEN cardinality(board_occupancies.hubs) > 1 THEN w.hub_name END, w.place) END,
         CASE WHEN p.n < 101 THEN extract(epoch FROM coalesce(p.next, board_occupancies.until) - p.at)::double precision END,
         CASE WHEN p.n < 101 THEN g.gamma END, CASE WHEN p.n < 101 THEN g.neutron END,
-        CASE WHEN p.n < 101 THEN coalesce((SELECT string_agg(DISTINCT d.type, ', ') FROM hubwatch.detections d
+        CASE WHEN p.n < 101 THEN (SELECT concat_ws(', ',
+                coalesce(string_agg(DISTINCT d.type, ', ') FILTER (WHERE d.exercise IS NULL), CASE j.works
+                    WHEN 'yes' THEN 'no finding' ELSE 'NOT KNOWN: it is not sure that data is judged' END),
+                string_agg(DISTINCT 'EXERCISE: ' || d.type, ', ') FILTER (WHERE d.exercise IS NOT NULL))
+            FROM hubwatch.detections d
             WHERE d.hub = p.hub AND d.sensor = p.sensor AND d.start BETWEEN p.at - INTERVAL '10 s'
-                AND coalesce(p.next, board_occupancies.until) + INTERVAL '10 s'), 'no finding') END
-    FROM (SELECT hubwatch.board_calm('No vehicle', board_occupancies.hubs, NULL, '{radiation_portal}') AS sentence) c
+                AND coalesce(p.next, board_occupancies.until) + INTERVAL '10 s') END
+    FROM (SELECT CASE WHEN EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_occupancies.hubs))
+            AND EXISTS (SELECT FROM hubwatch.sensors s WHERE s.hub = ANY (board_occupancies.hubs)
+                AND s.kind = 'radiation_portal' AND s.gone IS NULL)
+            AND NOT EXISTS (SELECT FROM hubwatch.sensors s WHERE s.hub = ANY (board_occupancies.hubs)
+                AND s.kind = 'radiation_portal' AND s.gone IS NULL AND s.sensor = ANY (board_occupancies.sensors))
+        THEN 'nothing chosen'
+        ELSE hubwatch.board_calm('No vehicle', board_occupancies.hubs, NULL, '{radiation_portal}') END AS sentence) c
     LEFT JOIN passed p ON p.n <= 101
     LEFT JOIN hubwatch.board_places w ON w.hub = p.hub AND w.sensor = p.sensor
+    LEFT JOIN (
+        SELECT h.hub, d.works FROM unnest(board_occupancies.hubs) h (hub)
+        CROSS JOIN LATERAL hubwatch.board_duties(ARRAY[h.hub]) d WHERE d.place = 2
+    ) j ON j.hub = p.hub
     LEFT JOIN LATERAL (
         SELECT max(r.max) FILTER (WHERE split_part(k.name, '.', 1) = 'gamma') AS gamma,
             max(r.max) FILTER (WHERE split_part(k.name, '.', 1) = 'neutron') AS neutron
@@ -117,36 +131,37 @@ LANGUAGE sql STABLE AS $$
     )
     SELECT f.day, f.verdict, f.n FROM found f
     UNION ALL
-    SELECT board_verdicts.until, CASE WHEN EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_verdicts.hubs))
-        THEN 'no alarm' ELSE 'no hub yet' END,
-        CASE WHEN EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_verdicts.hubs)) THEN 0 END
+    SELECT board_verdicts.until, c.sentence, CASE WHEN starts_with(c.sentence, 'no alarm') THEN 0 END
+    FROM (SELECT hubwatch.board_no_alarm('no alarm', board_verdicts.hubs) AS sentence) c
     WHERE NOT EXISTS (SELECT FROM found)
     ORDER BY 1, 2
 $$;
 
 -- Events counted by type.
-CREATE FUNCTION hubwatch.board_event_counts(hubs text[], types text[], since timestamptz, until timestamptz, step_ms bigint)
+CREATE FUNCTION hubwatch.board_event_counts(hubs text[], zones text[], types text[], since timestamptz,
+    until timestamptz, step_ms bigint)
 RETURNS TABLE ("time" timestamptz, metric text, value bigint)
 LANGUAGE sql STABLE AS $$
     WITH found AS (
         SELECT date_bin(greatest(board_event_counts.step_ms, 1000) * INTERVAL '1 ms', e.time, 'epoch') AS at, e.type,
             count(*) AS n
-        FROM hubwatch.events e
-        WHERE e.hub = ANY (board_event_counts.hubs) AND e.type = ANY (board_event_counts.types)
+        FROM hubwatch.events e LEFT JOIN hubwatch.sensors s ON s.hub = e.hub AND s.sensor = e.sensor
+        WHERE e.hub = ANY (board_event_counts.hubs)
+            AND (board_event_counts.zones IS NULL OR coalesce(s.zone, '–') = ANY (board_event_counts.zones))
+            AND e.type = ANY (board_event_counts.types)
             AND e.time BETWEEN board_event_counts.since AND board_event_counts.until
         GROUP BY 1, 2
     )
     SELECT f.at, f.type, f.n FROM found f
     UNION ALL
-    SELECT board_event_counts.until, CASE WHEN EXISTS (
-            SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_event_counts.hubs)) THEN 'no event' ELSE 'no hub yet' END,
-        CASE WHEN EXISTS (SELECT FROM hubwatch.hubs h WHERE h.hub = ANY (board_event_counts.hubs)) THEN 0 END
+    SELECT board_event_counts.until, c.sentence, CASE WHEN starts_with(c.sentence, 'no event') THEN 0 END
+    FROM (SELECT hubwatch.board_calm('no event', board_event_counts.hubs, board_event_counts.zones, NULL) AS sentence) c
     WHERE NOT EXISTS (SELECT FROM found)
     ORDER BY 1, 2
 $$;
 
 -- People with badges of whom something was found, by pseudonym.
-CREATE FUNCTION hubwatch.board_subjects(hubs text[], prefix text, since timestamptz, until timestamptz)
+CREATE FUNCTION hubwatch.board_subjects(hubs text[], zones text[], prefix text, since timestamptz, until timestamptz)
 RETURNS TABLE (priority smallint, subject text, what text, times bigint, last timestamptz, place text)
 LANGUAGE sql STABLE AS $$
     WITH found AS (
@@ -155,10 +170,11 @@ LANGUAGE sql STABLE AS $$
         FROM hubwatch.detections d LEFT JOIN hubwatch.board_places p ON p.hub = d.hub AND p.sensor = d.sensor
         WHERE d.hub = ANY (board_subjects.hubs) AND d.subject <> '' AND d.exercise IS NULL
             AND starts_with(d.type, board_subjects.prefix)
+            AND (board_subjects.zones IS NULL OR coalesce(p.zone, '–') = ANY (board_subjects.zones))
             AND d.start BETWEEN board_subjects.since AND board_subjects.until
         GROUP BY d.subject ORDER BY 1, 5 DESC LIMIT 100
     )
-    SELECT f.priority, coalesce(f.subject, hubwatch.board_no_alarm('Nobody is unusual', board_subjects.hubs)), f.what, f.times,
+    SELECT f.priority, coalesce(f.subject, hubwatch.board_no_alarm('Nobody is unusual', board_subjects.hubs, board_subjects.zones)), f.what, f.times,
         f.last, f.place
     FROM (SELECT) c LEFT JOIN found f ON true
     ORDER BY f.priority, f.last DESC
@@ -273,8 +289,10 @@ LANGUAGE sql STABLE AS $$
     )
     SELECT f.at, f.hub, f.n::double precision FROM found f
     UNION ALL
-    SELECT board_alarm_rate.until, coalesce(h.hub, 'no hub yet'), CASE WHEN h.hub IS NOT NULL THEN 0 END
+    SELECT board_alarm_rate.until, CASE WHEN h.hub IS NULL THEN 'no hub yet' WHEN d.doubt THEN h.hub || ' – NOT KNOWN'
+        ELSE h.hub END, CASE WHEN NOT d.doubt THEN 0 END
     FROM (SELECT) c LEFT JOIN hubwatch.hubs h ON h.hub = ANY (board_alarm_rate.hubs)
+    LEFT JOIN LATERAL (SELECT bool_or(d.works = 'NOT SURE') AS doubt FROM hubwatch.board_duties(ARRAY[h.hub]) d) d ON true
     WHERE h.hub IS NULL OR NOT EXISTS (SELECT FROM found f WHERE f.hub = h.hub)
     ORDER BY 1
 $$;
@@ -292,10 +310,13 @@ LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN f.hub IS NULL THEN hubwatch.board_no_alarm('No alarm was presented', board_frequent.hubs) ELSE
             concat_ws(' · ', CASE WHEN cardinality(board_frequent.hubs) > 1 THEN f.hub END, coalesce(w.place, f.sensor)) END,
         f.type, f.n, (f.n / f.every)::double precision,
-        (SELECT max(c.within_minute) FROM hubwatch.alarm_chattering c
-            WHERE c.hub = f.hub AND c.sensor = f.sensor AND c.type = f.type)
+        k.within_minute
     FROM (SELECT) c LEFT JOIN counted f ON true
     LEFT JOIN hubwatch.board_places w ON w.hub = f.hub AND w.sensor = f.sensor
+    LEFT JOIN (
+        SELECT c.hub, c.sensor, c.type, max(c.within_minute) AS within_minute
+        FROM hubwatch.alarm_chattering c WHERE c.hub = ANY (board_frequent.hubs) GROUP BY 1, 2, 3
+    ) k ON k.hub = f.hub AND k.sensor = f.sensor AND k.type = f.type
     ORDER BY f.n DESC, 1
 $$;
 
@@ -365,7 +386,8 @@ LANGUAGE sql STABLE AS $$
     ), found AS (
         SELECT h.hub, coalesce(h.name, h.hub) AS place, h.security_level, s.sensors, s.blind, coalesce(w.alarms, 0) AS alarms,
             w.priority, d.doubt, (SELECT max(a.heard) FROM hubwatch.agents a WHERE a.hub = h.hub) AS heard,
-            (SELECT count(*) FROM hubwatch.agents a WHERE a.hub = h.hub AND a.state = 'offline' AND a.gone IS NULL) AS offline
+            (SELECT count(*) FROM hubwatch.agents a WHERE a.hub = h.hub AND a.gone IS NULL AND (a.state = 'offline'
+                OR NOT coalesce(a.heard BETWEEN now() - INTERVAL '30 s' AND now() + INTERVAL '30 s', false))) AS offline
         FROM hubwatch.hubs h
         LEFT JOIN sights s ON s.hub = h.hub
         LEFT JOIN wrong w ON w.hub = h.hub

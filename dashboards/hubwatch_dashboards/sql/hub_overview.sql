@@ -1,11 +1,11 @@
 -- duties: Whether data is stored, judged and told right now, and when each last was. NOT SURE names the hubs at which it is not.
-SELECT duty AS "Watching", works AS "Works", hub_names AS "Not at", last AS "Last"
+SELECT duty AS "Watching", works AS "Works", hub_names AS "Not at", last AS "Last", as_of AS "As of"
 FROM hubwatch.board_watching(ARRAY[${hub:sqlstring}]::text[])
 
 -- open_alarms: Every alarm that is not closed, the most urgent first, and among those the ones nobody has taken. That none is open is said only while data is stored and judged.
 SELECT priority AS "Priority", place AS "Where", what AS "What", since AS "Since", last AS "Last", state AS "State",
     taken_by AS "Taken by", told AS "Told", times AS "Times", subject AS "Subject", why AS "Why", alarm AS "Alarm"
-FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], NULL, NULL)
+FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], NULL, NULL, NULL)
 
 -- blind: What cannot be seen right now. Sensors of which a channel is too old or bad, and agents that are offline. A channel that never came beside others is not expected.
 SELECT place AS "Blind", why AS "Why", channels AS "Channels", heard AS "Last heard" FROM hubwatch.board_blind(ARRAY[${hub:sqlstring}]::text[])
@@ -21,7 +21,7 @@ SELECT alarms_waiting AS "Alarms waiting", as_of AS "As of" FROM hubwatch.board_
 -- sensors_blind: Sensors of which at least one expected channel is not seen.
 SELECT sensors_blind AS "Sensors blind", as_of AS "As of" FROM hubwatch.board_numbers(ARRAY[${hub:sqlstring}]::text[], $__timeFrom()::timestamptz, $__timeTo()::timestamptz)
 
--- agents_offline: Agents whose last will the broker has sent: everything behind them is unseen.
+-- agents_offline: Agents that are offline or have said nothing for 30 s: everything behind them is unseen.
 SELECT agents_offline AS "Agents offline", as_of AS "As of" FROM hubwatch.board_numbers(ARRAY[${hub:sqlstring}]::text[], $__timeFrom()::timestamptz, $__timeTo()::timestamptz)
 
 -- frames_unexplained: Frames that were numbered by an agent, never arrived, and that nothing accounts for.
@@ -33,7 +33,7 @@ SELECT dead_letters AS "Dead letters", as_of AS "As of" FROM hubwatch.board_numb
 -- readings_now: Readings stored a second, over the last minute.
 SELECT readings_a_second AS "Readings/s", as_of AS "As of" FROM hubwatch.board_numbers(ARRAY[${hub:sqlstring}]::text[], $__timeFrom()::timestamptz, $__timeTo()::timestamptz)
 
--- detections: What the detectors found, by type and place, while it lasted. The 30 most urgent.
+-- detections: What the detectors found, by type and place, while it lasted. The 20 most urgent.
 SELECT * FROM hubwatch.board_detections(ARRAY[${hub:sqlstring}]::text[], NULL, NULL, $__timeFrom()::timestamptz, $__timeTo()::timestamptz)
 
 -- portal_gamma: Gamma counts a sample of each portal panel, highest in each interval. The line breaks where nothing was read.

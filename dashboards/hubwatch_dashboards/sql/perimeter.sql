@@ -1,7 +1,7 @@
 -- open_alarms: Open alarms of the perimeter, the most urgent first.
 SELECT priority AS "Priority", place AS "Where", what AS "What", since AS "Since", last AS "Last", state AS "State",
     taken_by AS "Taken by", told AS "Told", times AS "Times", subject AS "Subject", why AS "Why", alarm AS "Alarm"
-FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], ARRAY[${zone:sqlstring}]::text[], 'perimeter.')
+FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], ARRAY[${zone:sqlstring}]::text[], 'perimeter.', '{perimeter}')
 
 -- sections: The sections of each fence in order: what is seen, what is open, and findings and nuisances of the last 24 hours.
 SELECT fence AS "Fence", stretch AS "From – to", place AS "Where", sight AS "Sight", alarms AS "Open alarms",

@@ -6,7 +6,7 @@ FROM hubwatch.board_hubs(ARRAY[${hub:sqlstring}]::text[])
 -- open_alarms: Open alarms of all chosen hubs, the most urgent first.
 SELECT priority AS "Priority", place AS "Where", what AS "What", since AS "Since", last AS "Last", state AS "State",
     taken_by AS "Taken by", told AS "Told", times AS "Times", subject AS "Subject", why AS "Why", alarm AS "Alarm"
-FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], NULL, NULL)
+FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], NULL, NULL, NULL)
 
 -- blind: What cannot be seen right now at the chosen hubs.
 SELECT place AS "Blind", why AS "Why", channels AS "Channels", heard AS "Last heard" FROM hubwatch.board_blind(ARRAY[${hub:sqlstring}]::text[])

@@ -6,7 +6,7 @@ FROM hubwatch.board_zones(ARRAY[${hub:sqlstring}]::text[], ARRAY[${zone:sqlstrin
 -- open_alarms: Open alarms of the chosen zones, the most urgent first.
 SELECT priority AS "Priority", place AS "Where", what AS "What", since AS "Since", last AS "Last", state AS "State",
     taken_by AS "Taken by", told AS "Told", times AS "Times", subject AS "Subject", why AS "Why", alarm AS "Alarm"
-FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], ARRAY[${zone:sqlstring}]::text[], NULL)
+FROM hubwatch.board_open_alarms(ARRAY[${hub:sqlstring}]::text[], ARRAY[${zone:sqlstring}]::text[], NULL, NULL)
 
 -- sensors: Every sensor of the chosen zones: whether it is seen, why not, and when it was last heard.
 SELECT place AS "Where", sight AS "Sight", why AS "Why", kind AS "Kind", heard AS "Last heard", channels AS "Unseen channels",
