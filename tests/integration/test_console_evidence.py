@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -77,6 +78,36 @@ async def test_health_says_whether_somebody_outside_hears_the_hub(api: Client, d
         assert "alarms.told &lt;b&gt;" in text
         connection.execute("UPDATE hubwatch.dead_man SET at = at - interval '1 h'")
         assert "NO BEAT" in (await vic.get("/health"))[1]
+
+
+async def test_message_that_waits_is_told_of_with_its_age_however_long_it_has_waited(
+    api: Client, dsn: str, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alarmed(dsn, hands, *a_bad_morning())
+    token = await add_person(dsn, "vic", Role.VIEWER)
+    vic, program = Visitor(api, {"hubwatch_session": token}), api.with_token(token)
+    hands.rows(
+        "INSERT INTO notification_outbox (id, journal, alarm, route) "
+        "SELECT 'm1', min(id), 1, 'mail/kim' FROM alarm_journal WHERE alarm = 1 RETURNING id"
+    )
+    (route,) = (await program.get("/health")).body["routes"]
+    assert {name: route[name] for name in ("route", "waiting", "last")} == {
+        "route": "mail/kim", "waiting": 1, "last": None,
+    }  # fmt: skip
+    assert datetime.fromisoformat(route["oldest"]) <= datetime.now(UTC)
+    assert "HELD UP" not in (await vic.get("/health"))[1]
+    hands.rows("UPDATE notification_outbox SET queued = queued - interval '3 d' RETURNING 1")
+    answer = await program.get("/health")
+    assert (answer.status, [each["waiting"] for each in answer.body["routes"]]) == (200, [1])
+    _, text, _ = await vic.get("/health")
+    assert '<tr class="wrong"><th scope="row">mail/kim</th>' in text
+    assert "HELD UP" in text
+    assert "There may be more" not in text
+    monkeypatch.setattr("hubwatch_store.console.health.MOST_AGENTS", 1)
+    monkeypatch.setattr("hubwatch_store.console.health.MOST_ROUTES", 1)
+    _, text, _ = await vic.get("/health")
+    assert "There may be more agents than are listed." in text
+    assert "There may be more routes than are listed." in text
 
 
 async def test_plan_is_drawn_on_the_picture_of_its_site_for_who_sees_the_hub(dsn: str, tmp_path: Path) -> None:

@@ -91,14 +91,14 @@ WHERE gone IS NULL AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s)) ORDER 
 SELECT cause, sum(frames)::bigint AS frames FROM hubwatch.ledger_gaps
 WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) GROUP BY cause ORDER BY cause;
 
--- undelivered: by route, messages that wait or were given up in the last day
+-- undelivered: by route, messages that wait, for however long, and what became of those of the last day
 SELECT o.route, count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts > 0)::int AS failing,
     count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts = 0)::int AS waiting,
     count(*) FILTER (WHERE o.state = 'given_up')::int AS given_up,
     count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last,
     min(o.queued) FILTER (WHERE o.state = 'waiting') AS oldest
 FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
-WHERE o.queued > clock_timestamp() - INTERVAL '1 day' AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
+WHERE (o.queued > clock_timestamp() - INTERVAL '1 day' OR o.state = 'waiting') AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 GROUP BY o.route ORDER BY o.route LIMIT %(most)s;
 
 -- dead_man: what came of the last beat of the dead man
