@@ -63,6 +63,22 @@ async def test_alarm_says_its_evidence_in_the_readers_words_and_what_stood_aroun
     assert 'class="way"' in text
 
 
+async def test_device_out_of_service_or_gone_is_not_called_seen(api: Client, dsn: str, hands: Hands) -> None:
+    await alarmed(dsn, hands, *a_bad_morning())
+    vic = await person(api, dsn, "vic")
+    assert "The device is seen." in (await vic.get("/alarms/1"))[1]
+    hands.rows(
+        "INSERT INTO alarm_suppression (kind, hub, sensor, starts, ends, critical, by, verified, reason) SELECT "
+        "'out_of_service', hub, sensor, now() - interval '1 h', now() + interval '1 h', false, 'kim', true, 'x' "
+        "FROM alarms WHERE id = 1 RETURNING id"
+    )
+    _, text, _ = await vic.get("/alarms/1")
+    assert "The device is seen." not in text
+    assert "<strong>BLIND</strong> out of service" in text
+    hands.rows("UPDATE sensors SET gone = now() RETURNING id")
+    assert "<strong>BLIND</strong> not there any more" in (await vic.get("/alarms/1"))[1]
+
+
 async def test_health_says_whether_somebody_outside_hears_the_hub(api: Client, dsn: str) -> None:
     vic = await person(api, dsn, "vic")
     assert "none is set" in (await vic.get("/health"))[1]

@@ -169,15 +169,23 @@ ORDER BY c.channel LIMIT 40;
 -- device: what a sensor is, who reads it, and how that agent is
 SELECT s.kind, s.zone, s.profile, s.agent, s.max_age_s::float8 AS max_age_s, s.gone, a.state AS agent_state, a.software,
     a.state_since, extract(epoch FROM clock_timestamp() - a.heard)::float8 AS agent_heard_s,
-    extract(epoch FROM clock_timestamp() - a.last_late)::float8 AS late_s
+    extract(epoch FROM clock_timestamp() - a.last_late)::float8 AS late_s, x.kind AS expected
 FROM hubwatch.sensors s LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
+LEFT JOIN LATERAL (
+    SELECT n.kind FROM hubwatch.alarm_suppression n
+    WHERE n.hub = s.hub AND n.lifted IS NULL AND clock_timestamp() BETWEEN n.starts AND n.ends AND n.types = '{}'
+        AND (n.zone IS NULL OR n.zone = s.zone) AND (n.sensor IS NULL OR n.sensor = s.sensor)
+    ORDER BY n.ends DESC LIMIT 1
+) x ON true
 WHERE s.hub = %(hub)s AND s.sensor = %(sensor)s;
 
--- readings: the readings of a sensor around a moment, for whoever is asked about it
-SELECT r.time, r.channel, r.value, c.unit, r.quality, r.reason, c.period_us FROM hubwatch.readings r
-JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel = r.channel
-WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
-ORDER BY r.time, r.channel LIMIT %(most)s;
+-- readings: the readings of a sensor around a moment, for whoever is asked about it; of too many those nearest to it
+SELECT time, channel, value, unit, quality, reason, period_us FROM (
+    SELECT r.time, r.channel, r.value, c.unit, r.quality, r.reason, c.period_us FROM hubwatch.readings r
+    JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel = r.channel
+    WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
+    ORDER BY abs(extract(epoch FROM r.time - %(near)s::timestamptz)), r.channel LIMIT %(most)s
+) nearest ORDER BY time, channel;
 
 -- expected_of: what is expected of a sensor, now or later, so that nobody is told of it
 SELECT id, kind, zone, sensor, types, since, until, by, reason, agreed_by FROM hubwatch.suppressed
