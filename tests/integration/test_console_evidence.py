@@ -127,7 +127,9 @@ async def test_message_that_waits_is_told_of_with_its_age_however_long_it_has_wa
 
 
 async def test_plan_is_drawn_on_the_picture_of_its_site_for_who_sees_the_hub(dsn: str, tmp_path: Path) -> None:
-    (tmp_path / "plan.svg").write_text(SVG)
+    picture = tmp_path / HUB / "plan.svg"
+    picture.parent.mkdir()
+    picture.write_text(SVG)
     with psycopg.connect(dsn, autocommit=True) as connection:
         row = connection.execute("SELECT file FROM hubwatch.site_versions ORDER BY version DESC").fetchone()
         assert row is not None
@@ -142,7 +144,7 @@ async def test_plan_is_drawn_on_the_picture_of_its_site_for_who_sees_the_hub(dsn
         assert "script" not in headers["Content-Security-Policy"]
         assert (await eve.get(path))[0] == 404
         assert (await Visitor(api).get(path))[0] == 303
-        (tmp_path / "plan.svg").write_text(SVG.replace("<rect", "<script>alert(1)</script><rect"))
+        picture.write_text(SVG.replace("<rect", "<script>alert(1)</script><rect"))
         assert (await vic.get(path))[0] == 404
         _, text, _ = await vic.get("/plan")
         assert "<image" not in text
