@@ -12,7 +12,7 @@ import pytest
 from hubwatch_core.permission import Role
 from hubwatch_store.site import apply
 from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, a_bad_morning, alarmed, door_history, former_readings, hub_there
+from support.console_hub import HUB, a_bad_morning, alarmed, door_history, former_readings, found, hub_there
 from support.console_running import Client, add_person, running_api
 from support.console_visitor import Visitor
 
@@ -61,6 +61,16 @@ async def test_alarm_says_its_evidence_in_the_readers_words_and_what_stood_aroun
     assert "beyond the door" in text or "same zone" in text
     _, text, _ = await vic.get("/incidents/1")
     assert 'class="way"' in text
+
+
+async def test_part_that_is_empty_is_there_so_that_it_can_be_filled(api: Client, dsn: str, hands: Hands) -> None:
+    unplaced = found(8, "access.held", "door-99", priority=3, why="open for 45 s")
+    alarm = (await alarmed(dsn, hands, unplaced))[-1]
+    vic = await person(api, dsn, "vic")
+    _, text, _ = await vic.get(f"/alarms/{alarm}")
+    assert '<section class="card" id="map" data-swap hidden>' in text
+    assert '<section class="card" id="nearby" data-swap hidden>' in text
+    assert "Around it, when it began" not in text
 
 
 async def test_device_out_of_service_or_gone_is_not_called_seen(api: Client, dsn: str, hands: Hands) -> None:
