@@ -45,7 +45,7 @@ def _time_zones() -> frozenset[str]:
 
 def _plan_file(name: str) -> str:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or path.suffix.lower() not in {".svg", ".png"}:
+    if "\0" in name or path.is_absolute() or ".." in path.parts or path.suffix.lower() not in {".svg", ".png"}:
         raise ValueError("must be an SVG or PNG file beside this one")
     return name
 

@@ -118,6 +118,7 @@ FIELDS: Mapping[str, str] = {
     "notes": "What people have to say beside the facts.",
     "notice": "The text; null where the hub has none.",
     "of_it": "Its alarms, those that are open first.",
+    "oldest": "Since when the message waits that waits longest.",
     "on_call": "Whether they may come outside their shift.",
     "one_time_password": "With it they choose a password within a day.",
     "open": "How many of its alarms are open.",

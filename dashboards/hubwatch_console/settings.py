@@ -229,5 +229,6 @@ class ConsoleSettings(Section):
     plan_folder: Path | None = Field(
         None,
         examples=["/etc/hubwatch/plans"],
-        description="Folder with the pictures that sites name as plan.image; the page of the plan draws on them.",
+        description="Folder with one folder per hub, of its name, in which are the pictures that its site names as "
+        "plan.image; the page of the plan draws on them.",
     )

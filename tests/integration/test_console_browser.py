@@ -267,6 +267,25 @@ async def test_what_is_ticked_and_typed_outlives_what_happens_meanwhile(console:
         lee.check()
 
 
+async def test_what_is_opened_stays_open_and_what_was_empty_appears_when_the_page_is_made_fresh(
+    console: Console,
+) -> None:
+    async with visiting(console.browser, console.address, console.tokens["kim"]) as kim:
+        page = await kim.open("/alarms/3")
+        await calm(page)
+        await page.get_by_text("Badges and door, in order").first.click()
+        await expect(page.locator("#said table")).to_be_visible()
+        await page.evaluate(
+            "() => { const part = document.getElementById('nearby'); part.replaceChildren(); part.hidden = true; "
+            "window.again = new Promise((done) => document.addEventListener('hubwatch-swapped', done)); }"
+        )
+        await console.alarm()
+        await page.evaluate("() => window.again.then(() => true)")
+        await expect(page.locator("#nearby table")).to_be_visible()
+        await expect(page.locator("#said table")).to_be_visible()
+        kim.check()
+
+
 async def test_two_sign_a_hand_over_and_paper_has_nothing_to_press(console: Console) -> None:
     for name, button in (("kim", "leave: sign"), ("ada", "take over: sign")):
         async with visiting(console.browser, console.address, console.tokens[name], scheme="dark") as visit:

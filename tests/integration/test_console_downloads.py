@@ -92,3 +92,38 @@ async def test_who_may_not_see_the_hub_gets_nothing(api: Client, dsn: str, hands
         assert (await nobody.get(path))[0] == 303, path
     here = await person(api, dsn, "ann", Role.VIEWER, HUB)
     assert (await here.get("/alarms/1/occupancy.n42"))[0] == 200
+
+
+async def test_table_that_is_cut_has_what_is_around_the_beginning_and_says_that_it_is_not_all(
+    api: Client, dsn: str, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    morning = a_bad_morning()
+    passage_readings(dsn, morning[0])
+    await alarmed(dsn, hands, *morning)
+    vic = await person(api, dsn, "vic", Role.VIEWER)
+    for path in ("/alarms/1/readings.csv", "/alarms/1/occupancy.csv"):
+        rows = list(csv.DictReader((await vic.get(path))[1].splitlines()))
+        assert [row for row in rows if row["time_utc"] == "NOT ALL"] == [], path
+    monkeypatch.setattr("hubwatch_store.console.behind.MOST_READINGS", 31)
+    for path in ("/alarms/1/readings.csv", "/alarms/1/occupancy.csv"):
+        *rows, last = csv.DictReader((await vic.get(path))[1].splitlines())
+        assert (len(rows), last["time_utc"]) == (31, "NOT ALL"), path
+        assert {row["value"] for row in rows if row["channel"] == "occupied"} == {"0.0", "1.0"}, path
+        assert [row["time_utc"] for row in rows] == sorted(row["time_utc"] for row in rows), path
+    assert "it is cut" in (await vic.get("/alarms/1/occupancy.n42"))[1]
+
+
+async def test_occupancy_that_ended_is_whole_however_long_its_alarm_lasts(api: Client, dsn: str, hands: Hands) -> None:
+    morning = a_bad_morning()
+    passage_readings(dsn, morning[0])
+    await alarmed(dsn, hands, *morning)
+    vic = await person(api, dsn, "vic", Role.VIEWER)
+    hands.rows("UPDATE alarms SET last_active = opened + interval '20 min' RETURNING 1")
+    assert "it is cut" in (await vic.get("/alarms/1/occupancy.n42"))[1]
+    assert "NOT ALL" in (await vic.get("/alarms/1/occupancy.csv"))[1]
+    hands.rows(
+        """INSERT INTO detection_ends (id, "end", detected) """
+        "SELECT id, start + interval '12 s', start + interval '13 s' FROM detection RETURNING 1"
+    )
+    assert "it is cut" not in (await vic.get("/alarms/1/occupancy.n42"))[1]
+    assert "NOT ALL" not in (await vic.get("/alarms/1/occupancy.csv"))[1]

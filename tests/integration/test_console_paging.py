@@ -214,6 +214,9 @@ async def test_what_has_not_changed_is_not_sent_again(boss: Client, dsn: str, ha
 async def test_hub_that_one_does_not_see_has_no_level_and_nothing_blind(api: Client, dsn: str) -> None:
     far = api.with_token(await add_person(dsn, "far", Role.VIEWER, "basel"))
     assert (await far.get(f"/hubs/{HUB}/level")).status == 404
+    for hub in (HUB, "nowhere", "nowhere%00"):
+        assert (await far.get(f"/blind?hub={hub}")).status == 404, hub
+    assert (await far.get("/blind?hub=basel")).status == 404, "a hub that is not there yet"
     assert (await far.get("/blind")).body == {"hubs": [], "zones": [], "sensors": 0, "whole": True}
     health = (await far.get("/health")).body
     assert (health["hubs"], health["agents"], json.dumps(health).count("quay")) == ([], [], 0)

@@ -179,3 +179,21 @@ def test_same_occupancy_gives_the_same_file_and_another_one_another_number() -> 
     assert document(OCCUPANCY) == document(OCCUPANCY)
     other = tree(replace(OCCUPANCY, detection="01JD3Z00000000000000000002"))
     assert other.get("n42DocUUID") != tree(OCCUPANCY).get("n42DocUUID")
+
+
+def test_each_channel_counts_over_its_own_period() -> None:
+    rates = [
+        each for number in range(0, 10)
+        for each in (sample(number, "gamma.1", 100.0, unit="count/s", period_s=0.2),
+                     sample(number, "neutron.1", 3.0, unit="count/s", period_s=2.0))
+    ]  # fmt: skip
+    made = tree(replace(OCCUPANCY, samples=rates))
+    (first, *_) = made.findall("n:RadMeasurement", MADE)
+    said = {
+        each.get("radDetectorInformationReference"): (
+            each.findtext("n:LiveTimeDuration", namespaces=MADE), each.findtext("n:CountData", namespaces=MADE),
+        )
+        for each in first.findall("n:GrossCounts", MADE)
+    }  # fmt: skip
+    assert said == {"gamma.1": ("PT0.2S", "20"), "neutron.1": ("PT2S", "6")}
+    assert first.findtext("n:RealTimeDuration", namespaces=MADE) == "PT2S"

@@ -78,7 +78,8 @@ def test_picture_is_shown_only_when_it_may_be(tmp_path: Path) -> None:
     assert picture_of(None, tmp_path) is None
     assert picture_of(SITE, None).fault == "no folder of plans is set"  # type: ignore[union-attr]
     assert "cannot be read" in str(picture_of(SITE, tmp_path).fault)  # type: ignore[union-attr]
-    file = tmp_path / "plan.svg"
+    file = tmp_path / "rotterdam" / "plan.svg"
+    file.parent.mkdir()
     file.write_bytes(SVG)
     good = picture_of(SITE, tmp_path)
     assert good is not None
@@ -92,12 +93,18 @@ def test_picture_is_shown_only_when_it_may_be(tmp_path: Path) -> None:
 
 def test_picture_outside_the_folder_is_not_read(tmp_path: Path) -> None:
     inside = tmp_path / "plans"
-    inside.mkdir()
-    (tmp_path / "secret.svg").write_bytes(SVG)
-    (inside / "plan.svg").symlink_to(tmp_path / "secret.svg")
-    found = picture_of(SITE, inside)
-    assert found is not None
-    assert found.fault == "lies outside the folder of plans"
+    for hub in ("rotterdam", "basel"):
+        (inside / hub).mkdir(parents=True)
+    for secret in (tmp_path / "secret.svg", inside / "basel" / "plan.svg"):
+        secret.write_bytes(SVG)
+        link = inside / "rotterdam" / "plan.svg"
+        link.symlink_to(secret)
+        found = picture_of(SITE, inside)
+        assert found is not None
+        assert found.fault == "lies outside the folder of its hub"
+        link.unlink()
+    named = SITE.model_copy(update={"plan": SITE.plan.model_copy(update={"image": "plan\0.svg"})})  # type: ignore[union-attr]
+    assert "cannot be read" in str(picture_of(named, inside).fault)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,10 @@ def keys(model: type[BaseModel]) -> set[str]:
         ('[[shifts]]\nname = "s"\ndays = "mo"\nfrom = "06:00"\nto = "07:00"', "shifts[0].days: must be days"),
         ('[[shifts]]\nname = "s"\ndays = "mon"\nfrom = "06:00"\nto = "24:00"', "shifts[0].to: must be a time of day"),
         ('[plan]\nwidth_m = 9\nheight_m = 9\nimage = "../plan.svg"', "plan.image: must be an SVG or PNG file beside"),
+        (
+            '[plan]\nwidth_m = 9\nheight_m = 9\nimage = "a\\u0000.svg"',
+            "plan.image: must be an SVG or PNG file beside",
+        ),
         ('[[supplies]]\nsensor = "u"', "supplies[0].sensors: feeds nothing"),
         ('[[supplies]]\nsensor = "u"\nzones = ["a", "a"]', "supplies[0].zones: names something twice"),
         ('[[supplies]]\nsensor = "u"\nzones = ["a", "x"]', "supplies[0].zones[1]: there is no zone x in this file"),

@@ -67,12 +67,16 @@ async def device(connection: DatabaseConnection, hub: str, sensor: str) -> Row |
 
 
 async def readings(
-    connection: DatabaseConnection, hub: str, sensor: str, since: datetime, until: datetime
+    connection: DatabaseConnection, hub: str, sensor: str, since: datetime, until: datetime, *, near: datetime
 ) -> list[Row]:
-    """Return the readings of a sensor between two moments with their units, at most `MOST_READINGS`."""
+    """Return the readings of a sensor between two moments with their units, in order.
+
+    Of more than `MOST_READINGS` those nearest to a moment, and one more, which says that they are not all.
+    """
     return await fetch(
-        connection, "console", "readings", hub=hub, sensor=sensor, since=since, until=until, most=MOST_READINGS
-    )
+        connection, "console", "readings", hub=hub, sensor=sensor, since=since, until=until, near=near,
+        most=MOST_READINGS + 1,
+    )  # fmt: skip
 
 
 async def expected_of(

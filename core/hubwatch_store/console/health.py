@@ -57,7 +57,7 @@ async def gaps(connection: DatabaseConnection, seen: Sequence[str] | None) -> di
 
 
 async def routes(connection: DatabaseConnection, seen: Sequence[str] | None) -> list[Row]:
-    """Return what became of the messages of the last day, by route."""
+    """Return by route what became of the messages of the last day, with those that wait for longer."""
     return await fetch(connection, "console", "undelivered", seen=_list(seen), most=MOST_ROUTES)
 
 

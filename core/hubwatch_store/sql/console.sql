@@ -91,14 +91,14 @@ WHERE gone IS NULL AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s)) ORDER 
 SELECT cause, sum(frames)::bigint AS frames FROM hubwatch.ledger_gaps
 WHERE %(seen)s::text[] IS NULL OR hub = ANY (%(seen)s) GROUP BY cause ORDER BY cause;
 
--- undelivered: by route, messages that wait or were given up in the last day
+-- undelivered: by route, messages that wait, for however long, and what became of those of the last day
 SELECT o.route, count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts > 0)::int AS failing,
     count(*) FILTER (WHERE o.state = 'waiting' AND o.attempts = 0)::int AS waiting,
     count(*) FILTER (WHERE o.state = 'given_up')::int AS given_up,
     count(*) FILTER (WHERE o.state = 'delivered')::int AS delivered, max(o.finished) FILTER (WHERE o.state = 'delivered') AS last,
     min(o.queued) FILTER (WHERE o.state = 'waiting') AS oldest
 FROM hubwatch.notification_outbox o JOIN hubwatch.alarms a ON a.id = o.alarm
-WHERE o.queued > clock_timestamp() - INTERVAL '1 day' AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
+WHERE (o.queued > clock_timestamp() - INTERVAL '1 day' OR o.state = 'waiting') AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 GROUP BY o.route ORDER BY o.route LIMIT %(most)s;
 
 -- dead_man: what came of the last beat of the dead man
@@ -169,15 +169,23 @@ ORDER BY c.channel LIMIT 40;
 -- device: what a sensor is, who reads it, and how that agent is
 SELECT s.kind, s.zone, s.profile, s.agent, s.max_age_s::float8 AS max_age_s, s.gone, a.state AS agent_state, a.software,
     a.state_since, extract(epoch FROM clock_timestamp() - a.heard)::float8 AS agent_heard_s,
-    extract(epoch FROM clock_timestamp() - a.last_late)::float8 AS late_s
+    extract(epoch FROM clock_timestamp() - a.last_late)::float8 AS late_s, x.kind AS expected
 FROM hubwatch.sensors s LEFT JOIN hubwatch.agents a ON a.hub = s.hub AND a.agent = s.agent
+LEFT JOIN LATERAL (
+    SELECT n.kind FROM hubwatch.alarm_suppression n
+    WHERE n.hub = s.hub AND n.lifted IS NULL AND clock_timestamp() BETWEEN n.starts AND n.ends AND n.types = '{}'
+        AND (n.zone IS NULL OR n.zone = s.zone) AND (n.sensor IS NULL OR n.sensor = s.sensor)
+    ORDER BY n.ends DESC LIMIT 1
+) x ON true
 WHERE s.hub = %(hub)s AND s.sensor = %(sensor)s;
 
--- readings: the readings of a sensor around a moment, for whoever is asked about it
-SELECT r.time, r.channel, r.value, c.unit, r.quality, r.reason, c.period_us FROM hubwatch.readings r
-JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel = r.channel
-WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
-ORDER BY r.time, r.channel LIMIT %(most)s;
+-- readings: the readings of a sensor around a moment, for whoever is asked about it; of too many those nearest to it
+SELECT time, channel, value, unit, quality, reason, period_us FROM (
+    SELECT r.time, r.channel, r.value, c.unit, r.quality, r.reason, c.period_us FROM hubwatch.readings r
+    JOIN hubwatch.channels c ON c.hub = r.hub AND c.sensor = r.sensor AND c.channel = r.channel
+    WHERE r.hub = %(hub)s AND r.sensor = %(sensor)s AND r.time BETWEEN %(since)s AND %(until)s
+    ORDER BY abs(extract(epoch FROM r.time - %(near)s::timestamptz)), r.channel LIMIT %(most)s
+) nearest ORDER BY time, channel;
 
 -- expected_of: what is expected of a sensor, now or later, so that nobody is told of it
 SELECT id, kind, zone, sensor, types, since, until, by, reason, agreed_by FROM hubwatch.suppressed

@@ -54,6 +54,7 @@ async def of(connection: DatabaseConnection, parts: Parts, page: Page, alarm: Al
     events = await behind.events(connection, alarm.hub, alarm.sensor, *around(alarm))
     device = await behind.device(connection, alarm.hub, alarm.sensor)
     channels = await behind.channels(connection, alarm.hub, alarm.sensor)
+    cause = None if device is None else cause_of(_now(device, channels))
     history = await behind.history(connection, alarm.hub, alarm.sensor, alarm.id)
     nearby = await _nearby(connection, parts, alarm)
     site = None if parts.feed is None else parts.feed.site(alarm.hub)
@@ -64,7 +65,7 @@ async def of(connection: DatabaseConnection, parts: Parts, page: Page, alarm: Al
         facts=evidence.facts_of(detected[0].evidence, page) if detected else [],
         occupancies=occupancies_of(alarm, None if device is None else device["kind"], detected),
         said=events[-MOST_SAID:], device=device, channels=channels,
-        cause=None if device is None else cause_of(_now(device, channels)), nearby=nearby,
+        cause=cause if device is None or device["gone"] is None else "gone", nearby=nearby,
         map=incident_map(site, [own, *alarmed], page, moves=False), history=history,
         verdicts=Counter(row["verdict"] for row in history if row["verdict"]),
     )  # fmt: skip
@@ -104,7 +105,7 @@ def _now(device: Row, channels: Sequence[Row]) -> dict[str, Any]:
     return {
         "age_s": told["age_s"], "quality": told["quality"], "agent_heard_s": device["agent_heard_s"],
         "agent_state": device["agent_state"], "channels": bool(channels), "max_age_s": device["max_age_s"],
-        "expected": None,
+        "expected": device["expected"],
     }  # fmt: skip
 
 

@@ -47,8 +47,12 @@ async def readings(alarm: AlarmNumber, caller: Seeing, parts: SharedParts) -> Re
     with translated():
         async with parts.pool.connection() as connection:
             found = await acts.existing(connection, alarm, caller.person)
-            rows = await behind.readings(connection, found.hub, found.sensor, *around(found))
-    return _file(f"alarm-{alarm}-readings.csv", "text/csv; charset=utf-8", await asyncio.to_thread(_table, found, rows))
+            began = to_datetime(found.opened)
+            rows = await behind.readings(connection, found.hub, found.sensor, *around(found), near=began)
+    written = await asyncio.to_thread(
+        _table, found, rows, is_cut=to_datetime(found.last_active) + AFTER > began + LONGEST
+    )
+    return _file(f"alarm-{alarm}-readings.csv", "text/csv; charset=utf-8", written)
 
 
 @router.get("/{alarm}/occupancy.csv")
@@ -60,9 +64,10 @@ async def occupancy_table(
         async with parts.pool.connection() as connection:
             found = await acts.existing(connection, alarm, caller.person)
             one = await _detection(connection, found, detection)
-            rows = await behind.readings(connection, found.hub, found.sensor, *whole_of(one, found)[:2])
-    name = f"alarm-{alarm}-occupancy.csv"
-    return _file(name, "text/csv; charset=utf-8", await asyncio.to_thread(_table, found, rows))
+            since, until, is_cut = whole_of(one, found)
+            rows = await behind.readings(connection, found.hub, found.sensor, since, until, near=one.start)
+    written = await asyncio.to_thread(_table, found, rows, is_cut=is_cut)
+    return _file(f"alarm-{alarm}-occupancy.csv", "text/csv; charset=utf-8", written)
 
 
 @router.get("/{alarm}/occupancy.n42")
@@ -76,7 +81,7 @@ async def occupancy_document(
             one = await _detection(connection, found, detection)
             device = await behind.device(connection, found.hub, found.sensor)
             since, until, is_cut = whole_of(one, found)
-            rows = await behind.readings(connection, found.hub, found.sensor, since, until)
+            rows = await behind.readings(connection, found.hub, found.sensor, since, until, near=one.start)
     written = await asyncio.to_thread(_document, found, one, device, rows, is_cut=is_cut)
     if not written:
         raise HTTPException(404, "no counts of this occupancy are stored")
@@ -94,7 +99,13 @@ def whole_of(detection: AlarmDetection, alarm: Alarm) -> tuple[datetime, datetim
     latest = detection.start + LONGEST_OCCUPANCY
     # What has not ended yet is handed out as far as it goes.
     until = latest if detection.end is None else min(detection.end + EMPTY_AFTER, latest)
-    return detection.start - EMPTY_BEFORE, until, max(detection.detected, to_datetime(alarm.last_active)) > latest
+    return detection.start - EMPTY_BEFORE, until, ended(detection, alarm) > latest
+
+
+def ended(detection: AlarmDetection, alarm: Alarm) -> datetime:
+    """Return when an occupancy ended; of one that has not, when it was last there."""
+    # An alarm may last for longer than the vehicle stood in the portal.
+    return detection.end or max(detection.detected, to_datetime(alarm.last_active))
 
 
 def occupancies_of(alarm: Alarm, kind: str | None, detected: Sequence[AlarmDetection]) -> list[AlarmDetection]:
@@ -120,17 +131,20 @@ async def _detection(connection: DatabaseConnection, alarm: Alarm, wanted: str |
     raise HTTPException(404, "this alarm has no such occupancy of a radiation portal")
 
 
-def _table(alarm: Alarm, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _table(alarm: Alarm, rows: Sequence[Mapping[str, Any]], *, is_cut: bool) -> bytes:
     text = io.StringIO()
     write = csv.writer(text)
     write.writerow(HEADER)
     hub, sensor = plain_cell(alarm.hub), plain_cell(alarm.sensor)
-    for row in rows:
+    for row in rows[: behind.MOST_READINGS]:
         value = "" if row["value"] is None else repr(row["value"])
         channel, unit, reason = (plain_cell(row[name] or "") for name in ("channel", "unit", "reason"))
         quality = Quality(row["quality"]).name.lower()
         time = row["time"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         write.writerow([time, hub, sensor, channel, value, unit, quality, reason])
+    if is_cut or len(rows) > behind.MOST_READINGS:
+        # Who reads the table must not take it for the whole.
+        write.writerow(["NOT ALL", hub, sensor, "", "", "", "", "there is more before or after these readings"])
     return text.getvalue().encode()
 
 
@@ -141,15 +155,15 @@ def _document(
     samples = [
         n42.CountSample(row["time"], row["channel"], row["unit"] or "", row["value"], row["quality"], row["reason"],
                         None if row["period_us"] is None else row["period_us"] / 1e6)
-        for row in rows
+        for row in rows[: behind.MOST_READINGS]
     ]  # fmt: skip
     occupancy = n42.PortalOccupancy(
         hub=alarm.hub, zone=alarm.zone, sensor=alarm.sensor, profile=None if device is None else device["profile"],
         software=None if device is None else device["software"], alarm=alarm.id, detection=detection.id,
         type=detection.type, why=detection.why, exercise=alarm.exercise is not None, began=detection.start,
-        ended=detection.end or max(detection.detected, to_datetime(alarm.last_active)), judged=detection.detected,
+        ended=ended(detection, alarm), judged=detection.detected,
         detector=detection.detector, detector_version=detection.version, evidence=detection.evidence, samples=samples,
-        is_cut=is_cut or len(rows) == behind.MOST_READINGS,
+        is_cut=is_cut or len(rows) > behind.MOST_READINGS,
     )  # fmt: skip
     return n42.document(occupancy)
 

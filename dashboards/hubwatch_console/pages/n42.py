@@ -176,7 +176,8 @@ def _slices(
         moments.setdefault(each.time, {})[each.channel] = each
     judged, every = [], []
     for number, (moment, samples) in enumerate(moments.items(), 1):
-        period_s = max(each.period_s or periods[each.channel] for each in samples.values())
+        lasted = {channel: each.period_s or periods[channel] for channel, each in samples.items()}
+        period_s = max(lasted.values())
         said = occupied_at.get(moment)
         occupied = said >= OCCUPIED_FROM if said is not None else occupancy.began <= moment <= occupancy.ended
         name = f"slice-{number}"
@@ -185,7 +186,7 @@ def _slices(
         _add(made, "StartDateTime", _time(moment - timedelta(seconds=period_s)))
         _add(made, "RealTimeDuration", _duration(period_s))
         for channel, sample in samples.items():
-            _counts(made, sample, f"{name}-{named[channel]}", named[channel], period_s)
+            _counts(made, sample, f"{name}-{named[channel]}", named[channel], lasted[channel])
         _add(made, "OccupancyIndicator", "true" if occupied else "false")
         every.append(name)
         if occupied:

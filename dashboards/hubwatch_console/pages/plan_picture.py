@@ -1,4 +1,4 @@
-"""The picture that a site names for its plan, from the console's folder of plans, checked before it is shown."""
+"""The picture that a site names for its plan, from its hub's folder of plans, checked before it is shown."""
 
 from __future__ import annotations
 
@@ -31,15 +31,18 @@ def picture_of(site: HubSite | None, folder: Path | None) -> PlanPicture | None:
         return None
     if folder is None:
         return PlanPicture(fault="no folder of plans is set")
-    name = site.plan.image
-    file = folder / name
+    # Each hub has a folder of its own: its site names no picture of another hub.
+    own = folder / site.hub.id
+    file = own / site.plan.image
     try:
-        if not file.resolve().is_relative_to(folder.resolve()):
-            return PlanPicture(fault="lies outside the folder of plans")
+        if not file.resolve().is_relative_to(folder.resolve() / site.hub.id):
+            return PlanPicture(fault="lies outside the folder of its hub")
         found = file.stat()
         return _read(file, found.st_mtime_ns, found.st_size)
     except OSError as error:
         return PlanPicture(fault=f"cannot be read: {error.strerror or 'not a file'}")
+    except ValueError:
+        return PlanPicture(fault="cannot be read: no file is called so")
 
 
 @lru_cache(maxsize=MOST_KEPT)

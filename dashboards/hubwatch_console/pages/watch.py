@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request
@@ -16,6 +17,7 @@ from hubwatch_console.pages.queue import HubName, Seeing, doubts_of
 from hubwatch_console.pages.rendering import Page, render
 from hubwatch_console.pages.sight import blind_zones, sights
 from hubwatch_console.routes.alarms import seen_by
+from hubwatch_core.clock import SECOND_US, now_us, to_us
 from hubwatch_core.permission import UserAct, may
 from hubwatch_store.console import HubSeen, health, queue
 from hubwatch_store.database import translated
@@ -24,6 +26,8 @@ router = APIRouter(include_in_schema=False)
 
 EXPLAINED_LOSS = ("dead-lettered", "evicted")
 """These are lost for good, and why is known; what an agent or a link still holds comes later."""
+LATE_US = 5 * 60 * SECOND_US
+"""Whoever is to be told hears of it long before; a message that waits for longer is held up."""
 KEPT_WITHIN_S = 60.0
 """How long what came of a beat may take to be known here."""
 UNEXPLAINED = "unexplained"
@@ -44,7 +48,9 @@ async def show_health(request: Request, caller: Seeing, parts: SharedParts) -> R
     lost = sum(gaps.get(cause, 0) for cause in EXPLAINED_LOSS)
     waiting = sum(n for cause, n in gaps.items() if cause not in {*EXPLAINED_LOSS, UNEXPLAINED})
     return render(
-        request, "health.html", caller, last=last, hubs=hubs, agents=agents, gaps=gaps, routes=routes, lost=lost,
+        request, "health.html", caller, last=last, hubs=hubs, agents=agents, gaps=gaps, lost=lost,
+        routes=[each | {"is_late": is_late(each["oldest"])} for each in routes],
+        more_agents=len(agents) == health.MOST_AGENTS, more_routes=len(routes) == health.MOST_ROUTES,
         beat=beat, heard=outside_hears(beat),
         unexplained=gaps.get(UNEXPLAINED, 0), waiting=waiting,
         doubts={each.hub: doubts_of(parts, each.hub) for each in hubs},
@@ -107,6 +113,11 @@ async def show_picture(hub: Annotated[str, Path(max_length=100)], caller: Seeing
         "Cross-Origin-Resource-Policy": "same-origin",
     }  # fmt: skip
     return Response(picture.content, media_type=picture.kind, headers=headers)
+
+
+def is_late(oldest: datetime | None) -> bool:
+    """Return whether the oldest message of a route waits for too long."""
+    return oldest is not None and now_us() - to_us(oldest) > LATE_US
 
 
 def outside_hears(beat: Mapping[str, Any] | None) -> str:

@@ -124,6 +124,7 @@ BLIND: Mapping[str, str] = MappingProxyType(
         "maintenance": _("its zone is in maintenance"),
         "works": _("planned works"),
         "out_of_service": _("out of service"),
+        "gone": _("not there any more"),
     }
 )
 

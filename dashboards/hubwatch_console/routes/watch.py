@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from hubwatch_alarms.facts import iso
 from hubwatch_console.access import Allowed, Parts, SharedParts
+from hubwatch_console.api_words import MEANING
 from hubwatch_console.pages.sight import SensorSight, blind_zones, sights
 from hubwatch_console.polled import polled
 from hubwatch_console.routes.alarms import seen_by
@@ -44,18 +45,20 @@ async def show_health(request: Request, caller: Seeing, parts: SharedParts) -> R
         "hubs": [_facts_of_hub(parts, each) for each in hubs],
         "agents": [_facts_of_agent(each, now) for each in agents],
         "missing_frames": gaps,
-        "routes": [each | {"last": None if each["last"] is None else iso(to_us(each["last"]))} for each in routes],
+        "routes": [_facts_of_route(each) for each in routes],
         "whole": len(agents) < health.MOST_AGENTS and len(routes) < health.MOST_ROUTES,
     })  # fmt: skip
 
 
-@router.get("/blind", **gives(BlindAnswer, is_polled=True))
+@router.get("/blind", **gives(BlindAnswer, is_polled=True), responses={404: {"description": MEANING[404]}})
 async def show_blind(request: Request, caller: Seeing, parts: SharedParts, hub: HubAsked = None) -> Response:
     """Return what cannot be seen now, per zone, with cause, since when, and who is on it."""
     seen = seen_by(caller.person)
     with translated():
         async with parts.pool.connection() as connection:
             hubs = await queue.hubs(connection, seen)
+            if hub is not None and all(each.hub != hub for each in hubs):
+                raise HTTPException(404, f"there is no hub {hub}")
             found = sights(await health.sensors(connection, seen, hub))
     now = now_us()
     return polled(request, {
@@ -104,6 +107,18 @@ def _facts_of_agent(row: dict[str, Any], now: int) -> dict[str, object]:
         "state_since": None if row["state_since"] is None else iso(to_us(row["state_since"])),
         "late": _moment(now, row["late_s"]),
         "sensors": row["sensors"],
+    }
+
+
+def _facts_of_route(row: dict[str, Any]) -> dict[str, object]:
+    return {
+        "route": row["route"],
+        "failing": row["failing"],
+        "waiting": row["waiting"],
+        "given_up": row["given_up"],
+        "delivered": row["delivered"],
+        "last": None if row["last"] is None else iso(to_us(row["last"])),
+        "oldest": None if row["oldest"] is None else iso(to_us(row["oldest"])),
     }
 
 

@@ -53,6 +53,7 @@
       const ticked = [...part.querySelectorAll("input:checked")].map((each) => each.name);
       const opened = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
       part.replaceChildren(...other.childNodes);
+      part.hidden = other.hidden;
       for (const each of part.querySelectorAll("input[type=checkbox]")) each.checked = ticked.includes(each.name);
       for (const each of opened) { const same = document.getElementById(each); if (same) same.open = true; }
       if (focus && focus.row) {

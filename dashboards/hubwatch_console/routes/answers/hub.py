@@ -49,7 +49,7 @@ class AgentHealthAnswer(SaidAnswer):
 
 
 class RouteHealthAnswer(SaidAnswer):
-    """What became of the messages of the last day that went over a route."""
+    """What became of the messages of the last day that went over a route, and of those that wait for longer."""
 
     route: str
     failing: Count
@@ -57,6 +57,8 @@ class RouteHealthAnswer(SaidAnswer):
     given_up: Count
     delivered: Count
     last: Moment | None
+    oldest: Moment | None
+    """Since when the oldest message waits."""
 
 
 class HealthAnswer(SaidAnswer):
