@@ -75,7 +75,7 @@ _COLUMNS: Mapping[str, Mapping[str, Any]] = {
 def _cells(
     alarm: Alarm, instructions: Instructions, now: int, telling: Telling | None, cause: int | None
 ) -> list[Text]:
-    title = f"{mark(alarm)}{instructions.of(alarm.type).title}"
+    title = f"{mark(alarm)}{instructions.of(alarm.type, alarm.hub).title}"
     what = f"{title} ({one_line(alarm.subject)})" if alarm.subject else title
     times = f" ×{alarm.detections}" if alarm.detections > 1 else ""
     return [

@@ -32,7 +32,7 @@ def change_line(change: Change, instructions: Instructions, now: int) -> str:
     """Return what has changed, in one line."""
     alarm = change.alarm
     holder = f", with {alarm.acknowledged_by}" if alarm.acknowledged_by else ""
-    title = f"{mark(alarm)}{instructions.of(alarm.type).title}"
+    title = f"{mark(alarm)}{instructions.of(alarm.type, alarm.hub).title}"
     state = f" ({alarm.state})" if change.what in {"open", "changed"} else ""
     what = f"{change.what}{state}: alarm {alarm.id}, {Priority(alarm.priority).name}, {title}, {where(alarm)}{holder}"
     return f"{clock_text(now)} {one_line(what)}"
@@ -98,7 +98,7 @@ class JsonLines(_Lines):
     def changed(self, watched: Watched, changes: list[Change], now: int) -> None:
         """Print what has changed."""
         for change in changes:
-            title = self._instructions.of(change.alarm.type).title
+            title = self._instructions.of(change.alarm.type, change.alarm.hub).title
             self._say(change.what, watched, now, alarm=facts_of(change.alarm, title))
         if self._is_due(now):
             self._say("watching", watched, now, open=len(watched.found.alarms), more=watched.found.more)

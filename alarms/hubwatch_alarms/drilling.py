@@ -93,7 +93,8 @@ async def report(
     for row in await drills.told_of(connection, number):
         told.setdefault(row["alarm"], []).append(row)
     found = [
-        _alarm(row, told.get(row["alarm"], []), instructions) for row in await drills.alarms_of(connection, number)
+        _alarm(row, told.get(row["alarm"], []), instructions.of(row["type"], drill.hub).title)
+        for row in await drills.alarms_of(connection, number)
     ]
     steps = await drills.steps_of(connection, number)
     return facts_of_drill(drill) | {
@@ -128,11 +129,11 @@ def subject_of(number: int) -> str:
     return f"exercise {number}"
 
 
-def _alarm(row: Mapping[str, Any], told: Sequence[Mapping[str, Any]], instructions: Instructions) -> dict[str, Any]:
+def _alarm(row: Mapping[str, Any], told: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
     opened: datetime = row["opened"]
     return {
         "alarm": row["alarm"],
-        "title": f"{EXERCISE}: {instructions.of(row['type']).title}",
+        "title": f"{EXERCISE}: {title}",
         "type": row["type"],
         "zone": row["zone"],
         "sensor": row["sensor"],

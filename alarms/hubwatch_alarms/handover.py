@@ -71,7 +71,7 @@ async def gathered(
             name: {
                 "not_known": unknown.get(name),
                 "whole": of.whole,
-                "rows": [_row(row, instructions) for row in of.rows],
+                "rows": [_row(row, instructions, hub) for row in of.rows],
             }
             for name, of in sections.items()
         },
@@ -268,12 +268,12 @@ def _time_zone(site: str | None) -> str:
         return "UTC"
 
 
-def _row(row: Mapping[str, Any], instructions: Instructions) -> dict[str, object]:
+def _row(row: Mapping[str, Any], instructions: Instructions, hub: str) -> dict[str, object]:
     """Return a row as JSON values; an alarm has its title in words, which says of an exercise that it is one."""
     if "type" not in row:
         return _plain(row)
     mark = "" if row["exercise"] is None else f"{EXERCISE}: "
-    return _plain(row) | {"title": f"{mark}{instructions.of(row['type']).title}"}
+    return _plain(row) | {"title": f"{mark}{instructions.of(row['type'], hub).title}"}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, object]:

@@ -67,26 +67,32 @@ def _section(section: Row, title: str, calm: str, clock: Clock, line: Callable[[
         yield f"  … and {whole - len(rows)} more"
 
 
+def promised(facts: Row) -> list[tuple[str, str, int]]:
+    """Return who has what, of all that is listed: the person, `incident` or `alarm`, and its number."""
+    given = [(row["assigned"], "incident", row["id"]) for row in facts["incidents"]["rows"] if row["assigned"]]
+    taken = [(row["acknowledged_by"], "alarm", row["id"]) for row in facts["alarms"]["rows"] if row["acknowledged_by"]]
+    return given + taken
+
+
+def unlisted(facts: Row) -> int:
+    """Return how many open alarms and incidents are counted without being listed: somebody may have them."""
+    return sum(max(0, facts[name]["whole"] - len(facts[name]["rows"])) for name in ("alarms", "incidents"))
+
+
 def _promised(facts: Row) -> Iterator[str]:
     """Who has what: that goes on in the next shift, or somebody else takes it."""
     yield ""
     yield "PROMISED"
-    held = [
-        *(
-            f"{one_line(row['assigned'])} has incident {row['id']}"
-            for row in facts["incidents"]["rows"]
-            if row["assigned"]
-        ),
-        *(
-            f"{one_line(row['acknowledged_by'])} has alarm {row['id']}"
-            for row in facts["alarms"]["rows"]
-            if row["acknowledged_by"]
-        ),
+    held, more = promised(facts), unlisted(facts)
+    why = [
+        *([f"{more} open alarms and incidents are not listed"] if more else []),
+        *filter(None, [facts["alarms"]["not_known"] or facts["incidents"]["not_known"]]),
     ]
-    yield from (f"  {each}" for each in held)
-    if not held:
-        unknown = facts["alarms"]["not_known"] or facts["incidents"]["not_known"]
-        yield f"  {NOT_KNOWN}: {one_line(unknown)}" if unknown else "  nobody has anything"
+    if why:
+        yield f"  {NOT_KNOWN}{' whether that is all' if held else ''}: {one_line('; '.join(why))}"
+    elif not held:
+        yield "  nobody has anything"
+    yield from (f"  {one_line(who)} has {what} {number}" for who, what, number in held)
 
 
 def _alarm(row: Row, clock: Clock) -> str:

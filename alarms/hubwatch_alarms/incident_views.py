@@ -45,7 +45,7 @@ async def details(
     """Read an incident that a person sees, with its alarms, as JSON values; raises NoSuchIncident."""
     found = await existing(connection, incident, person)
     members = await incidents.alarms_of(connection, incident, MOST_ALARMS)
-    shown = [facts_of(alarm, instructions.of(alarm.type).title) for alarm in members]
+    shown = [facts_of(alarm, instructions.of(alarm.type, alarm.hub).title) for alarm in members]
     return facts_of_incident(found) | {"of_it": shown, "more": max(0, found.alarms - len(shown))}
 
 

@@ -133,13 +133,13 @@ class Sender:
             now=now_us(),
             link=self._link(message, person),
             first_at=message.first_at,
-            others=tuple(map(self._other, message.carried)),
+            others=tuple(self._other(each, message.alarm.hub) for each in message.carried),
             carries=tuple(each.id for each in message.carried),
             attempt=max(attempt for _, attempt in message.attempts),
         )
 
-    def _other(self, told: Carried) -> OtherAlarm:
-        title = self._outbox.instructions.of(told.type).title
+    def _other(self, told: Carried, hub: str) -> OtherAlarm:
+        title = self._outbox.instructions.of(told.type, hub).title
         return OtherAlarm(told.alarm, told.priority, title, told.zone, told.sensor)
 
     def _link(self, message: Claimed, person: str | None) -> str | None:

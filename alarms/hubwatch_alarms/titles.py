@@ -33,7 +33,7 @@ class IncidentTitles:
     def first(self, alarm: Alarm) -> str:
         """Return the title of an incident that begins with an alarm."""
         member = Member(alarm.id, alarm.type, alarm.zone, alarm.sensor, alarm.priority, alarm.opened)
-        return title_of([member], self._places.words(alarm.hub), self._instructions)
+        return title_of([member], self._places.words(alarm.hub), self._instructions, alarm.hub)
 
     async def renew(self, connection: DatabaseConnection, moved: Iterable[tuple[Alarm, Action]]) -> None:
         """Give incidents whose alarms have changed the title that they have now; one that is more severe is told so."""
@@ -45,7 +45,7 @@ class IncidentTitles:
             await self._renew(connection, found)
 
     async def _renew(self, connection: DatabaseConnection, found: Membership) -> None:
-        title = title_of(found.members, self._places.words(found.hub), self._instructions)
+        title = title_of(found.members, self._places.words(found.hub), self._instructions, found.hub)
         gravest = min(found.members, key=lambda each: (each.priority, each.opened))
         former = found.title.removeprefix(f"{EXERCISE}: ")  # the database says it of whatever an exercise is called
         if (title, gravest.priority, False) == (former, found.priority, found.title_due):
@@ -56,10 +56,10 @@ class IncidentTitles:
             await incident_acts.raised(connection, found.id, found.hub, gravest.alarm, note)
 
 
-def title_of(members: Sequence[Member], words: SiteWords, instructions: Instructions) -> str:
+def title_of(members: Sequence[Member], words: SiteWords, instructions: Instructions, hub: str) -> str:
     """Return what happened in words, of alarms in the order of time: what, where, and which way it went."""
     gravest_first = sorted(members, key=lambda each: (each.priority, each.opened, each.alarm))
-    what = _kinds(list(dict.fromkeys(instructions.of(each.type).title for each in gravest_first)))
+    what = _kinds(list(dict.fromkeys(instructions.of(each.type, hub).title for each in gravest_first)))
     way = words.way(members)
     if way is not None:
         return one_line(f"{what}, {words.hub}: {way}")[:LONGEST_TITLE]

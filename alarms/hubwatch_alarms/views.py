@@ -86,7 +86,7 @@ class AlarmList:
     def facts(self, instructions: Instructions) -> list[dict[str, object]]:
         """Return it as JSON values."""
         return [
-            facts_of(alarm, instructions.of(alarm.type).title)
+            facts_of(alarm, instructions.of(alarm.type, alarm.hub).title)
             | facts_of_telling(self.telling.get(alarm.id, Telling()))
             | {"cause": self.causes.get(alarm.id)}
             for alarm in self.alarms

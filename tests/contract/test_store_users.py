@@ -75,6 +75,21 @@ async def test_user_has_the_roles_they_were_given_and_each_change_is_journalled(
     assert words == ["user.add", "user.grant", "user.disable", "user.enable"]
 
 
+async def test_who_may_do_something_at_a_hub_is_found_without_reading_everybody(connection: DatabaseConnection) -> None:
+    await administered(connection)
+    for name, role, hub in (
+        ("ann", Role.GUARD, "basel"), ("bea", Role.VIEWER, HUB), ("cem", Role.GUARD, HUB), ("dan", Role.GUARD, HUB),
+        ("eve", Role.RESPONDER, EVERY_HUB), ("fay", Role.GUARD, HUB),
+    ):  # fmt: skip
+        user = await added(connection, name, grant(role, hub))
+        if name == "cem":
+            async with directory.changing(connection):
+                await directory.disable(connection, user, by=ROOT)
+    act = UserAct.ALARM_ACKNOWLEDGE
+    assert await directory.names_reaching(connection, act, HUB, 50) == ["dan", "eve", "fay"]
+    assert await directory.names_reaching(connection, act, HUB, 2) == ["dan", "eve"]
+
+
 async def test_name_is_taken_once_also_by_one_who_is_disabled(connection: DatabaseConnection) -> None:
     await administered(connection)
     await added(connection, "kim")

@@ -14,7 +14,7 @@ import pytest
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_core.permission import Role
-from hubwatch_store.database import open_pool
+from hubwatch_store.database import DatabaseSection, connect_sync, open_pool
 from support.alarms_database import Hands, hands_on, settings_of
 from support.alarms_examples import detection
 from support.console_running import Client, add_person, one_time, running_api
@@ -191,6 +191,24 @@ async def test_level_is_raised_by_one_and_lowered_by_two(anybody: Client, dsn: s
     told = [row["act"] for row in hands.rows(ASKED_OF_TWO)]
     assert told == ["level.raise", "approval.ask", "level.lower", "approval.approved"]
     assert (await kim.post("/hubs/basel/level", level=2, note="x")).status == 403
+
+
+async def test_level_that_somebody_raises_meanwhile_is_not_lowered_by_one(
+    anybody: Client, dsn: str, hands: Hands
+) -> None:
+    hands.rows("INSERT INTO hubs (hub) VALUES ('rotterdam') RETURNING hub")
+    kim = anybody.with_token(await add_person(dsn, "kim", Role.SUPERVISOR, HUB))
+    with connect_sync(DatabaseSection(dsn=dsn)) as other, other.transaction():
+        other.execute("UPDATE hubwatch.hubs SET security_level = 3 WHERE hub = 'rotterdam'")
+        pid = other.info.backend_pid
+        raising = asyncio.create_task(kim.post(f"/hubs/{HUB}/level", level=2, note="order"))
+        waiting = "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+        await eventually(lambda: hands.rows(waiting, pid))
+    answer = await raising
+    assert (answer.status, "it is 3 now" in answer.body["detail"]) == (409, True)
+    assert hands.rows("SELECT security_level FROM hubs")[0]["security_level"] == 3
+    assert hands.rows("SELECT id FROM level_journal") == []
+    assert (await kim.post(f"/hubs/{HUB}/level", level=2, note="order")).status == 202
 
 
 async def test_hold_is_released_by_two(anybody: Client, dsn: str, hands: Hands) -> None:

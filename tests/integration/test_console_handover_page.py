@@ -53,6 +53,17 @@ async def digest_of(visitor: Visitor, path: str) -> str:
     return str(re.findall(r'name="digest" value="(\w{64})"', text)[0])
 
 
+def in_renewed(text: str) -> str:
+    """Return what stands in the part of a page that a script renews, which is one `div`."""
+    inside = text.partition('<div id="handover" data-swap>')[2]
+    depth = 1
+    for tag in re.finditer(r"<(/?)div\b", inside):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return inside[: tag.start()]
+    raise AssertionError("the part has no end")
+
+
 async def test_two_persons_hand_over_what_stands_with_notes(api: Client, dsn: str, hands: Hands) -> None:
     (alarm,) = await alarmed(dsn, hands, found(1, "radiation.gamma", "rpm-1", priority=1, why="a <b>source</b>"))
     ada = await person(api, dsn, "ada", Role.SUPERVISOR)
@@ -113,6 +124,53 @@ async def test_who_writes_over_the_notes_of_another_or_signs_what_has_changed_is
     assert (status, "read it again" in text) == (409, True)
     (row,) = hands.rows("SELECT notes, left_by FROM handovers")
     assert (row["notes"], row["left_by"]) == ("lee was first", None)
+
+
+async def test_what_is_signed_is_the_text_that_was_there_when_the_page_was_loaded(
+    api: Client, dsn: str, hands: Hands
+) -> None:
+    kim, lee = await person(api, dsn, "kim"), await person(api, dsn, "lee")
+    path = await drafted(kim)
+    for visitor, act in ((kim, "sign"), (lee, "take")):
+        _, text, _ = await visitor.get(path)
+        # A script puts what stands now in the place of the part that is renewed, and would so with a digest in it.
+        renewed = in_renewed(text)
+        assert "Signatures" in renewed
+        assert 'name="digest"' not in renewed
+        assert f"{path}/{act}" in text
+        (form,) = re.findall(rf'<form method="post" action="{path}/{act}">.*?</form>', text)
+        digest = re.findall(r'name="digest" value="(\w{64})"', form)[0]
+        ada = await person(api, dsn, f"ada-{act}")
+        if act == "sign":
+            await ada.press(path, f"{path}/notes", notes="the dog is ill", digest=digest)
+            status, refusal, _ = await kim.press(path, f"{path}/sign", digest=digest)
+            assert (status, "has changed since it was shown" in refusal) == (409, True)
+            digest = await digest_of(kim, path)
+        assert (await visitor.press(path, f"{path}/{act}", digest=digest))[0] == 303
+    (row,) = hands.rows("SELECT left_by, taken_by FROM handovers")
+    assert (row["left_by"], row["taken_by"]) == ("kim", "lee")
+
+
+async def test_who_has_what_is_not_known_where_not_all_is_listed(
+    api: Client, dsn: str, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubwatch_store.alarms.handovers.MOST_LISTED", 1)
+    found_now = [found(number, "radiation.gamma", f"rpm-{number}", priority=1, why="a source") for number in (1, 2)]
+    first, _ = await alarmed(dsn, hands, *found_now)
+    kim = await person(api, dsn, "kim")
+    await kim.press("/", f"/alarms/{first}/acknowledge", to="/")
+    path = await drafted(kim)
+    _, text, _ = await kim.get(path)
+    section = text.partition("<h2>Promised</h2>")[2].partition("</section>")[0]
+    assert "Nobody has anything." not in section
+    assert "NOT KNOWN" in section
+    (row,) = hands.rows("SELECT facts FROM handovers")
+    missing = sum(row["facts"][name]["whole"] - 1 for name in ("alarms", "incidents"))
+    assert missing > 0
+    assert f"open alarms and incidents that are not listed here: {missing}" in section
+    api_kim = api.with_token(await add_person(dsn, "kim-of-the-api", Role.GUARD, HUB))
+    said = (await api_kim.get(f"/handovers/{path.rpartition('/')[2]}")).body["text"]
+    assert f"PROMISED\n  NOT KNOWN: {missing} open alarms and incidents are not listed" in said
 
 
 async def test_rights_and_proof_of_the_form(api: Client, dsn: str, hands: Hands) -> None:

@@ -187,8 +187,13 @@ async def test_two_persons_sign_what_they_have_read_and_then_nobody_changes_it(
     assert (await kim.post(f"{path}/sign", digest=changed["digest"])).body["state"] == "signed"
     alone = await kim.post(f"{path}/take", digest=changed["digest"])
     assert (alone.status, "somebody else" in alone.body["detail"]) == (409, True)
+    # Notes that somebody has written meanwhile are not lost to whoever says what they have read.
+    late = await lee.post(f"{path}/notes", notes="no key is missing", digest=read)
+    assert (late.status, "has changed since it was shown" in late.body["detail"]) == (409, True)
+    kept = (await lee.get(path)).body
+    assert (kept["notes"], kept["left_by"]) == ("a key is missing", "kim")
     # What is changed under a signature is signed anew.
-    again = (await lee.post(f"{path}/notes", notes="a key is missing: 7")).body
+    again = (await lee.post(f"{path}/notes", notes="a key is missing: 7", digest=kept["digest"])).body
     assert (again["state"], again["left_by"]) == ("draft", None)
     await kim.post(f"{path}/sign", digest=again["digest"])
     taken = (await lee.post(f"{path}/take", digest=again["digest"])).body

@@ -131,23 +131,26 @@ PORTAL = ("radiation.gamma", "rpm-2", None)
     ],
 )  # fmt: skip
 def test_title_says_what_happened_and_which_way_it_went(found: list[tuple[str, str, str | None]], title: str) -> None:
-    assert title_of(members(*found), WORDS, INSTRUCTIONS) == title
+    assert title_of(members(*found), WORDS, INSTRUCTIONS, "rotterdam") == title
 
 
 def test_two_places_at_one_moment_are_no_way() -> None:
     one, other = members(FENCE, BEHIND)
     at_once = [one, Member(other.alarm, other.type, other.zone, other.sensor, other.priority, one.opened)]
-    assert title_of(at_once, WORDS, INSTRUCTIONS) == "Intrusion at the fence, Maasvlakte / Quay fence and Yard"
+    assert (
+        title_of(at_once, WORDS, INSTRUCTIONS, "rotterdam")
+        == "Intrusion at the fence, Maasvlakte / Quay fence and Yard"
+    )
 
 
 def test_without_a_site_places_are_called_as_agents_say() -> None:
     found = members(("perimeter.x", "fence-1", "north"), ("access.x", "door-9", "east"))
-    title = title_of(found, SiteWords("basel"), INSTRUCTIONS)
+    title = title_of(found, SiteWords("basel"), INSTRUCTIONS, "basel")
     assert title == "Intrusion at the fence and door forced open, basel / north and east"
 
 
 def test_title_is_one_line_of_bounded_length_whatever_names_there_are() -> None:
     found = members(*(("perimeter.x", f"s{n}", f"zone\u202e\n{n}" + "x" * 200) for n in range(60)))
-    title = title_of(found, SiteWords("h\x1b[31m"), INSTRUCTIONS)
+    title = title_of(found, SiteWords("h\x1b[31m"), INSTRUCTIONS, "h")
     assert title.isprintable()
     assert len(title) == LONGEST_TITLE

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from hubwatch_alarms.acts import NoSuchAlarm
+from hubwatch_alarms.incident_acts import NoSuchIncident
 from hubwatch_console.pages import drawing
 from hubwatch_console.pages.downloads import plain_cell
-from hubwatch_console.pages.rendering import camera_page
+from hubwatch_console.pages.rendering import camera_page, without_commands
 from hubwatch_console.pages.visiting import own_path
 from support.alarms_examples import alarm
 
@@ -33,6 +35,27 @@ def test_cell_that_is_text_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("text", ELSEWHERE)
 def test_address_to_go_back_to_is_a_path_of_ours(text: str | None) -> None:
     assert own_path(text) == "/"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "shown"),
+    [
+        (str(NoSuchAlarm(7)), "there is no alarm 7"),
+        (str(NoSuchIncident(7)), "there is no incident 7"),
+        (
+            "x waits for a second person already: `hubwatch approvals list` shows it",
+            "x waits for a second person already",
+        ),
+        (
+            "nobody has taken 7: take them first, `hubwatch alarms ack-incident 3`",
+            "nobody has taken 7: take them first",
+        ),
+        ("it is over: ask an administrator for `hubwatch users reset`", "it is over: ask an administrator"),
+        ("kim said `x`: it is\nover", "kim said `x`: it is over"),
+    ],
+)
+def test_page_says_a_refusal_without_what_is_typed_at_a_command_line(refusal: str, shown: str) -> None:
+    assert without_commands(refusal) == shown
 
 
 def test_camera_opens_at_the_moment_in_which_the_alarm_began() -> None:

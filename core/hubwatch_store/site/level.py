@@ -62,14 +62,24 @@ async def set_level(
     named = queries("level")
     with translated():
         async with connection.transaction():
-            await _end_due(connection, hub)
-            row = await (await connection.execute(named["lock"], {"hub": hub})).fetchone()
-            if row is None:
-                raise Permanent(f"there is no hub {hub}")
-            values = {"hub": hub, "level": level, "former": row[0], "by": by, "note": note, "until": until}
+            former = await hold_level(connection, hub)
+            values = {"hub": hub, "level": level, "former": former, "by": by, "note": note, "until": until}
             await connection.execute(named["add"], values)
             await _put(connection, values)
-            return int(str(row[0]))
+            return former
+
+
+async def hold_level(connection: DatabaseConnection, hub: str) -> int:
+    """Return the level of a hub, which nobody else changes until the caller's transaction ends.
+
+    Raises Permanent when there is no such hub, Transient when the database is away.
+    """
+    with translated():
+        await _end_due(connection, hub)
+        row = await (await connection.execute(queries("level")["lock"], {"hub": hub})).fetchone()
+    if row is None:
+        raise Permanent(f"there is no hub {hub}")
+    return int(str(row[0]))
 
 
 async def end_due(connection: DatabaseConnection) -> list[str]:

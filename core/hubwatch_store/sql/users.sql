@@ -34,5 +34,15 @@ FROM hubwatch.users u JOIN hubwatch.user_secrets s ON s."user" = u.id
 WHERE (%(name)s::text IS NULL OR u.name = %(name)s) AND (%(after)s::text IS NULL OR u.name > %(after)s)
 ORDER BY u.name LIMIT %(most)s;
 
+-- reaching: the same of up to so many who may log in and have one of some roles at a hub
+SELECT u.id, u.name, u.full_name, u.disabled, u.issuer, s.one_time_until, s.password IS NOT NULL AS has_password,
+    s.second_factor_confirmed IS NOT NULL AS has_second_factor,
+    (SELECT jsonb_object_agg(g.role, g.hubs) FROM hubwatch.user_grants g WHERE g."user" = u.id) AS grants,
+    NULL::timestamptz AS used
+FROM hubwatch.users u JOIN hubwatch.user_secrets s ON s."user" = u.id
+WHERE u.disabled IS NULL AND EXISTS (SELECT FROM hubwatch.user_grants g
+    WHERE g."user" = u.id AND g.role = ANY (%(roles)s) AND g.hubs && %(hubs)s::text[])
+ORDER BY u.name LIMIT %(most)s;
+
 -- by_subject: the name of the user whom an identity provider knows by that
 SELECT name FROM hubwatch.users WHERE issuer = %(issuer)s AND subject = %(subject)s;

@@ -11,7 +11,7 @@ from typing import Any
 
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.ids import is_id
-from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role, needs_second_factor
+from hubwatch_core.permission import EVERY_HUB, LEAST_ROLE, Actor, Grant, Role, UserAct, may, needs_second_factor
 from hubwatch_core.plain_text import one_line
 from hubwatch_store.database import DatabaseConnection, fetch, translated, write
 from hubwatch_store.users.journal import record
@@ -87,6 +87,17 @@ async def users(connection: DatabaseConnection, *, after: str | None = None, mos
     """Return all users by name, or up to `most` `after` one. Raises Transient or Permanent."""
     with translated():
         return [_user(row) for row in await fetch(connection, "users", "list", name=None, after=after, most=most)]
+
+
+async def names_reaching(connection: DatabaseConnection, act: UserAct, hub: str, most: int) -> list[str]:
+    """Return by name who may do something at a hub, among the first `most` who have the role and can log in.
+
+    Raises Transient or Permanent.
+    """
+    roles = [str(role) for role in Role if Grant(role, frozenset({hub})).reaches(LEAST_ROLE[act], hub)]
+    with translated():
+        rows = await fetch(connection, "users", "reaching", roles=roles, hubs=[hub, EVERY_HUB], most=most)
+    return [user.name for user in map(_user, rows) if may(user.person(), act, hub)]
 
 
 async def find_user(connection: DatabaseConnection, name: str) -> User | None:

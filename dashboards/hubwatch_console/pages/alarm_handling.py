@@ -184,6 +184,6 @@ async def _refused(
             whole = await views.details(connection, alarm, caller.person)
     return render(
         request, "alarm_refused.html", caller, status=status, here=f"/alarms/{alarm}", alarm=whole.alarm,
-        latest=whole.journal[-LATEST:], instruction=parts.instructions.of(whole.alarm.type), refused=refused,
-        live=False,
+        latest=whole.journal[-LATEST:], refused=refused, live=False,
+        instruction=parts.instructions.of(whole.alarm.type, whole.alarm.hub),
     )  # fmt: skip

@@ -6,12 +6,13 @@ By the same functions as the API and the commands. What two have signed is print
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from hubwatch_alarms import handover
+from hubwatch_alarms.handover_text import promised, unlisted
 from hubwatch_console.access import Parts, SharedParts, acting
 from hubwatch_console.pages.queue import HubName, Seeing
 from hubwatch_console.pages.rendering import Page, render
@@ -130,15 +131,8 @@ async def _show(
             found = await handover.existing(connection, number, caller.person)
     return render(
         request, "handover.html", caller, status=status, here=f"/handovers/{number}", handover=found, facts=found.facts,
-        promised=promised(found.facts), refused=refused, typed=typed, last=last,
+        promised=promised(found.facts), unlisted=unlisted(found.facts), refused=refused, typed=typed, last=last,
     )  # fmt: skip
-
-
-def promised(facts: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """Return who has what, which goes on in the next shift: the person, `incident` or `alarm`, and its number."""
-    given = [(row["assigned"], "incident", row["id"]) for row in facts["incidents"]["rows"] if row["assigned"]]
-    taken = [(row["acknowledged_by"], "alarm", row["id"]) for row in facts["alarms"]["rows"] if row["acknowledged_by"]]
-    return given + taken
 
 
 def _back(request: Request, caller: KnownCaller, number: int) -> Response:

@@ -102,7 +102,4 @@ async def _colleagues(connection: DatabaseConnection, hub: str, caller: KnownCal
     """Return who may take alarms at a hub, for whoever may give an incident to them."""
     if not may(caller.person, UserAct.INCIDENT_ASSIGN, hub):
         return []
-    users = await directory.users(connection)
-    return [
-        each.name for each in users if each.disabled is None and may(each.person(), UserAct.ALARM_ACKNOWLEDGE, hub)
-    ][:MOST]
+    return await directory.names_reaching(connection, UserAct.ALARM_ACKNOWLEDGE, hub, MOST)

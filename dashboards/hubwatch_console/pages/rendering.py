@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache, lru_cache, partial
@@ -42,6 +43,7 @@ HEADERS = {
 LANGUAGE_COOKIE, THEME_COOKIE = "hubwatch_language", "hubwatch_theme"
 THEMES = ("auto", "light", "dark")
 DAY = "EEE d MMM"
+_COMMAND = re.compile(r"(?:[;:,] (?:run )?| for )`hubwatch [^`]+`[^;:,]*")
 
 
 @cache
@@ -74,6 +76,7 @@ def environment(language: str) -> Environment:
     )  # fmt: skip
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {"line": one_line, "short": short_number, "camera": camera_page, "instant": instant}
+    made.filters["refusal"] = without_commands
     return made
 
 
@@ -197,6 +200,11 @@ def shape(priority: int) -> Markup:
     return Markup('<svg class="shape p{}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>').format(
         int(priority), outline_of(priority)
     )
+
+
+def without_commands(text: str) -> str:
+    """Return a refusal in one line, without the commands that it names for whoever sits at a command line."""
+    return one_line(_COMMAND.sub("", text))
 
 
 def outline_of(priority: int) -> Markup:

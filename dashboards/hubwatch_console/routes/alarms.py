@@ -136,5 +136,5 @@ def seen_by(person: Actor) -> list[str] | None:
 
 
 def _facts(parts: Parts, change: AlarmChange) -> dict[str, object]:
-    title = parts.instructions.of(change.alarm.type).title
+    title = parts.instructions.of(change.alarm.type, change.alarm.hub).title
     return facts_of(change.alarm, title) | {"changed": bool(change.entries)}

@@ -114,6 +114,10 @@ async def change_level(
                     valid_s=parts.settings.login.approval_s, details=details,
                 )  # fmt: skip
                 return {"approval": number}
+            # What raises the level that was read may lower the one that stands by now.
+            held = await site.hold_level(connection, hub)
+            if changing_level(held, level) is not act:
+                raise Permanent(f"the level of {hub} has changed meanwhile: it is {held} now")
             former = await site.set_level(connection, hub, level, by=person.name, note=note, until=until)
             await record(connection, person, str(act), f"level {level}", hub=hub, details={"note": note})
     return {"hub": hub, "level": level, "former": former}

@@ -316,9 +316,10 @@ class HandoverBody(Body):
 
 
 class NotesBody(Body):
-    """What people have to say beside the facts of a handover."""
+    """What people have to say beside the facts of a handover, and the digest of the handover that they read."""
 
     notes: Annotated[str, Field(max_length=8000)]
+    digest: Annotated[str, Field(min_length=64, max_length=64)] | None = None
 
 
 class SignBody(Body):

@@ -63,9 +63,12 @@ async def draft(body: HandoverBody, caller: Drafting, parts: SharedParts) -> dic
 
 @router.post("/{number}/notes", **gives(HandoverWholeAnswer))
 async def notes(number: AlarmNumber, body: NotesBody, caller: Drafting, parts: SharedParts) -> dict[str, object]:
-    """Put notes in place of those of before; what was signed has to be signed again."""
+    """Put notes in place of those of before; what was signed has to be signed again.
+
+    With a `digest` it is refused where the handover has changed since it was read.
+    """
     async with acting(parts) as connection:
-        return handover.whole(await handover.note(connection, caller.person, number, body.notes))
+        return handover.whole(await handover.note(connection, caller.person, number, body.notes, body.digest))
 
 
 @router.post("/{number}/sign", **gives(HandoverWholeAnswer))
