@@ -80,4 +80,4 @@ def test_what_is_cut_off_is_counted_and_what_is_listed_may_not_be_all() -> None:
         in text
     )
     assert "NOBODY HAS IT, told to nobody (alarm 7)\n  … and 8 more" in text
-    assert "PROMISED\n  NOT KNOWN: findings wait" in text
+    assert "PROMISED\n  NOT KNOWN: 8 open alarms and incidents are not listed; findings wait" in text
