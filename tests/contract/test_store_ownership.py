@@ -105,6 +105,19 @@ async def test_work_of_different_hubs_is_shared_and_what_overlaps_is_refused(
             assert len(owners(hands)) == 3
 
 
+async def test_refusal_names_who_was_not_heard_yet_and_does_not_say_it_runs(
+    hands: Hands, migrated_database: str
+) -> None:
+    elsewhere(hands, name="south", hubs=["c"])
+    async with owning(migrated_database, WorkClaim("detectors", "north", ("a", "b"))):
+        told = await refusal(migrated_database, ALL)
+    north, south = told.split("; ")
+    assert "detectors north of a, b is run by" in north
+    assert "no sign" not in north
+    assert "detectors south of c is run by process 77 on hub-2" in south
+    assert "no sign" in south
+
+
 async def test_where_only_the_name_counts_others_work_beside_it(hands: Hands, migrated_database: str) -> None:
     async with (
         owning(migrated_database, WorkClaim("collector", "one", None)),

@@ -158,7 +158,7 @@ class Owner:
             if living:
                 self._no_longer()
                 await self._answer(connection, lease.tell_refused(connection, living, str(self._process)))
-                raise NameTaken(self._refusal(living))
+                raise NameTaken(self._refusal(living, [each for each in holders if each not in living]))
             if not seen:
                 _log.info("another process had this work, waiting for a sign of it", work=str(self._claim),
                           holder="; ".join(map(str, holders)), most_s=SILENT_S)  # fmt: skip
@@ -167,8 +167,11 @@ class Owner:
             await wait_for_event(stop, LOOK_S)
         return False
 
-    def _refusal(self, holders: Sequence[Holder]) -> str:
-        who = "; ".join(f"{each.claim} is run by {each}" for each in holders)
+    def _refusal(self, living: Sequence[Holder], unknown: Sequence[Holder]) -> str:
+        who = "; ".join(
+            [f"{each.claim} is run by {each}" for each in living]
+            + [f"{each.claim} is run by {each} (or was: it gave no sign yet)" for each in unknown]
+        )
         return (
             f"only one process may run {self._claim}, but {who}. Stop that one first, "
             "or give this one what it may have beside it: another name, and other hubs where it says hubs"
