@@ -73,6 +73,7 @@ def writer_for(settings: CollectorSettings) -> Writer:
         own_epochs=intake.signatures != "off",
         rules=SayingRules(own=intake.claims == "refuse", announced=intake.unannounced == "refuse"),
         keep_signed=intake.keep_signed,
+        keep_recent=intake.keep_recent,
     )
 
 

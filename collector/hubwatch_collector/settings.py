@@ -89,6 +89,11 @@ class IntakeSection(Section):
         description="Keep signed frames as they came, for 90 days, to show others who said what: "
         "`hubwatch ledger prove`.",
     )
+    keep_recent: bool = Field(
+        True,
+        description="Keep frames as they came, for an hour: detectors judge from there what a broker has lost. Switch "
+        "it off only where no detectors run.",
+    )
     claims: Literal["share", "refuse"] = Field(
         "share",
         description="What becomes of a sensor that another agent has listed before. share: both are heard, and it is "

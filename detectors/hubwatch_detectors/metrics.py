@@ -43,6 +43,16 @@ class DetectorMetrics:
         )
         for why in ("unproven", "no_room"):
             self.left_out.labels(why)
+        self.brought = Counter(
+            PREFIX + "brought_frames",
+            "Stored frames that did not come from the broker and were judged from the database.",
+            registry=registry,
+        )
+        self.not_judged = Counter(
+            PREFIX + "not_judged_frames",
+            "Stored frames that did not come from the broker and are kept nowhere: nobody judges them.",
+            registry=registry,
+        )
         self.unsaved = Gauge(PREFIX + "unsaved_messages", "Messages judged but not yet saved.", registry=registry)
         self.latency = Histogram(
             PREFIX + "latency_seconds",

@@ -29,6 +29,7 @@ from hubwatch_detectors.proving import Proving
 from hubwatch_detectors.saver import Saver
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_detectors.site_following import SiteFollowing
+from hubwatch_detectors.stored_frames import StoredFrames
 from hubwatch_store.database import Pool, check_schema, clock_of, open_pool
 from hubwatch_store.detections import JournalRow, StateRow, Unended, load_journal, load_states, unended
 from hubwatch_store.devices import Act, acts
@@ -83,6 +84,8 @@ class _Restored:
     found: Sequence[Finding]
     journal: Sequence[JournalRow]
     acts: Sequence[Act]
+    remembers: bool
+    """Whether anything was judged before."""
 
 
 async def _restore(
@@ -120,7 +123,8 @@ async def _restore(
                 used = engine.restore(map(_saved, states))
                 found, frames = await _judge_again(engine, journal)
             _log.info("state restored", states=used, of=len(states), judged_again=frames)
-            return _Restored(found + ends_of_orphans(engine, rules, open_ones, states), journal, entries)
+            found += ends_of_orphans(engine, rules, open_ones, states)
+            return _Restored(found, journal, entries, remembers=bool(used or frames))
     return None
 
 
@@ -189,6 +193,7 @@ class _Detecting:
             save_s=settings.database.step_s, owner=owner, clock=clock,
         )  # fmt: skip
         self._proving = Proving(settings, pool, metrics)
+        self._stored = StoredFrames(engine, settings, pool, clock, metrics, health, remembers=restored.remembers)
         self._session = _session(settings, metrics, health)
         self._saver.restored(restored.journal, restored.found)
         self._saver.add(self._journal.follow(restored.acts), clock.now())
@@ -202,14 +207,17 @@ class _Detecting:
         stopping = asyncio.create_task(stop.wait())
         following = asyncio.create_task(self._follow(done_receiving))
         sites = asyncio.create_task(self._sites.run(self._settings.database, self._pool))
+        comparing = asyncio.create_task(self._stored.run(done_receiving))
         try:
             await asyncio.wait([saving, receiving, timing, stopping], return_when=asyncio.FIRST_COMPLETED)
             done_receiving.set()
             await asyncio.wait([saving])
         finally:
-            for task in (stopping, timing, following, sites, receiving, saving):
+            for task in (stopping, timing, following, sites, comparing, receiving, saving):
                 task.cancel()
-            results = await asyncio.gather(saving, receiving, timing, following, sites, return_exceptions=True)
+            results = await asyncio.gather(
+                saving, receiving, timing, following, sites, comparing, return_exceptions=True
+            )
             await self._proving.close()
         for result in results:
             if isinstance(result, Exception):
@@ -228,6 +236,7 @@ class _Detecting:
         self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)
         self._proving.linked()
+        self._stored.received(all_of_it=False)
         time = WallClockGuard(self._journal, self._clock.now)
         # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
         # the embedded broker answers no second one while retained messages wait for their acknowledgement.
@@ -238,17 +247,20 @@ class _Detecting:
         self._health.set("detectors-intake", True, "subscribed")
         while not done.is_set():
             if self._saver.waiting >= self._settings.max_unsaved:
+                self._stored.received(all_of_it=False)
                 await asyncio.sleep(FULL_PAUSE_S)
                 continue
             messages = await link.receive(RECEIVE_MOST, TICK_S)
             self._health.did("detectors-intake")
-            now = time.now(caught_up=len(messages) < RECEIVE_MOST)
-            opened = await self._proving.opened(messages)
+            all_of_it = len(messages) < RECEIVE_MOST
+            now = time.now(caught_up=all_of_it)
+            self._stored.received(all_of_it=all_of_it)
+            opened = await self._proving.opened([*messages, *self._stored.taken(RECEIVE_MOST)])
             self._journal.engine.gather()
             for message, own in opened:
-                received = min(self._clock.receipt(message.received), now)
+                received = min(self._clock.receipt(message.received), now) if message.received else now
                 self._saver.add(self._judge(own, received) if own is not None else [], received, message)
-            self._saver.add(self._journal.engine.settle(), now)
+            self._saver.add(self._journal.engine.settle() + self._stored.findings(), now)
             self._journal.wait_for(self._proving.awaited, now)
             for birth in await self._proving.changed(now):
                 self._saver.add(self._judge(birth, now), now)

@@ -15,17 +15,22 @@ from hubwatch_store.ingest.evidence import signed_lines
 from hubwatch_store.ingest.ledger import LOCK_BUCKETS
 from hubwatch_store.ingest.mistrust import tell
 from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
+from hubwatch_store.ingest.recent import KEEP_RECENT, FrameKey, SeenNumbers, StoredFrame, messages_of, unseen
 from hubwatch_store.ingest.writer import Writer, Written
 
 __all__ = [
+    "KEEP_RECENT",
     "LOCK_BUCKETS",
     "DeadLetter",
     "Departure",
+    "FrameKey",
     "Letter",
     "Mistrust",
     "Notice",
     "Offer",
+    "SeenNumbers",
     "State",
+    "StoredFrame",
     "Writer",
     "Written",
     "ask_replay",
@@ -34,8 +39,10 @@ __all__ = [
     "listed",
     "mark_replayed",
     "mark_still_dead",
+    "messages_of",
     "shown",
     "signed_lines",
     "tell",
+    "unseen",
     "waiting",
 ]

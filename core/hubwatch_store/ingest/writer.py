@@ -23,7 +23,7 @@ from hubwatch_store import devices
 from hubwatch_store.database import DatabaseConnection, DatabaseRefused, DatabaseSection, connect, hang_up, translated
 from hubwatch_store.database.reading_clock import database_clock
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters, events, evidence, inventory, ledger, mistrust
+from hubwatch_store.ingest import dead_letters, events, evidence, inventory, ledger, mistrust, recent
 from hubwatch_store.ingest.copy import packed
 from hubwatch_store.ingest.identities import DAY_US, Identities
 from hubwatch_store.ingest.latest import Latest
@@ -57,8 +57,8 @@ class Written:
 MOST_CLAIMS = 10
 """Sensors of one message that are named where they are another agent's; each is a finding of its own."""
 
-Signed = dict[int, Message]
-"""The messages of signed frames, by the identity of the frame."""
+Kept = dict[int, Message]
+"""The messages of frames that are kept as they came, by the identity of the frame."""
 Store = Callable[[Sequence[Offer]], Awaitable[Written]]
 
 
@@ -74,17 +74,18 @@ class Writer:
         own_epochs: bool = False,
         rules: devices.SayingRules | None = None,
         keep_signed: bool = False,
+        keep_recent: bool = False,
     ) -> None:
         """Prepare.
 
-        With `own_epochs` a frame under an epoch that is another agent's is refused, with `keep_signed` signed frames
-        are kept as they came.
+        With `own_epochs` a frame under an epoch that is another agent's is refused. With `keep_signed` signed frames
+        are kept as they came, with `keep_recent` all frames for an hour.
         """
         self.settings = settings
         self.clock = clock or HubClock()
         self._name = name
         self._own_epochs = own_epochs
-        self._keep_signed = keep_signed
+        self._keep_signed, self._keep_recent = keep_signed, keep_recent
         self._rights = devices.Rights(rules or devices.SayingRules())
         self._connection: DatabaseConnection | None = None
         self._identities = Identities()
@@ -192,18 +193,18 @@ class Writer:
     async def _store_frames(self, offers: Sequence[Offer]) -> Written:
         came = [(each.content, each.message.received) for each in offers if isinstance(each.content, AnyFrame)]
         frames, received = [frame for frame, _ in came], [at for _, at in came]
-        signed: Signed = {}
-        if self._keep_signed:
-            signed = {id(each.content): each.message for each in offers if each.message.proof is not None}
+        kept: Kept = {}
+        if self._keep_signed or self._keep_recent:
+            kept = {id(each.content): each.message for each in offers}
         written = None
         while written is None:
-            written = await self._try(frames, received, signed)
+            written = await self._try(frames, received, kept)
         if written.duplicates:
             written.repeated = [each for each in offers if id(each.content) not in written.stored]
         written.stored = set()
         return written
 
-    async def _try(self, frames: Sequence[AnyFrame], received: Sequence[int], signed: Signed) -> Written | None:
+    async def _try(self, frames: Sequence[AnyFrame], received: Sequence[int], kept: Kept) -> Written | None:
         """Store frames in one transaction; None when what names mean has changed since it was asked."""
         connection = self._connected()
         columns = await self._prepare(connection, frames)
@@ -211,7 +212,7 @@ class Writer:
         async with connection.transaction():
             if frames and not await self._identities.is_current(connection):
                 return None
-            written = await self._store(connection, frames, columns, signed)
+            written = await self._store(connection, frames, columns, kept)
             due = latest.due(monotonic())
             if due:
                 await latest.write(connection)
@@ -265,7 +266,7 @@ class Writer:
         return self._connection
 
     async def _store(
-        self, connection: DatabaseConnection, frames: Sequence[AnyFrame], columns: Columns, signed: Signed
+        self, connection: DatabaseConnection, frames: Sequence[AnyFrame], columns: Columns, kept: Kept
     ) -> Written:
         if not frames:
             return Written()
@@ -279,7 +280,11 @@ class Writer:
             await aggregates.note_late(connection, fresh)
         await events.copy_events(connection, new, self._identities.sensors)
         await events.record_evictions(connection, new)
-        await evidence.keep(connection, [signed[id(each)] for each in new if id(each) in signed])
+        messages = [kept[id(each)] for each in new] if kept else []
+        if self._keep_signed:
+            await evidence.keep(connection, [each for each in messages if each.proof is not None])
+        if self._keep_recent:
+            await recent.keep(connection, messages)
         self.clock.set(await ledger.stamp(connection, claimed))
         count = sum(len(frame.events) for frame in new)
         repeated = len(frames) - len(new)

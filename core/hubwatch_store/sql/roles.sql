@@ -185,11 +185,13 @@ GRANT EXECUTE ON FUNCTION hubwatch.tell_intake(text, text, text, text, bigint, t
 GRANT SELECT, INSERT, DELETE ON hubwatch.sensor_claim TO @collector;
 -- An agent that is gone for good has no sensors.
 GRANT DELETE ON hubwatch.sensor_grant TO @collector;
-GRANT INSERT ON hubwatch.signed_frame TO @collector;
+GRANT INSERT ON hubwatch.signed_frame, hubwatch.recent_frames TO @collector;
 
 -- Detectors: what they find, and what they remember.
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.detector_state, hubwatch.detector_journal TO @detectors;
 GRANT INSERT ON hubwatch.detection, hubwatch.detection_ends TO @detectors;
+-- What was stored and did not come from the broker.
+GRANT SELECT ON hubwatch.frame, hubwatch.ledger_commit, hubwatch.recent_frames TO @detectors;
 
 -- Alarms, and people who handle them.
 GRANT INSERT ON hubwatch.alarm_journal, hubwatch.alarm_unrouted TO @alarms, @console, @operator;
@@ -312,7 +314,7 @@ GRANT UPDATE ON hubwatch.rollup_state, hubwatch.deletion_state TO @maintenance;
 GRANT INSERT ON hubwatch.maintenance_journal, hubwatch.dead_frame, hubwatch.detection, hubwatch.detection_ends, hubwatch.audit_signatures
 TO @maintenance;
 GRANT EXECUTE ON FUNCTION hubwatch.drop_piece(text, text, timestamptz, timestamptz) TO @maintenance;
-GRANT SELECT, DELETE ON hubwatch.intake_finding, hubwatch.signed_frame TO @maintenance;
+GRANT SELECT, DELETE ON hubwatch.intake_finding, hubwatch.signed_frame, hubwatch.recent_frames TO @maintenance;
 GRANT SELECT ON hubwatch.signed_frame_bounds TO @maintenance;
 
 -- Backup: everything is read, nothing is written.

@@ -19,7 +19,7 @@ from hubwatch_core.logs import get_logger
 from hubwatch_store.audit import AuditSection, sign_daily
 from hubwatch_store.database import DatabaseSection, connect_sync, translated
 from hubwatch_store.database.sql_files import queries
-from hubwatch_store.ingest import dead_letters, evidence, mistrust
+from hubwatch_store.ingest import dead_letters, evidence, mistrust, recent
 from hubwatch_store.keeping import Deleted, compaction, privacy, retention
 from hubwatch_store.series import Bounds, Refreshed, aggregates
 from hubwatch_store.upkeep.refused_frames import report_refused_frames
@@ -97,6 +97,7 @@ def maintain_on(
         done.refreshed = _refresh(connection, bounds, patient=when_due)
         done.folded = compaction.fold(connection, bounds)
         done.trimmed = _trim(connection)
+        recent.trim(connection)
         if not when_due or _one(connection, "due", RETENTION_EVERY):
             done.deleted = _delete(connection, bounds)
             evidence.trim(connection)

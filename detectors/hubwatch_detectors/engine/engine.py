@@ -29,6 +29,7 @@ from hubwatch_detectors.engine.owners import Changed, Owners
 from hubwatch_detectors.engine.router import Router
 from hubwatch_detectors.engine.rules import Counts, Rules
 from hubwatch_detectors.engine.said import newest_said
+from hubwatch_detectors.engine.seen import SeenFrames
 from hubwatch_detectors.engine.taken import Taken
 from hubwatch_detectors.engine.twins import Verdict, contradicts
 
@@ -194,6 +195,13 @@ class Engine:
     def knows(self, hub: str, agent: str) -> bool:
         """Return whether an agent is watched."""
         return agent in self._agents.get(hub, {})
+
+    def seen(self) -> Iterator[tuple[tuple[str, str, str], SeenFrames]]:
+        """Yield which frames were taken, by hub, agent and epoch."""
+        for hub, agents in self._agents.items():
+            for name, agent in agents.items():
+                for epoch, account in agent.memory.seen.items():
+                    yield (hub, name, epoch), account
 
     def remembered(self, detectors: Collection[str]) -> set[str]:
         """Return the ids of the detections that these detectors, or who watches the agents, may still end."""
