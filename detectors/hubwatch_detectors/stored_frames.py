@@ -26,7 +26,7 @@ from hubwatch_detectors.identity import detection_id
 from hubwatch_detectors.metrics import DetectorMetrics
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_store.database import Pool
-from hubwatch_store.ingest import KEEP_RECENT, FrameKey, SeenNumbers, StoredFrame, messages_of, unseen
+from hubwatch_store.ingest import KEEP_RECENT, FrameKey, SeenFrameNumbers, StoredFrame, messages_of, unseen
 
 CHECK = "detectors-stored-frames"
 NOT_JUDGED = "integrity.not_judged"
@@ -108,7 +108,7 @@ class StoredFrames:
         now = self._clock.now()
         since = to_datetime(max(self._began, now - KEEP_RECENT // timedelta(microseconds=1)))
         self._tried = {key: at for key, at in self._tried.items() if at >= since}
-        seen = [SeenNumbers(*where, account.highest, account.holes) for where, account in self._engine.seen()]
+        seen = [SeenFrameNumbers(*where, account.highest, account.holes) for where, account in self._engine.seen()]
         settled = timedelta(seconds=SETTLE_S)
         frames = await unseen(
             self._pool, self._hubs, seen, since=since, settled=settled, tried=self._tried, most=MOST

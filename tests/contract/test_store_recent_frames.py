@@ -10,7 +10,7 @@ import pytest
 from hubwatch_core import wire
 from hubwatch_core.message import Message
 from hubwatch_store.database import DatabaseSection, Pool, connect_sync, open_pool
-from hubwatch_store.ingest import FrameKey, Offer, SeenNumbers, StoredFrame, Writer, messages_of, recent, unseen
+from hubwatch_store.ingest import FrameKey, Offer, SeenFrameNumbers, StoredFrame, Writer, messages_of, recent, unseen
 from support.store_examples import EPOCH, OTHER_EPOCH, frame, one
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -36,12 +36,12 @@ def sent(seq: int, agent: str = "gate-7", epoch: str = EPOCH, hub: str = "harbou
     return Offer(message, made)
 
 
-def seen(highest: int, *holes: tuple[int, int], agent: str = "gate-7", epoch: str = EPOCH) -> SeenNumbers:
-    return SeenNumbers("harbour", agent, epoch, highest, holes)
+def seen(highest: int, *holes: tuple[int, int], agent: str = "gate-7", epoch: str = EPOCH) -> SeenFrameNumbers:
+    return SeenFrameNumbers("harbour", agent, epoch, highest, holes)
 
 
 async def missing(
-    pool: Pool, known: Sequence[SeenNumbers], *, hubs: Sequence[str] = (), since: datetime = LONG_AGO,
+    pool: Pool, known: Sequence[SeenFrameNumbers], *, hubs: Sequence[str] = (), since: datetime = LONG_AGO,
     settled: timedelta = timedelta(0), tried: Sequence[FrameKey] = (), most: int = 100,
 ) -> list[StoredFrame]:  # fmt: skip
     return await unseen(pool, hubs, known, since=since, settled=settled, tried=tried, most=most)

@@ -14,6 +14,7 @@ from hubwatch_detectors.engine.instance import FAILED
 from hubwatch_detectors.engine.owners import SENSOR_TWICE
 from hubwatch_detectors.engine.twins import AGENT_TWICE
 from hubwatch_detectors.registry import TABLE
+from hubwatch_detectors.stored_frames import NOT_JUDGED
 from hubwatch_store.alarms import ROUTE_FAILED
 from hubwatch_store.alarms.expected import BURST
 from hubwatch_store.ingest.mistrust import TOLD
@@ -21,7 +22,7 @@ from hubwatch_store.upkeep.refused_frames import FRAMES_REFUSED
 from hubwatch_store.upkeep.unexplained_gaps import UNEXPLAINED_GAP
 
 OF_DETECTORS = {type_ for spec in TABLE for type_ in spec.types}
-OF_THE_ENGINE = {FAILED, SENSOR_TWICE, AGENT_TWICE}
+OF_THE_ENGINE = {FAILED, SENSOR_TWICE, AGENT_TWICE, NOT_JUDGED}
 REVOCATION_ASKED = "integrity.revocation_asked"
 """What the database itself finds: somebody has asked for an agent to be revoked (migration 0130)."""
 OF_THE_STORE = {told.type for told in TOLD.values()} | {FRAMES_REFUSED, UNEXPLAINED_GAP, REVOCATION_ASKED}

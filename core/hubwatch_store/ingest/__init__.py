@@ -15,7 +15,7 @@ from hubwatch_store.ingest.evidence import signed_lines
 from hubwatch_store.ingest.ledger import LOCK_BUCKETS
 from hubwatch_store.ingest.mistrust import tell
 from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
-from hubwatch_store.ingest.recent import KEEP_RECENT, FrameKey, SeenNumbers, StoredFrame, messages_of, unseen
+from hubwatch_store.ingest.recent import KEEP_RECENT, FrameKey, SeenFrameNumbers, StoredFrame, messages_of, unseen
 from hubwatch_store.ingest.writer import Writer, Written
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "Mistrust",
     "Notice",
     "Offer",
-    "SeenNumbers",
+    "SeenFrameNumbers",
     "State",
     "StoredFrame",
     "Writer",

@@ -40,7 +40,7 @@ FrameKey = tuple[str, str, str, int]
 """hub, agent, epoch, sequence number"""
 
 
-class SeenNumbers(NamedTuple):
+class SeenFrameNumbers(NamedTuple):
     """What somebody has seen of an epoch: numbers up to the highest, without the holes (first, last)."""
 
     hub: str
@@ -96,7 +96,7 @@ def trim(connection: Connection[Any]) -> int:
 async def unseen(
     pool: Pool,
     hubs: Sequence[str],
-    seen: Sequence[SeenNumbers],
+    seen: Sequence[SeenFrameNumbers],
     *,
     since: datetime,
     settled: timedelta,
