@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from hubwatch_ops.demo import script
 from hubwatch_ops.demo.account import AFTER_S, SENSORS, DetectedAttack, Difference, bit, compare, heard, hidden, match
 from hubwatch_ops.demo.plant import Plant
-from hubwatch_ops.demo.report import AlarmLine, ExpectedLine, Percentiles, Report, percentiles
+from hubwatch_ops.demo.report import AlarmLine, ExpectedLine, Percentiles, Report, percentiles, show
 from hubwatch_ops.demo.script import Expected, Played, ScriptStep
 
 
@@ -124,6 +126,7 @@ def report(**changes: object) -> Report:
         "frames": 2,
         "lost": 0,
         "duplicated": 0,
+        "differ": {},
         "unexplained_gaps": 0,
         "detections": [],
         "alarms": [AlarmLine("access.forced", "door-1", "unacknowledged", 1)],
@@ -136,6 +139,12 @@ def report(**changes: object) -> Report:
         "seconds": 60.0,
     }
     return Report(**{**values, **changes})  # type: ignore[arg-type]  # the table above is the typed one
+
+
+def test_report_names_of_what_readings_were_lost() -> None:
+    said = StringIO()
+    show(report(lost=3, differ={"area-1 gamma": [3, 0]}), Console(file=said, width=100))
+    assert "of area-1 gamma: 3 lost, 0 duplicated" in said.getvalue()
 
 
 def test_a_clean_report_passes() -> None:

@@ -138,7 +138,8 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: fl
     Detections count up to `ended` (s, UTC): the agents are offline afterwards, which is not part of the script.
     """
     totals = (await _ask(pool, "totals"))[0]
-    difference = await differences(pool, plant)
+    by_sensor = await differences(pool, plant)
+    difference = sum(by_sensor.values(), Difference(0, 0))
     detections = await _ask(pool, "detections", until=ended)
     alarms = await _ask(pool, "alarms", until=ended)
     expected, unexpected = match(attacks, [DetectedAttack(row[1], row[2], row[6]) for row in alarms])
@@ -151,6 +152,7 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: fl
         frames=totals[2],
         lost=difference.lost,
         duplicated=difference.duplicated,
+        differ={name: [each.lost, each.duplicated] for name, each in by_sensor.items() if each.lost or each.duplicated},
         unexplained_gaps=totals[3],
         detections=[DetectionLine(row[0], row[1], row[2].isoformat(), round(row[3], 3)) for row in detections],
         alarms=[AlarmLine(row[1], row[2], row[3], row[4]) for row in alarms],
@@ -164,24 +166,25 @@ async def draw_up(pool: Pool, plant: Plant, attacks: Sequence[Played], ended: fl
     )
 
 
-async def differences(pool: Pool, plant: Plant) -> Difference:
-    """Return how what the devices have produced differs from what is stored now."""
-    total = Difference(0, 0)
+async def differences(pool: Pool, plant: Plant) -> dict[str, Difference]:
+    """Return how what the devices have produced differs from what is stored now, by sensor and channel."""
+    found: dict[str, Difference] = {}
     for portal in (plant.rpm_1, plant.rpm_2):
-        total += await _portal_difference(pool, portal)
+        found[portal.name] = await _portal_difference(pool, portal)
     for module, lines, channel in (
         (plant.doors, DOOR_LINES, "position"),
         (plant.fence, FENCE_LINES, "disturbance"),
         (plant.fence_east, EAST_LINES, "disturbance"),
     ):
         for sensor, line in lines.items():
-            total += await _input_difference(pool, module, line, sensor, channel)
+            found[f"{sensor} {channel}"] = await _input_difference(pool, module, line, sensor, channel)
     for channel, line in (("ready", READY_LINE), ("beam", BEAM_LINE)):
-        total += await _input_difference(pool, plant.scanner, line, SCANNER, channel)
+        found[f"{SCANNER} {channel}"] = await _input_difference(pool, plant.scanner, line, SCANNER, channel)
     badges = dict(await _ask(pool, "badge_events"))
-    total += compare(Counter(plant.controller.published), badges)
+    found["badges"] = compare(Counter(plant.controller.published), badges)
     rates = [value for (value,) in await _ask(pool, "values", sensor="area-1", channel="gamma")]
-    return total + compare(Counter(heard(plant.geiger.published, rates)), Counter(rates))
+    found["area-1 gamma"] = compare(Counter(heard(plant.geiger.published, rates)), Counter(rates))
+    return found
 
 
 async def _portal_difference(pool: Pool, portal: Portal) -> Difference:

@@ -49,6 +49,8 @@ class Report(msgspec.Struct, frozen=True):
     frames: int
     lost: int
     duplicated: int
+    differ: dict[str, list[int]]
+    """Of which sensor and channel readings were lost or stored twice: how many of each."""
     unexplained_gaps: int
     detections: list[DetectionLine]
     alarms: list[AlarmLine]
@@ -88,6 +90,8 @@ def show(report: Report, console: Console) -> None:
     _line(console, "false alarms", str(report.false_alarms), report.false_alarms == 0)
     _line(console, "readings lost", f"{report.lost} of {report.readings}", report.lost == 0)
     _line(console, "readings duplicated", str(report.duplicated), report.duplicated == 0)
+    for name, (lost, twice) in report.differ.items():
+        console.print(f"  of {name}: {lost} lost, {twice} duplicated", highlight=False)
     _line(console, "unexplained gaps", str(report.unexplained_gaps), report.unexplained_gaps == 0)
     _latency(console, "register change to stored row", report.latency_ms)
     _latency(console, "  of which waiting for the poll", report.poll_wait_ms)

@@ -217,7 +217,8 @@ async def _settled(pool: Pool, plant: Plant) -> None:
     """Wait until all that the silent devices have produced is stored: an agent that ends hears no last message."""
     deadline = time.monotonic() + SETTLE_S
     while True:
-        if not (await account.differences(pool, plant)).lost or time.monotonic() > deadline:
+        differences = await account.differences(pool, plant)
+        if not any(each.lost for each in differences.values()) or time.monotonic() > deadline:
             return
         await asyncio.sleep(0.5)
 
