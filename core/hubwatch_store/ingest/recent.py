@@ -115,6 +115,7 @@ async def unseen(
         "since": since,
         "settled": settled,
         "most": most,
+        "tried": len(tried),
     }
     columns = zip(*tried, strict=True) if tried else ((), (), (), ())
     wanted |= {

@@ -9,22 +9,29 @@ WHERE stored < clock_timestamp() - %(keep)s::interval OR stored > clock_timestam
 WITH known AS (
     SELECT * FROM unnest(%(hubs)s::text[], %(agents)s::text[], %(epochs)s::text[], %(unseen)s::text[])
         k (hub, agent, epoch, unseen)
-), looked_for AS (
+), newest AS (
+    SELECT hub, agent, max(epoch COLLATE "C") AS epoch FROM known GROUP BY hub, agent
+), looked_for AS MATERIALIZED (
     -- An epoch of which nothing is known counts when it is newer than those that are: ULIDs sort by their time.
     SELECT e.id, e.hub, e.agent, e.epoch, s.span
-    FROM hubwatch.epoch e LEFT JOIN known k USING (hub, agent, epoch)
+    FROM hubwatch.epoch e
+    LEFT JOIN known k ON (k.hub, k.agent, k.epoch) = (e.hub, e.agent, e.epoch)
+    LEFT JOIN newest n ON (n.hub, n.agent) = (e.hub, e.agent)
     CROSS JOIN LATERAL unnest(coalesce(k.unseen, '{[1,)}')::int8multirange) s (span)
     WHERE (%(of_hubs)s::text[] IS NULL OR e.hub = ANY (%(of_hubs)s::text[]))
-        AND (k.epoch IS NOT NULL OR (e.first_seen > %(since)s AND NOT EXISTS (
-            SELECT FROM known n WHERE (n.hub, n.agent) = (e.hub, e.agent) AND n.epoch COLLATE "C" >= e.epoch COLLATE "C")))
+        AND (k.epoch IS NOT NULL OR (e.first_seen > %(since)s AND (e.epoch COLLATE "C" > n.epoch) IS NOT FALSE))
 ), tried AS (
     SELECT * FROM unnest(%(tried_hubs)s::text[], %(tried_agents)s::text[], %(tried_epochs)s::text[],
         %(tried_seqs)s::bigint[]) t (hub, agent, epoch, seq)
 )
 SELECT l.hub, l.agent, l.epoch, f.seq, c.at
 FROM looked_for l
-JOIN hubwatch.frame f ON f.epoch_id = l.id AND f.seq >= lower(l.span)
-    AND f.seq < coalesce(upper(l.span), 9223372036854775807)
+-- The limit keeps it a look into the index for each span, whatever the planner thinks of their number.
+CROSS JOIN LATERAL (
+    SELECT o.seq, o.commit_id FROM hubwatch.frame o
+    WHERE o.epoch_id = l.id AND o.seq >= lower(l.span) AND o.seq < coalesce(upper(l.span), 9223372036854775807)
+    ORDER BY o.seq LIMIT %(most)s + %(tried)s
+) f
 JOIN hubwatch.ledger_commit c ON c.id = f.commit_id
 WHERE c.at >= %(since)s AND c.at < clock_timestamp() - %(settled)s::interval
     AND NOT EXISTS (SELECT FROM tried t WHERE (t.hub, t.agent, t.epoch, t.seq) = (l.hub, l.agent, l.epoch, f.seq))
