@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from hubwatch_core.health import Check
 from hubwatch_core.ids import new_ulid
 from hubwatch_core.process import Context
 from hubwatch_core.wire import Detection, Frame
 from hubwatch_detectors import stored_frames
 from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.settings import DetectorsSettings
+from hubwatch_detectors.stored_frames import StoredFrames
 from support.detectors_hub import SimulatedHub, at, birth
 from support.detectors_running import figure, publish, publishing, rows, running, settings
 from support.eventually import eventually
@@ -21,6 +23,7 @@ from support.own_mosquitto import OwnMosquitto
 from support.role_logins import RoleLogins, roles_in
 from support.store_collector import running_collector, settings_for
 
+UNASKED = Check(True, 0, "")
 FORGETFUL = """
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -153,4 +156,17 @@ async def test_start_that_remembers_nothing_begins_with_what_is_stored_from_then
     scene.broker.start()
     async with running(scene.detectors) as context:
         await eventually(lambda: calm(context))
+        assert figure(context, "brought_frames_total") == 0
+
+
+async def test_while_frames_may_still_come_from_the_broker_health_says_how_long_they_wait(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.stage()
+    monkeypatch.setattr(StoredFrames, "received", lambda *_, **__: None)  # the broker has more, for ever
+    monkeypatch.setattr(stored_frames, "BEHIND_S", 0.0)
+    async with running(scene.detectors) as context:
+        await eventually(lambda: not context.health.checks().get(stored_frames.CHECK, UNASKED).ok)
+        said = context.health.checks()[stored_frames.CHECK].detail
+        assert said.startswith(f"{CUT[1] - CUT[0]} stored frames wait to be judged, for ")
         assert figure(context, "brought_frames_total") == 0
