@@ -63,6 +63,9 @@ async def test_what_is_stored_and_was_not_seen_is_found(writer: Writer, pool: Po
     assert numbers(await missing(pool, [seen(0)], settled=timedelta(hours=1))) == []
     assert numbers(await missing(pool, [seen(0)], since=datetime.now(UTC) + timedelta(hours=1))) == []
     assert numbers(await missing(pool, [], hubs=["elsewhere"])) == []
+    with connect_sync(DatabaseSection(dsn=writer.settings.dsn)) as connection:  # as if the clock was set back since
+        connection.execute("UPDATE hubwatch.ledger_commit SET at = at + INTERVAL '1 day'")
+    assert len(await missing(pool, [seen(0)], settled=timedelta(hours=1))) == 9
 
 
 async def test_epoch_of_which_nothing_came_counts_when_it_is_newer_than_those_that_are_known(

@@ -33,7 +33,8 @@ CROSS JOIN LATERAL (
     ORDER BY o.seq LIMIT %(most)s + %(tried)s
 ) f
 JOIN hubwatch.ledger_commit c ON c.id = f.commit_id
-WHERE c.at >= %(since)s AND c.at < clock_timestamp() - %(settled)s::interval
+-- What was stored in the future was stored before the clock was set back.
+WHERE c.at >= %(since)s AND (c.at < clock_timestamp() - %(settled)s::interval OR c.at > clock_timestamp())
     AND NOT EXISTS (SELECT FROM tried t WHERE (t.hub, t.agent, t.epoch, t.seq) = (l.hub, l.agent, l.epoch, f.seq))
 ORDER BY c.at, l.hub, l.agent, l.epoch, f.seq LIMIT %(most)s;
 
