@@ -10,14 +10,14 @@ import msgspec
 from hubwatch_collector.settings import IntakeSection
 from hubwatch_core import incoming, topics, wire
 from hubwatch_core.clock import SECOND_US
-from hubwatch_core.errors import Poison
+from hubwatch_core.errors import Misdirected, Poison
 from hubwatch_core.incoming import AgentState
 from hubwatch_core.message import Message
 from hubwatch_core.packed_frame import AnyFrame, is_packed
 from hubwatch_core.signing import opened
 from hubwatch_core.time_limits import Limits, check_times
 from hubwatch_core.topics import Leaf, Topic
-from hubwatch_store.ingest import Departure, Letter, Offer, State
+from hubwatch_store.ingest import Departure, Letter, Mistrust, Offer, State
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def decode(message: Message, where: Topic | None, limits: Limits) -> Offer | Non
         if not isinstance(content, State):
             check_times(content, message.received, limits, retained=message.retain)
     except Poison as poison:
-        return Offer(message, _letter(poison.reason, where, payload))
+        return Offer(message, _letter(poison, where, payload))
     return Offer(message, content)
 
 
@@ -84,9 +84,12 @@ def _content(where: Topic, payload: bytes) -> AnyFrame | wire.Birth | State:
     return content
 
 
-def _letter(reason: str, where: Topic | None, payload: bytes) -> Letter:
+def _letter(poison: Poison, where: Topic | None, payload: bytes) -> Letter:
+    reason = poison.reason
     if where is None:
         return Letter(reason)
+    if isinstance(poison, Misdirected):
+        return Letter(reason, where.hub, where.agent, kind=Mistrust.FORGED)
     identity: Any = None
     if where.leaf is Leaf.FRAME:
         try:

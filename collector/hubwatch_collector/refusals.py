@@ -12,6 +12,7 @@ from collections import Counter
 from prometheus_client import Counter as Total
 
 from hubwatch_collector.broker_log import BrokerLogReader, Refusal
+from hubwatch_collector.client_ids import ClientIds
 from hubwatch_collector.log_following import LogFollower
 from hubwatch_collector.settings import BrokerLogSection
 from hubwatch_core.concurrency import wait_for_event
@@ -39,6 +40,7 @@ class Refusals:
     def __init__(self, settings: BrokerLogSection, database: DatabaseSection, context: Context) -> None:
         self._settings, self._database = settings, database
         self._follower, self._reader = LogFollower(settings.file), BrokerLogReader()
+        self._client_ids = ClientIds(settings.nats_monitor)
         self._times: Counter[_Peer] = Counter()
         self._reasons: dict[_Peer, str] = {}
         self._log_at, self._unlogged = 0.0, 0
@@ -72,6 +74,8 @@ class Refusals:
                     self._count(refusal)
             if self._times:
                 await self._tell(pool)
+            for refusal in await self._client_ids.foreign():
+                self._count(refusal)
         except OSError as error:
             self._condition.lost(f"{self._settings.file} cannot be read: {error.strerror}")
         except (Transient, Permanent) as error:

@@ -115,6 +115,12 @@ class BrokerLogSection(Section):
     hub: ConfigId = Field(
         examples=["rotterdam"], description="Hub at which strangers who are refused are told, as its sensor `broker`."
     )
+    nats_monitor: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s@]+$",
+        examples=["http://127.0.0.1:8222"],
+        description="Monitoring address of the NATS server. With it agents that say the client id of another are told.",
+    )
 
 
 class CollectorSettings(Section):

@@ -57,3 +57,7 @@ class Poison(HubwatchError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class Misdirected(Poison):
+    """A message that says another hub or agent than the topic on which it came: a broker's rules are by topic."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from hubwatch_core.errors import Poison
+from hubwatch_core.errors import Misdirected, Poison
 from hubwatch_core.packed_frame import AnyFrame, decode
 from hubwatch_core.topics import Leaf, Topic
 from hubwatch_core.wire import Birth, decode_birth
@@ -30,7 +30,7 @@ def read(where: Topic, payload: bytes) -> Content:
         return _state(payload)
     content = decode(payload) if where.leaf is Leaf.FRAME else decode_birth(payload)
     if (content.hub, content.agent) != (where.hub, where.agent):
-        raise Poison(f"came on the topic of {where.hub}/{where.agent} but says {content.hub}/{content.agent}")
+        raise Misdirected(f"came on the topic of {where.hub}/{where.agent} but says {content.hub}/{content.agent}")
     return content
 
 

@@ -51,6 +51,7 @@ _ENROLLED = {
     "cert_file": f"{_IDENTITY}/current/agent.pem",
     "key_file": f"{_IDENTITY}/current/agent.key",
 }
+_BELIEVED = {"signatures": "require", "claims": "refuse", "unannounced": "refuse"}
 IN_FORCE: dict[str, dict[str, Any]] = {
     "agents": {
         "hub": "rotterdam",
@@ -59,15 +60,18 @@ IN_FORCE: dict[str, dict[str, Any]] = {
         "mqtt": _broker(_ENROLLED),
         "identity": {"folder": _IDENTITY},
     },
-    "collector": {"mqtt": _broker(_tls("collector")), "intake": {"signatures": "require"}},
-    "detectors": {"signatures": "require", "mqtt": _broker(_tls("detectors"))},
+    "collector": {"mqtt": _broker(_tls("collector")), "intake": _BELIEVED},
+    "detectors": {"signatures": "require", "claims": "refuse", "mqtt": _broker(_tls("detectors"))},
     "ops": {
         "mqtt": _broker(_tls("collector")),
-        "collector": {"intake": {"signatures": "require"}},
-        "detectors": {"signatures": "require", "mqtt_tls": _tls("detectors")},
+        "collector": {"intake": _BELIEVED},
+        "detectors": {"signatures": "require", "claims": "refuse", "mqtt_tls": _tls("detectors")},
     },
 }
-"""What is not the default: each machine has a certificate, and what agents say is signed. Decision 0079."""
+"""What is not the default: each machine has a certificate, and what agents say is signed and of their own sensors.
+
+Decisions 0079 and 0129.
+"""
 
 
 def samples() -> Iterator[tuple[Path, str]]:

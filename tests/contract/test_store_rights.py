@@ -13,7 +13,7 @@ from hubwatch_core.words import SensorKind
 from hubwatch_store import devices
 from hubwatch_store.database import DatabaseSection, connect
 from hubwatch_store.devices import SayingRules
-from hubwatch_store.ingest import Departure, State, Writer
+from hubwatch_store.ingest import Departure, Mistrust, State, Writer
 from support.store_examples import OTHER_EPOCH, birth, event, frame, offer, one, rows, series
 
 A, B = "gate-7", "gate-8"
@@ -176,3 +176,21 @@ async def test_names_outside_the_birth_are_not_stored(strict: Writer, migrated_d
     assert written.dead[0].reason == "no birth announces this of rpm-2, rpm-9"
     assert values(migrated_database) == [1.0]
     assert one(migrated_database, "SELECT count(*) FROM frames") == 2
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["it is remembered", "it is asked for"])
+async def test_an_epoch_is_the_agents_that_had_it_first_whatever_others_say_in_the_same_batch(
+    migrated_plain_dsn: str, again: bool
+) -> None:
+    settings = DatabaseSection(dsn=migrated_plain_dsn)
+    writer = Writer(settings, own_epochs=True)
+    try:
+        await writer.write([offer(frame(1))])
+        if again:
+            await writer.close()
+        theirs = [offer(frame(1, agent=B)), offer(birth(agent=B, inventory=[]))]
+        written = await writer.write([theirs[0], offer(frame(2)), theirs[1], offer(frame(3))])
+        assert [(each.agent, each.kind) for each in written.dead] == [(B, Mistrust.FORGED)] * 2
+        assert rows(migrated_plain_dsn, "SELECT agent, seq FROM frames ORDER BY 2") == [(A, 1), (A, 2), (A, 3)]
+    finally:
+        await writer.close()

@@ -131,32 +131,6 @@ async def test_agents_publish_and_the_hub_takes_it_in_three_copies(sample: list[
     assert taken == [FRAME, FRAME]
 
 
-async def test_agent_speaks_for_nobody_else(sample: list[OwnNats], pki: PkiFolder) -> None:
-    mine, _ = pki.agent(GATE_7)
-    others = [f"hubwatch/1/{GATE_8}/{leaf}" for leaf in Leaf]
-    others += ["hubwatch/1/antwerp/gate-7/frame", f"hubwatch/rollcall/{GATE_8}/answer", f"hubwatch/1/{GATE_7}/command"]
-
-    async def take(link: JetStreamLink) -> None:
-        await link.subscribe(*(topics.every(leaf) for leaf in Leaf))
-        async with client(sample, mine, will=aiomqtt.Will(others[2], b"forged will", 1, True), identifier="w") as one:
-            for topic in others:
-                with suppress(aiomqtt.MqttError):
-                    await one.publish(topic, b"forged", qos=1, retain=True)
-            async with client(sample, mine, identifier="w"):  # the will of the connection that it ends is sent
-                pass
-            with suppress(aiomqtt.MqttError):
-                await one.publish(FRAME, b"gone", qos=1, timeout=1)
-        await agent(sample, mine).run(publish)
-        seen: list[Message] = []
-        while not any(each.payload == b"1" for each in seen):
-            seen += await link.receive(10, 5)
-        assert {each.topic.rpartition("/")[0] for each in seen} == {f"hubwatch/1/{GATE_7}"}
-
-    async with asyncio.timeout(60):
-        with suppress(aiomqtt.MqttError):
-            await JetStreamSession(hub(sample, pki.service("collector")), durable="hubwatch-collector").run(take)
-
-
 async def test_nobody_gets_in_or_listens_who_should_not(sample: list[OwnNats], pki: PkiFolder) -> None:
     mine, _ = pki.agent(GATE_7)
     unknown, _ = pki.agent("harbour/gate-9")

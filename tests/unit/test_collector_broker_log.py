@@ -89,6 +89,45 @@ def test_service_is_no_agent() -> None:
     assert "collector may not publish" in found.reason
 
 
+def connected(who: str) -> list[str]:
+    return [
+        f"1796056917: New client connected from 127.0.0.1:52573 as {who} (p5, c1, k60, u'{who}').",
+        "1796056917: Will message specified (6 bytes) (r1, q1).",
+    ]
+
+
+SUBSCRIBED = "1796056913: harbour/gate-7 1 {}"
+WILL = "1796056917: \t{}"
+
+
+BEYOND = [
+    "hubwatch/#", "#", "+/1/+/+/frame", "$share/collector/hubwatch/1/+/+/frame", "hubwatch/1/harbour/gate-7/frame",
+    "hubwatch/rollcall/harbour/gate-8/answer", "hubwatch/rollcall/harbour/+/answer",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", BEYOND)
+def test_subscription_beyond_an_agents_own_is_told_though_mosquitto_grants_it(topic: str) -> None:
+    found = read(SUBSCRIBED.format(topic))
+    assert found == Refusal(Mistrust.TOPIC, f"harbour/gate-7 may not subscribe to {topic}", GATE_7)
+
+
+@pytest.mark.parametrize("topic", ["hubwatch/1/harbour/gate-8/state", "hubwatch/rollcall/harbour/gate-7/answer"])
+def test_will_beyond_an_agents_own_is_told_of_who_has_just_connected(topic: str) -> None:
+    found = read(*connected("harbour/gate-7"), WILL.format(topic))
+    assert found == Refusal(Mistrust.TOPIC, f"harbour/gate-7 may not leave a will at {topic}", GATE_7)
+    assert read(WILL.format(topic)) is None
+    between = "1796056917: New connection from 127.0.0.1:54207 on port 11575."
+    assert read(*connected("harbour/gate-7"), between, WILL.format(topic)) is None
+
+
+def test_an_agents_own_a_sites_own_and_services_subscriptions_and_wills_are_nothing_to_tell() -> None:
+    own = ["hubwatch/rollcall/harbour/gate-7/answer", "devices/#", "$share/x/devices/+", "$SYS/broker/uptime"]
+    assert [read(SUBSCRIBED.format(topic)) for topic in own] == [None] * 4
+    assert read("1796056913: collector 1 hubwatch/1/+/+/frame") is None
+    assert read(*connected("harbour/gate-7"), WILL.format("hubwatch/1/harbour/gate-7/state")) is None
+
+
 def test_what_a_client_writes_into_a_line_is_not_taken_for_the_brokers_words() -> None:
     forged = "x', ... (1 bytes)) Denied PUBLISH from harbour/gate-8 (d0, q1, r0, m3, 'y"
     found = read(DENIED.format("harbour/gate-7", forged))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from hubwatch_core.packed_frame import AnyFrame, PackedFrame
+from hubwatch_core.wire import Birth
 from hubwatch_store.database import DatabaseConnection
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest.meanings import Lines, SensorKey, sensors_by_name
@@ -55,14 +56,14 @@ class Identities:
             await self._learn_sensors(connection, unknown)
             await self._learn_channels(connection, unknown)
 
-    async def foreign(self, connection: DatabaseConnection, frames: Iterable[AnyFrame]) -> dict[str, str]:
-        """Return the epochs in `frames` that are known as those of other agents, with whose they are."""
-        new = sorted({(frame.hub, frame.agent, frame.epoch) for frame in frames} - self.epochs.keys())
+    async def foreign(self, connection: DatabaseConnection, said: Iterable[AnyFrame | Birth]) -> dict[EpochKey, str]:
+        """Return who speaks under an epoch that is known as another agent's, with whose it is."""
+        new = sorted({(each.hub, each.agent, each.epoch) for each in said} - self.epochs.keys())
         if not new:
             return {}
         hubs, agents, epochs = _columns(new)
         found = await _execute(connection, "foreign", {"hubs": hubs, "agents": agents, "epochs": epochs})
-        return {str(epoch): str(agent) for epoch, agent in found}
+        return {(str(hub), str(agent), str(epoch)): str(owner) for hub, agent, epoch, owner in found}
 
     async def prepare_days(self, connection: DatabaseConnection, table: str, times_us: Iterable[int], now: int) -> None:
         """Make sure that `table` (reading or event) can take these moments; `now` is the database's time (µs UTC)."""

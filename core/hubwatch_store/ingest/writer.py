@@ -25,7 +25,7 @@ from hubwatch_store.database.reading_clock import database_clock
 from hubwatch_store.database.sql_files import queries
 from hubwatch_store.ingest import dead_letters, events, evidence, inventory, ledger, mistrust, recent
 from hubwatch_store.ingest.copy import packed
-from hubwatch_store.ingest.identities import DAY_US, Identities
+from hubwatch_store.ingest.identities import DAY_US, EpochKey, Identities
 from hubwatch_store.ingest.latest import Latest
 from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
 from hubwatch_store.series import Columns, aggregates, columns_of
@@ -78,8 +78,8 @@ class Writer:
     ) -> None:
         """Prepare.
 
-        With `own_epochs` a frame under an epoch that is another agent's is refused. With `keep_signed` signed frames
-        are kept as they came, with `keep_recent` all frames for an hour.
+        With `own_epochs` frames and births under an epoch that is another agent's are refused. With `keep_signed`
+        signed frames are kept as they came, with `keep_recent` all frames for an hour.
         """
         self.settings = settings
         self.clock = clock or HubClock()
@@ -136,15 +136,12 @@ class Writer:
             raise
 
     async def _write(self, offers: Sequence[Offer]) -> Written:
+        if self._own_epochs:
+            offers = await self._with_own_epochs(offers)
         frames = [each for each in offers if isinstance(each.content, AnyFrame)]
         written = await self._by_halves(
             self._announce, [each for each in offers if not isinstance(each.content, AnyFrame)]
         )
-        if self._own_epochs:
-            foreign = await self._foreign_epochs(frames)
-            written.add(await self._by_halves(self._announce, foreign))
-            if foreign:
-                frames = [each for each in frames if all(each.message is not other.message for other in foreign)]
         frames, refused = await self._sifted(frames)
         written.add(await self._by_halves(self._announce, refused))
         written.add(await self._by_halves(self._store_frames, frames))
@@ -162,18 +159,12 @@ class Writer:
         rest = [replace(each, content=part.frame) for each, part in zip(offers, sifted, strict=True)]
         return rest, [letter for each, part in zip(offers, sifted, strict=True) for letter in _letters(each, part)]
 
-    async def _foreign_epochs(self, offers: Sequence[Offer]) -> list[Offer]:
-        """Return a letter for each frame under an epoch that is another agent's."""
-        frames = [each.content for each in offers if isinstance(each.content, AnyFrame)]
+    async def _with_own_epochs(self, offers: Sequence[Offer]) -> list[Offer]:
+        """Return offers with a letter in the place of each frame and birth under an epoch that is another agent's."""
+        said = [each.content for each in offers if isinstance(each.content, AnyFrame | Birth)]
         with translated():
-            known = await self._identities.foreign(self._connected(), frames)
-        if not known:
-            return []
-        return [
-            _mistrusted(each, f"epoch {each.content.epoch} is that of agent {known[each.content.epoch]}")
-            for each in offers
-            if isinstance(each.content, AnyFrame) and each.content.epoch in known
-        ]
+            foreign = await self._identities.foreign(self._connected(), said)
+        return [_of_another(each, foreign) for each in offers] if foreign else list(offers)
 
     async def _by_halves(self, store: Store, offers: Sequence[Offer]) -> Written:
         try:
@@ -324,6 +315,14 @@ def _letters(offer: Offer, part: devices.Sifted) -> list[Offer]:
             Letter(f"no birth announces this of {names}", content.hub, content.agent, kind=Mistrust.UNANNOUNCED)
         )
     return [Offer(offer.message, letter) for letter in found]
+
+
+def _of_another(offer: Offer, foreign: Mapping[EpochKey, str]) -> Offer:
+    said = offer.content
+    if not isinstance(said, AnyFrame | Birth):
+        return offer
+    owner = foreign.get((said.hub, said.agent, said.epoch))
+    return offer if owner is None else _mistrusted(offer, f"epoch {said.epoch} is that of agent {owner}")
 
 
 def _mistrusted(offer: Offer, reason: str) -> Offer:

@@ -59,8 +59,10 @@ ORDER BY 2, 3, 4 ON CONFLICT DO NOTHING;
 SELECT hubwatch.ensure_partitions(%s, ARRAY(
     SELECT TIMESTAMPTZ 'epoch' + us * INTERVAL '1 microsecond' FROM unnest(%s::bigint[]) us));
 
--- foreign: epochs that are known as those of other agents, with one of them
-SELECT epoch, min(agent) FROM hubwatch.epoch
-WHERE epoch = ANY (%(epochs)s::text[]) AND NOT refused
-    AND (hub, agent, epoch) NOT IN (SELECT * FROM unnest(%(hubs)s::text[], %(agents)s::text[], %(epochs)s::text[]))
-GROUP BY epoch;
+-- foreign: of who speaks under which epoch those that are known as another agent's, and not as their own, with whose
+SELECT n.hub, n.agent, n.epoch, min(e.agent)
+FROM unnest(%(hubs)s::text[], %(agents)s::text[], %(epochs)s::text[]) AS n (hub, agent, epoch)
+JOIN hubwatch.epoch e ON e.epoch = n.epoch AND (e.hub, e.agent) <> (n.hub, n.agent) AND NOT e.refused
+WHERE NOT EXISTS (
+    SELECT FROM hubwatch.epoch o WHERE (o.hub, o.agent, o.epoch) = (n.hub, n.agent, n.epoch) AND NOT o.refused)
+GROUP BY 1, 2, 3;
