@@ -21,6 +21,12 @@ from hubwatch_store.alarms import adjudications, alarms, expected, incidents
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import Approval, NotAllowed, approvals, record
 
+WHY_TWO = {
+    UserAct.ALARM_SHELVE_RADIATION: "it is an alarm of radiation",
+    UserAct.ALARM_SHELVE_LAST: "no other sensor of its zone would be heard",
+}
+"""Why one person cannot set such an alarm aside alone."""
+
 
 class NoSuchAlarm(Permanent):
     """There is no alarm of that number, or it is of a hub that the person does not see."""
@@ -75,11 +81,13 @@ async def shelve(
     note: str,
     approval_s: float = 0,
     critical_max_s: float | None = None,
+    agreed_by: str | None = None,
 ) -> AlarmChange | int:
     """Set an alarm aside for a time; return instead the number of the approval that it waits for.
 
-    That is so for radiation and for the last sensor of a zone that is heard, where there is a directory. Raises
-    MoveRefused, NotAllowed, NoSuchAlarm, and Permanent when one of priority 1 is to be set aside for too long.
+    Radiation and the last sensor of a zone that is heard need a second person: without a directory whoever is named as
+    `agreed_by`. Raises MoveRefused, NotAllowed, NoSuchAlarm, and Permanent when nobody is named, or when an alarm of
+    priority 1 is to be set aside for too long.
     """
     found = await existing(connection, alarm, person)
     if critical_max_s is not None and found.priority == Priority.CRITICAL and duration_s > critical_max_s:
@@ -89,8 +97,11 @@ async def shelve(
     _check(person, act, found.hub)
     if act is UserAct.ALARM_SHELVE and await expected.only_watcher(connection, found, await database_clock(connection)):
         act = UserAct.ALARM_SHELVE_LAST
-    if act is UserAct.ALARM_SHELVE or not person.verified:
+    if act is UserAct.ALARM_SHELVE:
         return await _shelve(connection, person, act, found, duration_s, note)
+    if not person.verified:
+        second = named_second(person, agreed_by, WHY_TWO[act])
+        return await _shelve(connection, person, act, found, duration_s, _agreed(note, second))
     return await approvals.ask(
         connection, person, act, hub=found.hub, subject=subject_of(found.id), reason=note, valid_s=approval_s,
         details={"alarm": found.id, "duration_s": duration_s},
@@ -102,7 +113,7 @@ async def shelve_as_agreed(
 ) -> AlarmChange:
     """Set an alarm aside as two persons want it; the time counts from now. Raises MoveRefused, NoSuchAlarm."""
     found = await existing(connection, int(agreed.details["alarm"]))
-    note = f"{agreed.reason} (agreed by {second.name})"
+    note = _agreed(agreed.reason, second.name)
     return await _shelve(connection, first, agreed.act, found, float(agreed.details["duration_s"]), note)
 
 
@@ -155,6 +166,17 @@ async def allowed_alarm(connection: DatabaseConnection, person: Actor, alarm: in
 def subject_of(alarm: int) -> str:
     """Return how an alarm is called in the journal of acts."""
     return f"alarm {alarm}"
+
+
+def named_second(person: Actor, agreed_by: str | None, why: str) -> str:
+    """Return who agrees with somebody where there is no directory; raises Permanent when nobody else is named."""
+    if agreed_by is None or agreed_by == person.name:
+        raise Permanent(f"{why}: a second person must agree (--agreed-by NAME)")
+    return agreed_by
+
+
+def _agreed(note: str, second: str) -> str:
+    return f"{note} (agreed by {second})"
 
 
 def _check(person: Actor, act: UserAct, hub: str) -> None:

@@ -42,6 +42,9 @@ By = Annotated[
     str | None,
     typer.Option("--by", help="Who does this, where the hub has no directory of users; else it is who is logged in."),
 ]
+AgreedBy = Annotated[
+    str | None, typer.Option("--agreed-by", help="The second person, where the hub has no directory of users.")
+]
 Note = Annotated[str | None, typer.Option("--note", help="What you found or did; stands in the journal.")]
 MOST_LISTED = 10_000
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -122,18 +125,29 @@ def list_(
 @app.command()
 @border
 def show(alarm: AlarmId, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show everything about one alarm: what to do, its journal, and who was notified."""
+    """Show everything about one alarm: what to do, its journal, and who was notified.
+
+    Without -c it is one that whoever is logged in sees.
+    """
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_one
+    from hubwatch_alarms.logged_in import AlarmsOverApi
     from hubwatch_alarms.people import parse_id
+    from hubwatch_core.credentials.kept_login import kept
+    from hubwatch_core.http.logged_in import LoggedIn
 
-    settings = _settings(config)
-    instructions = views.instructions_of(settings)
-    whole = asyncio.run(views.whole_alarm(settings, parse_id(alarm)))
-    if as_json:
-        say_json(json.dumps(whole.facts(instructions), ensure_ascii=False, indent=2))
+    number, login = parse_id(alarm), kept() if config is None else None
+    if login is not None:
+        facts = AlarmsOverApi(LoggedIn(login)).whole(number)
+        whole, instruction = views.whole_of_facts(facts), views.instruction_of_facts(facts)
     else:
-        show_one(views.console(), whole.alarm, instructions, whole.journal, whole.attempts, whole.was)
+        settings = _settings(config)
+        whole, instructions = asyncio.run(views.whole_alarm(settings, number)), views.instructions_of(settings)
+        facts, instruction = whole.facts(instructions), instructions.of(whole.alarm.type, whole.alarm.hub)
+    if as_json:
+        say_json(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        show_one(views.console(), whole.alarm, instruction, whole.journal, whole.attempts, whole.was)
 
 
 @app.command()
@@ -174,19 +188,24 @@ def shelve(
     note: Annotated[str, typer.Option("--note", help="Why; stands in the journal.")],
     duration: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h.")],
     by: By = None,
+    agreed_by: AgreedBy = None,
     config: ConfigFile = None,
 ) -> None:
-    """Set an alarm aside for a time; it comes back by itself, and at once when something more urgent is detected."""
+    """Set an alarm aside for a time; it comes back by itself, and at once when something more urgent is detected.
+
+    Radiation, and the last sensor of a zone that is heard, need a second person.
+    """
     from hubwatch_alarms import people
     from hubwatch_alarms.logged_in import logged_in
 
     number, reason = people.parse_id(alarm), people.parse_reason(note)
     duration_s = people.parse_duration_s(duration)
+    second = None if agreed_by is None else people.parse_name(agreed_by, "--agreed-by")
     somebody = logged_in(by)
     if somebody is not None:
         say(somebody.shelve(number, duration_s, reason))
         return
-    wish = people.shelve(_settings(config), number, people.parse_name(by), duration_s, reason)
+    wish = people.shelve(_settings(config), number, people.parse_name(by), duration_s, reason, second)
     _say(asyncio.run(wish))
 
 

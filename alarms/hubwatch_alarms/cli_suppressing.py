@@ -47,7 +47,7 @@ def suppress(
 ) -> None:
     """Say what is expected, so that nobody is told of it: planned works, what is out of service, a zone in maintenance.
 
-    It ends by itself. Alarms of priority 1, and the last sensor of a zone that is heard, need a second person.
+    It ends by itself. Priority 1, radiation, and the last sensor of a zone that is heard, need a second person.
     """
     from hubwatch_alarms import people
     from hubwatch_alarms.expecting import reason_of
@@ -70,7 +70,7 @@ def suppress(
         say(somebody.suppress(wish))
         return
     name = people.parse_name(by)
-    second = None if agreed_by is None else people.parse_name(agreed_by)
+    second = None if agreed_by is None else people.parse_name(agreed_by, "--agreed-by")
     added = asyncio.run(people.suppress(_settings(config), wish, name, second))
     say(reason_of(added))
 

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.instructions import Instruction, Instructions
 from hubwatch_alarms.message import presence, seen_text, where, who_has
 from hubwatch_core.alarm import SET_ASIDE, Alarm, JournalEntry, mark
 from hubwatch_core.clock import SECOND_US, clock_text, to_us
@@ -130,13 +130,12 @@ def age(span_us: int) -> str:
 def show_one(
     console: Console,
     alarm: Alarm,
-    instructions: Instructions,
+    instruction: Instruction,
     journal: Sequence[JournalEntry],
     attempts: Sequence[Mapping[str, Any]],
     was: Adjudicated | None = None,
 ) -> None:
     """Print everything about one alarm: what to know, what to do, its journal, who was notified, and what it was."""
-    instruction = instructions.of(alarm.type, alarm.hub)
     title = Text.assemble(
         (f" {Priority(alarm.priority).name} ", PRIORITY_STYLES[alarm.priority]),
         f" {mark(alarm)}{instruction.title} ",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hubwatch_core.alarm import Alarm, JournalEntry, mark
+from hubwatch_core.alarm import Action, Alarm, JournalEntry, mark
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
 from hubwatch_store.alarms import Adjudicated, Telling
@@ -63,6 +63,26 @@ def facts_of_entry(entry: JournalEntry) -> dict[str, object]:
         "detection": entry.detection,
         "verified": entry.verified,
     }
+
+
+def entry_of_facts(facts: Mapping[str, Any]) -> JournalEntry:
+    """Return a journal entry of its JSON."""
+    before = facts["from_state"]
+    return JournalEntry(
+        action=Action(facts["action"]),
+        at=us(facts["at"]) or 0,
+        from_state=None if before is None else AlarmState(before),
+        to_state=AlarmState(facts["to_state"]),
+        by=facts["by"],
+        note=facts["note"],
+        detection=facts["detection"],
+        verified=facts["verified"],
+    )
+
+
+def adjudicated_of_facts(facts: Mapping[str, Any]) -> Adjudicated:
+    """Return what people found an alarm to be, of its JSON."""
+    return Adjudicated(datetime.fromisoformat(facts["at"]), facts["verdict"], facts["by"], facts["note"])
 
 
 def facts_of_adjudication(was: Adjudicated) -> dict[str, object]:

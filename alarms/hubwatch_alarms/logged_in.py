@@ -90,6 +90,11 @@ class AlarmsOverApi:
         answer: dict[str, Any] = self.person.ask("GET", alarms_query(hub, closed=closed, most=most))
         return answer
 
+    def whole(self, alarm: int) -> dict[str, Any]:
+        """Return everything about one alarm, as JSON values."""
+        answer: dict[str, Any] = self.person.ask("GET", f"/alarms/{alarm}")
+        return answer
+
     def _do(self, alarm: int, act: str, body: dict[str, object], nothing: str = "did not change") -> str:
         answer = self._ask(alarm, act, body)
         waiting = acting.waits(answer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from hubwatch_alarms.correlation import WINDOW_US, incident_of, may_be_symptom
 from hubwatch_alarms.expecting import Expectations, Place
@@ -52,10 +53,15 @@ from hubwatch_store.alarms import (
 from hubwatch_store.database import DatabaseConnection, DatabaseRefused, Pool, database_clock
 
 BATCH = 200
-"""Findings a transaction handles at most; keeps it well under a second, so that people's commands need not wait."""
+"""Findings that are read, moved and written together."""
 
-MOST_ROUTED = 2 * BATCH
-"""Journal entries of which the routes are asked in a transaction: a finding writes up to two."""
+TAKING_S = 0.3
+"""A transaction takes one batch after the other for so long: what it costs whatever it holds, and the disk's answer to
+its commit, are shared by all of them. With the batch after that it stays under a second, so that people's commands need
+not wait."""
+
+MOST_ENTRIES = 2
+"""Journal entries that a finding writes: of so many times as many the routes are asked in a transaction."""
 
 _log = get_logger("alarms")
 
@@ -71,18 +77,13 @@ class AlarmChange:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did: findings taken, alarms moved, journal entries that the routes were asked about."""
+    """What one round did: findings taken, alarms moved, findings that were over within their on delay."""
 
     arrivals: int
     changes: tuple[AlarmChange, ...]
-    routed: int
-    passed: int = 0
-    """Findings that were over within the on delay of their type and made no alarm."""
-
-    @property
-    def more(self) -> bool:
-        """Return whether there is likely more to do at once."""
-        return self.arrivals >= BATCH or self.routed >= MOST_ROUTED or len(self.changes) >= BATCH
+    passed: int
+    more: bool
+    """Whether there is likely more to do at once."""
 
 
 class Mover:
@@ -97,6 +98,7 @@ class Mover:
         places: Places | None = None,
         escalations: Escalations | None = None,
         priorities: Priorities | None = None,
+        taking_s: float = TAKING_S,
     ) -> None:
         self._escalations = escalations or Escalations()
         self._pool, self._owner = pool, owner
@@ -108,29 +110,34 @@ class Mover:
         self._considered: Expectations | None = None
         """What was expected when open alarms were last looked at for it; None makes that happen again."""
         self._passed = 0
+        self._taking_s = taking_s
 
     async def round(self) -> Round:
-        """Handle a batch of findings, shelves that are over and entries not yet routed; raises Transient, Permanent."""
+        """Handle findings, shelves that are over and entries not yet routed; raises Transient, Permanent."""
         await self._places.look(self._pool)
         self._passed = 0
         async with alarms.moving(self._pool, self._owner) as connection:
-            now = await database_clock(connection)
+            now, began = await database_clock(connection), perf_counter()
             wishes = await closing.closings(connection, BATCH)
             changes = await self._expect(connection, now)
             considered = self._expected if len(changes) < BATCH else None
-            arrivals = await alarms.take_arrivals(connection, BATCH)
-            changes += await self._take_all(connection, arrivals, now)
+            arrivals, full = 0, True
+            while full and (not arrivals or perf_counter() - began < self._taking_s):
+                batch = await alarms.take_arrivals(connection, BATCH)
+                changes += await self._take_all(connection, batch, now)
+                arrivals, full = arrivals + len(batch), len(batch) == BATCH
             changes += await self._moments(connection, now)
             changes += await self._drill(connection, now)
-            if len(arrivals) < BATCH:
+            if not full:
                 # Every finding made before these wishes has been taken, so none opens an alarm after its closing.
                 changes += [change for wish in wishes for change in await self._close(connection, wish, now)]
             await self._titles.renew(connection, actions_of(changes))
-            routed = await self._route(connection, now)
+            most = MOST_ENTRIES * max(arrivals, BATCH)
+            routed = await self._route(connection, now, most)
             routed += await self._escalations.go_on(connection, now, BATCH)
-            done = Round(len(arrivals), tuple(changes), routed, self._passed)
         self._considered = considered
-        return done
+        more = full or routed >= most or len(changes) >= BATCH
+        return Round(arrivals, tuple(changes), self._passed, more)
 
     async def _expect(self, connection: DatabaseConnection, now: int) -> list[AlarmChange]:
         """Set aside what is expected from now on, and give back what is not any more: up to BATCH alarms."""
@@ -335,12 +342,12 @@ class Mover:
             await incidents.join_incident(connection, incident, alarm.opened)
         return replace(alarm, incident=incident)
 
-    async def _route(self, connection: DatabaseConnection, now: int) -> int:
-        """Queue a message on each route that wants to hear of an entry, also of those that commands wrote.
+    async def _route(self, connection: DatabaseConnection, now: int, most: int) -> int:
+        """Queue a message on each route that wants to hear of up to `most` entries, also those that commands wrote.
 
         Nobody is told of an alarm that is expected, that came and went while it was, or that is back with who has it.
         """
-        unrouted = await notifications.take_unrouted(connection, MOST_ROUTED)
+        unrouted = await notifications.take_unrouted(connection, most)
         told = [entry for entry in unrouted if not entry.is_untold]
         wanting = {entry.journal: self._wanting(entry, now) for entry in told}
         await notifications.queue(connection, [(entry, name) for entry in told for name in wanting[entry.journal]])

@@ -90,14 +90,19 @@ async def acknowledge(settings: CommandSettings, alarm: int, by: str, note: str 
         return await acts.acknowledge(connection, person, alarm, note)
 
 
-async def shelve(settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str) -> AlarmChange:
-    """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow."""
+async def shelve(
+    settings: CommandSettings, alarm: int, by: str, duration_s: float, note: str, agreed_by: str | None = None
+) -> AlarmChange:
+    """Set an alarm aside for a time; raises Permanent when that is longer than the settings allow, or when it needs a
+    second person and none is named.
+    """
     check_duration(settings.shelving, duration_s)
     async with acting(settings, by, "hubwatch alarms shelve") as (connection, person):
         change = await acts.shelve(
-            connection, person, alarm, duration_s, note, critical_max_s=settings.shelving.critical_max_s
-        )
-        assert isinstance(change, AlarmChange), "without a directory there is no second person"
+            connection, person, alarm, duration_s, note, critical_max_s=settings.shelving.critical_max_s,
+            agreed_by=agreed_by,
+        )  # fmt: skip
+        assert isinstance(change, AlarmChange), "without a directory there is nobody to wait for"
         return change
 
 

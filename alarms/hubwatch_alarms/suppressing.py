@@ -6,15 +6,16 @@ Works inside the transaction of the caller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from hubwatch_alarms.acts import named_second
 from hubwatch_alarms.settings import ExpectingSection
 from hubwatch_core.clock import to_datetime
 from hubwatch_core.errors import Permanent
-from hubwatch_core.permission import Actor, UserAct, may, refusal
+from hubwatch_core.permission import RADIATION, Actor, UserAct, may, refusal
 from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, expected
 from hubwatch_store.database import DatabaseConnection, database_clock
 from hubwatch_store.users import Approval, NotAllowed, approvals, record
@@ -79,8 +80,8 @@ async def expect(
 ) -> ExpectedAlarms | int:
     """Say what is expected; return instead the number of the approval that it waits for.
 
-    A second person is needed for alarms of priority 1, and where no sensor of a zone would be heard: without a
-    directory whoever is named as `agreed_by`. Raises NotAllowed, or Permanent when it may not be so.
+    A second person is needed for alarms of priority 1, for radiation, and where no sensor of a zone would be heard:
+    without a directory whoever is named as `agreed_by`. Raises NotAllowed, or Permanent when it may not be so.
     """
     now = to_datetime(await database_clock(connection))
     starts, ends = _times(wish, now)
@@ -89,9 +90,7 @@ async def expect(
     if why is None:
         return await _add(connection, person, wish, starts, ends, None)
     if not person.verified:
-        if agreed_by is None or agreed_by == person.name:
-            raise Permanent(f"{why}: a second person must agree (--agreed-by NAME)")
-        return await _add(connection, person, wish, starts, ends, agreed_by)
+        return await _add(connection, person, wish, starts, ends, named_second(person, agreed_by, why))
     return await approvals.ask(
         connection, person, UserAct.ALARM_SUPPRESS_BLIND, hub=wish.hub, subject=wish.subject(), reason=wish.reason,
         valid_s=approval_s, details=wish.facts(),
@@ -157,8 +156,17 @@ async def _why_two(connection: DatabaseConnection, wish: Wish, starts: datetime,
     """Return why one person cannot say so alone, None when they can."""
     if wish.critical:
         return "alarms of priority 1 would be told to nobody"
+    if _means(wish.types, RADIATION) and await expected.measures_radiation(
+        connection, wish.hub, wish.zone, wish.sensor
+    ):
+        return "alarms of radiation would be told to nobody"
     zones = await expected.blinded(connection, wish.hub, wish.zone, wish.sensor, starts, ends)
     return f"no sensor of zone {', '.join(zones)} would be heard" if zones else None
+
+
+def _means(types: Sequence[str], family: str) -> bool:
+    """Return whether some types, or all where there are none, are of a family."""
+    return not types or any(each == family or each.startswith(f"{family}.") for each in types)
 
 
 async def _add(

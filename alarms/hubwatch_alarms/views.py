@@ -11,7 +11,9 @@ from rich.console import Console
 
 from hubwatch_alarms.acts import existing
 from hubwatch_alarms.facts import (
+    adjudicated_of_facts,
     alarm_of_facts,
+    entry_of_facts,
     facts_of,
     facts_of_adjudication,
     facts_of_entry,
@@ -19,10 +21,10 @@ from hubwatch_alarms.facts import (
     iso,
     telling_of_facts,
 )
-from hubwatch_alarms.instructions import Instructions
+from hubwatch_alarms.instructions import Instruction, Instructions
 from hubwatch_alarms.settings import CommandSettings
 from hubwatch_core import tables
-from hubwatch_core.alarm import Alarm, JournalEntry
+from hubwatch_core.alarm import EXERCISE, Alarm, JournalEntry
 from hubwatch_core.clock import to_us
 from hubwatch_core.permission import Actor
 from hubwatch_store.alarms import (
@@ -57,6 +59,22 @@ class AlarmDetails:
             "notifications": told,
             "adjudication": None if self.was is None else facts_of_adjudication(self.was),
         }
+
+
+def whole_of_facts(facts: Mapping[str, Any]) -> AlarmDetails:
+    """Return everything about an alarm of its JSON values."""
+    was = facts["adjudication"]
+    return AlarmDetails(
+        alarm_of_facts(facts),
+        [entry_of_facts(each) for each in facts["journal"]],
+        [row | {"at": datetime.fromisoformat(row["at"])} for row in facts["notifications"]],
+        None if was is None else adjudicated_of_facts(was),
+    )
+
+
+def instruction_of_facts(facts: Mapping[str, Any]) -> Instruction:
+    """Return what an alarm is called and what to do of it, of its JSON values."""
+    return Instruction(facts["title"].removeprefix(f"{EXERCISE}: "), facts["do"])
 
 
 def instructions_of(settings: CommandSettings) -> Instructions:

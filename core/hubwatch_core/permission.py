@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 EVERY_HUB = "*"
+RADIATION = "radiation"
+"""The family of alarms that nobody alone may set aside."""
 
 
 class Role(StrEnum):
@@ -210,7 +212,7 @@ def refusal(person: Actor, act: UserAct, hub: str | None) -> str | None:
 
 def shelving(alarm_type: str) -> UserAct:
     """Return which act it is to shelve an alarm of that type."""
-    radiation = alarm_type.split(".", 1)[0] == "radiation"
+    radiation = alarm_type.split(".", 1)[0] == RADIATION
     return UserAct.ALARM_SHELVE_RADIATION if radiation else UserAct.ALARM_SHELVE
 
 

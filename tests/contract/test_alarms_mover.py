@@ -206,6 +206,19 @@ async def test_two_movers_side_by_side_neither_double_nor_lose(
     assert len(hands.outbox()) == 50
 
 
+async def test_round_takes_batch_after_batch_until_its_time_is_over(hands: Hands, pool: Pool) -> None:
+    hands.detect(*(detection(number=number) for number in range(3 * BATCH + 1)))
+    hands.connection.execute("ALTER TABLE alarm_detection ADD CONSTRAINT bad CHECK (detection NOT LIKE '%00000301')")
+    one_batch, in_no_hurry = (Mover(pool, [EVERYTHING], Instructions.load(), taking_s=each) for each in (0.0, 3600.0))
+    first = await one_batch.round()
+    assert (first.arrivals, first.more) == (BATCH, True)
+    rest = await in_no_hurry.round()
+    assert (rest.arrivals, rest.more) == (2 * BATCH + 1, True)  # what it moved is as much as a batch: it looks again
+    assert not (await in_no_hurry.round()).more
+    assert hands.alarms()[0]["detections"] == 3 * BATCH
+    assert [row["detection"] for row in hands.rows("SELECT detection FROM alarm_refused")] == [detection(number=301).id]
+
+
 async def test_round_that_dies_before_commit_leaves_everything_waiting(hands: Hands, mover: Mover, pool: Pool) -> None:
     hands.detect(detection())
     with pytest.raises(RuntimeError, match="power cut"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hubwatch_alarms import suppressing
+from hubwatch_alarms import acts, suppressing
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_alarms.notify.log import LogRouteSection
@@ -203,6 +203,31 @@ async def test_last_sensor_of_a_zone_needs_two_persons_also_when_the_others_went
     assert "zone north" in await refused(pool, replace(WORKS, sensor="fence-2"))
     later = to_datetime(now_us()) + timedelta(hours=2)
     await expect(pool, replace(WORKS, sensor="fence-2", starts=later))
+
+
+async def test_radiation_is_told_to_nobody_by_two_persons_or_not_at_all(hands: Hands, pool: Pool) -> None:
+    hands.rows("UPDATE sensors SET kind = 'radiation_portal' WHERE sensor = 'fence-1' RETURNING sensor")
+    for types in ((), ("radiation",), ("perimeter", "radiation.norm")):
+        assert "alarms of radiation" in await refused(pool, replace(WORKS, types=types))
+    assert "alarms of radiation" in await refused(pool, replace(WORKS, sensor=None, zone="north"))
+    await expect(pool, replace(WORKS, types=("perimeter", "radiationless.x")))
+    await expect(pool, WORKS, agreed_by="lee")
+
+
+async def test_last_sensor_that_is_heard_is_shelved_by_two_persons(hands: Hands, mover: Mover, pool: Pool) -> None:
+    await expect(pool, WORKS)
+    hands.detect(seen(1, "fence-2"))
+    await mover.round()
+    (alarm,) = hands.alarms()
+    for second in (None, "kim"):
+        with pytest.raises(Permanent, match="no other sensor of its zone"):
+            async with alarms.moving(pool) as connection:
+                await acts.shelve(connection, KIM, alarm["id"], 600, "a crane", agreed_by=second)
+    async with alarms.moving(pool) as connection:
+        await acts.shelve(connection, KIM, alarm["id"], 600, "a crane", agreed_by="lee")
+    assert states(hands) == {"fence-2": "shelved"}
+    (entry,) = hands.rows("SELECT by, note FROM alarm_journal WHERE action = 'shelved'")
+    assert (entry["by"], entry["note"].endswith("a crane (agreed by lee)")) == ("kim", True)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import requests
 from hubwatch_alarms.check import check
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.message import AlarmMessage
-from hubwatch_alarms.notify.apprise import AppriseRouteSection
+from hubwatch_alarms.notify.apprise import AppriseRouteSection, service_of, words_of
 from hubwatch_core.alarm import Action
+from hubwatch_core.clock import SECOND_US
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.errors import ConfigError, Permanent
 from support.alarms_examples import START_US, alarm
@@ -60,6 +62,18 @@ async def test_service_is_told_what_people_read_and_nothing_is_attached(tmp_path
     assert body["message"].split() == message.text.partition("\n")[2].split()
     assert not body["attachments"]
     assert request.path == f"/{TOKEN}/"
+
+
+def test_text_message_is_the_short_text_and_has_the_link_where_there_is_room(tmp_path: Path) -> None:
+    service = service_of(section(tmp_path, f"bulksms://kim:{TOKEN}@+31612345678"))
+    link = "https://console.port.example:8443/api/v1/acknowledge/one.1.2.three"
+    message = replace(told(), now=START_US + 3 * 3600 * SECOND_US, link=link)
+    title, body = words_of(message, service.body_maxlen)
+    assert (title, len(body) <= 160, body.isascii()) == ("", True, True)
+    assert body.startswith("3 H OLD - CRITICAL: Gamma alarm")
+    assert words_of(message, 300) == ("", f"{body}\n{link}")
+    title, body = words_of(message, 4096)
+    assert f"{title}\n{body}" == message.text
 
 
 @pytest.mark.parametrize(

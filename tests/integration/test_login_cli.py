@@ -78,9 +78,10 @@ async def alarm(dsn: str, hands: Hands, **facts: Any) -> str:
 
 
 async def test_guard_logs_in_the_first_time_acknowledges_and_logs_out(
-    api: Client, dsn: str, hands: Hands, tmp_path: Path
+    api: Client, dsn: str, hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = await alarm(dsn, hands)
+    monkeypatch.delenv("HUBWATCH_DATABASE__DSN")
     password = await one_time(dsn, "kim")
     output = await said(people, "login", api.address, "--user", "kim", given=f"{password}\n{GOOD}\n{GOOD}\n")
     file = tmp_path / "hubwatch" / "login.json"
@@ -92,6 +93,9 @@ async def test_guard_logs_in_the_first_time_acknowledges_and_logs_out(
         assert part in listed
     assert await said(alarms_app, "ack", number, "--note", "on my way") == f"alarm {number} is acknowledged, with kim\n"
     assert await said(alarms_app, "ack", number) == f"alarm {number} was already yours\n"
+    shown = await said(alarms_app, "show", number)
+    for part in ("Intrusion", "acknowledged", "on my way", "nobody was notified yet", "the fence moved for 2.1 s"):
+        assert part in shown
     assert "needs the role supervisor" in await said(alarms_app, "close", number, "--reason", "x", code=1)
     (entry,) = hands.rows("SELECT by, note, verified FROM alarm_journal WHERE action = 'acknowledged'")
     assert entry == {"by": "kim", "note": "on my way", "verified": True}
@@ -130,8 +134,13 @@ async def test_name_given_with_by_is_refused_where_there_is_a_directory(api: Cli
 async def test_where_there_is_no_directory_the_journal_says_unverified(dsn: str, hands: Hands) -> None:
     number = await alarm(dsn, hands, type_="radiation.gamma")
     await said(alarms_app, "ack", number, "--by", "kim")
-    await said(alarms_app, "shelve", number, "--by", "kim", "--for", "1h", "--note", "works")
-    assert "kim (unverified)" in await said(alarms_app, "show", number)
+    alone = ("shelve", number, "--by", "kim", "--for", "1h", "--note", "works")
+    for second in ((), ("--agreed-by", "kim")):
+        assert "radiation: a second person must agree" in await said(alarms_app, *alone, *second, code=1)
+    await said(alarms_app, *alone, "--agreed-by", "lee")
+    shown = await said(alarms_app, "show", number)
+    assert "kim (unverified)" in shown
+    assert "works (agreed by lee)" in shown
     acts = hands.rows("SELECT verified FROM audit WHERE act LIKE 'alarm.%%' ORDER BY id")
     assert [row["verified"] for row in acts] == [False, False]
 

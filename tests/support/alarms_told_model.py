@@ -14,22 +14,27 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hubwatch_alarms import acts
+from hubwatch_alarms import acts, incident_acts, suppressing
 from hubwatch_alarms.lifecycle import MoveRefused
 from hubwatch_alarms.sender import give_up_overdue, use_other_routes
-from hubwatch_core.alarm import WAITING
+from hubwatch_alarms.settings import ExpectingSection
+from hubwatch_alarms.suppressing import Wish
+from hubwatch_core.alarm import WAITING, Adjudication
 from hubwatch_core.clock import SECOND_US, now_us
 from hubwatch_core.delivery import DeliveryOutcome, DeliveryResult
 from hubwatch_core.permission import Actor
 from hubwatch_core.words import AlarmState
-from hubwatch_store.alarms import alarms
+from hubwatch_store.alarms import ExpectedKind, alarms
 from hubwatch_store.database import DatabaseConnection
 from support.alarms_database import Hands
 from support.alarms_examples import detection
 from support.alarms_two_processes import (
+    DELAYED,
     DUTY,
     ESCALATED_PRIORITY,
+    LATCHING,
     LEASE_S,
+    PLAIN,
     REPEAT_S,
     ROUTES,
     STEP_S,
@@ -47,6 +52,8 @@ REFUSED = DeliveryOutcome(DeliveryResult.REFUSED, 401, "HTTP 401: refused")
 OURS = "01JD3Z%"
 """Of this form are the ids of a test's detections."""
 
+HUB, SENSORS = "rotterdam", ("fence-1", "fence-2", "fence-3")
+LEE = "lee"
 WHO = st.integers(0, 1)
 ROUTE = st.sampled_from(ROUTES)
 PEOPLE = st.sampled_from(["kim", "ada"])
@@ -81,6 +88,12 @@ class WhoIsTold(RuleBasedStateMachine):
         super().__init__()
         self.hands = self.world.hands
         forget_all(self.hands)
+        self.hands.rows("INSERT INTO hubs (hub) VALUES (%s) ON CONFLICT DO NOTHING RETURNING hub", HUB)
+        self.hands.rows(
+            "INSERT INTO sensors (hub, sensor, zone) SELECT %s, unnest(%s::text[]), 'north'"
+            " ON CONFLICT DO NOTHING RETURNING sensor",
+            HUB, list(SENSORS),
+        )  # fmt: skip
         for process in self.world.processes:
             process.begin_anew()
         self.found: list[str] = []
@@ -102,10 +115,10 @@ class WhoIsTold(RuleBasedStateMachine):
 
     # -- what happens at the hub
 
-    @rule(sensor=st.integers(1, 3), priority=st.integers(1, 3))
-    def detected(self, sensor: int, priority: int) -> None:
-        number = len(self.found) + 1
-        found = detection(number=number, sensor=f"fence-{sensor}", priority=priority, start=now_us() - SECOND_US)
+    @rule(sensor=st.integers(1, 3), priority=st.integers(1, 3), type_=st.sampled_from([PLAIN, DELAYED, LATCHING]))
+    def detected(self, sensor: int, priority: int, type_: str = PLAIN) -> None:
+        number, start = len(self.found) + 1, now_us() - SECOND_US
+        found = detection(number=number, sensor=f"fence-{sensor}", priority=priority, start=start, type_=type_)
         self.hands.detect(found)
         self.found.append(found.id)
 
@@ -145,7 +158,70 @@ class WhoIsTold(RuleBasedStateMachine):
     @rule(who=WHO, name=PEOPLE, data=st.data())
     def shelve(self, who: int, name: str, data: st.DataObject) -> None:
         alarm = data.draw(st.sampled_from([row["id"] for row in self.hands.alarms()]))
-        self.act(who, name, lambda connection, person: acts.shelve(connection, person, alarm, 600, "works"))
+        self.act(
+            who, name,
+            lambda connection, person: acts.shelve(connection, person, alarm, 600, "works", agreed_by=LEE),
+        )  # fmt: skip
+
+    @precondition(lambda self: self.shelved())
+    @rule(who=WHO, name=PEOPLE, data=st.data())
+    def unshelve(self, who: int, name: str, data: st.DataObject) -> None:
+        alarm = data.draw(st.sampled_from(self.shelved()))
+        self.act(who, name, lambda connection, person: acts.unshelve(connection, person, alarm, None))
+
+    def shelved(self) -> list[int]:
+        return [row["id"] for row in self.hands.alarms() if row["state"] == AlarmState.SHELVED]
+
+    @rule(
+        who=WHO, name=PEOPLE, sensor=st.sampled_from(SENSORS),
+        kind=st.sampled_from([ExpectedKind.WORKS, ExpectedKind.OUT_OF_SERVICE]),
+    )  # fmt: skip
+    def works_begin(self, who: int, name: str, sensor: str, kind: ExpectedKind) -> None:
+        wish = Wish(kind, HUB, "new posts", 1800, sensor=sensor)
+        limits = ExpectingSection()
+        self.act(
+            who, name,
+            lambda connection, person: suppressing.expect(connection, person, wish, limits, agreed_by=LEE),
+        )  # fmt: skip
+
+    @precondition(lambda self: self.works())
+    @rule(who=WHO, data=st.data())
+    def works_end(self, who: int, data: st.DataObject) -> None:
+        self.lift(who, data.draw(st.sampled_from(self.works())))
+
+    def lift(self, who: int, number: int) -> None:
+        self.act(who, LEE, lambda connection, person: suppressing.lift(connection, person, number))
+
+    def works(self) -> list[int]:
+        # What is just ending may be over before it is lifted.
+        query = "SELECT id FROM alarm_suppression WHERE lifted IS NULL AND ends > clock_timestamp() + INTERVAL '5 min'"
+        return [row["id"] for row in self.hands.rows(f"{query} ORDER BY id")]
+
+    def incidents(self) -> list[int]:
+        return [row["id"] for row in self.hands.rows("SELECT id FROM incidents WHERE closed IS NULL ORDER BY id")]
+
+    @precondition(lambda self: self.incidents())
+    @rule(who=WHO, name=PEOPLE, data=st.data())
+    def acknowledge_incident(self, who: int, name: str, data: st.DataObject) -> None:
+        incident = data.draw(st.sampled_from(self.incidents()))
+        self.act(who, name, lambda connection, person: acts.acknowledge_incident(connection, person, incident, None))
+
+    @precondition(lambda self: self.incidents())
+    @rule(who=WHO, name=PEOPLE, data=st.data())
+    def comment(self, who: int, name: str, data: st.DataObject) -> None:
+        incident = data.draw(st.sampled_from(self.incidents()))
+        self.act(who, name, lambda connection, person: incident_acts.comment(connection, person, incident, "seen"))
+
+    @precondition(lambda self: self.incidents())
+    @rule(who=WHO, name=PEOPLE, data=st.data())
+    def close_incident(self, who: int, name: str, data: st.DataObject) -> None:
+        incident = data.draw(st.sampled_from(self.incidents()))
+        self.act(
+            who, name,
+            lambda connection, person: incident_acts.close(
+                connection, person, incident, Adjudication.FALSE, None, end_alarms=True
+            ),
+        )  # fmt: skip
 
     @precondition(lambda self: self.hands.alarms())
     @rule(who=WHO, name=PEOPLE, data=st.data())
@@ -236,11 +312,23 @@ class WhoIsTold(RuleBasedStateMachine):
         # Bursts of shelving are detections that nobody here has made.
         bound = self.hands.rows("SELECT detection FROM alarm_detection WHERE detection LIKE %s", OURS)
         waiting = self.hands.rows("SELECT detection FROM alarm_inbox WHERE NOT ended AND detection LIKE %s", OURS)
-        assert sorted(row["detection"] for row in bound + waiting) == self.found
+        delayed = self.hands.rows(
+            "SELECT detection FROM alarm_delayed WHERE outcome IS DISTINCT FROM 'alarmed' AND detection LIKE %s", OURS
+        )
+        assert sorted(row["detection"] for row in bound + waiting + delayed) == self.found
         told = self.hands.rows(
             "SELECT detection FROM alarm_journal WHERE detection LIKE %s AND action NOT IN ('returned', 'closed')", OURS
         )
         assert sorted(row["detection"] for row in told) == sorted(row["detection"] for row in bound)
+
+    @invariant()
+    def machine_closes_no_incident_of_which_somebody_has_said_something(self) -> None:
+        assert self.hands.rows("SELECT id FROM incidents WHERE closed IS NOT NULL AND comments > 0") == []
+
+    @invariant()
+    def incident_with_an_open_alarm_is_open(self) -> None:
+        closed = "SELECT id FROM incidents WHERE closed IS NOT NULL"
+        assert self.hands.rows(f"SELECT id FROM alarms WHERE closed IS NULL AND incident IN ({closed})") == []
 
     @invariant()
     def nothing_known_to_be_delivered_waits(self) -> None:
@@ -266,6 +354,8 @@ class WhoIsTold(RuleBasedStateMachine):
         try:
             for process, attempt in self.on_the_way:
                 self.run(process.die_with(attempt))
+            for number in self.works():
+                self.lift(0, number)
             self.settle()
             self.each_detection_is_of_one_alarm_and_in_its_journal_once()
             self.nothing_is_lost()
@@ -275,6 +365,7 @@ class WhoIsTold(RuleBasedStateMachine):
                 self.run(process.die_with(attempt))
 
     def settle(self) -> None:
+        self.run(self.process(0).round())  # whose time to wait begins when they are taken
         pass_time(self.hands, int(LEASE_S) + 60)
         for each in self.world.processes:
             self.run(each.round())
@@ -300,9 +391,14 @@ class WhoIsTold(RuleBasedStateMachine):
         rows = self.hands.outbox()
         assert {row["state"] for row in rows} <= {"delivered", "withdrawn"}
         assert {row["id"] for row in rows if row["state"] == "delivered"} <= self.heard.reached.keys()
+        assert self.hands.rows("SELECT detection FROM alarm_delayed WHERE outcome IS NULL") == []
+        # Nobody hears of what is back with whoever has it, nor of what came and went while it was expected.
         wanted = self.hands.rows(
-            "SELECT j.id FROM alarm_journal j WHERE action = ANY (%s) AND NOT "
-            "(action IN ('released', 'shelf_expired') AND to_state = 'acknowledged')",
+            "SELECT j.id FROM alarm_journal j WHERE action = ANY (%s)"
+            " AND NOT (action = 'released' AND to_state = 'normal')"
+            " AND NOT (action IN ('released', 'shelf_expired') AND to_state = 'acknowledged')"
+            " AND EXISTS (SELECT FROM alarm_journal e WHERE e.alarm = j.alarm AND e.id <= j.id"
+            " AND e.to_state NOT IN ('suppressed', 'out_of_service', 'normal'))",
             list(DUTY.on),
         )
         told = [row["journal"] for row in rows if row["route"] == DUTY.name]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,6 +47,14 @@ LEASE_S = 3600.0
 PATIENT_S = 60
 """A slow machine is no outage: what is cut here the test cuts."""
 DELIVERY = DeliverySection(give_up_after_s=7 * 86_400.0)
+PLAIN, DELAYED, LATCHING = "perimeter.intrusion", "access.held", "process.series"
+TABLE = f"""
+[types."{DELAYED}"]
+on_delay_s = 60
+off_delay_s = 60
+[types."{LATCHING}"]
+latching = true
+"""
 
 _TIMES = {
     "alarms": ("opened", "last_active", "returned", "acknowledged", "closed", "shelved_until", "returns_at", "realarm"),
@@ -53,6 +63,8 @@ _TIMES = {
     "notification_outbox": ("queued", "due", "finished", "revived"),
     "notifications": ("at",),
     "incidents": ("opened", "closed"),
+    "alarm_delayed": ("since", "due", "decided"),
+    "alarm_suppression": ("starts", "ends", "made", "lifted"),
 }
 
 
@@ -208,8 +220,12 @@ async def two_processes(
     escalations_class: type[Escalations] = Escalations,
 ) -> AsyncIterator[list[AlarmProcess]]:
     """Return two of them, each with connections of its own."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as table:
+        table.write(TABLE)
+        table.flush()
+        priorities = Priorities.load(Path(table.name))
     async with AsyncExitStack() as stack:
-        made = [AlarmProcess(dsn, mover_class, escalations_class) for _ in range(2)]
+        made = [AlarmProcess(dsn, mover_class, escalations_class, priorities) for _ in range(2)]
         for each in made:
             stack.push_async_callback(each.pool.close)
         yield made
@@ -230,5 +246,6 @@ def forget_all(hands: Hands) -> None:
         hands.connection.execute("SET LOCAL session_replication_role = replica")
         hands.connection.execute(
             "TRUNCATE hubwatch.detection, hubwatch.detection_ends, hubwatch.alarms, hubwatch.alarm_inbox, "
-            "hubwatch.incidents, hubwatch.notification_outbox RESTART IDENTITY CASCADE"
+            "hubwatch.incidents, hubwatch.notification_outbox, hubwatch.alarm_delayed, hubwatch.alarm_suppression "
+            "RESTART IDENTITY CASCADE"
         )

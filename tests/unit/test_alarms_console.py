@@ -29,7 +29,7 @@ def listed(*found: Alarm, width: int = 140, now: int = START_US + 60 * SECOND_US
 
 def shown(found: Alarm, journal: Sequence[JournalEntry] = (), attempts: Sequence[dict[str, Any]] = ()) -> str:
     out = StringIO()
-    show_one(Console(file=out, width=140), found, INSTRUCTIONS, journal, attempts)
+    show_one(Console(file=out, width=140), found, INSTRUCTIONS.of(found.type), journal, attempts)
     return out.getvalue()
 
 

@@ -93,7 +93,7 @@ def test_programs_are_told_too() -> None:
 def test_terminal_says_exercise_in_list_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(width=200)
     show_list(console, [MADE_UP], INSTRUCTIONS, START_US)
-    show_one(console, MADE_UP, INSTRUCTIONS, (), ())
+    show_one(console, MADE_UP, INSTRUCTIONS.of(MADE_UP.type), (), ())
     assert capsys.readouterr().out.count("EXERCISE: Gamma alarm") == 2
     show_list(console, [alarm()], INSTRUCTIONS, START_US)
     assert "EXERCISE" not in capsys.readouterr().out

@@ -30,6 +30,8 @@ from hubwatch_core.plain_text import is_text
 if TYPE_CHECKING:
     from apprise.plugins.base import NotifyBase
 
+PLAIN = str.maketrans({"\N{EN DASH}": "-", "\N{HORIZONTAL ELLIPSIS}": "."})
+"""A text message has 160 characters only of the GSM alphabet (3GPP TS 23.038), which lacks these two of ours."""
 MISSING = "apprise is not installed: pip install 'hubwatch[apprise]'"
 
 
@@ -119,11 +121,11 @@ def deliver(settings: AppriseRouteSection, message: AlarmMessage) -> DeliveryOut
     """Tell the service once, in this thread; never raises."""
     from hubwatch_alarms.notify.bounded_requests import bounded_requests
 
-    title, _, body = message.text.partition("\n")
     try:
         service = service_of(settings)  # each time: it may have been changed
     except Permanent as error:
         return DeliveryOutcome(DeliveryResult.TRANSIENT, error=str(error))
+    title, body = words_of(message, service.body_maxlen)
     with bounded_requests(settings.timeout_s) as answer:
         try:
             taken = bool(service.notify(body=body, title=title))
@@ -134,6 +136,19 @@ def deliver(settings: AppriseRouteSection, message: AlarmMessage) -> DeliveryOut
     if answer.status is None or 200 <= answer.status < 300:
         return DeliveryOutcome(DeliveryResult.TRANSIENT, answer.status, "the service has not taken it")
     return judge(answer.status, answer.retry_after, time.time())
+
+
+def words_of(message: AlarmMessage, most: int) -> tuple[str, str]:
+    """Return title and body: all of it, or the short text where a service takes at most so many characters.
+
+    Of a longer one it would refuse the whole, or leave out the end. The link goes with it where there is room.
+    """
+    if len(message.text) < most:
+        title, _, body = message.text.partition("\n")
+        return title, body
+    short = message.short.translate(PLAIN)
+    linked = f"{short}\n{message.link}"
+    return "", linked if message.link is not None and len(linked) <= most else short
 
 
 def service_of(settings: AppriseRouteSection) -> NotifyBase:

@@ -115,6 +115,12 @@ async def blinded(
     return sorted(row["zone"] for row in rows if not row["heard"])
 
 
+async def measures_radiation(connection: DatabaseConnection, hub: str, zone: str | None, sensor: str | None) -> bool:
+    """Return whether a sensor, or one of a zone or hub, measures radiation."""
+    (row,) = await fetch(connection, "expected", "measures_radiation", hub=hub, zone=zone, sensor=sensor)
+    return bool(row["measures"])
+
+
 async def unknown(connection: DatabaseConnection, hub: str, zone: str | None, sensor: str | None) -> str | None:
     """Return in words what of a place there is not, None when all of it is there."""
     (row,) = await fetch(connection, "expected", "known", hub=hub, zone=zone, sensor=sensor)

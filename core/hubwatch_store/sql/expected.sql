@@ -33,6 +33,12 @@ WHERE s.hub = %(hub)s AND s.gone IS NULL AND s.zone IS NOT NULL
         SELECT z.zone FROM hubwatch.sensors z WHERE z.hub = %(hub)s AND z.sensor = %(sensor)s))
 GROUP BY s.zone;
 
+-- measures_radiation: whether a sensor, or one of a zone or hub, measures radiation
+SELECT EXISTS (SELECT FROM hubwatch.sensors s
+    WHERE s.hub = %(hub)s AND s.gone IS NULL AND starts_with(s.kind, 'radiation_')
+        AND (%(zone)s::text IS NULL OR s.zone = %(zone)s)
+        AND (%(sensor)s::text IS NULL OR s.sensor = %(sensor)s)) AS measures;
+
 -- causes: where there are open alarms of some types, as far as nobody expects them
 SELECT DISTINCT hub, zone, sensor, type FROM hubwatch.alarms
 WHERE closed IS NULL AND active > 0 AND type = ANY (%(types)s) AND state NOT IN ('suppressed', 'out_of_service')

@@ -135,7 +135,7 @@ async def adjudicate(request: Request, alarm: AlarmNumber, caller: Adjudicating,
 
 @router.post("/{alarm}/out-of-service")
 async def take_out(request: Request, alarm: AlarmNumber, caller: Suppressing, parts: SharedParts) -> Response:
-    """Take the sensor of an alarm out of service for a time; what would blind a zone waits for a second person."""
+    """Take the sensor of an alarm out of service for a time; where that needs a second person, it waits for one."""
 
     async def act(connection: DatabaseConnection, form: Form) -> object:
         found = await acts.existing(connection, alarm, caller.person)

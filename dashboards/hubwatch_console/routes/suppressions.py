@@ -62,7 +62,7 @@ async def list_suppressions(
 async def suppress(
     body: SuppressionBody, caller: Suppressing, parts: SharedParts, response: Response
 ) -> dict[str, object]:
-    """Say what is expected; what blinds a zone or is of priority 1 waits for a second person."""
+    """Say what is expected; what blinds a zone, is of radiation or of priority 1 waits for a second person."""
     if body.starts is not None and body.starts.tzinfo is None:
         raise BadCall("starts needs a time zone")
     wish = suppressing.Wish(
