@@ -19,7 +19,7 @@ PARALLEL := tests/integration tests/contract tests/unit
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup demo services services-stop services-status test check bench dashboards samples locks sbom
+.PHONY: help screenshots setup demo services services-stop services-status test check bench board-pictures dashboards samples locks sbom
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench: $(STAMP) ## Measure: figure, target, verdict, and build/bench/NAME.json (
 
 screenshots: $(STAMP) ## Take pictures of the console's pages into docs/reference/console/ (Debian's Chromium)
 	PYTHONPATH=tests $(BIN)/python -m support.console_pictures
+
+board-pictures: $(STAMP) ## Draw each Grafana board from its own answers into docs/reference/boards/
+	PYTHONPATH=tests $(BIN)/python -m support.board_pictures
 
 dashboards: $(STAMP) ## Generate the Grafana boards into dashboards/generated/
 	$(BIN)/hubwatch dashboards build

@@ -17,22 +17,25 @@ app = typer.Typer(help="Grafana boards, generated from code over the public view
 
 Folder = Annotated[Path, typer.Option(help="Where the generated files are.")]
 GENERATED = Path("dashboards/generated")
+Alerting = Annotated[Path, typer.Option(help="The generated file with the alert rules.")]
+RULES = Path("ops/grafana/provisioning/alerting/rules.json")
 
 
 @app.command()
 @border
 def build(
     folder: Folder = GENERATED,
+    alerting: Alerting = RULES,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a file is out of date.")] = False,
 ) -> None:
-    """Generate the boards."""
+    """Generate the boards and the alert rules."""
     from hubwatch_dashboards import generated
 
     if not check:
-        for file in generated.write(folder):
+        for file in generated.write(folder, alerting):
             say(f"{file}: {'written' if file.exists() else 'removed'}")
         return
-    found = generated.drift(folder)
+    found = generated.drift(folder, alerting)
     if found:
         raise Permanent("\n".join([*found, "run `hubwatch dashboards build` and commit what it writes"]))
     say("the generated boards are up to date")
@@ -51,20 +54,78 @@ def check() -> None:
     say(f"{len(BOARDS)} board(s), no fault")
 
 
+Url = Annotated[str, typer.Option(help="Address of Grafana, such as https://grafana.example.org.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with a service account's token.")]
+Token = Annotated[
+    str | None, typer.Option(envvar="HUBWATCH_GRAFANA_TOKEN", hidden=True, help="Only from the environment.")
+]
+Database = Annotated[
+    str | None,
+    typer.Option(help="The database as Grafana reaches it, with a reader's login: postgresql://grafana@host/hubwatch."),
+]
+PasswordFile = Annotated[Path | None, typer.Option(help="File with the password of that login.")]
+Password = Annotated[
+    str | None,
+    typer.Option(envvar="HUBWATCH_GRAFANA_DATABASE_PASSWORD", hidden=True, help="Only from the environment."),
+]
+AlertsTo = Annotated[
+    str | None, typer.Option(help="Whom Grafana tells that nobody watches: an address of mail, or https://…")
+]
+
+
 @app.command()
 @border
 def push(
-    url: Annotated[str, typer.Option(help="Address of Grafana, such as https://grafana.example.org.")],
-    token_file: Annotated[Path | None, typer.Option(help="File with a service account's token.")] = None,
-    token: Annotated[
-        str | None, typer.Option(envvar="HUBWATCH_GRAFANA_TOKEN", hidden=True, help="Only from the environment.")
-    ] = None,
+    url: Url,
+    token_file: TokenFile = None,
+    database: Database = None,
+    database_password_file: PasswordFile = None,
+    alerts_to: AlertsTo = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what a person changed in Grafana.")] = False,
+    token: Token = None,
+    database_password: Password = None,
 ) -> None:
-    """Send the boards to Grafana, into the folder `hubwatch`; the token is HUBWATCH_GRAFANA_TOKEN or in a file."""
+    """Send boards, data source, contact point and alert rules to Grafana; what is as it should be is left alone.
+
+    The token is HUBWATCH_GRAFANA_TOKEN or in a file. It needs the role Editor for the boards, Admin for the rest.
+    """
+    from hubwatch_dashboards.push import GrafanaServer
     from hubwatch_dashboards.push import push as send
 
-    secret = read_secret(SecretStr(token) if token else None, token_file)
+    password = read_secret(SecretStr(database_password) if database_password else None, database_password_file)
+    server = GrafanaServer(url, _token(token, token_file), database, password, alerts_to)
+    for line in send(server, force=force):
+        say(line)
+
+
+@app.command()
+@border
+def pull(
+    url: Url,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what differs; fail when anything does.")] = False,
+    token_file: TokenFile = None,
+    database: Database = None,
+    alerts_to: AlertsTo = None,
+    token: Token = None,
+) -> None:
+    """Show what in Grafana is not as hubwatch would have it. Nothing is changed, there or here."""
+    from hubwatch_dashboards.push import GrafanaServer
+    from hubwatch_dashboards.push import pull as differences
+
+    if not diff:
+        raise BadCall(
+            "only --diff is there: the boards are made by code, and what Grafana has is not written over them"
+        )
+    found = list(differences(GrafanaServer(url, _token(token, token_file), database, None, alerts_to)))
+    for difference in found:
+        say(difference)
+    if found:
+        raise Permanent(f"{len(found)} of what is in Grafana differ")
+    say("Grafana has everything as hubwatch would have it")
+
+
+def _token(token: str | None, file: Path | None) -> str:
+    secret = read_secret(SecretStr(token) if token else None, file)
     if secret is None:
         raise BadCall("a token is needed: set HUBWATCH_GRAFANA_TOKEN or give --token-file")
-    for address in send(url, secret):
-        say(address)
+    return secret

@@ -1,97 +1,82 @@
-"""Sends the boards to a Grafana server."""
+"""Sends to a Grafana what it lacks of ours, unless a person changed it there; and shows what differs."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
 
-import niquests
-from grafana_client.api import GrafanaApi
-from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaTimeoutError
-
-from hubwatch_core.errors import BadCall, Permanent, Transient
-from hubwatch_core.plain_text import one_line
-from hubwatch_core.secret_text import carries_password, origin, split_url
-from hubwatch_dashboards.boards import BOARDS, built
-
-FOLDER_UID = "hubwatch"
-FOLDER_TITLE = "hubwatch"
-TIMEOUT_S = 10.0
+from hubwatch_core.errors import Permanent
+from hubwatch_dashboards.grafana_server import connected
+from hubwatch_dashboards.pushed import Pushed
+from hubwatch_dashboards.pushed_alerts import contact, rule_group
+from hubwatch_dashboards.pushed_boards import boards, make_folder
+from hubwatch_dashboards.pushed_source import source
 
 
-def push(url: str, token: str) -> list[str]:
-    """Create or replace every board in the folder `hubwatch`; gives their addresses.
+@dataclass(frozen=True, slots=True)
+class GrafanaServer:
+    """A Grafana, and what is needed beside the boards; what is not given is left as it is."""
 
-    Raises Transient when Grafana is away, Permanent when it refuses the token or a board, BadCall when `url` is
-    no address.
+    url: str
+    token: str
+    database: str | None = None
+    database_password: str | None = None
+    alerts_to: str | None = None
+
+
+def push(server: GrafanaServer, *, force: bool = False) -> Iterator[str]:
+    """Put data source, boards, contact point and alert rules there, yielding a line for each.
+
+    Nothing is sent if anything of it was changed by a person, unless forced. Raises Transient when Grafana is away,
+    Permanent when it refuses or a person changed something, BadCall for an address that is none.
     """
-    _check(url)
-    with _translated(origin(url)):
-        # The library is typed in part only, and joins a path without a slash at its end to its own.
-        grafana: Any = GrafanaApi.from_url(url.rstrip("/") + "/", credential=token, timeout=TIMEOUT_S)
-        _ensure_folder(grafana)
-        return [_push_one(grafana, name, url) for name in BOARDS]
-
-
-def _check(url: str) -> None:
-    try:
-        parts = split_url(url)
-    except ValueError as error:
-        raise BadCall(f"--url {error}, such as https://grafana.example.org") from None
-    if carries_password(url) or parts.username is not None:
-        raise BadCall("--url must not carry a user or password: give --token-file")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadCall("--url is not an address of a Grafana server, such as https://grafana.example.org")
-
-
-def _ensure_folder(grafana: Any) -> None:
-    try:
-        grafana.folder.get_folder(FOLDER_UID)
-    except GrafanaClientError as unread:
-        # An editor is answered 403, not 404, for a folder that is missing: Grafana finds no permission on it.
-        if unread.status_code not in {403, 404}:
-            raise
-        _create_folder(grafana, unread)
-
-
-def _create_folder(grafana: Any, unread: GrafanaClientError) -> None:
-    try:
-        grafana.folder.create_folder(FOLDER_TITLE, uid=FOLDER_UID)
-    except GrafanaClientError as error:
-        # The folder is there, so the token really may not read it.
-        if error.status_code in {409, 412}:
-            raise unread from error
-        raise
-
-
-def _push_one(grafana: Any, name: str, url: str) -> str:
-    wanted = {
-        "dashboard": built(name), "folderUid": FOLDER_UID, "overwrite": True, "message": "hubwatch dashboards push",
-    }  # fmt: skip
-    try:
-        answer = grafana.dashboard.update_dashboard(wanted)
-    except GrafanaClientError as error:
-        if "provisioned" in str(error.message).lower():
+    with connected(server.url, server.token) as grafana:
+        planned = list(_things(grafana, server))
+        refused = [] if force else [text for each in planned if (text := each.refusal())]
+        if refused:
             raise Permanent(
-                f"the board {name!r} is provisioned from files, and Grafana lets nobody push over it: copy the files of"
-                " dashboards/generated/ to its machine, or take the provisioning away (ops/grafana/README.md)"
-            ) from error
-        raise
-    # Grafana answers with a path from the root of its host.
-    return urljoin(url, str(answer["url"]))
+                "\n".join(refused)
+                + "\nnothing was sent; `hubwatch dashboards pull --diff` shows it, --force overwrites it"
+            )
+        fixed = [each for each in planned if each.fixed and each.what.startswith("board")]
+        if fixed:
+            raise Permanent(fixed[0].fixed)
+        make_folder(grafana)
+        for each in planned:
+            yield _sent(each, server, force)
+    yield from _left(server)
 
 
-@contextlib.contextmanager
-def _translated(server: str) -> Iterator[None]:
-    try:
-        yield
-    except GrafanaTimeoutError as error:
-        raise Transient(f"Grafana at {server} did not answer in time") from error
-    except GrafanaException as error:
-        # 0 stands for "no answer that could be understood".
-        kind = Transient if error.status_code == 0 or error.status_code >= 500 else Permanent
-        raise kind(f"Grafana at {server} refused: {error.status_code} {one_line(str(error.message))}") from error
-    except niquests.exceptions.RequestException as error:
-        raise Transient(f"Grafana at {server} cannot be reached: {error}") from error
+def pull(server: GrafanaServer) -> Iterator[str]:
+    """Yield a unified diff of everything that is not in Grafana as we would have it."""
+    with connected(server.url, server.token) as grafana:
+        for each in _things(grafana, server):
+            if difference := each.difference():
+                yield difference
+
+
+def _things(grafana: Any, server: GrafanaServer) -> Iterator[Pushed]:
+    if server.database is not None:
+        yield source(grafana, server.database, server.database_password)
+    yield from boards(grafana, server.url)
+    if server.alerts_to is not None:
+        yield contact(grafana, server.alerts_to)
+        yield rule_group(grafana)
+
+
+def _sent(each: Pushed, server: GrafanaServer, force: bool) -> str:
+    if each.fixed:
+        return f"{each.what}: left alone, {each.fixed}"
+    anew = each.what == "data source" and server.database_password is not None
+    if each.same and not anew:
+        return f"{each.what}: unchanged"
+    changes = "password" if each.same else each.changes()
+    return f"{each.what}: {changes} {each.send(force)}".rstrip()
+
+
+def _left(server: GrafanaServer) -> Iterator[str]:
+    if server.database is None:
+        yield "data source: left alone, no --database given"
+    if server.alerts_to is None:
+        yield "contact point, alert rules: left alone, no --alerts-to given"

@@ -406,6 +406,16 @@ async def test_portal_counts_show_the_peak_of_each_interval(
     assert all(row["time"].timestamp() % interval.total_seconds() == 0 for row in rows)
 
 
+async def test_single_line_breaks_where_nothing_was_read(grafana: Grafana) -> None:
+    await write(
+        grafana, portal_birth(), portal_frame(1, age_s=900), portal_frame(2, age_s=400), portal_frame(3, age_s=350)
+    )
+    rows = grafana.show("Portals: gamma")
+    values = [row["value"] for row in rows]
+    assert values == [890.0, None, 890.0, 890.0]
+    assert (rows[1]["time"] - rows[0]["time"]).total_seconds() == 1
+
+
 async def test_doors_show_who_was_denied_where_and_why(grafana: Grafana) -> None:
     attrs = {"reader": "in", "reason": "expired"}
     denied = event("access.denied", subject="badge:7F3A", attrs=attrs)

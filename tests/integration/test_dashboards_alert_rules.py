@@ -1,0 +1,51 @@
+"""What Grafana's alert rules are answered, as the reader that Grafana is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hubwatch_dashboards.alert_rules import RULES, rules
+from support.board_reader import Grafana, as_owner, portal_birth, portal_frame, reading, silenced, watched, write
+
+
+@pytest.fixture
+def grafana(migrated_database: str) -> Iterator[Grafana]:
+    with reading(migrated_database) as made:
+        yield made
+
+
+def _answers(grafana: Grafana) -> dict[str, list[tuple[Any, ...]]]:
+    """Return what each rule is answered: its rows, of which the number above 0 fires."""
+    asked = {rule["uid"]: rule["data"][0]["model"]["rawSql"] for rule in rules()}
+    rows = {uid.removeprefix("hubwatch-"): grafana.ask(sql) for uid, sql in asked.items()}
+    return {name: [tuple(row.values()) for row in found] for name, found in rows.items()}
+
+
+def test_without_a_hub_nothing_is_answered_so_that_the_rules_fire_and_the_dead_man_is_silent(grafana: Grafana) -> None:
+    as_owner(grafana, "INSERT INTO hubwatch.hubs (hub) VALUES ('harbour')")
+    assert _answers(grafana) == {name.replace("_", "-"): [] for name in RULES}
+
+
+async def test_hub_that_is_watched_fires_only_the_dead_man(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    watched(grafana)
+    answers = _answers(grafana)
+    assert answers.pop("dead-man") == [("database", 1)]
+    assert {name: rows for name, rows in answers.items() if rows != [("harbour", 0)]} == {}
+
+
+async def test_each_rule_fires_for_what_it_is_about(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(1), portal_frame(4))
+    answers = _answers(grafana)
+    assert answers["detectors-behind"] == answers["nobody-told"] == [("harbour", 1)]
+    assert answers["data-stopped"] == answers["ledger-unexplained"] == [("harbour", 0)]
+    watched(grafana)
+    silenced(grafana)
+    as_owner(grafana, "UPDATE hubwatch.ledger_grace SET grace = interval '0'")
+    answers = _answers(grafana)
+    assert answers["data-stopped"] == [("harbour", 1)]
+    assert answers["ledger-unexplained"] == [("harbour", 2)]
+    assert answers["detectors-behind"] == [("harbour", 0)]
