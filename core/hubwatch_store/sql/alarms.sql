@@ -176,14 +176,15 @@ SELECT at, action, by, from_state, to_state, note, detection, verified FROM hubw
 WHERE alarm = %(alarm)s ORDER BY id;
 
 -- list_alarms: open alarms in the order in which they want attention
--- What is real goes before every exercise. In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
+-- What is real goes before every exercise, what nobody has before what somebody has, and of one priority what is there before what
+-- is gone. In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
 -- Each has a place in that order, by which a page goes on where the one before ended, whatever has come meanwhile.
 SELECT a.*, k.place FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
 CROSS JOIN LATERAL (SELECT ARRAY[0, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
-    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    CASE WHEN f.hub IS NULL THEN a.priority
+    CASE WHEN a.state IN ('unacknowledged', 'returned') THEN 0 WHEN a.state = 'acknowledged' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 2 * a.priority + (a.state = 'returned')::int
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN 9223372036854775807 ELSE (date_part('epoch', a.opened) * 1000000)::bigint END,
     -(date_part('epoch', a.opened) * 1000000)::bigint, a.id]::bigint[] AS place) k
@@ -221,8 +222,8 @@ SELECT count(*) AS alarms FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
 CROSS JOIN LATERAL (SELECT ARRAY[0, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
-    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    CASE WHEN f.hub IS NULL THEN a.priority
+    CASE WHEN a.state IN ('unacknowledged', 'returned') THEN 0 WHEN a.state = 'acknowledged' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 2 * a.priority + (a.state = 'returned')::int
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN 9223372036854775807 ELSE (date_part('epoch', a.opened) * 1000000)::bigint END,
     -(date_part('epoch', a.opened) * 1000000)::bigint, a.id]::bigint[] AS place) k
