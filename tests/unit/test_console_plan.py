@@ -97,7 +97,7 @@ def test_words_of_a_zone_stay_inside_it_and_cover_no_sensor(
 
 def test_words_that_fit_nowhere_stand_where_they_go_least_beyond_their_zone() -> None:
     where = plan_labels.place((0, 0, 2, 2), "Gatehouse", "Critical", [(0, 0, 2, 2)], 1.5)
-    assert (where.size, where.x, where.y) == (1.5 * min(plan_labels.SCALES), 1, 1)
+    assert (where.size, where.x, where.y) == pytest.approx((1.5 * min(plan_labels.SCALES), 1, 1))
 
 
 def test_picture_lies_behind_the_plan() -> None:

@@ -1,6 +1,6 @@
 """Where the words of a zone stand on the plan: inside it, beside the marks of its sensors, as large as there is room.
 
-Lines are shortened to nothing: in a narrow zone they are smaller, or turned along it. Pure.
+In a narrow zone they are smaller, or turned along it. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LETTER_WIDTH = 0.64
 """Of a bold letter, on average, as a share of its height."""
 LINE = 1.3
 """Height of a line, as a share of that of a letter."""
-EDGE = 0.3
+EDGE = 0.12
 """Between words and the outline, as a share of the height of a letter."""
 SHARES = (0.0, 0.5, 1.0, 0.25, 0.75)
 """How far from the left or the top words stand, of what is free: in this order."""
