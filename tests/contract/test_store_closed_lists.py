@@ -44,8 +44,7 @@ async def read(connection: DatabaseConnection, which: tuple[str, str], **values:
     asked: dict[str, Any] = {"hub": None, "seen": None, "most": MOST, "after": None, "closed": True, "id": None}
     asked |= values
     found = await connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + queries(which[0])[which[1]], asked)
-    row = await found.fetchone()
-    assert row is not None
+    row: Any = await found.fetchone()
     (plan,) = row
     return int(sum(_read(plan[0]["Plan"])))
 

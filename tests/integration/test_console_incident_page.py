@@ -182,6 +182,9 @@ async def test_what_cannot_be_is_said_on_the_page(api: Client, dsn: str, hands: 
         assert status in {400, 409}, said
         assert said in text
         assert 'id="timeline"' in text
+    pat.cookies["hubwatch_language"] = "es"
+    _, text, _ = await pat.press(page, f"{page}/merge", into=str(fences))
+    assert f"el incidente {fences} no se puede unir consigo mismo" in text
     assert hands.rows("SELECT action FROM incident_journal WHERE incident = %s", fences) == []
 
 
