@@ -16,8 +16,8 @@ LETTER_WIDTH = 0.64
 """Of a bold letter, on average, as a share of its height."""
 LINE = 1.3
 """Height of a line, as a share of that of a letter."""
-EDGE = 0.12
-"""Between words and the outline, as a share of the height of a letter."""
+EDGE, ENDS = 0.12, 0.3
+"""Between words and the outline, above and below them and at their ends, as shares of the height of a letter."""
 SHARES = (0.0, 0.5, 1.0, 0.25, 0.75)
 """How far from the left or the top words stand, of what is free: in this order."""
 ACROSS = (0.5, 0.0, 1.0, 0.25, 0.75)
@@ -41,8 +41,8 @@ class LabelPlace:
 
 def place(zone: Box, name: str, state: str, marks: Sequence[Box], size: float) -> LabelPlace:
     """Return where a zone's name and state stand: where they fit and cover no mark; else where they cover least."""
-    found = None
-    for covered, spilt, where in _candidates(zone, name, state, marks, size):
+    found, near = None, [mark for mark in marks if _common(zone, mark)]
+    for covered, spilt, where in _candidates(zone, name, state, near, size):
         if not covered and not spilt:
             return where
         if found is None or (spilt, covered) < found[0]:
@@ -59,7 +59,8 @@ def _candidates(
     for scale, turned, lines in product(SCALES, (False, True), (2, 1)):
         height = size * scale
         longest = max(len(name), len(state)) if lines == 2 else len(name) + 1 + len(state)
-        across, down = longest * LETTER_WIDTH * height, lines * LINE * height
+        across = (longest * LETTER_WIDTH + 2 * (ENDS - EDGE)) * height
+        down = lines * LINE * height
         wide, tall = (down, across) if turned else (across, down)
         free_x, free_y = right - left - wide - 2 * EDGE * height, bottom - top - tall - 2 * EDGE * height
         spilt = max(0.0, -free_x) + max(0.0, -free_y)
