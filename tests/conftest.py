@@ -21,7 +21,10 @@ os.umask(0o077)
 settings.register_profile("hubwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hubwatch")
 
-pytest_plugins = ["pytester", "support.fix_databases", "support.fix_mqtt", "support.fix_nats", "support.fix_open_files"]
+pytest_plugins = [
+    "pytester", "support.fix_databases", "support.fix_console", "support.fix_mqtt", "support.fix_nats",
+    "support.fix_open_files",
+]  # fmt: skip
 
 
 @pytest.hookimpl(trylast=True)

@@ -449,7 +449,7 @@ def _refuse_set_aside(alarm: Alarm) -> None:
         raise MoveRefused(f"alarm {alarm.id} is shelved until {clock_text(alarm.shelved_until)}: unshelve it first")
     if alarm.state in SET_ASIDE:
         words = str(alarm.state).replace("_", " ")
-        raise MoveRefused(f"alarm {alarm.id} is {words}: `hubwatch alarms suppressions` shows by whom, and until when")
+        raise MoveRefused(f"alarm {alarm.id} is {words}: `hubwatch alarms suppressions` shows by whom and until when")
 
 
 def _later(known: int, new: int, now: int) -> int:

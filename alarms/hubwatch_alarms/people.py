@@ -64,7 +64,7 @@ def parse_adjudication(text: str, note: str | None) -> Adjudication:
     if text not in set(Adjudication):
         raise BadCall(f"{text!r} is no adjudication: it may be {', '.join(Adjudication)}")
     if text == Adjudication.OTHER and note is None:
-        raise BadCall("--note must say what the alarm was when it was none of the other words")
+        raise BadCall("note must say what the alarm was when it was none of the other words")
     return Adjudication(text)
 
 

@@ -23,6 +23,9 @@ from hubwatch_store.users import NotAllowed
 KIND = "urn:hubwatch:problem:"
 """Before the word that tells a program which problem it is."""
 
+DATABASE_AWAY = "the database does not answer just now: try again"
+PROVIDER_AWAY = "the identity provider does not answer just now: try again"
+
 _log = get_logger("console")
 
 _STATUS: tuple[tuple[type[HubwatchError], int, str | None], ...] = (
@@ -57,8 +60,8 @@ def of_error(error: HubwatchError) -> JSONResponse:
     """Return an error of ours as a problem; what the database says of its insides stays in the log."""
     if isinstance(error, Transient):
         _log.warning("request not answered", reason=str(error))
-        who = "identity provider" if isinstance(error, ProviderAway) else "database"
-        return problem(503, f"the {who} does not answer just now: try again", headers={"Retry-After": "5"})
+        words = PROVIDER_AWAY if isinstance(error, ProviderAway) else DATABASE_AWAY
+        return problem(503, words, headers={"Retry-After": "5"})
     if isinstance(error, ConfigError):
         mistakes = [{"at": each.key or each.where, "message": each.message} for each in error.problems]
         return problem(422, "the file has mistakes", errors=mistakes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hubwatch_store.alarms import alarms
 from hubwatch_store.console import QueueFilter, Which, queue
 from hubwatch_store.database import connect, queries, translated
 from support.alarms_database import hands_on, settings_of
@@ -18,6 +19,10 @@ SELECT 'h' || n % 2, 'z' || n % 3, 's' || n, CASE n % 5 WHEN 0 THEN 'access.dure
     CASE WHEN n % 9 = 0 THEN (SELECT max(id) FROM drills) END
 FROM (SELECT n, (ARRAY['unacknowledged', 'returned', 'acknowledged', 'shelved', 'suppressed'])[1 + n % 5] AS state
     FROM generate_series(1, 120) n) rows
+"""
+ONE = """
+INSERT INTO alarms (hub, zone, sensor, type, priority, state, opened, last_active, detections, active, why)
+VALUES ('h', 'z', %s, 'access.held', %s, %s, now(), now(), 1, 1, 'x')
 """
 DRILL = """
 INSERT INTO drills (hub, scenario, title, began, ends, by, verified, ended, ended_by)
@@ -51,6 +56,21 @@ async def test_order_of_the_index_is_that_of_the_queue(migrated_plain_dsn: str, 
                 assert both[0], wanted
 
 
+async def test_what_nobody_has_stands_by_priority_and_what_is_gone_behind_what_lasts(migrated_plain_dsn: str) -> None:
+    wanted = [(1, "unacknowledged"), (1, "returned"), (3, "unacknowledged"), (3, "returned"), (1, "acknowledged")]
+    with hands_on(migrated_plain_dsn) as hands:
+        for number, (priority, state) in enumerate(reversed(wanted)):
+            hands.connection.execute(ONE, [f"s{number}", priority, state])
+    async with await connect(settings_of(migrated_plain_dsn)) as connection:
+        with translated():
+            listed = await alarms.list_alarms(connection, hub=None, closed=False, most=9)
+            pages = [await queue.page(
+                connection, QueueFilter(), person="p", skip=0, most=9, seen=None, calm=calm
+            ) for calm in (False, True)]  # fmt: skip
+    for found in (listed, *pages):
+        assert [(each.priority, str(each.state)) for each in found] == wanted
+
+
 async def test_page_of_a_calm_queue_is_read_and_not_sorted(migrated_plain_dsn: str) -> None:
     with hands_on(migrated_plain_dsn) as hands:
         hands.connection.execute(DRILL)
@@ -62,5 +82,5 @@ async def test_page_of_a_calm_queue_is_read_and_not_sorted(migrated_plain_dsn: s
         }  # fmt: skip
         plan = hands.connection.execute("EXPLAIN " + queries("console")["queue_calm"], asked).fetchall()
     text = "\n".join(str(row) for row in plan)
-    assert "alarms_in_order" in text
+    assert "alarms_by_priority" in text
     assert "Sort" not in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -12,30 +11,12 @@ from hubwatch_console.pages.sight import blind_by_hub
 from hubwatch_core.permission import Role
 from hubwatch_store.console import health
 from hubwatch_store.database import open_pool
-from support.alarms_database import Hands, hands_on, settings_of
-from support.console_hub import HUB, alarmed, found, hub_there
-from support.console_running import Client, add_person, running_api
+from support.alarms_database import Hands, settings_of
+from support.console_hub import HUB, alarmed, found
+from support.console_running import Client, add_person
 from support.console_visitor import Visitor
 
 ACTS = ("shelve", "unshelve", "close", "adjudicate", "out-of-service", "lift")
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
 
 
 async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Visitor:

@@ -15,7 +15,7 @@ from hubwatch_alarms.instructions import Instructions
 from hubwatch_alarms.mover import Mover
 from hubwatch_core.permission import Role
 from hubwatch_store.database import DatabaseSection, connect_sync, open_pool
-from support.alarms_database import Hands, hands_on, settings_of
+from support.alarms_database import Hands, settings_of
 from support.alarms_examples import detection
 from support.console_running import Client, add_person, one_time, running_api
 from support.eventually import eventually
@@ -35,12 +35,6 @@ def dsn(migrated_plain_dsn: str) -> str:
 async def anybody(dsn: str) -> AsyncIterator[Client]:
     async with running_api(dsn) as client:
         yield client
-
-
-@pytest.fixture
-async def hands(dsn: str) -> AsyncIterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
 
 
 async def opened(dsn: str, hands: Hands, **facts: Any) -> int:

@@ -156,6 +156,18 @@ async def test_guard_acknowledges_by_keyboard_only(console: Console) -> None:
     assert console.hands.actions(alarm) == ["opened", "acknowledged"]
 
 
+async def test_sound_that_the_browser_withholds_says_so_until_it_is_pressed(console: Console) -> None:
+    async with visiting(console.browser, console.address, console.tokens["kim"]) as kim:
+        await kim.page.add_init_script("localStorage.setItem('hubwatch-sound', 'on')")
+        page = await kim.open()
+        button = page.locator("#sound")
+        await expect(button).to_contain_text("LOCKED")
+        await expect(button).to_have_attribute("aria-pressed", "false")
+        await button.click()
+        await expect(button).to_have_text("Sound is on")
+        await expect(button).to_have_attribute("aria-pressed", "true")
+
+
 async def test_responder_on_a_phone_follows_the_link_of_a_message_and_acknowledges(console: Console) -> None:
     console.hands.detect(found(console.number(), "access.forced", "door-1", priority=1, why="forced", ago_s=5))
     tell = EscalationSection(name="duty", steps=(StepSection(people=("kim",)),))

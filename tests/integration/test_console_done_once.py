@@ -11,29 +11,11 @@ import pytest
 from hubwatch_console.done_once import MOST_ANSWER_BYTES
 from hubwatch_core.permission import Role
 from hubwatch_store.users.acts_once import MOST_KEPT
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, alarmed, found, hub_there
+from support.alarms_database import Hands
+from support.console_hub import HUB, alarmed, found
 from support.console_running import Answer, Client, add_person, running_api
 
 KIND = "urn:hubwatch:problem:"
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
-
-
-@pytest.fixture
-async def hands(dsn: str) -> AsyncIterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
 
 
 async def keyed(client: Client, path: str, key: str, **body: object) -> Answer:

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import AsyncIterator, Iterator
 from xml.etree import ElementTree as Xml
 
 import pytest
 
 from hubwatch_console.pages.n42 import NAMESPACE
 from hubwatch_core.permission import Role
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, a_bad_morning, alarmed, found, hub_there, passage_readings
-from support.console_running import Client, add_person, running_api
-from support.console_visitor import Visitor
+from support.alarms_database import Hands
+from support.console_hub import HUB, a_bad_morning, alarmed, found, passage_readings
+from support.console_running import Client
+from support.console_visitor import Visitor, person
 
 MADE = {"n": NAMESPACE}
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
-
-
-async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Visitor:
-    return Visitor(api, {"hubwatch_session": await add_person(dsn, name, role, *hubs)})
 
 
 async def test_occupancy_is_handed_out_as_n42_and_as_a_table(api: Client, dsn: str, hands: Hands) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,30 +10,12 @@ import pytest
 
 from hubwatch_core.permission import Role
 from hubwatch_store.site import apply
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, a_bad_morning, alarmed, door_history, former_readings, found, hub_there
+from support.alarms_database import Hands
+from support.console_hub import HUB, a_bad_morning, alarmed, door_history, former_readings, found
 from support.console_running import Client, add_person, running_api
 from support.console_visitor import Visitor
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
 
 
 async def person(api: Client, dsn: str, name: str, *hubs: str) -> Visitor:

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from hubwatch_core.permission import Role
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, alarmed, at_work, found, hub_there
-from support.console_running import Client, add_person, running_api
+from support.alarms_database import Hands
+from support.console_hub import HUB, alarmed, at_work, found
+from support.console_running import Client, add_person
 from support.console_visitor import Visitor
 
 SIGNED = (
     "UPDATE handovers SET left_by = 'a', left_at = now(), left_verified = true WHERE left_by IS NULL RETURNING id",
     "UPDATE handovers SET taken_by = 'b', taken_at = now(), taken_verified = true WHERE taken_by IS NULL RETURNING id",
 )
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
 
 
 async def person(api: Client, dsn: str, name: str, role: Role = Role.GUARD, *hubs: str) -> Visitor:

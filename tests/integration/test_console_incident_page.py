@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from hubwatch_core.permission import Role
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, alarmed, found, hub_there
-from support.console_running import Client, add_person, running_api
-from support.console_visitor import Visitor
+from support.alarms_database import Hands
+from support.console_hub import HUB, alarmed, found
+from support.console_running import Client
+from support.console_visitor import Visitor, person
 
 ACTS = ("comment", "assign", "acknowledge", "merge", "split", "close")
 
@@ -32,24 +31,6 @@ MISTAKES: tuple[tuple[str, dict[str, str], str], ...] = (
 
 
 @pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
-
-
-@pytest.fixture
 async def fences(dsn: str, hands: Hands) -> int:
     """Return an incident of three alarms along the fence; there is another one of a door, an hour before."""
     crossed = [
@@ -66,10 +47,6 @@ def incident_of(hands: Hands, sensor: str) -> int:
 
 def alarm_of(hands: Hands, sensor: str) -> int:
     return int(hands.rows("SELECT id FROM alarms WHERE sensor = %s", sensor)[0]["id"])
-
-
-async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Visitor:
-    return Visitor(api, {"hubwatch_session": await add_person(dsn, name, role, *hubs)})
 
 
 async def place_of(visitor: Visitor, page: str) -> str:
@@ -205,6 +182,9 @@ async def test_what_cannot_be_is_said_on_the_page(api: Client, dsn: str, hands: 
         assert status in {400, 409}, said
         assert said in text
         assert 'id="timeline"' in text
+    pat.cookies["hubwatch_language"] = "es"
+    _, text, _ = await pat.press(page, f"{page}/merge", into=str(fences))
+    assert f"el incidente {fences} no se puede unir consigo mismo" in text
     assert hands.rows("SELECT action FROM incident_journal WHERE incident = %s", fences) == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -12,8 +11,8 @@ from hubwatch_core.permission import Role
 from hubwatch_store.audit import verify
 from hubwatch_store.database import DatabaseSection, connect_sync
 from hubwatch_store.site import apply
-from support.alarms_database import Hands, hands_on
-from support.console_running import Client, add_person, running_api
+from support.alarms_database import Hands
+from support.console_running import Client, add_person
 from support.console_visitor import Visitor
 from support.eventually import eventually
 
@@ -43,18 +42,6 @@ def dsn(migrated_plain_dsn: str) -> str:
 def put(dsn: str, site: str) -> None:
     with connect_sync(DatabaseSection(dsn=dsn), "test") as connection:
         apply(connection, site, by="test", note="test")
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
 
 
 async def person(api: Client, dsn: str, name: str, role: Role = Role.GUARD, *hubs: str) -> Visitor:

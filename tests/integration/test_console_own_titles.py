@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_core.permission import Role
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, alarmed, found, hub_there
+from support.alarms_database import Hands
+from support.console_hub import HUB, alarmed, found
 from support.console_running import Client, add_person, running_api
 from support.console_visitor import Visitor
 
 OWN = "What the port calls it"
 TYPE = "radiation.gamma"
 PACKAGED = Instructions.load().of(TYPE).title
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
 
 
 @pytest.fixture

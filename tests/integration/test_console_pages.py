@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from hubwatch_core.permission import Role
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, found, hub_there, moved
+from support.alarms_database import Hands
+from support.console_hub import HUB, a_bad_morning, alarmed, at_work, door_history, found, moved
 from support.console_running import Client, add_person, one_time, running_api
-from support.console_visitor import Visitor, of_kind
+from support.console_visitor import Visitor, of_kind, person
 from support.eventually import eventually
 from support.role_logins import roles_in
 
 PAGES = ("/", "/wall", "/alarms/1", "/incidents", "/incidents/1", "/plan", "/blind", "/health", "/level", "/approvals",
          "/handovers", "/incidents?closed=true")  # fmt: skip
 GOOD = "four tall quay cranes"
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
-
-
-async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Visitor:
-    return Visitor(api, {"hubwatch_session": await add_person(dsn, name, role, *hubs)})
 
 
 async def test_log_in_leads_back_and_keeps_the_session_where_no_script_reads_it(api: Client, dsn: str) -> None:

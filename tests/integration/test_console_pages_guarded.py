@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,26 +13,14 @@ from hubwatch_alarms.scenarios import packaged
 from hubwatch_core.permission import EVERY_HUB, Actor, Grant, Role
 from hubwatch_store.alarms import alarms
 from hubwatch_store.database import open_pool
-from support.alarms_database import Hands, hands_on, settings_of
-from support.console_hub import HUB, alarmed, at_work, found, hub_there, moved
+from support.alarms_database import Hands, settings_of
+from support.console_hub import HUB, alarmed, at_work, found, moved
 from support.console_running import Client, add_person, running_api
 from support.console_visitor import Visitor, events, of_kind
 from support.eventually import eventually
 
 SUPERVISOR = Actor("kim", (Grant(Role.SUPERVISOR, frozenset({EVERY_HUB})),))
 NOTICE = "Property of the port <b>.\nWhat is done here is recorded."
-
-
-@pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-def hands(dsn: str) -> Iterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from hubwatch_console.paging import cursor_of
 from hubwatch_core.permission import Role
-from support.alarms_database import Hands, hands_on
-from support.console_hub import HUB, a_bad_morning, alarmed, hub_there
-from support.console_running import Client, add_person, running_api
+from support.alarms_database import Hands
+from support.console_hub import HUB, a_bad_morning, alarmed
+from support.console_running import Client, add_person
 from support.eventually import eventually
 
 ALARM = (
@@ -49,26 +49,8 @@ OTHERS = (
 
 
 @pytest.fixture
-def dsn(migrated_plain_dsn: str) -> str:
-    hub_there(migrated_plain_dsn)
-    return migrated_plain_dsn
-
-
-@pytest.fixture
-async def api(dsn: str) -> AsyncIterator[Client]:
-    async with running_api(dsn) as client:
-        yield client
-
-
-@pytest.fixture
 async def boss(api: Client, dsn: str) -> Client:
     return api.with_token(await add_person(dsn, "robin", Role.ADMINISTRATOR))
-
-
-@pytest.fixture
-async def hands(dsn: str) -> AsyncIterator[Hands]:
-    with hands_on(dsn) as made:
-        yield made
 
 
 async def pages(client: Client, path: str, name: str, most: int) -> AsyncIterator[list[Any]]:

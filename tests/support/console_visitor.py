@@ -10,7 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from support.console_running import Client
+from hubwatch_core.permission import Role
+from support.console_running import Client, add_person
 
 
 @dataclass
@@ -46,6 +47,11 @@ class Visitor:
             for name, morsel in answer.cookies.items():
                 self.cookies[name] = morsel.value
             return answer.status, await answer.text(), answer.headers
+
+
+async def person(api: Client, dsn: str, name: str, role: Role, *hubs: str) -> Visitor:
+    """Return the browser of somebody with a role, who is logged in."""
+    return Visitor(api, {"hubwatch_session": await add_person(dsn, name, role, *hubs)})
 
 
 async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any], str | None]]:

@@ -59,9 +59,11 @@ def tree(occupancy: PortalOccupancy) -> Any:
 def broken(made: Any) -> list[str]:
     """Return the rules of Annex M that a file breaks, by their names there, of those that concern what we write."""
     rules = {
-        "AnalysisDataReferencesExclusivityCheck": "//n:AnalysisResults[not(@radMeasurementReferences)]",
+        "AnalysisDataReferencesExclusivityCheck": "//n:AnalysisResults[not(@radMeasurementReferences) or "
+        "@derivedDataReferences or @radMeasurementGroupReferences]",
         "CountDataValuesCheck": "//n:CountData[contains(normalize-space(.), ' ')]",
         "RadAlarmCategoryCheck": "//n:RadAlarm[n:RadAlarmCategoryCode='Other' and not(n:RadAlarmDescription)]",
+        "RadDetectorCategoryCheck": "//n:RadDetectorCategoryCode[. = 'Other' and not(../n:RadDetectorDescription)]",
         "RadDetectorKindCheck": "//n:RadDetectorKindCode[. = 'Other' and not(../n:RadDetectorDescription)]",
         "RadMeasurementUniqueDetectorCheck": "//n:GrossCounts[@radDetectorInformationReference = "
         "preceding-sibling::n:GrossCounts/@radDetectorInformationReference]",

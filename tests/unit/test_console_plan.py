@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hubwatch_console.pages import plan_labels
 from hubwatch_console.pages.plan_drawing import draw_plan
 from hubwatch_console.pages.plan_picture import picture_of
 from hubwatch_console.pages.sight import SensorSight, sights
@@ -16,6 +17,7 @@ from hubwatch_console.pages.watch import outside_hears
 from hubwatch_site import HubSite
 from support.console_page import page_in
 
+BAD = "Critical · 1 BLIND"
 FACTS = {"id": "rotterdam", "name": "Terminal", "mode": "sea", "time_zone": "UTC"}
 SITE = HubSite.model_validate(
     {
@@ -66,6 +68,36 @@ def test_zone_that_is_not_seen_is_hatched_and_one_of_low_priority_is_not() -> No
 
 def test_zones_that_a_path_or_a_door_joins_are_joined_once() -> None:
     assert drawn().count('class="joined"') == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "state", "marks"),
+    [
+        ((0, 0, 18, 5), "Critical", [(9, 2.5), (15, 1)]), ((0, 0, 15, 9), BAD, [(2, 2.5), (4, 9), (11, 9)]),
+        ((0, 0, 4, 32), BAD, [(2, 27)]), ((0, 0, 7, 8), "Medium", [(7, 4)]), ((0, 0, 51, 2.5), BAD, [(46, 1.2)]),
+        ((0, 0, 9, 9), BAD, []), ((0, 0, 12, 12), BAD, [(6, 6)]),
+    ],
+)  # fmt: skip
+def test_words_of_a_zone_stay_inside_it_and_cover_no_sensor(
+    zone: plan_labels.Box, state: str, marks: list[tuple[float, float]]
+) -> None:
+    size, name = 1.5, "Gate 2"
+    taken = [(x - size, y - size, x + size, y + size) for x, y in marks]
+    where = plan_labels.place(zone, name, state, taken, size)
+    longest = len(state) if where.lines == 2 else len(name) + 1 + len(state)
+    along, thick = longest * plan_labels.LETTER_WIDTH * where.size, where.lines * plan_labels.LINE * where.size
+    wide, tall = (thick, along) if where.turned else (along, thick)
+    box = (where.x - wide / 2, where.y - tall / 2, where.x + wide / 2, where.y + tall / 2)
+    assert zone[0] <= box[0] <= box[2] <= zone[2], where
+    assert zone[1] <= box[1] <= box[3] <= zone[3], where
+    for mark in taken:
+        apart = box[2] <= mark[0] or mark[2] <= box[0] or box[3] <= mark[1] or mark[3] <= box[1]
+        assert apart, (where, mark)
+
+
+def test_words_that_fit_nowhere_stand_where_they_go_least_beyond_their_zone() -> None:
+    where = plan_labels.place((0, 0, 2, 2), "Gatehouse", "Critical", [(0, 0, 2, 2)], 1.5)
+    assert (where.size, where.x, where.y) == pytest.approx((1.5 * min(plan_labels.SCALES), 1, 1))
 
 
 def test_picture_lies_behind_the_plan() -> None:

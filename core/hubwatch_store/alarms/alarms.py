@@ -14,6 +14,7 @@ from typing import Any
 from hubwatch_core.alarm import Action, Alarm, DetectedCondition, JournalEntry
 from hubwatch_core.clock import to_datetime, to_us
 from hubwatch_core.words import AlarmState
+from hubwatch_store.alarms import closed_pages
 from hubwatch_store.database import DatabaseConnection, Pool, fetch, settle, translated, write
 from hubwatch_store.ownership import still_ours
 
@@ -166,22 +167,34 @@ async def page_of_alarms(
     after: Sequence[int] | None = None,
 ) -> list[tuple[Alarm, list[int]]]:  # fmt: skip
     """Return the same, each with its place in that order: those `after` a place where that is given."""
-    values: dict[str, object] = {"hub": hub, "closed": closed, "most": most}
-    values |= {"seen": None if seen is None else list(seen), "after": None if after is None else list(after)}
-    return [(alarm_of(row), row["place"]) for row in await fetch(connection, "alarms", "list_alarms", **values)]
+    values: dict[str, Any] = {"hub": hub, "seen": None if seen is None else list(seen)}
+    rows: list[Any] = []
+    if after is None or after[0] <= 0:
+        place = None if after is None else list(after)
+        rows = await fetch(connection, "alarms", "list_alarms", **values, after=place, most=most)
+    if closed and len(rows) < most:
+        values |= closed_pages.before(after)
+        rows += await fetch(connection, "alarms", "list_closed", **values, most=most - len(rows))
+    return [(alarm_of(row), row["place"]) for row in rows]
 
 
 async def count_alarms(
     connection: DatabaseConnection, *, hub: str | None, closed: bool, seen: Sequence[str] | None = None,
     after: Sequence[int] | None = None,
 ) -> int:  # fmt: skip
-    """Count what `page_of_alarms` would list without an end."""
-    values = {"hub": hub, "closed": closed, "seen": None if seen is None else list(seen)}
-    if after is not None:
-        (row,) = await fetch(connection, "alarms", "count_after", **values, after=list(after))
-        return int(row["alarms"])
-    (row,) = await fetch(connection, "alarms", "count_alarms", **values)
-    return int(row["alarms"])
+    """Count what `page_of_alarms` would list without an end; of closed ones up to `closed_pages.MOST_COUNTED`."""
+    values: dict[str, Any] = {"hub": hub, "seen": None if seen is None else list(seen)}
+    found = 0
+    if after is None or after[0] <= 0:
+        (row,) = await fetch(
+            connection, "alarms", "count_alarms", **values, after=None if after is None else list(after)
+        )
+        found += row["alarms"]
+    if closed:
+        values |= closed_pages.before(after)
+        (row,) = await fetch(connection, "alarms", "count_closed", **values, most=closed_pages.MOST_COUNTED)
+        found += row["alarms"]
+    return found
 
 
 async def count_open(connection: DatabaseConnection) -> dict[tuple[str, int], int]:

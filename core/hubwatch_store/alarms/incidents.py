@@ -9,6 +9,7 @@ from typing import Any
 
 from hubwatch_core.alarm import Alarm
 from hubwatch_core.clock import to_datetime, to_us
+from hubwatch_store.alarms import closed_pages
 from hubwatch_store.alarms.alarms import alarm_of
 from hubwatch_store.database import DatabaseConnection, fetch, write
 
@@ -133,9 +134,10 @@ async def incident_by_id(connection: DatabaseConnection, incident: int) -> Stand
     return found[0][0] if found else None
 
 
-async def _listed(connection: DatabaseConnection, **values: object) -> list[tuple[StandingIncident, list[int]]]:
+async def _listed(connection: DatabaseConnection, **values: Any) -> list[tuple[StandingIncident, list[int]]]:
     seen = values["seen"]
-    values["seen"] = None if seen is None else list(seen)  # type: ignore[call-overload]
+    values["seen"] = None if seen is None else list(seen)
+    values |= closed_pages.before(values["after"])
     rows = await fetch(connection, "incidents", "list_incidents", **values)
     return [(StandingIncident(**{name: row[name] for name in row if name != "place"}), row["place"]) for row in rows]
 

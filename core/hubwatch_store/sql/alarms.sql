@@ -175,21 +175,40 @@ INSERT INTO hubwatch.alarm_unrouted (journal) SELECT id FROM written;
 SELECT at, action, by, from_state, to_state, note, detection, verified FROM hubwatch.alarm_journal
 WHERE alarm = %(alarm)s ORDER BY id;
 
--- list_alarms: alarms in the order in which they want attention
--- What is real goes before every exercise. In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
+-- list_alarms: open alarms in the order in which they want attention
+-- What is real goes before every exercise, what nobody has before what somebody has, and of one priority what is there before what
+-- is gone. In a flood: what is never folded, then the others by which was first, causes and symptoms apart.
 -- Each has a place in that order, by which a page goes on where the one before ended, whatever has come meanwhile.
 SELECT a.*, k.place FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
-CROSS JOIN LATERAL (SELECT ARRAY[(a.closed IS NOT NULL)::int, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
-    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    CASE WHEN f.hub IS NULL THEN a.priority
+CROSS JOIN LATERAL (SELECT ARRAY[0, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
+    CASE WHEN a.state IN ('unacknowledged', 'returned') THEN 0 WHEN a.state = 'acknowledged' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 2 * a.priority + (a.state = 'returned')::int
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN 9223372036854775807 ELSE (date_part('epoch', a.opened) * 1000000)::bigint END,
     -(date_part('epoch', a.opened) * 1000000)::bigint, a.id]::bigint[] AS place) k
-WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
+WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
     AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s)) AND (%(after)s::bigint[] IS NULL OR k.place > %(after)s::bigint[])
 ORDER BY k.place LIMIT %(most)s;
+
+-- list_closed: closed alarms, those first that closed last, exercises among them; their places come after every open one
+-- Hub by hub from the index of their ends, so that a page costs what it shows, and not what was ever closed.
+WITH RECURSIVE ends AS (
+    (SELECT hub FROM hubwatch.alarms WHERE closed IS NOT NULL ORDER BY hub LIMIT 1)
+    UNION ALL
+    SELECT (SELECT a.hub FROM hubwatch.alarms a WHERE a.closed IS NOT NULL AND a.hub > e.hub ORDER BY a.hub LIMIT 1)
+    FROM ends e WHERE e.hub IS NOT NULL
+)
+SELECT c.*, ARRAY[1, 0, 0, 0, 0, 0, -(date_part('epoch', c.closed) * 1000000)::bigint, -c.id]::bigint[] AS place
+FROM ends e CROSS JOIN LATERAL (
+    SELECT a.* FROM hubwatch.alarms a
+    WHERE a.hub = e.hub AND a.closed IS NOT NULL
+        AND (a.closed, a.id) < (%(before)s::timestamptz, %(before_id)s::bigint)
+    ORDER BY a.closed DESC, a.id DESC LIMIT %(most)s
+) c
+WHERE (%(hub)s::text IS NULL OR e.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR e.hub = ANY (%(seen)s))
+ORDER BY c.closed DESC, c.id DESC LIMIT %(most)s;
 
 -- floods: the hubs that are in a flood
 SELECT hub, since, presented FROM hubwatch.alarm_floods
@@ -198,23 +217,36 @@ WHERE (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s)) ORDER BY hub;
 -- causes: which alarm is the cause of some alarms
 SELECT alarm, cause FROM hubwatch.alarm_causes WHERE alarm = ANY (%(alarms)s::bigint[]);
 
--- count_alarms: how many there are of them
-SELECT count(*) AS alarms FROM hubwatch.alarms
-WHERE (%(closed)s OR closed IS NULL) AND (%(hub)s::text IS NULL OR hub = %(hub)s)
-    AND (%(seen)s::text[] IS NULL OR hub = ANY (%(seen)s));
-
--- count_after: how many there are of them after a place
+-- count_alarms: how many of the open ones there are, after a place where that is given
 SELECT count(*) AS alarms FROM hubwatch.alarms a
 LEFT JOIN hubwatch.alarm_floods f ON f.hub = a.hub
 LEFT JOIN hubwatch.alarm_causes c ON c.alarm = a.id AND f.hub IS NOT NULL
-CROSS JOIN LATERAL (SELECT ARRAY[(a.closed IS NOT NULL)::int, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
-    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    CASE WHEN f.hub IS NULL THEN a.priority
+CROSS JOIN LATERAL (SELECT ARRAY[0, (a.exercise IS NOT NULL)::int, (c.cause IS NOT NULL)::int,
+    CASE WHEN a.state IN ('unacknowledged', 'returned') THEN 0 WHEN a.state = 'acknowledged' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 2 * a.priority + (a.state = 'returned')::int
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN 9223372036854775807 ELSE (date_part('epoch', a.opened) * 1000000)::bigint END,
     -(date_part('epoch', a.opened) * 1000000)::bigint, a.id]::bigint[] AS place) k
-WHERE (%(closed)s OR a.closed IS NULL) AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
-    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s)) AND k.place > %(after)s::bigint[];
+WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s)
+    AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s)) AND (%(after)s::bigint[] IS NULL OR k.place > %(after)s::bigint[]);
+
+-- count_closed: how many of the closed ones there are, counted up to a bound
+WITH RECURSIVE ends AS (
+    (SELECT hub FROM hubwatch.alarms WHERE closed IS NOT NULL ORDER BY hub LIMIT 1)
+    UNION ALL
+    SELECT (SELECT a.hub FROM hubwatch.alarms a WHERE a.closed IS NOT NULL AND a.hub > e.hub ORDER BY a.hub LIMIT 1)
+    FROM ends e WHERE e.hub IS NOT NULL
+)
+SELECT count(*) AS alarms FROM (
+    SELECT FROM ends e CROSS JOIN LATERAL (
+        SELECT FROM hubwatch.alarms a
+        WHERE a.hub = e.hub AND a.closed IS NOT NULL
+            AND (a.closed, a.id) < (%(before)s::timestamptz, %(before_id)s::bigint)
+        ORDER BY a.closed DESC, a.id DESC LIMIT %(most)s
+    ) c
+    WHERE (%(hub)s::text IS NULL OR e.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR e.hub = ANY (%(seen)s))
+    LIMIT %(most)s
+) counted;
 
 -- count_open: open alarms by state and priority, without exercises
 SELECT state, priority, count(*) AS alarms FROM hubwatch.alarms WHERE closed IS NULL AND exercise IS NULL GROUP BY state, priority;

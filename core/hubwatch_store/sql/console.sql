@@ -10,8 +10,9 @@ WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zon
         WHEN 'mine' THEN a.state = 'acknowledged' AND a.acknowledged_by = %(person)s
         ELSE true END
     AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
-ORDER BY a.exercise IS NOT NULL, CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    CASE WHEN f.hub IS NULL THEN a.priority
+ORDER BY a.exercise IS NOT NULL,
+    CASE WHEN a.state IN ('unacknowledged', 'returned') THEN 0 WHEN a.state = 'acknowledged' THEN 1 ELSE 2 END,
+    CASE WHEN f.hub IS NULL THEN 2 * a.priority + (a.state = 'returned')::int
         WHEN a.priority = 1 OR a.type LIKE '%%.duress' OR a.type LIKE '%%.tamper' THEN 1 ELSE 2 END,
     CASE WHEN f.hub IS NULL THEN NULL ELSE a.opened END, a.opened DESC, a.id
 OFFSET %(skip)s LIMIT %(most)s;
@@ -27,8 +28,8 @@ WHERE a.closed IS NULL AND (%(hub)s::text IS NULL OR a.hub = %(hub)s) AND (%(zon
         ELSE true END
     AND (%(seen)s::text[] IS NULL OR a.hub = ANY (%(seen)s))
 ORDER BY a.exercise IS NOT NULL,
-    CASE a.state WHEN 'unacknowledged' THEN 0 WHEN 'returned' THEN 1 WHEN 'acknowledged' THEN 2 ELSE 3 END,
-    a.priority, a.opened DESC, a.id
+    CASE WHEN a.state IN ('unacknowledged', 'returned') THEN 0 WHEN a.state = 'acknowledged' THEN 1 ELSE 2 END,
+    2 * a.priority + (a.state = 'returned')::int, a.opened DESC, a.id
 OFFSET %(skip)s LIMIT %(most)s;
 
 -- counts: how many open alarms there are, by state and priority, of the hubs that somebody sees

@@ -94,7 +94,15 @@ SELECT * FROM hubwatch.alarms WHERE incident = %(id)s AND closed IS NULL ORDER B
 SELECT * FROM hubwatch.alarms WHERE incident = %(id)s ORDER BY closed IS NOT NULL, priority, opened, id LIMIT %(most)s;
 
 -- list_incidents: incidents, those first of which nobody has taken an alarm, then by how severe they are; closed ones last
--- Closed ones come by when they closed, the newest first. Each has a place in that order.
+-- Closed ones come by when they closed, the newest first, hub by hub from the index of their ends. Each has a place in that order.
+WITH RECURSIVE ends AS (
+    (SELECT hub FROM hubwatch.incidents
+    WHERE %(closed)s AND %(id)s::bigint IS NULL AND closed IS NOT NULL AND merged_into IS NULL ORDER BY hub LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.hub FROM hubwatch.incidents n
+        WHERE n.closed IS NOT NULL AND n.merged_into IS NULL AND n.hub > e.hub ORDER BY n.hub LIMIT 1)
+    FROM ends e WHERE e.hub IS NOT NULL
+)
 SELECT i.id, i.hub, i.opened, i.closed, i.title, i.alarms, coalesce(i.priority, a.priority, 4) AS priority,
     coalesce(a.open, 0) AS open, coalesce(a.untaken, 0) AS untaken, a.zones, i.assigned, i.comments, i.merged_into, i.verdict,
     i.judged, i.judged_by, i.exercise, k.place
@@ -103,14 +111,16 @@ FROM (
     WHERE o.closed IS NULL AND (%(hub)s::text IS NULL OR o.hub = %(hub)s)
         AND (%(seen)s::text[] IS NULL OR o.hub = ANY (%(seen)s)) AND (%(id)s::bigint IS NULL OR o.id = %(id)s)
     UNION ALL
-    (SELECT c.* FROM hubwatch.incidents c
-    WHERE %(closed)s AND c.closed IS NOT NULL AND (c.merged_into IS NULL OR c.id = %(id)s)
-        AND (%(hub)s::text IS NULL OR c.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR c.hub = ANY (%(seen)s))
-        AND (%(id)s::bigint IS NULL OR c.id = %(id)s)
-        AND (%(after)s::bigint[] IS NULL OR (%(after)s::bigint[])[1] = 0
-            OR (-(date_part('epoch', c.closed) * 1000000)::bigint, c.id)
-                > ((%(after)s::bigint[])[5], (%(after)s::bigint[])[6]))
-    ORDER BY c.closed DESC, c.id LIMIT %(most)s)
+    (SELECT c.* FROM ends e CROSS JOIN LATERAL (
+        SELECT n.* FROM hubwatch.incidents n
+        WHERE n.hub = e.hub AND n.closed IS NOT NULL AND n.merged_into IS NULL
+            AND (n.closed, n.id) < (%(before)s::timestamptz, %(before_id)s::bigint)
+        ORDER BY n.closed DESC, n.id DESC LIMIT %(most)s
+    ) c
+    WHERE (%(hub)s::text IS NULL OR e.hub = %(hub)s) AND (%(seen)s::text[] IS NULL OR e.hub = ANY (%(seen)s))
+    ORDER BY c.closed DESC, c.id DESC LIMIT %(most)s)
+    UNION ALL
+    SELECT c.* FROM hubwatch.incidents c WHERE c.id = %(id)s AND c.closed IS NOT NULL
 ) i
 LEFT JOIN LATERAL (
     SELECT min(a.priority) AS priority, count(*) FILTER (WHERE a.closed IS NULL) AS open,
@@ -121,7 +131,8 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (SELECT ARRAY[(i.closed IS NOT NULL)::int, (i.closed IS NULL AND i.exercise IS NOT NULL)::int,
     (i.closed IS NULL AND coalesce(a.untaken, 0) = 0)::int,
     CASE WHEN i.closed IS NULL THEN coalesce(i.priority, a.priority, 4) ELSE 0 END,
-    -(date_part('epoch', coalesce(i.closed, i.opened)) * 1000000)::bigint, i.id]::bigint[] AS place) k
+    -(date_part('epoch', coalesce(i.closed, i.opened)) * 1000000)::bigint,
+    CASE WHEN i.closed IS NULL THEN i.id ELSE -i.id END]::bigint[] AS place) k
 WHERE %(after)s::bigint[] IS NULL OR k.place > %(after)s::bigint[]
 ORDER BY k.place LIMIT %(most)s;
 

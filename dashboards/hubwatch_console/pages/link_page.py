@@ -12,7 +12,8 @@ from fastapi.responses import HTMLResponse
 from hubwatch_alarms.message import where
 from hubwatch_console.access import parts_of
 from hubwatch_console.pages.language import marked as _
-from hubwatch_console.pages.rendering import Page, render
+from hubwatch_console.pages.refusals import in_language
+from hubwatch_console.pages.rendering import Page, render, without_commands
 from hubwatch_core.alarm import Alarm
 
 POLICY = (
@@ -82,4 +83,7 @@ def show_link(
 
 def said_in(page: Page, said: str) -> str:
     """Return a sentence in a reader's language; one that no catalogue has stays as it is."""
-    return page.text(said.message) % said.values if isinstance(said, Phrase) else page.text(said)
+    if isinstance(said, Phrase):
+        return page.text(said.message) % said.values
+    translated = page.text(said)
+    return in_language(without_commands(said), page.text) if translated == said else translated

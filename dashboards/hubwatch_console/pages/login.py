@@ -128,7 +128,7 @@ async def set_up(request: Request, caller: Somebody, parts: SharedParts) -> Resp
     try:
         if "password" in form:
             if form["password"] != form.get("again"):
-                raise BadCall(Page(request, caller).text("The two passwords are not the same."))
+                raise BadCall("The two passwords are not the same.")
             await login.change_password(
                 parts.pool, parts.settings.login, caller, form.get("former", ""), form["password"],
                 address_of(request.scope),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hubwatch_console.pages import words
+from hubwatch_console.pages import plan_labels, words
+from hubwatch_console.pages.plan_labels import Box, LabelPlace
 from hubwatch_console.pages.rendering import Page, outline_of
 from hubwatch_console.pages.sight import SensorSight
 from hubwatch_core.plain_text import one_line
@@ -47,12 +48,13 @@ def draw_plan(
             )
         )
     body += _joined(site)
-    # Names stand over the sensors: they must be read, and sensors are shown by their place.
+    marks = [_around(place.at, size) for place in site.sensors if place.at is not None]
+    # Names stand over what they must cover: they must be read.
     labels: list[Markup] = []
     for zone in site.zones:
         if zone.outline:
             inside = [each for each in found if each.zone == zone.id]
-            drawn, label = _zone(zone.outline, zone.name or zone.id, inside, size, page, known=known)
+            drawn, label = _zone(zone.outline, zone.name or zone.id, inside, marks, size, page, known=known)
             body.append(drawn)
             labels.append(label)
     for place in site.sensors:
@@ -81,9 +83,9 @@ def _joined(site: HubSite) -> list[Markup]:
 
 
 def _zone(
-    outline: Sequence[Point], name: str, inside: Sequence[SensorSight], size: float, page: Page, *, known: bool
-) -> tuple[Markup, Markup]:
-    x, y = shapes.centre(outline)
+    outline: Sequence[Point], name: str, inside: Sequence[SensorSight], marks: Sequence[Box], size: float, page: Page,
+    *, known: bool,
+) -> tuple[Markup, Markup]:  # fmt: skip
     blind = bool(inside) and all(each.cause is not None for each in inside)
     worst = min(
         ((each.exercise is not None, each.priority) for each in inside if each.priority is not None), default=None
@@ -105,20 +107,32 @@ def _zone(
     polygon = Markup('<polygon points="{}"/>').format(corners)
     if kind in {"blind", "unknown"}:
         polygon += Markup('<polygon class="hatched" points="{}"/>').format(corners)
-    low = min(cy for _, cy in outline)
-    tall = max(cy for _, cy in outline) - low > size * 3.2
-    place = Markup('x="{}" y="{}" text-anchor="middle"')
-    if tall:
-        text = Markup('<text class="clear" {}>{}</text><text class="clear state" {}>{}</text>').format(
-            place.format(f"{x:g}", f"{low + size * 1.4:g}"), one_line(name),
-            place.format(f"{x:g}", f"{low + size * 2.7:g}"), said,
-        )  # fmt: skip
-    else:
-        text = Markup('<text {}>{} <tspan class="state">{}</tspan></text>').format(
-            place.format(f"{x:g}", f"{y + size * 0.35:g}"), one_line(name), said
-        )
+    xs, ys = [cx for cx, _ in outline], [cy for _, cy in outline]
+    where = plan_labels.place((min(xs), min(ys), max(xs), max(ys)), one_line(name), said, marks, size)
+    text = _label(where, one_line(name), said)
     group = Markup('<g class="zone {}">{}</g>')
     return group.format(kind, polygon), group.format(kind, text)
+
+
+def _label(where: LabelPlace, name: str, said: str) -> Markup:
+    x, y, size = (f"{n:.4g}" for n in (where.x, where.y, where.size))
+    turned = Markup(' transform="rotate(-90 {} {})"').format(x, y) if where.turned else ""
+    feet = [f"{where.y + where.baseline(line):.5g}" for line in range(where.lines)]
+    line = Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>')
+    if where.lines == 1:
+        words_of_it = Markup('{} <tspan class="state">{}</tspan>').format(name, said)
+        inside = line.format(x, feet[0], words_of_it)
+    else:
+        inside = line.format(x, feet[0], name) + Markup(
+            '<text class="state" x="{}" y="{}" text-anchor="middle">{}</text>'
+        ).format(x, feet[1], said)
+    return Markup('<g class="label" font-size="{}"{}>{}</g>').format(size, turned, inside)
+
+
+def _around(at: Point, size: float) -> Box:
+    """Return the room that the mark of a sensor takes."""
+    x, y = at
+    return x - size, y - size, x + size, y + size
 
 
 def _priority(priority: int, page: Page, *, made_up: bool) -> str:

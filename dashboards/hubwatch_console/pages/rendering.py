@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from hubwatch_console.access import parts_of
 from hubwatch_console.pages import words
 from hubwatch_console.pages.language import LANGUAGES, catalogue, chosen
+from hubwatch_console.pages.refusals import in_language
 from hubwatch_console.routes.alarms import seen_by
 from hubwatch_core.alarm import Alarm
 from hubwatch_core.clock import SECOND_US, now_us, to_datetime, to_us
@@ -76,7 +77,7 @@ def environment(language: str) -> Environment:
     )  # fmt: skip
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {"line": one_line, "short": short_number, "camera": camera_page, "instant": instant}
-    made.filters["refusal"] = without_commands
+    made.filters["refusal"] = lambda text: in_language(without_commands(text), catalogue(language).gettext)
     return made
 
 

@@ -8,10 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hubwatch_core.enrolment import MOST_TOKEN_S
-from hubwatch_core.ids import is_id
+from hubwatch_core.ids import ID_PATTERN, is_id
 from hubwatch_core.permission import Role
 from hubwatch_core.wire import LATEST_US
 from hubwatch_store.alarms import ExpectedKind
+
+NAME_PATTERN = ID_PATTERN.replace(r"\Z", "$")
+"""As JSON Schema writes it."""
 
 
 def _whole(text: str) -> str:
@@ -37,7 +40,9 @@ Subject = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_wh
 """May be raw where a hub keeps no pseudonyms: anything that can be stored."""
 ShortText = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=1000)]
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[
+    str, Field(json_schema_extra={"minLength": 1, "maxLength": 63, "pattern": NAME_PATTERN}), AfterValidator(_name)
+]
 """Of a hub, an agent, a sensor or a zone."""
 UserName = Annotated[str, Field(min_length=1, max_length=63)]
 HubsOfRoles = Annotated[dict[ShortText, Annotated[list[ShortText], Field(max_length=100)]], Field(max_length=20)]

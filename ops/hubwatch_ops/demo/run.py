@@ -33,6 +33,7 @@ from hubwatch_ops.demo.view import View
 from hubwatch_ops.embedded import embedded_broker, embedded_postgres
 from hubwatch_store.database import DatabaseSection, Pool, migrate, open_pool
 
+ENDED = "stopped; all processes of the demo have ended"
 READY_S = 60.0
 DRAIN_S = 15.0
 SETTLE_S = 20.0
@@ -55,23 +56,42 @@ async def run(
 
     The report is written as JSON where a file is named. With `keep` the hub goes on after the report until Ctrl-C.
 
-    Ctrl-C ends it cleanly, as KeyboardInterrupt.
+    Ctrl-C ends it cleanly: after the report as its ordered end, before it as KeyboardInterrupt.
     """
     headless = headless or not sys.stdout.isatty()
     console = tables.console(soft_wrap=headless, markup=True)
     logs.configure(LogSection(level="error"))
     task = asyncio.current_task()
     assert task is not None
+    ending = Ending(task, console)
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, ending.ask)
     try:
         with tempfile.TemporaryDirectory(prefix="hubwatch-demo-") as folder:
             told = partial(_tell, console, report_file)
             report = await _play(Path(folder), seconds, steps, plan, console, told, headless=headless, keep=keep)
     except asyncio.CancelledError:
-        console.print("\nstopped; all processes of the demo have ended")
+        console.print(ENDED)
         raise KeyboardInterrupt from None
+    if keep:
+        console.print(ENDED)
     return report
+
+
+class Ending:
+    """What Ctrl-C does: it ends the demo in order, which takes a while, and once however often it is pressed."""
+
+    def __init__(self, task: asyncio.Task[object], console: Console) -> None:
+        self._task, self._console, self._asked = task, console, False
+
+    def ask(self) -> None:
+        """Begin to end; a second time would leave processes behind, so it only says that it goes on."""
+        if self._asked:
+            self._console.print("the demo is ending already: wait until its processes have ended")
+            return
+        self._asked = True
+        self._console.print("\nending the processes of the demo, in order: this may take half a minute …")
+        self._task.cancel()
 
 
 async def _play(
@@ -138,9 +158,11 @@ async def _kept(files: dict[str, Path], plant: Plant, processes: Processes, cons
     for agent in AGENTS:
         await processes.start(agent, "agent", "run", "-c", str(files[agent]))
     console.print(f"the hub goes on: [bold]{address}[/bold]  (Ctrl-C ends it)", highlight=False)
-    while True:
-        processes.check()
-        await asyncio.sleep(1.0)
+    # Whoever ends it then has seen the report: that is the end of the demo, as it was found.
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            processes.check()
+            await asyncio.sleep(1.0)
 
 
 @asynccontextmanager

@@ -79,7 +79,7 @@ class AlarmListAnswer(SaidAnswer):
 
     alarms: list[ListedAlarmAnswer]
     more: Count
-    """How many come after this page."""
+    """How many come after this page; of closed ones up to 10 000 are counted."""
     floods: list[Hub]
     """Hubs with more alarms than somebody can read."""
     next: Next
