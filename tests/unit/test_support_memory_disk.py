@@ -17,7 +17,3 @@ def test_a_folder_without_room_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_missing_is_done_without(tmp_path: Path) -> None:
     assert memory_disk(tmp_path / "missing") is None
-
-
-def test_a_disk_closed_to_programs_is_left_alone() -> None:
-    assert memory_disk(Path("/proc"), room=0) is None
