@@ -89,9 +89,9 @@ async def test_message_that_is_held_and_comes_again_is_not_given_twice(own_nats:
 
 async def test_two_of_one_name_share_and_another_name_gets_everything(own_nats: OwnNats) -> None:
     async with (
-        linked(section(own_nats)) as one,
-        linked(section(own_nats)) as two,
-        linked(section(own_nats), durable="detectors") as other,
+        linked(section(own_nats, ack_wait_s=60)) as one,
+        linked(section(own_nats, ack_wait_s=60)) as two,
+        linked(section(own_nats, ack_wait_s=60), durable="detectors") as other,
     ):
         got: dict[JetStreamLink, list[Message]] = {one: [], two: [], other: []}
 

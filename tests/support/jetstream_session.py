@@ -71,7 +71,7 @@ def frames(first: int, last: int, hub: str = "harbour") -> list[tuple[str, bytes
     return [(FRAME.format(hub=hub), b"%d" % number) for number in range(first, last + 1)]
 
 
-async def taken(link: JetStreamLink, count: int, within_s: float = 10.0) -> list[Message]:
+async def taken(link: JetStreamLink, count: int, within_s: float = 60.0) -> list[Message]:
     """Receive so many messages."""
     messages: list[Message] = []
     async with asyncio.timeout(within_s):
