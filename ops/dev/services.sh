@@ -47,7 +47,7 @@ start_one() {
     "${name}_configure" || return 1
     say "starting $name"
     "${name}_launch"
-    if wait_ready "$name"; then return 0; fi
+    if wait_ready "$name" && started "$name"; then return 0; fi
     stop_one "$name"
   done
   return 1
@@ -62,6 +62,9 @@ wait_ready() {
   done
   return 1
 }
+
+# What is done once, when a service answers for the first time.
+started() { ! declare -F "$1_started" >/dev/null || "$1_started"; }
 
 stop() {
   local name

@@ -156,7 +156,7 @@ parameters = {{ position_bit = 0, position_nc = false }}
     async def seen(self, sensor: str) -> None:
         """Wait until a good reading of a sensor is stored."""
         await eventually(
-            lambda: self.ask("SELECT 1 FROM hubwatch.readings WHERE sensor = %s AND quality = 0 LIMIT 1", sensor), 30
+            lambda: self.ask("SELECT 1 FROM hubwatch.readings WHERE sensor = %s AND quality = 0 LIMIT 1", sensor)
         )
 
     async def stored_everything(self) -> None:
@@ -203,8 +203,8 @@ async def test_a_register_becomes_a_row_and_an_attack_an_acknowledged_alarm(chai
     await eventually(
         lambda: chain.ask("SELECT 1 FROM hubwatch.latest WHERE sensor = 'door-1' AND value = 1 AND age_s < 5")
     )
-    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.alarms WHERE type = 'access.forced'"), 30)
-    await eventually(lambda: chain.receiver.deliveries, 30)
+    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.alarms WHERE type = 'access.forced'"))
+    await eventually(lambda: chain.receiver.deliveries)
 
     ((alarm, zone),) = await chain.ask("SELECT id, zone FROM hubwatch.alarms WHERE type = 'access.forced'")
     assert zone == "office"
@@ -271,11 +271,11 @@ async def test_poison_of_every_kind_is_kept_whole_and_stops_nothing(chain: Chain
     ]
     ((before,),) = await chain.ask("SELECT count(*) FROM hubwatch.frames")
     await publish(chain.broker.port, poison)
-    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.dead_letters HAVING count(*) = %s", len(poison)), 15)
+    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.dead_letters HAVING count(*) = %s", len(poison)))
     letters = await chain.ask("SELECT topic, payload, reason FROM hubwatch.dead_letters")
     assert {(topic, bytes(payload)) for topic, payload, _ in letters} == set(poison)
     assert all(reason for _, _, reason in letters)
-    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.frames HAVING count(*) > %s", before + 5), 15)
+    await eventually(lambda: chain.ask("SELECT 1 FROM hubwatch.frames HAVING count(*) > %s", before + 5))
     assert all(chain.children.alive(part) for part in PARTS)
 
 

@@ -150,7 +150,7 @@ async def hub(tmp_path: Path, migrated_timescale_dsn: str, make_mosquitto: MakeM
         children.start("up", "up", "-c", str(tmp_path / "hub.toml"))
         log = tmp_path / "up.log"
         made = Hub(database, broker, receiver, received, agent, migrated_timescale_dsn, port, log)
-        await eventually(lambda: _answers(made), 30)
+        await eventually(lambda: _answers(made))
         yield made
         assert await asyncio.to_thread(children.stop, "up") == 0
 

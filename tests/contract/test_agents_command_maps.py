@@ -21,7 +21,7 @@ from support.eventually import eventually
 from support.profile_replay import Collected
 from support.register_server import RegisterServer
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 LIBRARY = Library()
 
 

@@ -90,7 +90,7 @@ async def test_device_that_comes_back_is_good_again(rig: Rig) -> None:
         await heard.until(lambda h: (r := h.last("one", "x")) and r.quality is Quality.BAD)
         await rig.set(33)
         await rig.speak()
-        await heard.until(lambda h: is_good(h.last("one", "x"), 33), 8)
+        await heard.until(lambda h: is_good(h.last("one", "x"), 33))
 
 
 def proxy_of(rig: Rig) -> Proxy:
@@ -106,7 +106,7 @@ async def test_link_that_is_gone_is_bad_and_comes_back_by_itself(rig: Rig) -> No
         await proxy.refuse()
         await heard.until(lambda h: all((r := h.last(s, "x")) and r.quality is Quality.BAD for s in ("one", "two")))
         await proxy.heal()
-        await heard.until(lambda h: is_good(h.last("one", "x"), 10) and is_good(h.last("two", "x"), 10), 8)
+        await heard.until(lambda h: is_good(h.last("one", "x"), 10) and is_good(h.last("two", "x"), 10))
 
 
 @NETWORK
@@ -132,7 +132,7 @@ async def test_link_that_is_cut_for_a_moment_is_taken_up_again(rig: Rig) -> None
         await heard.until(lambda h: is_good(h.last("two", "x"), 10))
         proxy.cut()
         await rig.set(44)
-        await heard.until(lambda h: is_good(h.last("one", "x"), 44), 8)
+        await heard.until(lambda h: is_good(h.last("one", "x"), 44))
 
 
 # A broker's silence is noticed by the keepalive of its session, after 1.5 times 5 s at least: core's own affair.
@@ -144,9 +144,9 @@ async def test_link_that_is_half_dead_is_noticed_and_made_anew(rig: Rig) -> None
         before = proxy.accepted
         proxy.stall()
         await heard.until(lambda h: (r := h.last("two", "x")) and r.quality is Quality.BAD)
-        await heard.until(lambda _: proxy.accepted > before, 8)
+        await heard.until(lambda _: proxy.accepted > before)
         await proxy.heal()
-        await heard.until(lambda h: is_good(h.last("two", "x"), 10), 12)
+        await heard.until(lambda h: is_good(h.last("two", "x"), 10))
 
 
 async def test_no_value_is_handed_over_twice_or_stamped_anew(rig: Rig) -> None:

@@ -14,6 +14,7 @@ from hubwatch_store.database import (
     standing,
 )
 from hubwatch_store.ingest import Writer
+from support.eventually import eventually
 from support.store_examples import birth, event, frame, offer, one
 
 WIDER = Migration(
@@ -47,9 +48,10 @@ async def test_a_program_goes_on_storing_while_a_newer_schema_comes_in(migrated_
             await old.write([offer(frame(stored, events=extras)), offer(birth())])
 
     writing = asyncio.create_task(write())
-    await asyncio.sleep(0.3)
+    await eventually(lambda: stored >= 3)
     assert await asyncio.to_thread(migrate, settings, "pre", [*migrations(), WIDER]) == (WIDER,)
-    await asyncio.sleep(0.3)
+    before = stored
+    await eventually(lambda: stored >= before + 3)
     stop.set()
     await writing
     await old.close()

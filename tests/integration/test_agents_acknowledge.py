@@ -10,7 +10,7 @@ from support.eventually import eventually
 from support.profile_cases import Case
 from support.profile_replay import Collected, modbus_device, running, served
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 U2 = "inveo-ind-u2"
 FLAG, CARD = 1004, 1004
 """Coil that tells of a new card, and the last register of its code."""

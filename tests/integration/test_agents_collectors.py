@@ -48,7 +48,7 @@ async def subscriber(address: Address, client_id: str, filters: tuple[str, ...],
     section = MqttSection(host=address[0], port=address[1], max_reconnect_s=0.3)
     session = MqttSession(section, client_id=client_id, persistent=True, manual_ack=True)
     task = asyncio.create_task(session.run(use))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await ready.wait()
     try:
         yield
@@ -92,12 +92,12 @@ async def test_group_of_collectors_misses_nothing_when_the_broker_is_killed(
         seen = len(detected.frames)
         if away_s:
             await asyncio.sleep(away_s)
-            assert len(detected.frames) > seen + 5, "detectors are not blind while collectors are away"
+            await detected.until(lambda heard: len(heard.frames) > seen + 5)  # not blind while collectors are away
         async with both(address, collected):
             try:
-                await detected.until(lambda heard: len(heard.frames) > seen + 40, 20)
+                await detected.until(lambda heard: len(heard.frames) > seen + 40)
                 here = last_number(detected)
-                await collected.until(lambda heard: last_number(heard) >= here and not heard.missing(), 20)
+                await collected.until(lambda heard: last_number(heard) >= here and not heard.missing())
             finally:
                 assert await agent.stop() == 0, agent.log
     assert not detected.missing()
@@ -115,7 +115,7 @@ async def test_agent_that_comes_back_alone_sends_little_again(tmp_path: Path, ma
             agent.kill()
             agent.restart()
             seen = last_number(collected)
-            await collected.until(lambda heard: last_number(heard) > seen + 30 and not heard.missing(), 20)
+            await collected.until(lambda heard: last_number(heard) > seen + 30 and not heard.missing())
             assert time.monotonic() - began < 15
         finally:
             assert await agent.stop() == 0, agent.log

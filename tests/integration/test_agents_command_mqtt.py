@@ -22,7 +22,7 @@ from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 
 Address = tuple[str, int]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 MARKER = b"marker"
 
 
@@ -71,7 +71,7 @@ async def door_at(address: Address) -> AsyncIterator[Door]:
         yield door
     finally:
         stop.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await driving
         await drain([listening])
 

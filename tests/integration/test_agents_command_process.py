@@ -22,7 +22,7 @@ from support.eventually import eventually
 from support.own_mosquitto import OwnMosquitto
 from support.store_collector import running_collector, settings_for
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "operate-devices.md"
 HUBWATCH = str(Path(sys.executable).parent / "hubwatch")
 

@@ -37,7 +37,7 @@ from hubwatch_core.health import Health
 from support.agents_command_rig import ME, checked_of, say, short_folder
 from support.eventually import eventually
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 COMMANDS = {
     "enabled": True,
     "allow": [{"sensor": "gas-1", "command": "beep"}],
@@ -92,7 +92,7 @@ async def open_socket(
         yield edge.path
     finally:
         stop.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await task
 
 

@@ -36,7 +36,7 @@ async def connected(line: Line, transport: str, folder: Path) -> AsyncIterator[d
 async def test_command_goes_over_every_transport(transport: str, tmp_path: Path) -> None:
     unit = Unit(registers={0: 0, 9: 77, 22: 0}, spaces={1: {4: 0}})
     async with connected(Line({1: unit}), transport, tmp_path) as way, commanded(connections=[way]) as rig:
-        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 0, 10)
+        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 0)
         assert await rig.give("beep") == (CommandResult.DONE, "the device has taken it")
         assert unit.registers[22] == 1
         assert (await rig.give("lamp")).result is CommandResult.DONE
@@ -49,14 +49,14 @@ async def test_command_goes_over_every_transport(transport: str, tmp_path: Path)
 async def test_silence_is_unknown_over_every_transport_and_reading_recovers(transport: str, tmp_path: Path) -> None:
     unit = Unit(registers={0: 0, 9: 77, 22: 0})
     async with connected(Line({1: unit}), transport, tmp_path) as way, commanded(connections=[way]) as rig:
-        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 0, 10)
+        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 0)
         unit.fault = "silent"
         results = {(await rig.give("beep")).result for _ in range(2)}
         assert results <= {CommandResult.UNKNOWN, CommandResult.FAILED}
         assert unit.registers[22] == 0
         unit.fault, unit.registers[0] = "healthy", 3
-        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 3, 15)
+        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 3)
         unit.registers[0] = 4
-        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 4, 15)
+        await rig.heard.until(lambda heard: (last := heard.last("gas-1", "mode")) and last.x == 4)
         assert unit.registers[22] == 0, "nothing is sent again"
         assert (await rig.give("beep")).result is CommandResult.DONE

@@ -41,7 +41,7 @@ def has_good(heard: Heard, count: int) -> bool:
 
 async def reason_of(connection: dict[str, Any]) -> str:
     async with driving({"name": "line", **connection}, [DEVICE]) as (heard, _):
-        await heard.until(lambda h: h.of("s", "a"), 15)
+        await heard.until(lambda h: h.of("s", "a"))
         return heard.of("s", "a")[0].reason or ""
 
 
@@ -185,9 +185,7 @@ async def test_port_that_fails_while_it_is_open_is_one_outage() -> None:
         async with reading(Path(os.ttyname(theirs))) as heard:
             await heard.until(lambda h: h.of("s", "a"))
             os.close(mine)
-            await heard.until(
-                lambda h: len([r for r in h.of("s", "a") if "cannot connect" in (r.reason or "")]) >= 5, 15
-            )
+            await heard.until(lambda h: len([r for r in h.of("s", "a") if "cannot connect" in (r.reason or "")]) >= 5)
     os.close(theirs)
     assert [line["event"] for line in logged].count("connection lost, will go on trying") == 1
     assert len(logged) < 5, logged

@@ -17,7 +17,7 @@ from support.agents_rig import MAPS, Heard, driving
 
 WARM_UP = 3
 """Readings of the neighbour after which the case is judged: the breaker has opened, splits are done."""
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 CASES = [agents_fault_cases.load(path) for path in MODBUS]
 LIVE = pytest.mark.parametrize("case", [case for case in CASES if case.refused is None], ids=lambda case: case.name)

@@ -65,7 +65,7 @@ async def test_error_of_one_sensor_costs_no_other_sensor_of_the_same_unit_a_read
                 await heard.until(lambda h: count(h, "faulty", "a", Quality.BAD) >= 3)
                 await heard.until(lambda h: count(h, "well", "a", Quality.GOOD) >= 5)
                 broken = False
-                await heard.until(lambda h: count(h, "faulty", "a", Quality.GOOD) >= 2, 10)
+                await heard.until(lambda h: count(h, "faulty", "a", Quality.GOOD) >= 2)
     assert "unexpected ZeroDivisionError in the agent" in (heard.of("faulty", "a")[0].reason or "")
     assert count(heard, "well", "a", Quality.BAD) == 0
     assert len([each for each in logged if each["log_level"] == "error"]) == 1
@@ -88,10 +88,10 @@ async def test_error_while_reading_one_device_costs_no_other_device_a_reading_an
     async with line.over_tcp():
         with capture_logs() as logged:
             async with driving(connection(line), DEVICES) as (heard, driver):
-                await heard.until(lambda h: count(h, "well", "a", Quality.GOOD) >= 15, 10)
+                await heard.until(lambda h: count(h, "well", "a", Quality.GOOD) >= 15)
                 assert tries <= 8, "15 turns of 0.2 s"
                 broken = False
-                await heard.until(lambda h: count(h, "faulty", "a", Quality.GOOD) >= 2, 10)
+                await heard.until(lambda h: count(h, "faulty", "a", Quality.GOOD) >= 2)
                 assert driver.figures()["device_failures"] == tries
     assert count(heard, "well", "a", Quality.BAD) == 0
     assert "unexpected IndexError in the agent" in (heard.of("faulty", "a")[0].reason or "")
@@ -102,7 +102,7 @@ async def test_turns_that_are_skipped_are_counted() -> None:
     line = Line({1: Unit(delay_s=0.3), 2: Unit()})
     devices = [{**each, "timeout_ms": 1000} for each in DEVICES]
     async with line.over_tcp(), driving(connection(line), devices) as (heard, driver):
-        await heard.until(lambda h: count(h, "well", "a", Quality.GOOD) >= 4, 15)
+        await heard.until(lambda h: count(h, "well", "a", Quality.GOOD) >= 4)
         figures = driver.figures()
     assert figures["polls_overrun"] >= 2
     assert figures["modbus_reads"] >= 4

@@ -18,11 +18,13 @@ from hubwatch_agents.drivers import contract, registry
 from hubwatch_agents.drivers.checkpoints import Checkpoints
 from hubwatch_agents.drivers.drops import Cause
 from hubwatch_agents.drivers.mqtt import backfill
+from hubwatch_agents.drivers.mqtt.driver import MqttDriver
 from hubwatch_agents.readings import SensorEvent
 from hubwatch_agents.values import pseudonyms
 from hubwatch_core.concurrency import drain
 from support.agents_rig import Heard, settings_of
 from support.agents_transports import Voice
+from support.eventually import eventually
 
 CONTROLLER = 405419896
 _marks = itertools.count()
@@ -40,12 +42,14 @@ async def agent(broker: Address, devices: list[dict[str, Any]], mark: str, marks
     driver = registry.make(settings.connections[0], check(settings, "test").devices, tools)
     task = asyncio.create_task(driver.run(stop))
     try:
+        assert isinstance(driver, MqttDriver)
+        await eventually(lambda: driver.listens)
         await asyncio.sleep(0.4)
         yield heard
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task
 
 
@@ -173,10 +177,10 @@ async def test_silent_controller_does_not_stop_live_events_and_is_asked_again(
         controller.happens(2)
         for number in (3, 4, 5):
             await controller.tells(number)
-        await heard.until(lambda h: ids(h.events, late=False) == [1, 3, 4, 5], 2)
+        await heard.until(lambda h: ids(h.events, late=False) == [1, 3, 4, 5])
         await heard.until(lambda _: 2 in controller.asked)
         controller.silent = False
-        await heard.until(lambda h: ids(h.events, late=True) == [2], 12)
+        await heard.until(lambda h: ids(h.events, late=True) == [2])
     assert heard.drops.count("door-1", Cause.NOT_RECOVERED) == 0
 
 

@@ -32,7 +32,7 @@ from support.profile_replay import LIBRARY, Collected, filled, modbus_device, ru
 
 NOON_US = 1_795_262_400_000_000
 """2026-11-21 12:00 UTC: when the first step of every Modbus fixture is read."""
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 MARKER = MqttProfile.model_validate(
     {
         "id": "marker", "title": "the end of a step", "kind": "process", "source": ["this test"],

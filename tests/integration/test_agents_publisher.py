@@ -61,7 +61,7 @@ async def test_large_frames_wait_on_disk_while_the_broker_is_deaf_and_all_come(
                 most = max(most, publisher.max_held_bytes)
             assert MOST_LIVE_BYTES // 2 < most <= MOST_LIVE_BYTES
             await proxy.heal()
-            await listener.until(lambda heard: len({frame.seq for frame in heard.frames}) == COUNT, 30)
+            await listener.until(lambda heard: len({frame.seq for frame in heard.frames}) == COUNT)
             await eventually(lambda: publisher.max_held_bytes == 0)
         finally:
             stop.set()

@@ -98,14 +98,14 @@ async def test_refusals_of_a_devices_broker_cost_no_other_device(
         config.write_text(text + DEVICE.format(port=broker.port, protocol=protocol), encoding="utf-8")
         agent = AgentProcess(config)
         try:
-            await listener.until(lambda heard: heard.values("number-1", "x") and heard.values("probe-1", "a"), 20)
+            await listener.until(lambda heard: heard.values("number-1", "x") and heard.values("probe-1", "a"))
             for name, code in refusal.items():
                 setattr(broker, name, code)
             broker.cut()
-            await eventually(lambda: broker.refused >= 3, 30)
+            await eventually(lambda: broker.refused >= 3)
             broker.login = broker.subscription = 0
             seen = len(listener.values("number-1", "x"))
-            await listener.until(lambda heard: any(x == 21.5 for _, x in heard.values("number-1", "x")[seen:]), 20)
+            await listener.until(lambda heard: any(x == 21.5 for _, x in heard.values("number-1", "x")[seen:]))
         finally:
             assert await agent.stop() == 0, agent.log
         await listener.until(lambda heard: not heard.missing())
@@ -132,14 +132,14 @@ async def test_uplink_that_refuses_the_password_is_waited_for_and_takes_the_new_
     config.write_text(text, encoding="utf-8")
     agent = AgentProcess(config)
     try:
-        await eventually(lambda: "connected" in agent.log, 20)
+        await eventually(lambda: "connected" in agent.log)
         _password(known, "second")
         broker.stop()
         broker.start()
-        await eventually(lambda: broker.log.read_text(encoding="utf-8").count("not authorised") >= 3, 30)
+        await eventually(lambda: broker.log.read_text(encoding="utf-8").count("not authorised") >= 3)
         assert agent.process.poll() is None, agent.log
         secret.write_text("second\n", encoding="utf-8")
-        await eventually(lambda: "connection back" in agent.log, 20)
+        await eventually(lambda: "connection back" in agent.log)
     finally:
         assert await agent.stop() == 0, agent.log
     assert agent.log.count("connection lost, trying again") == 1
@@ -158,16 +158,16 @@ async def test_uplink_that_refuses_messages_gets_them_all_once_it_takes_them(
     async with listening(address, hub) as listener:
         agent = AgentProcess(config)
         try:
-            await listener.until(lambda heard: len(heard.frames) > 5, 20)
+            await listener.until(lambda heard: len(heard.frames) > 5)
             rights.write_text(read_only, encoding="utf-8")
             broker.reload()
-            await eventually(lambda: "Not authorized" in agent.log, 20)
+            await eventually(lambda: "Not authorized" in agent.log)
             await asyncio.sleep(2)  # some refused tries, and frames that are kept
             assert agent.process.poll() is None, agent.log
             rights.write_text(everything, encoding="utf-8")
             broker.reload()
             seen = len(listener.frames)
-            await listener.until(lambda heard: len(heard.frames) > seen + 30 and not heard.missing(), 30)
+            await listener.until(lambda heard: len(heard.frames) > seen + 30 and not heard.missing())
         finally:
             assert await agent.stop() == 0, agent.log
     check_read_throughout(listener)

@@ -82,7 +82,7 @@ async def test_death_of_another_session_is_a_death_where_no_birth_follows(mosqui
         await node.born(1)
         await heard.until(lambda it: it.of("s", "temperature"))
         await node.say("NDEATH", None, sparkplug_metric(name="bdSeq", datatype=8, whole=0))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await node.voice.heard.get()
         await heard.until(lambda it: bad(it, "NDEATH of session 0, and no birth since"))
 

@@ -37,7 +37,7 @@ async def test_frame_too_large_for_the_broker_is_declared_and_blocks_neither_bac
         agent.keep()
         await listener.until(lambda heard: {1, 3, 4} <= {frame.seq for frame in heard.frames})
         await listener.until(lambda heard: heard.events("agent.evicted"))
-        await eventually(lambda: agent.store.spool.waiting == 0, 30)
+        await eventually(lambda: agent.store.spool.waiting == 0)
         assert agent.store.given_up_frames == 1
         assert agent.health.ok
     (event,) = listener.events("agent.evicted")

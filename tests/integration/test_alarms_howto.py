@@ -64,7 +64,7 @@ def seen(server: ThreadingHTTPServer) -> dict[str, Any]:
 def post(server: ThreadingHTTPServer, body: bytes, headers: dict[str, str]) -> int:
     request = urllib.request.Request(url(server), data=body, headers=headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return int(response.status)
     except urllib.error.HTTPError as refused:
         refused.close()

@@ -38,7 +38,7 @@ def session(address: tuple[str, int]) -> MqttSession:
 
 async def delivered(route: MqttRoute, what: AlarmMessage) -> DeliveryOutcome:
     """Deliver, again while the session is only about to connect."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             outcome = await route.deliver(what)
             if outcome.error is None or "not connected" not in outcome.error:

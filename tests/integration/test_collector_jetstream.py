@@ -32,7 +32,7 @@ TORMENT_S = 10.0
 async def sending(agents: Sequence[Agent]) -> AsyncIterator[None]:
     """Agents that send all the time; each has come through once when the context begins."""
     tasks = [asyncio.create_task(agent.send(PER_S)) for agent in agents]
-    await eventually(lambda: all(agent.confirmed for agent in agents), 30)
+    await eventually(lambda: all(agent.confirmed for agent in agents))
     yield
     for agent in agents:
         agent.stop()
@@ -112,7 +112,7 @@ async def test_members_and_collectors_die_at_any_time_and_nothing_is_lost_or_dou
             await torment.run(TORMENT_S)
             assert torment.kills, f"seed {seed}"
             await torment.end_all()
-    await eventually(lambda: balance(migrated_plain_dsn, agents).lost == 0, 30)
+    await eventually(lambda: balance(migrated_plain_dsn, agents).lost == 0)
     await first.end_all()
     found = balance(migrated_plain_dsn, agents)
     assert (found.lost, found.doubled) == (0, 0), f"seeds {SEEDS}: {found}"

@@ -58,15 +58,15 @@ async def test_only_what_was_not_acknowledged_goes_to_another_and_at_once(own_na
             for message in (await taken(one, 10))[:4]:
                 one.ack(message)
             assert await two.receive(10, 0.3) == []  # asks, so that what is given back finds somebody waiting
-        assert {each.payload for each in await taken(two, 6, within_s=3)} == {b"%d" % n for n in range(5, 11)}
+        assert {each.payload for each in await taken(two, 6, within_s=30)} == {b"%d" % n for n in range(5, 11)}
 
 
 async def test_what_a_dead_process_held_goes_to_another_after_a_while(own_nats: OwnNats) -> None:
     async with linked(section(own_nats)) as one:
         await publish(own_nats, *frames(1, 10))
+        began = asyncio.get_running_loop().time()
         await taken(one, 10)
         async with linked(section(own_nats)) as two:
-            began = asyncio.get_running_loop().time()
             one.receive = None  # type: ignore[method-assign,assignment]  # it takes nothing more, as a dead one
             again = await taken(two, 10)
             assert asyncio.get_running_loop().time() - began > 1
@@ -89,9 +89,9 @@ async def test_message_that_is_held_and_comes_again_is_not_given_twice(own_nats:
 
 async def test_two_of_one_name_share_and_another_name_gets_everything(own_nats: OwnNats) -> None:
     async with (
-        linked(section(own_nats)) as one,
-        linked(section(own_nats)) as two,
-        linked(section(own_nats), durable="detectors") as other,
+        linked(section(own_nats, ack_wait_s=60)) as one,
+        linked(section(own_nats, ack_wait_s=60)) as two,
+        linked(section(own_nats, ack_wait_s=60), durable="detectors") as other,
     ):
         got: dict[JetStreamLink, list[Message]] = {one: [], two: [], other: []}
 
@@ -147,7 +147,7 @@ async def test_message_confirmed_by_a_server_killed_that_moment_is_there(own_nat
             own_nats.kill()
 
         ((topic, payload),) = frames(number, number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await MqttSession(mqtt, client_id="agent").run(partial(use, topic=topic, payload=payload))
         own_nats.start()
         await asyncio.to_thread(own_nats.await_healthy, 1)

@@ -55,7 +55,7 @@ async def apart(connection: Client, cluster: LinkedCluster) -> tuple[str, str]:
             if consumer == stream
             else f"STREAM.LEADER.STEPDOWN.{STREAM}"
         )
-        await connection.request(f"$JS.API.{what}", b"", timeout=5)
+        await connection.request(f"$JS.API.{what}", b"", timeout=30)
         await asyncio.sleep(0.5)
     raise AssertionError("leaders do not move apart")
 
@@ -113,7 +113,7 @@ async def test_consumer_whose_server_is_away_lets_nothing_be_trimmed(nats_cluste
         (its,) = [each for each in nats_cluster if each.name == place]
         its.kill()
         trimmer = Trimmer()
-        await eventually(lambda: _kept(connection, 200), 20)
+        await eventually(lambda: _kept(connection, 200))
         for _ in range(3):
             with pytest.raises(Transient, match=r"cannot be trimmed|do not answer"):
                 await trimmer.trim(connection)

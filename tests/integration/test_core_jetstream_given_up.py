@@ -56,7 +56,7 @@ async def never(link: JetStreamLink) -> None:
 @pytest.mark.parametrize("words", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("how", ["cancelled", "timed out"])
 async def test_connection_that_is_given_up_on_the_way_is_closed(words: bytes, how: str) -> None:
-    async with silent(words) as server, asyncio.timeout(30):
+    async with silent(words) as server, asyncio.timeout(60):
         settings = NatsSection.model_validate(
             {
                 "servers": (f"nats://127.0.0.1:{server.port}",),

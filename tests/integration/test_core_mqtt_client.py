@@ -27,7 +27,7 @@ from support.own_mosquitto import OwnMosquitto
 from support.ports import free_port
 from support.proxy import Proxy
 
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 def _sockets() -> list[str]:
@@ -209,7 +209,7 @@ async def test_cancelled_in_the_moment_a_connect_fails_it_tries_no_more(monkeypa
     async with server:
         session = MqttSession(reaching(server.sockets[0].getsockname()), client_id=unique())
         running = asyncio.create_task(session.run(_never))
-        done, _ = await asyncio.wait([running], timeout=20)
+        done, _ = await asyncio.wait([running], timeout=60)
         monkeypatch.undo()
         running.cancel()  # where it was lost, this one is not
         with pytest.raises(asyncio.CancelledError):
@@ -228,7 +228,7 @@ async def test_cancelled_while_the_connect_hangs_returns_at_once_and_leaves_noth
         async with kept(MqttSession(reaching(address, connect_timeout_s=12), client_id=unique())):
             await asyncio.sleep(0.3)
             began = loop.time()
-        assert loop.time() - began < 6
+        assert loop.time() - began < 10
         await _settled(sockets, len(asyncio.all_tasks()))
 
 

@@ -14,7 +14,7 @@ from support.kept_link import kept
 from support.own_mosquitto import OwnMosquitto
 from support.ports import free_port
 
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 def section(*nodes: tuple[str, int]) -> MqttSection:

@@ -23,7 +23,7 @@ from support.kept_link import kept, outage, reaching
 from support.own_mosquitto import OwnMosquitto, mosquitto_program
 from support.services import not_run
 
-SOON_S = 20.0
+SOON_S = 60.0
 PROTOCOLS = ["auto", "5", "3.1.1"]
 
 

@@ -10,7 +10,7 @@ from support.fix_mqtt import Address
 from support.kept_link import kept, reaching, unique
 from support.proxy import Proxy
 
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 async def _until(link: MqttLink, last: bytes) -> list[Message]:

@@ -27,7 +27,7 @@ from support.kept_link import kept, reaching
 from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
 
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from support.own_mosquitto import OwnMosquitto
 from support.proxy import Proxy
 from support.services import Nats
 
-SOON_S = 20.0
+SOON_S = 60.0
 SHORT_S = 1.0
 
 

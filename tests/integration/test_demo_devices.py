@@ -22,7 +22,7 @@ from support.eventually import eventually
 @asynccontextmanager
 async def reading(device: ModbusDevice) -> AsyncIterator[AsyncModbusTcpClient]:
     await device.start()
-    client = AsyncModbusTcpClient("127.0.0.1", port=device.port, timeout=2, retries=0)
+    client = AsyncModbusTcpClient("127.0.0.1", port=device.port, timeout=30, retries=0)
     try:
         assert await client.connect()
         yield client

@@ -140,7 +140,7 @@ async def test_broker_delivers_and_keeps_retained_messages() -> None:
             await client.publish("a/retained", b"kept", qos=1, retain=True)
         async with aiomqtt.Client(host, port) as client:
             await client.subscribe("a/#", qos=1)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 message = await anext(client.messages)
             assert message.payload == b"kept"
 
@@ -153,7 +153,7 @@ async def test_last_will_is_sent_when_a_client_vanishes() -> None:
         connection = dying._client.socket()
         assert connection is not None
         connection.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             message = await anext(watcher.messages)
         assert message.payload == b"offline"
         dying._disconnected.cancel()

@@ -169,7 +169,7 @@ async def answered(served: Served, source: str) -> bytes:
         return b""
     try:
         writer.write(f"GET {PATH}/ca HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read()
     except OSError:
         return b""
@@ -202,7 +202,7 @@ async def test_handshakes_that_do_not_end_from_many_addresses_leave_room_for_ano
 async def test_what_is_no_http_leaves_no_trace_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     reader, writer = await connected(served, "127.0.0.1")
     writer.write(b"\x00\xff no HTTP \x1b[2J\r\n\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     writer.close()
     assert b"Traceback" not in answer

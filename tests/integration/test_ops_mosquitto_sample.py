@@ -62,7 +62,7 @@ async def watching(connect: Connect, *filters: str) -> AsyncIterator[aiomqtt.Cli
 
 
 async def next_of(client: aiomqtt.Client) -> aiomqtt.Message:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await anext(client.messages)
 
 

@@ -96,7 +96,7 @@ async def commanded(port: int = 502, **more: object) -> AsyncIterator[Commanded]
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task
 
 

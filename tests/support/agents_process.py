@@ -68,7 +68,7 @@ class Listener:
         seqs = {frame.seq for frame in self.frames if frame.epoch == epoch}
         return sorted(set(range(1, max(seqs) + 1)) - seqs)
 
-    async def until(self, true: Callable[[Listener], object], within_s: float = 30.0) -> None:
+    async def until(self, true: Callable[[Listener], object], within_s: float = 60.0) -> None:
         """Wait until something has come."""
         deadline = time.monotonic() + within_s
         while not true(self):
@@ -95,7 +95,7 @@ async def listening(address: Address, hub: str) -> AsyncIterator[Listener]:
     section = MqttSection(host=address[0], port=address[1], max_reconnect_s=0.3)
     session = MqttSession(section, client_id=f"listener-{hub}", persistent=True)
     task = asyncio.create_task(session.run(use))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await ready.wait()
     try:
         yield listener

@@ -41,7 +41,7 @@ class Heard:
         """Return the last reading of a channel."""
         return next((r for r in reversed(self.readings) if (r.sensor, r.channel) == (sensor, channel)), None)
 
-    async def until(self, true: Callable[[Heard], object], within_s: float = 20.0) -> float:
+    async def until(self, true: Callable[[Heard], object], within_s: float = 60.0) -> float:
         """Wait until something has come; gives after how long. Fails with what has come when nothing does."""
         began = time.monotonic()
         while not true(self):
@@ -85,5 +85,5 @@ async def driving(
         assert not task.done(), "the driver ended by itself"
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task

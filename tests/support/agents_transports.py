@@ -106,7 +106,7 @@ class Voice:
 
     async def listens(self) -> None:
         """Wait until it is subscribed: what a driver asks before that is lost, and asked again seconds later."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.shield(self._link)
 
     async def say(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:

@@ -24,7 +24,7 @@ async def alarms_in_loop(settings: AlarmsSettings) -> AsyncIterator[Context]:
         yield context
     finally:
         stop.set()
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(60):
             await running
 
 

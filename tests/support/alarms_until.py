@@ -8,7 +8,7 @@ from collections.abc import Callable
 STEP_S = 0.02
 
 
-async def until(look: Callable[[], bool], timeout_s: float = 30) -> None:
+async def until(look: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until `look` gives True; fails after `timeout_s`."""
     for _ in range(int(timeout_s / STEP_S)):
         if look():

@@ -161,7 +161,7 @@ class Scene:
         await asyncio.sleep(dice.uniform(0.1, 1))
         lives = self.lives(name)
         self.start_agent(name)
-        await eventually(lambda: self.lives(name) > lives, 30)  # until then SIGTERM would kill it
+        await eventually(lambda: self.lives(name) > lives)  # until then SIGTERM would kill it
 
     async def kill_part(self, dice: random.Random) -> None:
         """SIGKILL a part of the hub and start it again."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from hubwatch_core.config import LogSection, TelemetrySection
@@ -116,7 +115,7 @@ def blocks_the_loop(_: Context) -> Sequence[Part]:
     async def run(stop: asyncio.Event) -> None:
         await asyncio.sleep(SOON_S)
         say("blocked")
-        time.sleep(2.0)  # noqa: ASYNC251 - blocking the loop is the case
+        sys.stdin.readline()  # blocking the loop is the case; the test says how long
         say("free")
         await stop.wait()
 

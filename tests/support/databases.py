@@ -15,12 +15,12 @@ from hubwatch_store.database import DatabaseSection, migrate
 
 
 @contextlib.contextmanager
-def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
+def fresh_database(server: str, template: str = "template0", tablespace: str = "pg_default") -> Iterator[str]:
     """Create a database on a server and drop it afterwards, whoever is still connected; gives its DSN."""
     name = f"t_{uuid.uuid4().hex[:16]}"
     # Copying files takes a third of the time of writing them through the log (measured: 0.14 and 0.40 s).
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
-    _admin(server, statement.format(sql.Identifier(name), sql.Identifier(template)))
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {} STRATEGY FILE_COPY")
+    _admin(server, statement.format(*map(sql.Identifier, (name, template, tablespace))))
     try:
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:
@@ -58,9 +58,9 @@ def _admin(server: str, statement: sql.SQL | sql.Composed) -> None:
 
 
 @contextlib.contextmanager
-def migrated_template(server: str) -> Iterator[str]:
+def migrated_template(server: str, tablespace: str = "pg_default") -> Iterator[str]:
     """Migrate one database for others to be copied from, three times as fast as migrating each; gives its name."""
-    with fresh_database(server) as dsn:
+    with fresh_database(server, tablespace=tablespace) as dsn:
         migrate(DatabaseSection(dsn=dsn))
         name = urlsplit(dsn).path.removeprefix("/")
         # Nobody may be connected to a template, and TimescaleDB's scheduler would be.

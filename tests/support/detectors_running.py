@@ -43,7 +43,7 @@ async def running(settings: DetectorsSettings) -> AsyncIterator[Context]:
         yield context
     finally:
         stop.set()
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(60):
             await task
 
 
@@ -72,7 +72,7 @@ async def publishing(broker: Address, name: str) -> AsyncIterator[MqttLink]:
 
     task = asyncio.create_task(session.run(use))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await ready
         yield ready.result()
     finally:

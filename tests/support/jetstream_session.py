@@ -50,7 +50,7 @@ async def linked(
         yield ready.result()
     finally:
         done.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await task
 
 
@@ -62,7 +62,7 @@ async def publish(server: OwnNats, *messages: tuple[str, bytes], retain: bool = 
             await link.publish(topic, payload, retain=retain)
 
     mqtt = MqttSection(host="127.0.0.1", port=server.mqtt_port, protocol="3.1.1")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await MqttSession(mqtt, client_id="agent").run(use)
 
 
@@ -71,7 +71,7 @@ def frames(first: int, last: int, hub: str = "harbour") -> list[tuple[str, bytes
     return [(FRAME.format(hub=hub), b"%d" % number) for number in range(first, last + 1)]
 
 
-async def taken(link: JetStreamLink, count: int, within_s: float = 10.0) -> list[Message]:
+async def taken(link: JetStreamLink, count: int, within_s: float = 60.0) -> list[Message]:
     """Receive so many messages."""
     messages: list[Message] = []
     async with asyncio.timeout(within_s):

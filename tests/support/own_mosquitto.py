@@ -15,7 +15,7 @@ from pathlib import Path
 from support.ports import free_port
 from support.services import not_run
 
-READY_WITHIN_S = 10.0
+READY_WITHIN_S = 60.0
 
 
 def mosquitto_program() -> str:

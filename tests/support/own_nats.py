@@ -18,7 +18,7 @@ from typing import Any
 from support.ports import free_port
 from support.services import not_run
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 
 
 def nats_program() -> str:

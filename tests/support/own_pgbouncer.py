@@ -18,7 +18,7 @@ import psycopg
 from support.ports import free_port
 from support.services import not_run
 
-READY_WITHIN_S = 10.0
+READY_WITHIN_S = 60.0
 
 
 def pgbouncer_program() -> str:

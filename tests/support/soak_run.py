@@ -237,7 +237,7 @@ async def soak_for(folder: Path, seed: int, seconds: float) -> tuple[Verdict, So
     async with running_soak(folder, seed) as soak:
         for agent in soak.agents.values():
             agent.start()
-        await soak.listener.until(lambda heard: len(readings(heard.frames)) == 2 * len(LINKS), 30)
+        await soak.listener.until(lambda heard: len(readings(heard.frames)) == 2 * len(LINKS))
         soak.mishaps += [Mishap(name, "start", 0.0, time.time()) for name in soak.agents]
         watching = [asyncio.create_task(each) for each in (soak.watch_memory(), soak.watch_ourselves())]
         await _trouble(soak, seconds)

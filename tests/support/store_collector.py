@@ -38,5 +38,5 @@ async def running_collector(settings: CollectorSettings) -> AsyncIterator[Contex
         yield context
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task

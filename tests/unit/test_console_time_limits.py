@@ -64,7 +64,7 @@ def closing(writer: asyncio.StreamWriter) -> Iterator[None]:
 async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: bytes = b"") -> bytes:
     try:
         writer.write(said)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await reader.read()
     except ConnectionError:
         return b""

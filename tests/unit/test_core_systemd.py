@@ -18,7 +18,7 @@ from hubwatch_core.process.systemd import notify, watchdog_period_s
 def _listening(address: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(address)
-        server.settimeout(5)
+        server.settimeout(60)
         yield server
 
 

@@ -112,7 +112,8 @@ async def test_wrong_method_is_405_and_says_which_are_allowed(served: Served) ->
 
 
 async def test_flood_is_429_with_a_time_to_come_back_and_passes_after_it(served: Served) -> None:
-    answers = [await served.ask("/healthz") for _ in range(120)]
+    # Ten side by side: one after the other a slow machine might ask no faster than it may.
+    answers = [each for _ in range(12) for each in await asyncio.gather(*(served.ask("/healthz") for _ in range(10)))]
     refused = [answer for answer in answers if answer[0] != 200]
     assert len(refused) > 20
     for status, response, body in refused:
@@ -177,7 +178,7 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
         for _ in range(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             with contextlib.suppress(ConnectionError):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     assert await reader.read() == b""
             writer.close()
         with pytest.raises(aiohttp.ClientError):
@@ -186,7 +187,7 @@ async def test_crowd_of_silent_connections_is_refused_and_leaves_room_for_others
     finally:
         for _, writer in crowd:
             writer.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 if (await served.ask("/healthz"))[0] == 200:
@@ -199,7 +200,7 @@ async def _raw(port: int, said: bytes, source: str = "127.0.0.1") -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     try:
         writer.write(said)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read()
     except ConnectionError:
         return b""

@@ -13,7 +13,6 @@ from hubwatch_core import logs
 from hubwatch_core.config import LogSection, TelemetrySection
 from hubwatch_core.errors import HubwatchError, Permanent
 from hubwatch_core.health import Health
-from hubwatch_core.http import telemetry
 from hubwatch_core.process import systemd
 from hubwatch_core.process.supervision import HealthFigures, tell_overdue
 from hubwatch_core.terminal import say
@@ -83,6 +82,8 @@ async def _process(
     settings: TelemetrySection,
     stop_timeout_s: float,
 ) -> None:
+    from hubwatch_core.http import telemetry  # aiohttp is a third of what a command that serves nothing would import
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

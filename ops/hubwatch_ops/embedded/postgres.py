@@ -56,12 +56,16 @@ def embedded_postgres(port: int | None = None) -> AbstractAsyncContextManager[st
 
 @contextlib.contextmanager
 def running_postgres(
-    port: int | None = None, *, version: int = NEWEST, settings: Mapping[str, str] | None = None
+    port: int | None = None,
+    *,
+    version: int = NEWEST,
+    settings: Mapping[str, str] | None = None,
+    below: Path | None = None,
 ) -> Iterator[str]:
-    """Do the same for code that may block; tests ask for an older major version or other settings."""
+    """Do the same for code that may block; tests ask for an older major version, other settings or another disk."""
     programs = postgres_bin(version)
     user = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="hubwatch-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="hubwatch-pg-", dir=below))
     try:
         if user is not None:
             os.chown(folder, user, user)
