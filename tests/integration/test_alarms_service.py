@@ -153,7 +153,7 @@ async def test_alarm_its_route_cannot_tell_is_shown_and_told_on_the_others(
             await until(lambda: listed["id"] in {each.message["alarm"]["id"] for each in other.received})
             await until(lambda: context.health.checks()["alarms.told"].ok)
             rerouted = "hubwatch_alarms_rerouted_total"
-            await until(lambda: context.registry.get_sample_value(rerouted, {"route": "guard"}))
+            await until(lambda: bool(context.registry.get_sample_value(rerouted, {"route": "guard"})))
     assert (await intrusion(migrated_plain_dsn))["told"] is not None
 
 
