@@ -202,7 +202,7 @@ class _Detecting:
         """Work until `stop` is set, then save what was judged and acknowledge it."""
         done_receiving = asyncio.Event()
         saving = asyncio.create_task(self._saver.run(done_receiving))
-        receiving = asyncio.create_task(self._session.run(lambda link: self._receive(link, done_receiving)))
+        receiving = asyncio.create_task(self._session.run(lambda link: self._receive_over(link, done_receiving)))
         timing = asyncio.create_task(self._keep_time())
         stopping = asyncio.create_task(stop.wait())
         following = asyncio.create_task(self._follow(done_receiving))
@@ -231,12 +231,18 @@ class _Detecting:
                 async with asyncio.timeout(CLOCK_EVERY_S):
                     self._clock.set(await clock_of(self._pool))
 
+    async def _receive_over(self, link: Feed, done: asyncio.Event) -> None:
+        self._stored.linked()
+        try:
+            await self._receive(link, done)
+        finally:
+            self._stored.linked()
+
     async def _receive(self, link: Feed, done: asyncio.Event) -> None:
         """Judge what comes over one link. Returns only when the link is gone, so that acknowledging still works."""
         self._health.set("detectors-intake", False, "subscribing")
         self._saver.linked(link)
         self._proving.linked()
-        self._stored.received(all_of_it=False)
         time = WallClockGuard(self._journal, self._clock.now)
         # Inventories before frames, so that a first start does not meet unknown sensors; and all in one request, for
         # the embedded broker answers no second one while retained messages wait for their acknowledgement.

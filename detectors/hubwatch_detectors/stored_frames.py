@@ -7,9 +7,12 @@ of what the collectors have stored and confirmed; no agent sends that again. The
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from time import monotonic
+
+from ulid import ULID
 
 from hubwatch_core.clock import SECOND_US, to_datetime, to_us
 from hubwatch_core.concurrency import wait_for_event
@@ -26,7 +29,16 @@ from hubwatch_detectors.identity import detection_id
 from hubwatch_detectors.metrics import DetectorMetrics
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_store.database import Pool
-from hubwatch_store.ingest import KEEP_RECENT, FrameKey, SeenFrameNumbers, StoredFrame, messages_of, unseen
+from hubwatch_store.ingest import (
+    KEEP_RECENT,
+    EpochName,
+    FrameKey,
+    SeenFrameNumbers,
+    StoredFrame,
+    folded_unseen,
+    messages_of,
+    unseen,
+)
 
 CHECK = "detectors-stored-frames"
 NOT_JUDGED = "integrity.not_judged"
@@ -34,14 +46,21 @@ DETECTOR = "stored-frames"
 LOOK_S = 5.0
 LOOK_AGAIN_S = 1.0
 """Where something stored was not seen."""
-BEHIND_S = 30.0
-"""Frames may wait so long before health fails."""
 SETTLE_S = 10.0
 """A frame may be stored so long before it comes from the broker too, and no longer, unless more waits there."""
+BEHIND_S = 30.0
+"""Frames may wait so long before health fails."""
+BRING_ANYWAY_S = 600.0
+"""After so long frames are brought even while more waits at the broker: they are not kept for ever."""
+JUDGED_WITHIN_S = 30.0
+"""What was brought and is not among what was seen by then was left out."""
+FOLDED_EVERY_S = 600.0
+"""How often it is looked for frames that are no longer kept."""
 MOST = 1000
 """Frames brought at a time."""
-MOST_TRIED = 10_000
-"""Frames remembered that were brought and not judged, as those of an agent that was taken away, or not found."""
+MOST_LOST = 100
+"""Frames of an epoch that nobody judges, after which no more of it are tried."""
+FORGET_S = KEEP_RECENT.total_seconds()
 
 _log = get_logger("detectors")
 
@@ -71,8 +90,15 @@ class StoredFrames:
         self._began = 0 if remembers else clock.now()
         self._caught_up: float | None = None
         self._brought: list[Message] = []
-        self._missing: list[StoredFrame] = []
-        self._tried: dict[FrameKey, datetime] = {}
+        self._given: dict[FrameKey, tuple[StoredFrame, float]] = {}
+        """What was brought and is not known to be judged yet, and since when."""
+        self._lost: dict[FrameKey, float] = {}
+        """What nobody judges, and since when that is known."""
+        self._left_out: dict[EpochName, float] = {}
+        """Epochs of which too much was lost."""
+        self._told: dict[EpochName, float] = {}
+        self._findings: list[Finding] = []
+        self._folded_at = 0.0
 
     def received(self, *, all_of_it: bool) -> None:
         """Note whether all that waited at the broker has been taken."""
@@ -81,18 +107,20 @@ class StoredFrames:
         elif self._caught_up is None:
             self._caught_up = monotonic()
 
+    def linked(self) -> None:
+        """Note that a connection begins or ends: what was brought and not judged is brought again."""
+        self._caught_up = None
+        self._brought, self._given = [], {}
+
     def taken(self, most: int) -> list[Message]:
         """Return frames that were brought; nobody waits for their acknowledgement."""
         taken, self._brought = self._brought[:most], self._brought[most:]
         return taken
 
     def findings(self) -> list[Finding]:
-        """Return a finding for each epoch of which frames are stored and kept nowhere as they came."""
-        missing, self._missing = self._missing, []
-        of_epoch: dict[tuple[str, str, str], list[StoredFrame]] = {}
-        for each in missing:
-            of_epoch.setdefault((each.hub, each.agent, each.epoch), []).append(each)
-        return [_not_judged(frames, self._clock.now()) for frames in of_epoch.values()]
+        """Return what is to be told of frames that nobody judges, of an epoch once an hour."""
+        found, self._findings = self._findings, []
+        return found
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop` is set. A database that is away is reported, and asked again."""
@@ -105,59 +133,113 @@ class StoredFrames:
         """Look once; return whether all that is stored was seen."""
         if self._brought:
             return False
+        self._follow_what_was_given()
+        seen = [SeenFrameNumbers(*where, account.highest, account.missing()) for where, account in self._engine.seen()]
+        if monotonic() - self._folded_at >= FOLDED_EVERY_S or not self._folded_at:
+            for each in await folded_unseen(self._pool, seen):
+                self._tell((each.hub, each.agent, each.epoch), each.first, each.last, each.frames)
+            self._folded_at = monotonic()
         now = self._clock.now()
-        since = to_datetime(max(self._began, now - KEEP_RECENT // timedelta(microseconds=1)))
-        self._tried = {key: at for key, at in self._tried.items() if at >= since}
-        seen = [SeenFrameNumbers(*where, account.highest, account.holes) for where, account in self._engine.seen()]
-        settled = timedelta(seconds=SETTLE_S)
         frames = await unseen(
-            self._pool, self._hubs, seen, since=since, settled=settled, tried=self._tried, most=MOST
+            self._pool, self._hubs, seen, since=to_datetime(max(self._began, now - round(FORGET_S * SECOND_US))),
+            settled=timedelta(seconds=SETTLE_S), tried=[*self._given, *self._lost], left_out=self._left_out, most=MOST,
         )  # fmt: skip
         if not frames:
-            self._health.set(CHECK, True, "every stored frame was judged")
-            return True
-        if self._caught_up is not None and monotonic() - self._caught_up >= SETTLE_S:
+            self._say_calm()
+            return not self._given
+        oldest_s = (now - to_us(frames[0].at)) / SECOND_US
+        settled = self._caught_up is not None and monotonic() - self._caught_up >= SETTLE_S
+        if settled or oldest_s >= BRING_ANYWAY_S:
             await self._bring([each for each in frames if (each.hub, each.agent) not in self._engine.awaited])
         else:
-            self._say_behind(len(frames), (now - to_us(frames[0].at)) / SECOND_US)
+            more = " or more" if len(frames) == MOST else ""
+            text = f"{len(frames)}{more} stored frames wait to be judged, for {oldest_s:.0f} s"
+            self._health.set(CHECK, oldest_s < BEHIND_S, text)
         return False
 
-    def _say_behind(self, frames: int, oldest_s: float) -> None:
-        text = f"{frames}{' or more' if frames == MOST else ''} stored frames wait to be judged, for {oldest_s:.0f} s"
-        self._health.set(CHECK, oldest_s < BEHIND_S, text)
+    def _say_calm(self) -> None:
+        if self._given:
+            self._health.set(CHECK, False, f"{len(self._given)} stored frames were brought and are not judged yet")
+        elif self._lost or self._left_out:
+            text = f"{len(self._lost)} stored frames of the last hour are judged by nobody"
+            more = f", and more of {len(self._left_out)} epochs" if self._left_out else ""
+            self._health.set(CHECK, False, text + more)
+        else:
+            self._health.set(CHECK, True, "every stored frame was judged")
+
+    def _follow_what_was_given(self) -> None:
+        """Forget what has been judged since, and what was lost long ago; take for lost what was left out."""
+        now = monotonic()
+        accounts = dict(self._engine.seen())
+        late = []
+        for key, (frame, since) in list(self._given.items()):
+            account = accounts.get(key[:3])
+            if account is not None and account.holds(frame.seq):
+                del self._given[key]
+            elif now - since >= JUDGED_WITHIN_S:
+                del self._given[key]
+                late.append(frame)
+        self._lose(late)
+        self._lost = {key: since for key, since in self._lost.items() if now - since < FORGET_S}
+        self._left_out = {epoch: since for epoch, since in self._left_out.items() if now - since < FORGET_S}
+        self._told = {epoch: since for epoch, since in self._told.items() if now - since < FORGET_S}
 
     async def _bring(self, frames: list[StoredFrame]) -> None:
         """Bring frames that the broker no longer has."""
+        if not frames:
+            return
         agents = len({(each.hub, each.agent) for each in frames})
         text = f"{len(frames)} stored frames of {agents} agents did not come from the broker"
-        if len(self._tried) + len(frames) > MOST_TRIED:
-            self._health.set(CHECK, False, f"{text}, nor were {len(self._tried)} before them judged; no more are tried")
-            return
         self._health.set(CHECK, False, f"{text}; they are judged from the database")
-        messages = await messages_of(self._pool, frames)
+        messages, looked_for = await messages_of(self._pool, frames)
         _log.warning("stored frames did not come from the broker, judging them from the database",
                      frames=len(frames), agents=agents, kept=len(messages))  # fmt: skip
-        self._tried |= {each.key: each.at for each in frames}
-        self._missing += [each for each in frames if each.key not in messages]
-        frames.sort(key=lambda each: each.key)
-        self._brought = [messages[each.key] for each in frames if each.key in messages]
-        self._metrics.brought.inc(len(self._brought))
-        self._metrics.not_judged.inc(len(frames) - len(self._brought))
+        looked_for.sort(key=lambda each: each.key)
+        kept = [each for each in looked_for if each.key in messages]
+        self._given |= {each.key: (each, monotonic()) for each in kept}
+        self._brought = [messages[each.key] for each in kept]
+        self._metrics.brought.inc(len(kept))
+        self._lose([each for each in looked_for if each.key not in messages])
+
+    def _lose(self, frames: Sequence[StoredFrame]) -> None:
+        """Note frames that nobody judges, and tell of them."""
+        now = monotonic()
+        self._metrics.not_judged.inc(len(frames))
+        self._lost |= {each.key: now for each in frames}
+        for epoch, of_epoch in _by_epoch(frames).items():
+            numbers = [each.seq for each in of_epoch]
+            self._tell(epoch, min(numbers), max(numbers), len(numbers))
+        lost = Counter(key[:3] for key in self._lost)
+        for epoch in [epoch for epoch, count in lost.items() if count >= MOST_LOST]:
+            self._left_out[epoch] = now
+            self._lost = {key: since for key, since in self._lost.items() if key[:3] != epoch}
+
+    def _tell(self, where: EpochName, first: int, last: int, frames: int) -> None:
+        if where in self._told:
+            return
+        self._told[where] = monotonic()
+        hub, agent, epoch = where
+        _log.error("stored frames are judged by nobody", hub=hub, agent=agent, epoch=epoch, first_seq=first,
+                   last_seq=last, frames=frames)  # fmt: skip
+        why = (
+            f"{frames} frames of agent {agent} (among numbers {first} to {last}) are stored, and no detector has "
+            "judged them: they did not come from the broker and are not kept as they came, or were left out"
+        )
+        now = self._clock.now()
+        # The same each time the same frames are found, also by the next start.
+        id_ = detection_id(
+            NOT_JUDGED, hub, agent, f"{epoch} {last}", ULID.from_str(epoch).milliseconds * 1000, late=False
+        )
+        self._findings.append(
+            Detection(
+                id_, NOT_JUDGED, hub, agent, None, now, now, now, float(frames), Priority.HIGH, DETECTOR, 1, False, why,
+                {"epoch": epoch, "first_seq": first, "last_seq": last, "frames": frames},
+            )
+        )  # fmt: skip
 
 
-def _not_judged(frames: Sequence[StoredFrame], now: int) -> Detection:
-    first, last = min(each.seq for each in frames), max(each.seq for each in frames)
-    start, end = to_us(min(each.at for each in frames)), to_us(max(each.at for each in frames))
-    hub, agent, epoch, *_ = frames[0]
-    _log.error("stored frames are judged by nobody", hub=hub, agent=agent, epoch=epoch, first_seq=first, last_seq=last,
-               frames=len(frames))  # fmt: skip
-    why = (
-        f"{len(frames)} frames of agent {agent} (numbers {first} to {last}) are stored, did not come from the broker "
-        "and are not kept as they came: no detector has judged them"
-    )
-    evidence = {"epoch": epoch, "first_seq": first, "last_seq": last, "frames": len(frames)}
-    id_ = detection_id(NOT_JUDGED, hub, agent, f"{epoch} {first}", start, late=False)
-    return Detection(
-        id_, NOT_JUDGED, hub, agent, None, start, max(start, end), max(now, end), float(len(frames)), Priority.HIGH,
-        DETECTOR, 1, False, why, evidence,
-    )  # fmt: skip
+def _by_epoch(frames: Iterable[StoredFrame]) -> dict[EpochName, list[StoredFrame]]:
+    found: dict[EpochName, list[StoredFrame]] = {}
+    for each in frames:
+        found.setdefault((each.hub, each.agent, each.epoch), []).append(each)
+    return found

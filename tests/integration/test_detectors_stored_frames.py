@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -132,6 +133,34 @@ async def test_frames_that_were_lost_and_followed_by_others_are_judged_late(scen
         await eventually(lambda: "access.forced" in types_found(scene.dsn))
         await eventually(lambda: calm(context))
         assert figure(context, "brought_frames_total") == CUT[1] - CUT[0]
+        assert figure(context, "late_frames_total") == CUT[1] - CUT[0]
+
+
+async def test_more_frames_than_are_brought_at_a_time_are_all_judged(
+    scene: Scene, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_frames, "MOST", 4)
+    monkeypatch.setattr(stored_frames, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(stored_frames, "MOST_LOST", 5)  # of what was lost, not of what was judged
+    await scene.stage()
+    async with running(scene.detectors) as context:
+        await eventually(lambda: calm(context) and figure(context, "frames_total") == CUT[1] - CUT[0])
+        await eventually(lambda: types_found(scene.dsn) == ["access.forced"])
+        assert figure(context, "not_judged_frames_total") == 0
+
+
+async def test_frames_that_were_brought_and_left_out_are_told_and_no_more_of_them_are_tried(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_frames, "JUDGED_WITHIN_S", 0.3)
+    monkeypatch.setattr(stored_frames, "MOST_LOST", 5)
+    await scene.stage()
+    strict = scene.detectors.model_copy(update={"signatures": "require"})  # the collector was not
+    async with running(strict) as context:
+        await eventually(lambda: types_found(scene.dsn) == ["integrity.not_judged"])
+        await eventually(lambda: "more of 1 epochs" in context.health.checks()[stored_frames.CHECK].detail)
+        assert not context.health.checks()[stored_frames.CHECK].ok
+        assert figure(context, "frames_total") == 0
 
 
 async def test_frames_that_were_lost_and_are_not_kept_are_told(
@@ -154,6 +183,7 @@ async def test_start_that_remembers_nothing_begins_with_what_is_stored_from_then
         await eventually(lambda: frames_stored(scene.dsn) == len(FRAMES))
     scene.broker.kill()
     scene.broker.start()
+    await asyncio.sleep(2 * stored_frames.SETTLE_S)  # else they could count as still coming
     async with running(scene.detectors) as context:
         await eventually(lambda: calm(context))
         assert figure(context, "brought_frames_total") == 0

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubwatch_detectors.engine.agents import AgentMemory
 from hubwatch_detectors.engine.seen import MOST_HOLES, SeenFrames
 
 
@@ -36,3 +37,19 @@ def test_holes_stay_bounded_and_what_is_given_up_is_counted() -> None:
     assert len(seen.holes) == MOST_HOLES
     assert seen.dropped == 3 * MOST_HOLES // 2 - 1 - MOST_HOLES
     assert not seen.take(1)
+
+
+def test_numbers_before_the_first_are_expected_of_nobody() -> None:
+    seen = SeenFrames()
+    assert seen.missing() == []
+    for seq in (5, 8, 3):
+        seen.take(seq)
+    assert seen.missing() == [(6, 7)]
+    assert [seq for seq in range(10) if seen.holds(seq)] == [3, 5, 8]
+    later = AgentMemory()
+    later.seen_of("01JD3Z0000000000000000000A").take(4)
+    after = later.seen_of("01JD4Z0000000000000000000A")
+    after.take(3)
+    assert after.missing() == [(1, 2)]
+    before_this_was_known = SeenFrames(highest=9, holes=[(2, 3)])
+    assert before_this_was_known.missing() == []

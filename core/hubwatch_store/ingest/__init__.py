@@ -15,7 +15,17 @@ from hubwatch_store.ingest.evidence import signed_lines
 from hubwatch_store.ingest.ledger import LOCK_BUCKETS
 from hubwatch_store.ingest.mistrust import tell
 from hubwatch_store.ingest.offer import Departure, Letter, Mistrust, Notice, Offer, State
-from hubwatch_store.ingest.recent import KEEP_RECENT, FrameKey, SeenFrameNumbers, StoredFrame, messages_of, unseen
+from hubwatch_store.ingest.recent import (
+    KEEP_RECENT,
+    EpochName,
+    FoldedFrames,
+    FrameKey,
+    SeenFrameNumbers,
+    StoredFrame,
+    folded_unseen,
+    messages_of,
+    unseen,
+)
 from hubwatch_store.ingest.writer import Writer, Written
 
 __all__ = [
@@ -23,6 +33,8 @@ __all__ = [
     "LOCK_BUCKETS",
     "DeadLetter",
     "Departure",
+    "EpochName",
+    "FoldedFrames",
     "FrameKey",
     "Letter",
     "Mistrust",
@@ -36,6 +48,7 @@ __all__ = [
     "ask_replay",
     "asked",
     "count_listed",
+    "folded_unseen",
     "listed",
     "mark_replayed",
     "mark_still_dead",

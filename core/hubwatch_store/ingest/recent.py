@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import Connection
@@ -29,13 +29,15 @@ KEEP_RECENT = timedelta(hours=1)
 """As long as single frames stand in the ledger."""
 LEVEL = 1
 """zlib's fastest: names that come again with every frame are what there is to save."""
-ROWS = 20
-"""Read at a time; a row holds what a collector has stored in one transaction."""
-AROUND = timedelta(minutes=2)
-"""A transaction that takes longer is given up."""
+COMMITS = 20
+"""Read at a time; each is what a collector has stored in one transaction."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of frames that are brought together; the others are brought after them."""
 
 _log = get_logger("store")
 
+EpochName = tuple[str, str, str]
+"""hub, agent, epoch"""
 FrameKey = tuple[str, str, str, int]
 """hub, agent, epoch, sequence number"""
 
@@ -57,18 +59,30 @@ class SeenFrameNumbers(NamedTuple):
 
 
 class StoredFrame(NamedTuple):
-    """A frame that is stored, and when (by the database's clock)."""
+    """A frame that is stored, by which commit, and when (by the database's clock)."""
 
     hub: str
     agent: str
     epoch: str
     seq: int
+    commit: int
     at: datetime
 
     @property
     def key(self) -> FrameKey:
         """Return what names it."""
         return self.hub, self.agent, self.epoch, self.seq
+
+
+class FoldedFrames(NamedTuple):
+    """Frames of an epoch that were stored longer ago than single ones stand in the ledger."""
+
+    hub: str
+    agent: str
+    epoch: str
+    first: int
+    last: int
+    frames: int
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -81,11 +95,11 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[_Kept])
 
 
-async def keep(connection: DatabaseConnection, messages: Sequence[Message]) -> None:
-    """Keep the messages of frames, inside the transaction that stores them."""
+async def keep(connection: DatabaseConnection, commit: int, messages: Sequence[Message]) -> None:
+    """Keep the messages of the frames that a commit stores, inside its transaction."""
     if messages:
-        for row in await asyncio.to_thread(_packed, messages):
-            await connection.execute(queries("recent_frames")["keep"], row)
+        for hub, agents, packed in await asyncio.to_thread(_packed, messages):
+            await connection.execute(queries("recent_frames")["keep"], (commit, hub, agents, packed))
 
 
 def trim(connection: Connection[Any]) -> int:
@@ -101,64 +115,72 @@ async def unseen(
     since: datetime,
     settled: timedelta,
     tried: Collection[FrameKey] = (),
+    left_out: Collection[EpochName] = (),
     most: int = 1000,
 ) -> list[StoredFrame]:
     """Return frames of `hubs`, or of all when none is named, that were stored from `since` on, `settled` ago or longer,
-    and are not among what was seen or tried; the first ones. Raises Transient or Permanent.
+    and are not among what was seen or tried, nor of an epoch that is left out; the first ones. Raises Transient or
+    Permanent.
     """
-    wanted = {
-        "of_hubs": list(hubs) or None,
+    wanted = _columns(seen) | {"of_hubs": list(hubs) or None, "since": since, "settled": settled, "most": most}
+    for i, name in enumerate(("hubs", "agents", "epochs", "seqs")):
+        wanted[f"tried_{name}"] = [each[i] for each in tried]
+    for i, name in enumerate(("hubs", "agents", "epochs")):
+        wanted[f"left_{name}"] = [each[i] for each in left_out]
+    return [StoredFrame(*row) for row in await _rows(pool, "unseen", wanted)]
+
+
+async def folded_unseen(pool: Pool, seen: Sequence[SeenFrameNumbers]) -> list[FoldedFrames]:
+    """Return what is not among what was seen of the frames that are kept nowhere as they came any more. Raises
+    Transient or Permanent.
+    """
+    return [FoldedFrames(*row) for row in await _rows(pool, "folded", _columns(seen))]
+
+
+async def messages_of(pool: Pool, frames: Sequence[StoredFrame]) -> tuple[dict[FrameKey, Message], list[StoredFrame]]:
+    """Return the messages of stored frames, as far as they are kept and are not too many at once, and the frames that
+    were looked for. Raises Transient or Permanent.
+    """
+    found: dict[FrameKey, Message] = {}
+    commits = sorted({each.commit for each in frames})
+    for i in range(0, len(commits), COMMITS):
+        some = commits[i : i + COMMITS]
+        wanted = {each.key: each for each in frames if each.commit in some}
+        asked = {"commits": some, "hubs": sorted({hub for hub, *_ in wanted})}
+        asked["agents"] = sorted({agent for _, agent, *_ in wanted})
+        for _, packed in await _rows(pool, "came", asked):
+            found |= await asyncio.to_thread(_among, packed, wanted.keys())
+        if sum(len(each.payload) for each in found.values()) > MOST_BYTES:
+            return found, [each for each in frames if each.commit <= some[-1]]
+    return found, list(frames)
+
+
+def _columns(seen: Sequence[SeenFrameNumbers]) -> dict[str, Any]:
+    return {
         "hubs": [each.hub for each in seen],
         "agents": [each.agent for each in seen],
         "epochs": [each.epoch for each in seen],
         "unseen": [each.unseen for each in seen],
-        "since": since,
-        "settled": settled,
-        "most": most,
-        "tried": len(tried),
     }
-    columns = zip(*tried, strict=True) if tried else ((), (), (), ())
-    wanted |= {
-        f"tried_{name}": list(each) for name, each in zip(("hubs", "agents", "epochs", "seqs"), columns, strict=True)
-    }
+
+
+async def _rows(pool: Pool, query: str, asked: dict[str, Any]) -> list[Any]:
     with translated():
         async with pool.connection() as connection:
-            cursor = await connection.execute(queries("recent_frames")["unseen"], wanted)
-            return [StoredFrame(*row) for row in cast("list[StoredFrame]", await cursor.fetchall())]
+            return await (await connection.execute(queries("recent_frames")[query], asked)).fetchall()
 
 
-async def messages_of(pool: Pool, frames: Sequence[StoredFrame]) -> dict[FrameKey, Message]:
-    """Return the messages of stored frames, as far as they are kept. Raises Transient or Permanent."""
-    found: dict[FrameKey, Message] = {}
-    for hub in sorted({each.hub for each in frames}):
-        of_hub = [each for each in frames if each.hub == hub]
-        wanted = {each.key for each in of_hub}
-        times = [each.at for each in of_hub]
-        asked = {"hub": hub, "agents": sorted({each.agent for each in of_hub}), "beyond": 0, "most": ROWS}
-        asked |= {"first": min(times) - AROUND, "last": max(times) + AROUND}
-        while wanted - found.keys() and (rows := await _rows(pool, asked)):
-            for number, packed in rows:
-                found |= await asyncio.to_thread(_among, packed, wanted)
-                asked["beyond"] = number
-    return found
-
-
-async def _rows(pool: Pool, asked: dict[str, Any]) -> list[tuple[int, bytes]]:
-    with translated():
-        async with pool.connection() as connection:
-            cursor = await connection.execute(queries("recent_frames")["came"], asked)
-            return cast("list[tuple[int, bytes]]", await cursor.fetchall())
-
-
-def _packed(messages: Sequence[Message]) -> Iterator[tuple[str, list[str], bytes]]:
+def _packed(messages: Sequence[Message]) -> list[tuple[str, list[str], bytes]]:
     kept: dict[str, list[_Kept]] = defaultdict(list)
     agents: dict[str, set[str]] = defaultdict(set)
     for message in messages:
         where = parse(message.topic)
         kept[where.hub].append(_Kept(message.topic, message.payload, message.proof))
         agents[where.hub].add(where.agent)
-    for hub, of_hub in sorted(kept.items()):
-        yield hub, sorted(agents[hub]), zlib.compress(_encoder.encode(of_hub), LEVEL)
+    return [
+        (hub, sorted(agents[hub]), zlib.compress(_encoder.encode(of_hub), LEVEL))
+        for hub, of_hub in sorted(kept.items())
+    ]
 
 
 def _among(packed: bytes, wanted: Collection[FrameKey]) -> dict[FrameKey, Message]:

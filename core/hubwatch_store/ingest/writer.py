@@ -275,7 +275,7 @@ class Writer:
         if self._keep_signed:
             await evidence.keep(connection, [each for each in messages if each.proof is not None])
         if self._keep_recent:
-            await recent.keep(connection, messages)
+            await recent.keep(connection, claimed.commit, messages)
         self.clock.set(await ledger.stamp(connection, claimed))
         count = sum(len(frame.events) for frame in new)
         repeated = len(frames) - len(new)

@@ -2,6 +2,7 @@
 -- given the collectors their copy and loses the other. Detectors then judge from here.
 CREATE TABLE hubwatch.recent_frames (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    commit_id bigint NOT NULL,
     hub text NOT NULL,
     stored timestamptz NOT NULL DEFAULT clock_timestamp(),
     agents text[] NOT NULL,
@@ -9,4 +10,4 @@ CREATE TABLE hubwatch.recent_frames (
 );
 -- Messages come compressed.
 ALTER TABLE hubwatch.recent_frames ALTER COLUMN messages SET STORAGE EXTERNAL;
-CREATE INDEX recent_frames_stored ON hubwatch.recent_frames (stored);
+CREATE INDEX recent_frames_commit ON hubwatch.recent_frames (commit_id);

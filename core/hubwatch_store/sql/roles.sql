@@ -191,7 +191,7 @@ GRANT INSERT ON hubwatch.signed_frame, hubwatch.recent_frames TO @collector;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hubwatch.detector_state, hubwatch.detector_journal TO @detectors;
 GRANT INSERT ON hubwatch.detection, hubwatch.detection_ends TO @detectors;
 -- What was stored and did not come from the broker.
-GRANT SELECT ON hubwatch.frame, hubwatch.ledger_commit, hubwatch.recent_frames TO @detectors;
+GRANT SELECT ON hubwatch.frame, hubwatch.frame_range, hubwatch.ledger_commit, hubwatch.recent_frames TO @detectors;
 
 -- Alarms, and people who handle them.
 GRANT INSERT ON hubwatch.alarm_journal, hubwatch.alarm_unrouted TO @alarms, @console, @operator;

@@ -77,7 +77,8 @@ class AgentMemory(msgspec.Struct):
     def seen_of(self, epoch: str) -> SeenFrames:
         """Return the account of an epoch; an older one than the last two is forgotten."""
         if epoch not in self.seen:
-            self.seen[epoch] = SeenFrames()
+            # Of the first epoch that is known of an agent, nobody watched what came before; the next are whole.
+            self.seen[epoch] = SeenFrames(first=1 if self.seen else 0)
             while len(self.seen) > MAX_EPOCHS:
                 # A ULID sorts by the time it was made.
                 del self.seen[min(each for each in self.seen if each != epoch)]

@@ -20,9 +20,13 @@ class SeenFrames(msgspec.Struct):
     """The latest `sent` of a live frame (µs)."""
     last: int = 0
     """The `sent` of the highest number (µs)."""
+    first: int = 0
+    """The number from which on all are expected: before it nobody watched the agent; 0 before anything came."""
 
     def take(self, seq: int) -> bool:
         """Note a number; False when it has come before."""
+        if not self.first:
+            self.first = seq
         if seq > self.highest:
             if seq > self.highest + 1:
                 self._hole(self.highest + 1, seq - 1)
@@ -34,6 +38,16 @@ class SeenFrames(msgspec.Struct):
                 self.holes[i : i + 1] = [(low, high) for low, high in rest if low <= high]
                 return True
         return False
+
+    def holds(self, seq: int) -> bool:
+        """Return whether a number has come."""
+        return 0 < seq <= self.highest and not any(first <= seq <= last for first, last in self.holes)
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Return the holes of numbers that were expected."""
+        if not self.first:
+            return []
+        return [(max(first, self.first), last) for first, last in self.holes if last >= self.first]
 
     def _hole(self, first: int, last: int) -> None:
         self.holes.append((first, last))
