@@ -281,4 +281,4 @@ def test_what_an_alarm_was_is_said_again_and_shown(alarm: str, hands: Hands) -> 
 
 def test_word_that_is_no_adjudication_is_refused(alarm: str) -> None:
     assert "it may be real, innocent, false" in bad("adjudicate", alarm, "gull", "--by", "kim", code=2)
-    assert "--note must say" in bad("adjudicate", alarm, "other", "--by", "kim", code=2)
+    assert "note must say" in bad("adjudicate", alarm, "other", "--by", "kim", code=2)

@@ -41,7 +41,11 @@ def test_every_key_of_the_sample_exists_and_shows_its_default_unless_it_is_in_fo
     tree = tomllib.loads(uncommented())
     plain = CollectorSettings.model_validate(IN_FORCE["collector"]).model_dump(mode="json")
     plain["nats"] = NatsSection().model_dump(mode="json")
-    plain["broker_log"] = {"file": "/var/log/mosquitto/mosquitto.log", "hub": "rotterdam"}
+    plain["broker_log"] = {
+        "file": "/var/log/mosquitto/mosquitto.log",
+        "hub": "rotterdam",
+        "nats_monitor": "http://127.0.0.1:8222",
+    }
     for section, keys in tree.items():
         for key, value in keys.items():
             if key != "tls" and key not in NOT_PLAIN_DEFAULTS and (section, key) != ("telemetry", "port"):
