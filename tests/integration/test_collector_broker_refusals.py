@@ -29,6 +29,7 @@ from support.sample_mosquitto import start_sample
 WITHIN_S = 60.0
 GATE_7 = "harbour/gate-7"
 FOREIGN = "hubwatch/1/harbour/gate-8/frame"
+NO_MONITOR = "http://127.0.0.1:1"
 LOGIN, TOPIC = "integrity.login_refused", "integrity.topic_refused"
 
 
@@ -46,20 +47,19 @@ def logins(migrated_timescale_dsn: str) -> Iterator[RoleLogins]:
 
 
 @asynccontextmanager
-async def followed(logins: RoleLogins, log: Path) -> AsyncIterator[Context]:
-    """Run that part of a collector which follows the log."""
-    settings = CollectorSettings(
-        database=logins.settings("collector"), broker_log=BrokerLogSection(file=log, hub="harbour")
-    )
+async def followed(logins: RoleLogins, log: Path, monitor: str | None = None) -> AsyncIterator[Context]:
+    """Run those parts of a collector which follow the log and ask the server's monitoring."""
+    broker_log = BrokerLogSection(file=log, hub="harbour", nats_monitor=monitor)
+    settings = CollectorSettings(database=logins.settings("collector"), broker_log=broker_log)
     context, stop = Context.make("collector"), asyncio.Event()
-    (part,) = (each for each in parts(settings, context) if each.name == "broker log")
-    task = asyncio.ensure_future(part.run(stop))
+    names = {"broker log", "client ids"}
+    tasks = [asyncio.ensure_future(each.run(stop)) for each in parts(settings, context) if each.name in names]
     try:
         await eventually(lambda: "broker-log" in context.health.checks(), WITHIN_S)
         yield context
     finally:
         stop.set()
-        await task
+        await asyncio.gather(*tasks)
 
 
 def told(logins: RoleLogins) -> dict[tuple[str, str], str]:
@@ -139,11 +139,14 @@ async def test_log_that_cannot_be_read_is_said_in_health_and_followed_once_it_is
     tmp_path: Path, logins: RoleLogins
 ) -> None:
     log = tmp_path / "broker.log"
-    async with followed(logins, log) as context:
+    async with followed(logins, log, NO_MONITOR) as context:
         await eventually(lambda: "cannot be read" in context.health.checks()["broker-log"].detail, WITHIN_S)
         log.touch()
         await eventually(lambda: context.health.checks()["broker-log"].ok, WITHIN_S)
         with log.open("a", encoding="utf-8") as file:
             file.write("1796008207: Client \u202eevil disconnected, not authorised.\n")
         await eventually(lambda: times(logins, "login") == 1, WITHIN_S)
+        checks = context.health.checks()
+        assert checks["broker-log"].ok
+        assert "does not answer" in checks["client-ids"].detail
     assert "\u202e" not in told(logins)[LOGIN, "broker"]
