@@ -13,11 +13,15 @@ import aiomqtt
 import psycopg
 import pytest
 
+from hubwatch_collector.broker_log import Refusal
+from hubwatch_collector.refusals import Refusals
 from hubwatch_collector.service import parts
 from hubwatch_collector.settings import BrokerLogSection, CollectorSettings
 from hubwatch_core.config import client_context
 from hubwatch_core.process import Context
 from hubwatch_ops.pki.issuer import RevokedCertificate
+from hubwatch_store.database import open_pool
+from hubwatch_store.ingest import Mistrust
 from support.certified_nats import configure_certified
 from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
@@ -150,3 +154,31 @@ async def test_log_that_cannot_be_read_is_said_in_health_and_followed_once_it_is
         assert checks["broker-log"].ok
         assert "does not answer" in checks["client-ids"].detail
     assert "\u202e" not in told(logins)[LOGIN, "broker"]
+
+
+def waits_for_a_lock(logins: RoleLogins) -> bool:
+    with psycopg.connect(logins.dsn) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE d.datname = current_database() AND NOT l.granted"
+        ).fetchall()
+    return bool(found)
+
+
+async def test_what_is_heard_while_it_is_told_is_told_next_also_without_a_log(
+    tmp_path: Path, logins: RoleLogins
+) -> None:
+    database = logins.settings("collector")
+    no_log = BrokerLogSection(file=tmp_path / "broker.log", hub="harbour")
+    made = Refusals(no_log, database, Context.make("collector"))
+    refusal = Refusal(Mistrust.LOGIN, "not authorised")
+    async with open_pool(database, "test") as pool:
+        with psycopg.connect(logins.dsn) as other:
+            other.execute("LOCK TABLE hubwatch.intake_finding")
+            made.hear(refusal)
+            look = asyncio.ensure_future(made.look(pool))
+            await eventually(lambda: waits_for_a_lock(logins), WITHIN_S)
+            made.hear(refusal)
+        await look
+        await made.look(pool)
+    assert times(logins, "login") == 2
