@@ -12,7 +12,6 @@ from collections import Counter
 from prometheus_client import Counter as Total
 
 from hubwatch_collector.broker_log import BrokerLogReader, Refusal
-from hubwatch_collector.client_ids import ClientIds
 from hubwatch_collector.log_following import LogFollower
 from hubwatch_collector.settings import BrokerLogSection
 from hubwatch_core.concurrency import wait_for_event
@@ -40,7 +39,6 @@ class Refusals:
     def __init__(self, settings: BrokerLogSection, database: DatabaseSection, context: Context) -> None:
         self._settings, self._database = settings, database
         self._follower, self._reader = LogFollower(settings.file), BrokerLogReader()
-        self._client_ids = ClientIds(settings.nats_monitor)
         self._times: Counter[_Peer] = Counter()
         self._reasons: dict[_Peer, str] = {}
         self._log_at, self._unlogged = 0.0, 0
@@ -67,24 +65,32 @@ class Refusals:
 
     async def look(self, pool: Pool) -> None:
         """Read what is new and tell of it; what cannot be told now is told later, with how often it happened."""
+        unread = await self._read()
         try:
-            lines = await asyncio.to_thread(self._follower.lines)
-            for line in lines:
-                if (refusal := self._reader.refusal(line)) is not None:
-                    self._count(refusal)
             if self._times:
                 await self._tell(pool)
-            for refusal in await self._client_ids.foreign():
-                self._count(refusal)
-        except OSError as error:
-            self._condition.lost(f"{self._settings.file} cannot be read: {error.strerror}")
         except (Transient, Permanent) as error:
             self._condition.lost(str(error))
         else:
-            self._condition.back("refusals of the broker are told")
+            if unread is None:
+                self._condition.back("refusals of the broker are told")
+            else:
+                self._condition.lost(unread)
         self._account()
 
-    def _count(self, refusal: Refusal) -> None:
+    async def _read(self) -> str | None:
+        """Count what the log says of refusals; return why it cannot be read, None where it can."""
+        try:
+            lines = await asyncio.to_thread(self._follower.lines)
+        except OSError as error:
+            return f"{self._settings.file} cannot be read: {error.strerror}"
+        for line in lines:
+            if (refusal := self._reader.refusal(line)) is not None:
+                self.hear(refusal)
+        return None
+
+    def hear(self, refusal: Refusal) -> None:
+        """Count a refusal, seen in the log or elsewhere, to be told with the next look."""
         hub, agent = refusal.agent or (self._settings.hub, BROKER)
         peer = (refusal.kind, hub, agent)
         if peer not in self._times and len(self._times) >= MOST_PEERS:
@@ -95,12 +101,13 @@ class Refusals:
         self._unlogged += 1
 
     async def _tell(self, pool: Pool) -> None:
+        told = Counter(self._times)
         notices = [Notice(kind, self._reasons[kind, hub, agent], hub, agent, times)
-                   for (kind, hub, agent), times in self._times.items()]  # fmt: skip
+                   for (kind, hub, agent), times in told.items()]  # fmt: skip
         async with pool.connection() as connection, connection.transaction():
             await tell(connection, notices)
-        self._times.clear()
-        self._reasons.clear()
+        self._times -= told  # more may have been heard meanwhile
+        self._reasons = {peer: reason for peer, reason in self._reasons.items() if peer in self._times}
 
     def _account(self) -> None:
         """Count and log what was refused, and what was never read."""

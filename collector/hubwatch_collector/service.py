@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hubwatch_collector.answers import Answers
+from hubwatch_collector.client_ids import ClientIds
 from hubwatch_collector.intake import Intake, receive
 from hubwatch_collector.metrics import CollectorMetrics
 from hubwatch_collector.pump import Pump
@@ -55,6 +56,8 @@ def parts(settings: CollectorSettings, context: Context) -> list[Part]:
     if settings.broker_log is not None:
         refusals = Refusals(settings.broker_log, settings.database, context)
         made.append(Part("broker log", refusals.run))
+        if (monitor := settings.broker_log.nats_monitor) is not None:
+            made.append(Part("client ids", ClientIds(monitor, refusals.hear, context).run))
     return made
 
 

@@ -13,11 +13,15 @@ import aiomqtt
 import psycopg
 import pytest
 
+from hubwatch_collector.broker_log import Refusal
+from hubwatch_collector.refusals import Refusals
 from hubwatch_collector.service import parts
 from hubwatch_collector.settings import BrokerLogSection, CollectorSettings
 from hubwatch_core.config import client_context
 from hubwatch_core.process import Context
 from hubwatch_ops.pki.issuer import RevokedCertificate
+from hubwatch_store.database import open_pool
+from hubwatch_store.ingest import Mistrust
 from support.certified_nats import configure_certified
 from support.eventually import eventually
 from support.fix_mqtt import MakeMosquitto
@@ -29,6 +33,7 @@ from support.sample_mosquitto import start_sample
 WITHIN_S = 60.0
 GATE_7 = "harbour/gate-7"
 FOREIGN = "hubwatch/1/harbour/gate-8/frame"
+NO_MONITOR = "http://127.0.0.1:1"
 LOGIN, TOPIC = "integrity.login_refused", "integrity.topic_refused"
 
 
@@ -46,20 +51,19 @@ def logins(migrated_timescale_dsn: str) -> Iterator[RoleLogins]:
 
 
 @asynccontextmanager
-async def followed(logins: RoleLogins, log: Path) -> AsyncIterator[Context]:
-    """Run that part of a collector which follows the log."""
-    settings = CollectorSettings(
-        database=logins.settings("collector"), broker_log=BrokerLogSection(file=log, hub="harbour")
-    )
+async def followed(logins: RoleLogins, log: Path, monitor: str | None = None) -> AsyncIterator[Context]:
+    """Run those parts of a collector which follow the log and ask the server's monitoring."""
+    broker_log = BrokerLogSection(file=log, hub="harbour", nats_monitor=monitor)
+    settings = CollectorSettings(database=logins.settings("collector"), broker_log=broker_log)
     context, stop = Context.make("collector"), asyncio.Event()
-    (part,) = (each for each in parts(settings, context) if each.name == "broker log")
-    task = asyncio.ensure_future(part.run(stop))
+    names = {"broker log", "client ids"}
+    tasks = [asyncio.ensure_future(each.run(stop)) for each in parts(settings, context) if each.name in names]
     try:
         await eventually(lambda: "broker-log" in context.health.checks(), WITHIN_S)
         yield context
     finally:
         stop.set()
-        await task
+        await asyncio.gather(*tasks)
 
 
 def told(logins: RoleLogins) -> dict[tuple[str, str], str]:
@@ -139,11 +143,42 @@ async def test_log_that_cannot_be_read_is_said_in_health_and_followed_once_it_is
     tmp_path: Path, logins: RoleLogins
 ) -> None:
     log = tmp_path / "broker.log"
-    async with followed(logins, log) as context:
+    async with followed(logins, log, NO_MONITOR) as context:
         await eventually(lambda: "cannot be read" in context.health.checks()["broker-log"].detail, WITHIN_S)
         log.touch()
         await eventually(lambda: context.health.checks()["broker-log"].ok, WITHIN_S)
         with log.open("a", encoding="utf-8") as file:
             file.write("1796008207: Client \u202eevil disconnected, not authorised.\n")
         await eventually(lambda: times(logins, "login") == 1, WITHIN_S)
+        checks = context.health.checks()
+        assert checks["broker-log"].ok
+        assert "does not answer" in checks["client-ids"].detail
     assert "\u202e" not in told(logins)[LOGIN, "broker"]
+
+
+def waits_for_a_lock(logins: RoleLogins) -> bool:
+    with psycopg.connect(logins.dsn) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE d.datname = current_database() AND NOT l.granted"
+        ).fetchall()
+    return bool(found)
+
+
+async def test_what_is_heard_while_it_is_told_is_told_next_also_without_a_log(
+    tmp_path: Path, logins: RoleLogins
+) -> None:
+    database = logins.settings("collector")
+    no_log = BrokerLogSection(file=tmp_path / "broker.log", hub="harbour")
+    made = Refusals(no_log, database, Context.make("collector"))
+    refusal = Refusal(Mistrust.LOGIN, "not authorised")
+    async with open_pool(database, "test") as pool:
+        with psycopg.connect(logins.dsn) as other:
+            other.execute("LOCK TABLE hubwatch.intake_finding")
+            made.hear(refusal)
+            look = asyncio.ensure_future(made.look(pool))
+            await eventually(lambda: waits_for_a_lock(logins), WITHIN_S)
+            made.hear(refusal)
+        await look
+        await made.look(pool)
+    assert times(logins, "login") == 2

@@ -91,6 +91,12 @@ key_file = "{own.key_file}"
 pki_folder = "{pki.authority.folder}"
 passphrase_file = "{tmp_path / "passphrase"}"
 broker = "hub.example:8883"
+[collector.broker_log]
+file = "{tmp_path / "nats.log"}"
+hub = "rotterdam"
+nats_monitor = "http://127.0.0.1:8222"
+[alarms.heartbeat]
+url = "https://beats.example/hub"
 [[alarms.routes]]
 name = "watch"
 kind = "log"
@@ -121,6 +127,7 @@ def test_unit_gives_all_its_parts_the_time_they_have(unit: Path, tmp_path: Path,
 def test_hub_with_all_serves_console_and_enrolment(tmp_path: Path, hub_with_all: Path) -> None:
     names = {part.name for part in _parts("hubwatch-up", tmp_path, hub_with_all)}
     assert {"api", "enrolment", "collector", "detectors", "maintenance", "alarms.sender"} <= names
+    assert {"broker log", "client ids", "alarms.heartbeat"} <= names
 
 
 def test_requests_at_work_end_within_the_time_of_a_part() -> None:
