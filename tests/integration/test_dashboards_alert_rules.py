@@ -29,11 +29,11 @@ def test_without_a_hub_nothing_is_answered_so_that_the_rules_fire_and_the_dead_m
     assert _answers(grafana) == {name.replace("_", "-"): [] for name in RULES}
 
 
-async def test_hub_that_is_watched_fires_only_the_dead_man(grafana: Grafana) -> None:
+async def test_hub_that_is_watched_fires_only_its_dead_man(grafana: Grafana) -> None:
     await write(grafana, portal_birth(), portal_frame())
     watched(grafana)
     answers = _answers(grafana)
-    assert answers.pop("dead-man") == [("database", 1)]
+    assert answers.pop("dead-man") == [("harbour", 1)]
     assert {name: rows for name, rows in answers.items() if rows != [("harbour", 0)]} == {}
 
 
@@ -49,3 +49,25 @@ async def test_each_rule_fires_for_what_it_is_about(grafana: Grafana) -> None:
     assert answers["data-stopped"] == [("harbour", 1)]
     assert answers["ledger-unexplained"] == [("harbour", 2)]
     assert answers["detectors-behind"] == [("harbour", 0)]
+
+
+async def test_hub_whose_agents_are_gone_and_one_that_is_not_there_are_not_calm(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame())
+    watched(grafana)
+    as_owner(grafana, "UPDATE hubwatch.agents SET gone = now()")
+    as_owner(grafana, "INSERT INTO hubwatch.role_hubs VALUES (session_user, 'rotterdam')")
+    answers = _answers(grafana)
+    assert answers["data-stopped"] == answers["dead-man"] == [("harbour", 1), ("rotterdam", 1)]
+    assert answers["detectors-behind"] == answers["nobody-told"] == [("harbour", 0), ("rotterdam", 1)]
+
+
+async def test_frames_that_nothing_brings_back_fire_for_a_day_unless_their_age_is_not_known(grafana: Grafana) -> None:
+    await write(grafana, portal_birth(), portal_frame(1), portal_frame(4), portal_frame(9))
+    watched(grafana)
+    as_owner(grafana, "UPDATE hubwatch.ledger_grace SET grace = interval '0'")
+    assert _answers(grafana)["ledger-unexplained"] == [("harbour", 6)]
+    as_owner(grafana, "UPDATE hubwatch.ledger_commit SET at = now() - interval '2 days'")
+    as_owner(grafana, "UPDATE hubwatch.epoch SET first_seen = now() - interval '2 days'")
+    assert _answers(grafana)["ledger-unexplained"] == [("harbour", 0)]
+    as_owner(grafana, "INSERT INTO hubwatch.eviction SELECT id, 7, 8, 0, 'full', now() FROM hubwatch.epoch")
+    assert _answers(grafana)["ledger-unexplained"] == [("harbour", 2)]
