@@ -17,7 +17,13 @@ app = typer.Typer(help="Grafana boards, generated from code over the public view
 
 Folder = Annotated[Path, typer.Option(help="Where the generated files are.")]
 GENERATED = Path("dashboards/generated")
-Alerting = Annotated[Path, typer.Option(help="The generated file with the alert rules.")]
+Alerting = Annotated[
+    Path | None,
+    typer.Option(
+        help="The generated file with the alert rules; in another --folder none is written unless it is named.",
+        show_default=False,
+    ),
+]
 RULES = Path("ops/grafana/provisioning/alerting/rules.json")
 
 
@@ -25,12 +31,14 @@ RULES = Path("ops/grafana/provisioning/alerting/rules.json")
 @border
 def build(
     folder: Folder = GENERATED,
-    alerting: Alerting = RULES,
+    alerting: Alerting = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a file is out of date.")] = False,
 ) -> None:
     """Generate the boards and the alert rules."""
     from hubwatch_dashboards import generated
 
+    if alerting is None and folder.resolve() == GENERATED.resolve():
+        alerting = RULES
     if not check:
         for file in generated.write(folder, alerting):
             say(f"{file}: {'written' if file.exists() else 'removed'}")
@@ -69,8 +77,14 @@ Password = Annotated[
     typer.Option(envvar="HUBWATCH_GRAFANA_DATABASE_PASSWORD", hidden=True, help="Only from the environment."),
 ]
 AlertsTo = Annotated[
-    str | None, typer.Option(help="Whom Grafana tells that nobody watches: an address of mail, or https://…")
+    str | None,
+    typer.Option(
+        envvar="HUBWATCH_GRAFANA_ALERTS_TO",
+        help="Whom Grafana tells that nobody watches: an address of mail, or https://… (where that is a secret: in the"
+        " environment or a file).",
+    ),
 ]
+AlertsToFile = Annotated[Path | None, typer.Option(help="File with that address.")]
 
 
 @app.command()
@@ -81,6 +95,7 @@ def push(
     database: Database = None,
     database_password_file: PasswordFile = None,
     alerts_to: AlertsTo = None,
+    alerts_to_file: AlertsToFile = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what a person changed in Grafana.")] = False,
     token: Token = None,
     database_password: Password = None,
@@ -93,7 +108,8 @@ def push(
     from hubwatch_dashboards.push import push as send
 
     password = read_secret(SecretStr(database_password) if database_password else None, database_password_file)
-    server = GrafanaServer(url, _token(token, token_file), database, password, alerts_to)
+    told = _address(alerts_to, alerts_to_file)
+    server = GrafanaServer(url, _token(token, token_file), database, password, told)
     for line in send(server, force=force):
         say(line)
 
@@ -106,6 +122,7 @@ def pull(
     token_file: TokenFile = None,
     database: Database = None,
     alerts_to: AlertsTo = None,
+    alerts_to_file: AlertsToFile = None,
     token: Token = None,
 ) -> None:
     """Show what in Grafana is not as hubwatch would have it. Nothing is changed, there or here."""
@@ -116,7 +133,8 @@ def pull(
         raise BadCall(
             "only --diff is there: the boards are made by code, and what Grafana has is not written over them"
         )
-    found = list(differences(GrafanaServer(url, _token(token, token_file), database, None, alerts_to)))
+    told = _address(alerts_to, alerts_to_file)
+    found = list(differences(GrafanaServer(url, _token(token, token_file), database, None, told)))
     for difference in found:
         say(difference)
     if found:
@@ -129,3 +147,7 @@ def _token(token: str | None, file: Path | None) -> str:
     if secret is None:
         raise BadCall("a token is needed: set HUBWATCH_GRAFANA_TOKEN or give --token-file")
     return secret
+
+
+def _address(address: str | None, file: Path | None) -> str | None:
+    return read_secret(SecretStr(address) if address else None, file)

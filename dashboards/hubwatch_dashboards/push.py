@@ -9,7 +9,7 @@ from typing import Any
 from hubwatch_core.errors import Permanent
 from hubwatch_dashboards.grafana_server import connected
 from hubwatch_dashboards.pushed import Pushed
-from hubwatch_dashboards.pushed_alerts import contact, rule_group
+from hubwatch_dashboards.pushed_alerts import check_version, contact, rule_group
 from hubwatch_dashboards.pushed_boards import boards, make_folder
 from hubwatch_dashboards.pushed_source import source
 
@@ -23,6 +23,7 @@ class GrafanaServer:
     database: str | None = None
     database_password: str | None = None
     alerts_to: str | None = None
+    """An address of mail or of a web service; the latter may be a secret."""
 
 
 def push(server: GrafanaServer, *, force: bool = False) -> Iterator[str]:
@@ -31,7 +32,7 @@ def push(server: GrafanaServer, *, force: bool = False) -> Iterator[str]:
     Nothing is sent if anything of it was changed by a person, unless forced. Raises Transient when Grafana is away,
     Permanent when it refuses or a person changed something, BadCall for an address that is none.
     """
-    with connected(server.url, server.token) as grafana:
+    with connected(server.url, server.token, _secret(server)) as grafana:
         planned = list(_things(grafana, server))
         refused = [] if force else [text for each in planned if (text := each.refusal())]
         if refused:
@@ -50,7 +51,7 @@ def push(server: GrafanaServer, *, force: bool = False) -> Iterator[str]:
 
 def pull(server: GrafanaServer) -> Iterator[str]:
     """Yield a unified diff of everything that is not in Grafana as we would have it."""
-    with connected(server.url, server.token) as grafana:
+    with connected(server.url, server.token, _secret(server)) as grafana:
         for each in _things(grafana, server):
             if difference := each.difference():
                 yield difference
@@ -61,8 +62,13 @@ def _things(grafana: Any, server: GrafanaServer) -> Iterator[Pushed]:
         yield source(grafana, server.database, server.database_password)
     yield from boards(grafana, server.url)
     if server.alerts_to is not None:
+        check_version(grafana)
         yield contact(grafana, server.alerts_to)
         yield rule_group(grafana)
+
+
+def _secret(server: GrafanaServer) -> str | None:
+    return server.alerts_to if server.alerts_to is not None and "://" in server.alerts_to else None
 
 
 def _sent(each: Pushed, server: GrafanaServer, force: bool) -> str:

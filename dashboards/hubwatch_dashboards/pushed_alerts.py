@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hubwatch_core.errors import BadCall
-from hubwatch_core.secret_text import carries_password, split_url
+from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.secret_text import carries_password, origin, split_url
 from hubwatch_dashboards.alert_rules import GROUP, INTERVAL_S, RECEIVER, rules
 from hubwatch_dashboards.grafana_server import found
 from hubwatch_dashboards.pushed import Pushed, digest
 from hubwatch_dashboards.pushed_boards import FOLDER_UID
 
 CONTACT_UID = "hubwatch-contact"
+SINCE = (10, 4)
+"""The first version of Grafana whose rules say themselves whom they tell."""
 _MAIL = re.compile(r"[^@\s;,:/]+@[^@\s;,:/]+")
 _MARK = "hubwatch_pushed"
 """Under this annotation of a rule stands by what we know what we sent."""
@@ -33,20 +35,34 @@ _CONTACT = ("name", "type", "settings", "disableResolveMessage")
 _ELSEWHERE = {"file": "it is provisioned from files (ops/grafana/README.md)"}
 
 
+def check_version(grafana: Any) -> None:
+    """Raise Permanent when a Grafana is older than what the rules need. One that hides its version is believed."""
+    answer = found(lambda: grafana.client.GET("/health")) or {}
+    version = re.match(r"v?(\d+)\.(\d+)", str(answer.get("version", "")))
+    if version is not None and (int(version[1]), int(version[2])) < SINCE:
+        raise Permanent(
+            f"the alert rules need Grafana {SINCE[0]}.{SINCE[1]} or newer, this one is {version[0]}: push without"
+            " --alerts-to, or upgrade it; nothing was sent"
+        )
+
+
 def contact(grafana: Any, address: str) -> Pushed:
     """Return the contact point for an address. Raises BadCall when it is neither of mail nor of a web service."""
     kind, settings = _receiver(address)
     wanted = {"name": RECEIVER, "type": kind, "settings": settings, "disableResolveMessage": False}
-    (answer,) = [
-        each for each in grafana.alertingprovisioning.get_contactpoints(RECEIVER) if each["uid"] == CONTACT_UID
-    ] or [None]
+    wanted_shown = wanted | {"settings": _shown(settings, address)}
+    points = grafana.alertingprovisioning.get_contactpoints()
+    answer = next((each for each in points if each["uid"] == CONTACT_UID), None)
+    others = [each["uid"] for each in points if each["name"] == RECEIVER and each["uid"] != CONTACT_UID]
     there, by_hand, fixed = None, "", ""
     if answer is not None:
         there = {key: answer.get(key, False) for key in _CONTACT}
-        there["settings"] = {key: value for key, value in answer["settings"].items() if key in settings}
-        origin = answer.get("provenance", "")
+        there["settings"] = _shown({key: each for key, each in answer["settings"].items() if key in settings}, address)
+        provenance = answer.get("provenance", "")
         # What came by the API cannot be changed on Grafana's pages.
-        by_hand, fixed = "" if origin == "api" else "not sent by this command", _ELSEWHERE.get(origin, "")
+        by_hand, fixed = "" if provenance == "api" else "not sent by this command", _ELSEWHERE.get(provenance, "")
+    elif others:
+        by_hand = f"somebody made one of this name, uid {others[0]!r}, which would be told too"
 
     def send(_force: bool) -> str:
         sent = {"uid": CONTACT_UID, **wanted}
@@ -56,7 +72,15 @@ def contact(grafana: Any, address: str) -> Pushed:
             grafana.alertingprovisioning.update_contactpoint(CONTACT_UID, sent)
         return ""
 
-    return Pushed("contact point", there, wanted, send, by_hand=by_hand, fixed=fixed)
+    return Pushed("contact point", there, wanted_shown, send, by_hand=by_hand, fixed=fixed)
+
+
+def _shown(settings: Mapping[str, Any], address: str) -> dict[str, Any]:
+    """Return settings as far as they may be shown: the address of a web service may be a secret."""
+    if "url" not in settings:
+        return dict(settings)
+    which = "as given" if settings["url"] == address else "not as given"
+    return {**settings, "url": f"{origin(str(settings['url']))}/… ({which})"}
 
 
 def _receiver(address: str) -> tuple[str, dict[str, Any]]:

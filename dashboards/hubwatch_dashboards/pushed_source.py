@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from hubwatch_core.errors import BadCall
+from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.secret_text import carries_password, split_url
 from hubwatch_dashboards.grafana_server import found
 from hubwatch_dashboards.postgres_query import DATASOURCE
@@ -21,7 +21,10 @@ _OURS = ("name", "type", "access", "url", "user")
 
 
 def source(grafana: Any, database: str, password: str | None) -> Pushed:
-    """Return the data source for a database. Raises BadCall when its address is none."""
+    """Return the data source for a database.
+
+    Raises BadCall when its address is none, Permanent when another data source has its name.
+    """
     wanted = _wanted(database)
     answer = found(lambda: grafana.datasource.get_datasource_by_uid(SOURCE))
     there, by_hand, fixed = None, "", ""
@@ -31,6 +34,9 @@ def source(grafana: Any, database: str, password: str | None) -> Pushed:
         there = {key: answer.get(key) for key in _OURS} | {"jsonData": settings}
         by_hand = "" if mark == digest(there) else "not what was sent"
         fixed = "it is provisioned from files (ops/grafana/README.md)" if answer.get("readOnly") else ""
+
+    if not fixed:
+        _check_name(grafana)
 
     def send(_force: bool) -> str:
         sent = dict(wanted) | {"uid": SOURCE, "jsonData": {**wanted["jsonData"], _MARK: digest(wanted)}}
@@ -44,11 +50,24 @@ def source(grafana: Any, database: str, password: str | None) -> Pushed:
         if answer is None:
             grafana.datasource.create_datasource(sent)
         else:
-            # With the version read, what came in between is refused by Grafana.
-            grafana.datasource.update_datasource_by_uid(SOURCE, sent | {"version": answer.get("version")})
+            # With the version read, what came in between is refused by Grafana. Which one is the default is a person's.
+            kept = {key: answer[key] for key in ("version", "isDefault") if key in answer}
+            grafana.datasource.update_datasource_by_uid(SOURCE, sent | kept)
         return ""
 
     return Pushed("data source", there, wanted, send, by_hand=by_hand, fixed=fixed)
+
+
+def _check_name(grafana: Any) -> None:
+    other = next(
+        (each for each in grafana.datasource.list_datasources() if each["name"] == SOURCE and each["uid"] != SOURCE),
+        None,
+    )
+    if other is not None:
+        raise Permanent(
+            f"Grafana has another data source named {SOURCE!r}, with the uid {other['uid']!r}, and takes no second one"
+            f" of that name: rename it, or push without --database and give it the uid {SOURCE!r}; nothing was sent"
+        )
 
 
 def _wanted(database: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import statistics
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -109,8 +110,8 @@ async def test_register_change_is_published_within_poll_and_publish_interval(
                 await asyncio.sleep(0.013 * (value % 7))
         finally:
             await agent.stop()
-    # 200 ms poll and 100 ms publish interval; a busy machine may delay some of the ten.
-    assert sorted(delays)[2] < 1
+    # 200 ms poll and 100 ms publish interval; the rest is for two processes on a busy machine.
+    assert statistics.median(delays) < 3
 
 
 async def test_killed_agent_loses_nothing_it_had_cut_and_numbers_go_on(

@@ -155,6 +155,8 @@ async def test_alarm_its_route_cannot_tell_is_shown_and_told_on_the_others(
             rerouted = "hubwatch_alarms_rerouted_total"
             await until(lambda: bool(context.registry.get_sample_value(rerouted, {"route": "guard"})))
     assert (await intrusion(migrated_plain_dsn))["told"] is not None
+    told_on = [row["route"] for row in hands.outbox() if row["alarm"] == listed["id"]]
+    assert sorted(told_on) == ["duty", "guard"], "it was told on the other route once"
 
 
 async def test_open_alarm_given_up_on_every_route_is_taken_up_again(

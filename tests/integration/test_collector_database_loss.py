@@ -7,11 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from hubwatch_collector.service import DRAIN_S, HANG_UP_S
 from hubwatch_core import wire
 from hubwatch_core.clock import now_us
 from hubwatch_core.errors import Transient
@@ -29,6 +31,9 @@ from support.store_examples import frame, one, rows, series
 
 DAY_US = 86_400_000_000
 KILLS = 4
+REPOSITORY = Path(__file__).parents[2]
+STOPPED_S = 8.0
+"""Within this a stop has ended on a machine that does other things too; by itself it takes three seconds at most."""
 
 
 @pytest.fixture(params=["timescaledb", "postgresql"])
@@ -190,6 +195,13 @@ async def test_away_for_longer_than_memory_lasts_it_is_waited_for_with_bounded_m
     assert one(server.dsn, "SELECT count(*) FROM readings") == count * 4000
 
 
+def test_stop_waits_as_long_as_the_reference_says() -> None:
+    text = " ".join((REPOSITORY / "docs" / "reference" / "store.md").read_text(encoding="utf-8").split())
+    assert "takes three seconds at most: it waits two for a server that answers" in text
+    assert DRAIN_S == 2
+    assert DRAIN_S + 2 * HANG_UP_S < 3
+
+
 async def test_stop_while_the_database_is_away_takes_seconds_and_loses_nothing(
     server: OwnPostgres, own_mosquitto: OwnMosquitto
 ) -> None:
@@ -201,7 +213,7 @@ async def test_stop_while_the_database_is_away_takes_seconds_and_loses_nothing(
             await publish(link, [live(seq) for seq in range(1, 200)])
             await eventually(lambda: value_of(context.registry, "held_messages") == 199 and not context.health.ok)
             began = time.monotonic()
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < STOPPED_S
         await asyncio.to_thread(server.start)
         async with running_collector(settings_for(address, server.dsn)):
             await eventually(lambda: one(server.dsn, "SELECT count(*) FROM frames") == 199)
@@ -225,6 +237,6 @@ async def test_stop_while_the_database_says_nothing_takes_seconds_and_loses_noth
             await publish(link, [live(seq) for seq in range(2, 200)])
             await eventually(lambda: value_of(context.registry, "held_messages") == 198)
             began = time.monotonic()
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < STOPPED_S
         async with running_collector(settings_for(address, server.dsn)):
             await eventually(lambda: one(server.dsn, "SELECT count(*) FROM frames") == 199)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubwatch_dashboards.boards import BOARDS
-from support.grafana_standin import EDITOR, GrafanaStandIn, running
+from support.grafana_standin import ADMIN, EDITOR, GrafanaStandIn, running
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -22,12 +22,12 @@ async def grafana() -> AsyncIterator[GrafanaStandIn]:
         yield standin
 
 
-async def hubwatch(*arguments: str, token: str | None = None) -> tuple[int, str, str]:
+async def hubwatch(*arguments: str, token: str | None = None, **environment: str) -> tuple[int, str, str]:
     """Run `hubwatch dashboards …` in the repository; gives exit code, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hubwatch_ops", "dashboards", *arguments),
         cwd=REPOSITORY,
-        env={"PATH": "/usr/bin:/bin"} | ({"HUBWATCH_GRAFANA_TOKEN": token} if token else {}),
+        env={"PATH": "/usr/bin:/bin"} | ({"HUBWATCH_GRAFANA_TOKEN": token} if token else {}) | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -90,6 +90,20 @@ async def test_push_takes_the_token_from_a_file(grafana: GrafanaStandIn, tmp_pat
     (tmp_path / "token").write_text(EDITOR + "\n", encoding="utf-8")
     code, _, _ = await hubwatch("push", "--url", grafana.url, "--token-file", str(tmp_path / "token"))
     assert code == 0
+
+
+async def test_secret_address_for_alerts_comes_from_a_file_or_the_environment(
+    grafana: GrafanaStandIn, tmp_path: Path
+) -> None:
+    address, file = "https://hook.example.org/T0/secret", tmp_path / "address"
+    file.write_text(address + "\n", encoding="utf-8")
+    file.chmod(0o600)
+    code, _, err = await hubwatch("push", "--url", grafana.url, "--alerts-to-file", str(file), token=ADMIN)
+    assert (code, err) == (0, "")
+    assert grafana.contacts["hubwatch-contact"]["settings"]["url"] == address
+    other = {"HUBWATCH_GRAFANA_ALERTS_TO": address + "2"}
+    code, out, _ = await hubwatch("pull", "--diff", "--url", grafana.url, token=ADMIN, **other)
+    assert (code, "https://hook.example.org/… (not as given)" in out, "secret" in out) == (1, True, False)
 
 
 async def test_push_without_token_says_how_to_give_one(grafana: GrafanaStandIn) -> None:

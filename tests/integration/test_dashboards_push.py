@@ -7,12 +7,13 @@ import copy
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_dashboards import push
 from hubwatch_dashboards.alert_rules import RULES
 from hubwatch_dashboards.boards import BOARDS, built
-from support.grafana_standin import ADMIN, EDITOR, GrafanaStandIn, running
+from support.grafana_standin import ADMIN, EDITOR, GrafanaStandIn, other_than_grafana, running
 
 DATABASE = "postgresql://grafana@db.example.org/hubwatch?sslmode=verify-full"
 
@@ -37,8 +38,8 @@ async def _push(
     return await asyncio.to_thread(lambda: list(push.push(server, force=force)))
 
 
-async def _differences(grafana: GrafanaStandIn) -> list[str]:
-    server = push.GrafanaServer(grafana.url, ADMIN, DATABASE, None, "guard@example.org")
+async def _differences(grafana: GrafanaStandIn, alerts_to: str = "guard@example.org") -> list[str]:
+    server = push.GrafanaServer(grafana.url, ADMIN, DATABASE, None, alerts_to)
     return await asyncio.to_thread(lambda: list(push.pull(server)))
 
 
@@ -62,12 +63,12 @@ async def test_everything_is_sent_once_and_then_nothing(grafana: GrafanaStandIn)
     assert await _differences(grafana) == []
 
 
-@pytest.mark.parametrize("major", [10, 12])
+@pytest.mark.parametrize("version", [(10, 4), (12, 0)])
 async def test_board_that_a_person_changed_is_not_overwritten_and_nothing_else_is_sent(
-    grafana: GrafanaStandIn, major: int
+    grafana: GrafanaStandIn, version: tuple[int, int]
 ) -> None:
     await _push(grafana)
-    grafana.major = major
+    grafana.version = version
     grafana.retitled("hubwatch-zone", "Sensors", "My sensors")
     del grafana.boards["hubwatch-access"]
     written = list(grafana.writes)
@@ -214,3 +215,87 @@ async def test_address_for_alerts_that_is_none_is_refused_before_anything_is_sen
     with pytest.raises(BadCall, match="--alerts-to"):
         await _push(grafana, alerts_to=address)
     assert grafana.writes == []
+
+
+async def test_grafana_that_sends_elsewhere_is_not_followed(grafana: GrafanaStandIn) -> None:
+    def elsewhere(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(f"{grafana.url.removesuffix('/grafana')}{request.path}?key=hidden")
+
+    async with other_than_grafana(elsewhere) as url:
+        server = push.GrafanaServer(url + "/grafana", ADMIN, DATABASE, "secret", None)
+        with pytest.raises(Permanent, match=r"sends on to http://127\.0\.0\.1:\d+ \(307\), which is not followed"):
+            await asyncio.to_thread(lambda: list(push.push(server)))
+    assert (grafana.asked, grafana.passwords) == (0, [])
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+async def test_what_answers_with_no_json_is_no_grafana_in_one_line(kind: str) -> None:
+    page = "<html>\n<p>Log in</p>\n</html>\n" * 99
+    async with other_than_grafana(lambda _: web.Response(text=page, content_type=kind)) as url:
+        server = push.GrafanaServer(url, ADMIN, DATABASE, "secret", None)
+        with pytest.raises(Permanent, match=f"is no Grafana: 200 with {kind}") as refused:
+            await asyncio.to_thread(lambda: list(push.push(server)))
+    assert "\n" not in str(refused.value)
+    async with other_than_grafana(lambda _: web.Response(text=page, content_type=kind, status=403)) as url:
+        server = push.GrafanaServer(url, ADMIN, DATABASE, "secret", None)
+        with pytest.raises(Permanent, match="refused: 403") as refused:
+            await asyncio.to_thread(lambda: list(push.push(server)))
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+async def test_grafana_before_10_4_is_sent_boards_and_told_that_the_rules_need_a_newer_one(
+    grafana: GrafanaStandIn,
+) -> None:
+    grafana.version = (10, 3)
+    with pytest.raises(Permanent, match=r"the alert rules need Grafana 10\.4 or newer, this one is 10\.3"):
+        await _push(grafana)
+    assert grafana.writes == []
+    assert "data source: new" in await _push(grafana, alerts_to=None)
+
+
+async def test_contact_point_of_our_name_that_a_person_made_is_not_joined_by_ours(grafana: GrafanaStandIn) -> None:
+    theirs = {"uid": "mine", "name": "hubwatch", "type": "email", "settings": {"addresses": "kim@example.org"}}
+    grafana.contacts["mine"] = theirs | {"provenance": ""}
+    with pytest.raises(Permanent, match=r"contact point was changed in Grafana \(somebody made one .* uid 'mine'"):
+        await _push(grafana)
+    assert grafana.writes == []
+    assert "contact point: new" in await _push(grafana, force=True)
+    assert set(grafana.contacts) == {"mine", "hubwatch-contact"}
+
+
+async def test_contact_point_of_ours_that_has_another_name_now_counts_as_changed(grafana: GrafanaStandIn) -> None:
+    await _push(grafana)
+    grafana.contacts["hubwatch-contact"] |= {"provenance": "", "name": "guards"}
+    with pytest.raises(Permanent, match=r"contact point was changed in Grafana \(not sent by this command\): name"):
+        await _push(grafana)
+
+
+async def test_data_source_that_a_person_made_the_default_stays_it(grafana: GrafanaStandIn) -> None:
+    await _push(grafana)
+    grafana.sources["hubwatch"]["isDefault"] = True
+    await _push(grafana, database="postgresql://grafana@other/hubwatch")
+    assert (grafana.sources["hubwatch"]["url"], grafana.sources["hubwatch"]["isDefault"]) == ("other:5432", True)
+
+
+async def test_other_data_source_of_our_name_is_found_before_anything_is_sent(grafana: GrafanaStandIn) -> None:
+    grafana.sources["P1"] = {"uid": "P1", "name": "hubwatch", "version": 1, "readOnly": False}
+    with pytest.raises(Permanent, match="another data source named 'hubwatch', with the uid 'P1'"):
+        await _push(grafana, force=True)
+    assert grafana.writes == []
+
+
+async def test_address_of_a_web_service_is_shown_as_its_origin_only(grafana: GrafanaStandIn) -> None:
+    first, second = "https://hook.example.org/T0/first-secret", "https://hook.example.org/T0/second-secret"
+    grafana.refuses_webhooks = True
+    with pytest.raises(Permanent, match="hook") as refused:
+        await _push(grafana, alerts_to=first)
+    assert "secret" not in str(refused.value)
+    grafana.refuses_webhooks = False
+    lines = await _push(grafana, alerts_to=first)
+    (difference,) = await _differences(grafana, second)
+    assert "https://hook.example.org/… (not as given)" in difference
+    assert "secret" not in difference + "".join(lines)
+    assert "contact point: settings" in await _push(grafana, alerts_to=second)
+    assert grafana.contacts["hubwatch-contact"]["settings"]["url"] == second
+    assert await _differences(grafana, second) == []

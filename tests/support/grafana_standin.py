@@ -30,7 +30,7 @@ class GrafanaStandIn:
     """What a Grafana holds, and how it is set up."""
 
     url: str = ""
-    major: int = 12
+    version: tuple[int, int] = (12, 0)
     """Of which version the answers are, where they differ."""
     folders: dict[str, dict[str, Any]] = field(default_factory=dict)
     boards: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -42,10 +42,14 @@ class GrafanaStandIn:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     """What was written, in order."""
+    asked: int = 0
+    """How many requests came."""
     broken: int = 0
     hidden_folder: bool = False
     """Whether the folder is there, and the token may not read it."""
     refuses_folders: bool = False
+    refuses_webhooks: bool = False
+    """Whether a web service is refused, in words that repeat its address."""
     provisioned: bool = False
     """Whether the boards came from files."""
     before_save: Callable[[], None] | None = None
@@ -60,6 +64,8 @@ class GrafanaStandIn:
             ("GET", "/dashboards/uid/{uid}", self._board),
             ("GET", "/dashboards/uid/{uid}/versions", self._versions),
             ("POST", "/dashboards/db", self._save_board),
+            ("GET", "/health", self._health),
+            ("GET", "/datasources", self._all_sources),
             ("GET", "/datasources/uid/{uid}", self._source),
             ("POST", "/datasources", self._new_source),
             ("PUT", "/datasources/uid/{uid}", self._change_source),
@@ -74,6 +80,7 @@ class GrafanaStandIn:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.asked += 1
         if self.broken:
             return _refused(self.broken, "out of order")
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -115,7 +122,7 @@ class GrafanaStandIn:
 
     async def _versions(self, request: web.Request) -> web.Response:
         listed = self.versions[request.match_info["uid"]][::-1]
-        return web.json_response({"continueToken": "", "versions": listed} if self.major > 11 else listed)
+        return web.json_response({"continueToken": "", "versions": listed} if self.version >= (12, 0) else listed)
 
     async def _save_board(self, request: web.Request) -> web.Response:
         sent = await request.json()
@@ -136,13 +143,20 @@ class GrafanaStandIn:
         version = self.boards[uid]["version"]
         return web.json_response({"status": "success", "uid": uid, "url": url, "version": version})
 
+    async def _health(self, _: web.Request) -> web.Response:
+        version = ".".join(map(str, self.version)) + ".1"
+        return web.json_response({"database": "ok", "version": version, "commit": "0"})
+
+    async def _all_sources(self, _: web.Request) -> web.Response:
+        return web.json_response(list(self.sources.values()))
+
     async def _source(self, request: web.Request) -> web.Response:
         source = self.sources.get(request.match_info["uid"])
         return web.json_response(source) if source else _refused(404, "Data source not found")
 
     async def _new_source(self, request: web.Request) -> web.Response:
         sent = await request.json()
-        if any(each["name"] == sent["name"] for each in self.sources.values()):
+        if self._name_is_taken(sent):
             return _refused(409, "data source with the same name already exists")
         return self._keep_source(sent, 1)
 
@@ -154,7 +168,12 @@ class GrafanaStandIn:
             return _refused(403, "Cannot update read-only data source")
         if sent.get("version", there["version"]) < there["version"]:
             return _refused(409, "Datasource has already been updated by someone else. Please reload and try again")
+        if self._name_is_taken(sent):
+            return _refused(409, "data source with the same name already exists")
         return self._keep_source(sent, there["version"] + 1)
+
+    def _name_is_taken(self, sent: dict[str, Any]) -> bool:
+        return any(each["name"] == sent["name"] and each["uid"] != sent["uid"] for each in self.sources.values())
 
     def _keep_source(self, sent: dict[str, Any], version: int) -> web.Response:
         secrets = sent.pop("secureJsonData", {})
@@ -171,6 +190,10 @@ class GrafanaStandIn:
         sent = await request.json()
         if sent["type"] == "email" and not sent["settings"].get("addresses"):
             return _refused(400, "could not find addresses in settings")
+        if sent["type"] == "webhook" and self.refuses_webhooks:
+            return _refused(400, f'invalid settings: "{sent["settings"]["url"]}" is not allowed')
+        if sent["uid"] in self.contacts:
+            return _refused(409, "a contact point with this uid already exists")
         self.contacts[sent["uid"]] = sent | {"provenance": "api"}
         return web.json_response(self.contacts[sent["uid"]], status=202)
 
@@ -199,12 +222,22 @@ class GrafanaStandIn:
                 return _refused(400, "invalid alert rule: condition does not exist")
         if any(rule["provenance"] == "file" for rule in self.groups.get(name, {"rules": []})["rules"]):
             return self._other_origin("file")
-        self.groups[name] = sent | {"rules": [_completed(rule) for rule in sent["rules"]]}
+        self.groups[name] = sent | {"rules": [self._completed(rule) for rule in sent["rules"]]}
         return web.json_response(self.groups[name])
 
     def _other_origin(self, origin: str) -> web.Response:
         text = f"cannot update with provided provenance 'api', needs '{origin}'"
         return _refused(409, text, messageId="alerting.provenanceMismatch")
+
+    def _completed(self, rule: dict[str, Any]) -> dict[str, Any]:
+        """Return a rule as Grafana gives it back, with what it adds, and without what its version does not know."""
+        done = copy.deepcopy(rule) | {"id": 3, "orgID": 1, "updated": _NOW, "provenance": "api", "record": None}
+        for part in done["data"]:
+            part["queryType"] = ""
+            part["model"] |= {"intervalMs": 1000, "maxDataPoints": 43200}
+        if self.version < (10, 4):
+            del done["notification_settings"]
+        return done
 
     def save(self, board: dict[str, Any], note: str, by: str) -> None:
         """Keep a board as a new version."""
@@ -223,22 +256,35 @@ class GrafanaStandIn:
         self.save(board, "", by)
 
 
-def _completed(rule: dict[str, Any]) -> dict[str, Any]:
-    """Return a rule as Grafana gives it back, with what it adds."""
-    done = copy.deepcopy(rule) | {"id": 3, "orgID": 1, "updated": _NOW, "provenance": "api", "record": None}
-    for part in done["data"]:
-        part["queryType"] = ""
-        part["model"] |= {"intervalMs": 1000, "maxDataPoints": 43200}
-    return done
-
-
 @asynccontextmanager
 async def running() -> AsyncIterator[GrafanaStandIn]:
     """Give a server on a free port of loopback."""
     grafana = GrafanaStandIn()
-    runner = web.AppRunner(grafana.app())
+    async with serving(grafana.app()) as url:
+        grafana.url = url + "/grafana"
+        yield grafana
+
+
+@asynccontextmanager
+async def other_than_grafana(answer: Callable[[web.Request], web.StreamResponse]) -> AsyncIterator[str]:
+    """Give the address of something else that answers everything, such as a proxy or a page to log in."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return answer(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with serving(app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """Give the address of an application on a free port of loopback."""
+    runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    grafana.url = f"http://127.0.0.1:{runner.addresses[0][1]}/grafana"
-    yield grafana
-    await runner.cleanup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

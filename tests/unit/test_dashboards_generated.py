@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from hubwatch_core.errors import Permanent
 from hubwatch_core.named_sql import named_queries
 from hubwatch_dashboards import generated
 from hubwatch_dashboards.boards import BOARDS, built, rendered
+from hubwatch_dashboards.cli import app
 from hubwatch_dashboards.links import UID_PREFIX
 from hubwatch_dashboards.lint import problems
 from hubwatch_dashboards.severity import BAD_EVENTS, URGENT
@@ -195,6 +197,18 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     assert [file.stem for file in generated.write(tmp_path)] == list(BOARDS)
     assert generated.write(tmp_path) == []
     assert generated.drift(tmp_path) == []
+
+
+def test_rules_are_written_beside_the_boards_of_the_repository_or_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["build", "--folder", "mine"]).exit_code == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+    assert CliRunner().invoke(app, ["build", "--folder", "mine", "--alerting", "alerts/rules.json"]).exit_code == 0
+    assert [file.name for file in (tmp_path / "alerts").iterdir()] == ["rules.json"]
+    assert CliRunner().invoke(app, ["build"]).exit_code == 0
+    assert (tmp_path / "ops" / "grafana" / "provisioning" / "alerting" / "rules.json").is_file()
 
 
 def test_file_of_a_board_that_is_gone_is_drift_and_removed(tmp_path: Path) -> None:

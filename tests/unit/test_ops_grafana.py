@@ -60,3 +60,17 @@ def test_no_answer_makes_every_rule_fire_but_the_dead_man_which_falls_silent() -
     states = {rule["title"]: (rule["noDataState"], rule["execErrState"]) for rule in rules()}
     assert states.pop(RULES["dead_man"].title) == ("OK", "OK")
     assert set(states.values()) == {("Alerting", "Alerting")}
+
+
+def test_grafana_looks_at_the_dead_man_more_often_than_it_must_come() -> None:
+    told = {rule["title"]: rule["notification_settings"] for rule in rules()}
+    dead_man = told.pop(RULES["dead_man"].title)
+    assert (dead_man["repeat_interval"], dead_man["group_interval"]) == ("5m", "1m")
+    assert "hub" in dead_man["group_by"]
+    assert all("group_interval" not in each for each in told.values())
+
+
+def test_rule_that_fires_without_an_answer_says_so() -> None:
+    texts = [rule["annotations"]["summary"] for rule in rules() if rule["noDataState"] == "Alerting"]
+    assert texts
+    assert [text for text in texts if "the database did not answer" not in text] == []

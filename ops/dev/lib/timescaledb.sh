@@ -94,17 +94,27 @@ CONF
 timescaledb_launch() {
   local alone=()
   if memory_is_ample && unshare --mount true 2>/dev/null; then
-    # The mount is made in the server's own view of the disks; mode and owner are those of the folder below.
+    # The mount is made in the server's own view of the disks; mode and owner are those of the folder below. A full disk
+    # ends one test, full memory whatever the machine chooses.
     alone=(unshare --mount -- bash -c
-      'mount -t tmpfs -o "mode=0700,uid=$(stat -c %u "$0"),gid=$(stat -c %g "$0")" tmpfs "$0"; exec "$@"'
+      'mount -t tmpfs -o "size=3g,mode=0700,uid=$(stat -c %u "$0"),gid=$(stat -c %g "$0")" tmpfs "$0"; exec "$@"'
       "$TIMESCALE_ROOT$TIMESCALE_MEMORY")
   fi
   launch timescaledb "${alone[@]}" chroot --userspec=postgres:postgres "$TIMESCALE_ROOT" \
     /usr/bin/env -i LC_ALL=C.UTF-8 PWD=/ "$TIMESCALE_BIN/postgres" -D "$TIMESCALE_DATA"
 }
 
-# At least 4 GiB free: the databases of a whole run of the tests, side by side, take a fifth of that.
-memory_is_ample() { awk '/^MemAvailable:/ { ample = $2 >= 4194304 } END { exit !ample }' /proc/meminfo; }
+# At least 4 GiB free: the databases of a whole run of the tests, side by side, take a fifth of that. In a container the
+# free memory is that of the machine, so its limit counts too, by either version of control groups.
+memory_is_ample() {
+  local groups=${1:-/sys/fs/cgroup} own limit
+  while IFS=: read -r _ _ own; do
+    for limit in "$groups"{,"$own"}/memory.max "$groups"/memory{,"$own"}/memory.limit_in_bytes; do
+      if [[ -r $limit && $(<"$limit") != max ]] && (($(<"$limit") < 4 << 30)); then return 1; fi
+    done
+  done </proc/self/cgroup
+  awk '/^MemAvailable:/ { ample = $2 >= 4194304 } END { exit !ample }' "${2:-/proc/meminfo}"
+}
 
 timescaledb_started() {
   in_timescale "$TIMESCALE_BIN/psql" -qX -h 127.0.0.1 -p "$(port_of timescaledb)" -U postgres \
