@@ -65,7 +65,7 @@ def suppress(
         tuple(types or ()),
         critical,
     )
-    somebody = logged_in(by)
+    somebody = logged_in(by, agreed_by)
     if somebody is not None:
         say(somebody.suppress(wish))
         return

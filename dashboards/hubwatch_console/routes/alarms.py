@@ -56,6 +56,7 @@ async def list_alarms(
     return polled(request, {
         "alarms": found.facts(parts.instructions),
         "more": found.more,
+        "at_least": found.at_least,
         "floods": list(found.floods),
         "next": None if found.place is None else cursor_of(wanted.kind, found.place),
     })  # fmt: skip
