@@ -9,7 +9,7 @@ import pytest
 
 from hubwatch_alarms import views
 from hubwatch_store.alarms import alarms, closed_pages, incidents
-from hubwatch_store.database import DatabaseConnection, connect, queries, translated
+from hubwatch_store.database import DatabaseConnection, connect, fetch, queries, translated
 from support.alarms_database import hands_on, settings_of
 
 EVER = 6000
@@ -108,13 +108,12 @@ async def test_alarm_that_closes_while_a_list_is_read_is_listed_once(
     """The first query has read it as open; the second would find it among the closed ones."""
 
     async def fetch_and_close(connection: DatabaseConnection, topic: str, name: str, /, **values: Any) -> list[Any]:
-        rows = await rows_fetch(connection, topic, name, **values)
+        rows = await fetch(connection, topic, name, **values)
         if name == "list_alarms":
             with hands_on(migrated_plain_dsn) as hands:
                 hands.connection.execute("UPDATE alarms SET closed = now(), state = 'normal' WHERE closed IS NULL")
         return rows
 
-    rows_fetch = alarms.fetch
     monkeypatch.setattr(alarms, "fetch", fetch_and_close)
     found = await views.listed(filled, hub=None, closed=True, most=100)
     numbers = [alarm.id for alarm in found.alarms]

@@ -65,7 +65,8 @@ class MarksByPlace:
         size = self._size
         first, last = self._cell((zone[0] - size, zone[1] - size)), self._cell((zone[2] + size, zone[3] + size))
         around: list[Point] = []
-        for cell in product(*(range(max(0, a), min(CELLS, b) + 1) for a, b in zip(first, last, strict=True))):
+        columns, rows = (range(max(0, a), min(CELLS, b) + 1) for a, b in zip(first, last, strict=True))
+        for cell in product(columns, rows):
             around += self._cells.get(cell, ())
             if len(around) > most:
                 return []
