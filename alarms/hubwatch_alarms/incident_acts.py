@@ -165,7 +165,7 @@ def check_taken(incident: int, untaken: Sequence[Alarm]) -> None:
     """Whoever closes must have seen each of its alarms, also the one that has come a moment ago."""
     if untaken:
         raise MoveRefused(
-            f"nobody has taken alarm {_named(untaken)}: take it first, `hubwatch alarms ack-incident {incident}`"
+            f"nobody has taken alarm {_named(untaken)}: take them first, `hubwatch alarms ack-incident {incident}`"
         )
 
 

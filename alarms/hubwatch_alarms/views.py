@@ -32,7 +32,6 @@ from hubwatch_store.alarms import (
     Telling,
     adjudications,
     alarms,
-    closed_pages,
     expected,
     figures,
     notifications,
@@ -158,7 +157,7 @@ async def listed(
             await figures.causes(connection, numbers),
             [each for each in flooded if hub in {None, each}],
             place,
-            at_least=closed and more >= closed_pages.MOST_COUNTED,
+            at_least=closed and alarms.is_least(more),
         )
 
 

@@ -56,7 +56,7 @@ REFUSALS: tuple[str, ...] = (
     _("alarm %(alarms)s is still open in incident %(number)s: wait until it is over, or let whoever may end it"),
     _("incident %(number)s is a part of incident %(other)s"),
     _("there is no user of that name who may take alarms at this hub"),
-    _("nobody has taken alarm %(alarms)s: take it first"),
+    _("nobody has taken alarm %(alarms)s: take them first"),
     _("this is no place in a timeline: take the `next` of the page before"),
     _("say whom: me, nobody or other"),
     _("name the person who is to have it"),
