@@ -59,12 +59,12 @@ def parse_reason(text: str, option: str = "--note") -> str:
     return reason
 
 
-def parse_adjudication(text: str, note: str | None) -> Adjudication:
+def parse_adjudication(text: str, note: str | None, option: str = "--note") -> Adjudication:
     """Read what somebody found an alarm to be; raises BadCall for another word, or for `other` without a note."""
     if text not in set(Adjudication):
         raise BadCall(f"{quoted(text)} is no adjudication: it may be {', '.join(Adjudication)}")
     if text == Adjudication.OTHER and note is None:
-        raise BadCall("note must say what the alarm was when it was none of the other words")
+        raise BadCall(f"{option} must say what the alarm was when it was none of the other words")
     return Adjudication(text)
 
 

@@ -124,7 +124,7 @@ async def adjudicate(
 ) -> dict[str, object]:
     """Say what an alarm was."""
     note = parse_note(body.note, "note")
-    verdict = parse_adjudication(body.verdict, note)
+    verdict = parse_adjudication(body.verdict, note, "note")
     async with alarms.moving(parts.pool) as connection:
         found = await acts.adjudicate(connection, caller.person, alarm, verdict, note)
     return {"alarm": found.id, "verdict": str(verdict), "by": caller.person.name}
