@@ -170,7 +170,7 @@ def subject_of(alarm: int) -> str:
 
 def named_second(person: Actor, agreed_by: str | None, why: str) -> str:
     """Return who agrees with somebody where there is no directory; raises Permanent when nobody else is named."""
-    if agreed_by is None or agreed_by == person.name:
+    if agreed_by is None or agreed_by.casefold() == person.name.casefold():
         raise Permanent(f"{why}: a second person must agree (--agreed-by NAME)")
     return agreed_by
 

@@ -94,6 +94,7 @@ def list_(
     """List alarms in the order in which they want attention; without -c those that whoever is logged in sees."""
     from hubwatch_alarms import views
     from hubwatch_alarms.console import show_list
+    from hubwatch_alarms.logged_in import MOST_LISTED as MOST_OVER_API
     from hubwatch_alarms.logged_in import AlarmsOverApi
     from hubwatch_core.clock import now_us
     from hubwatch_core.credentials.kept_login import kept
@@ -106,20 +107,20 @@ def list_(
     login = kept() if config is None else None
     if login is not None:
         answer = AlarmsOverApi(LoggedIn(login)).listed(hub, closed=closed, most=most)
-        facts, more = answer["alarms"], answer["more"]
-        found = views.of_facts(facts, more, answer.get("floods", ()))
+        facts, found, limit = answer["alarms"], views.of_facts(answer), MOST_OVER_API
     else:
+        limit = MOST_LISTED
         found = asyncio.run(views.all_alarms(settings, hub=hub, closed=closed, most=most))
-        facts, more = found.facts(instructions), found.more
+        facts = found.facts(instructions)
     if as_json:
         say_json(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         show_list(views.console(), found.alarms, instructions, now_us(), found.telling, found.causes)
     if found.floods:
         say(f"flood at {one_line(', '.join(found.floods))}: its alarms are in the order they began", err=as_json)
-    if more:
+    if found.more:
         # Not in the JSON, which is a list; whoever reads it by program sees this line, too.
-        say(more_text(more, most, limit=MOST_LISTED), err=as_json)
+        say(more_text(found.more, len(found.alarms), limit=limit, at_least=found.at_least), err=as_json)
 
 
 @app.command()
@@ -201,7 +202,7 @@ def shelve(
     number, reason = people.parse_id(alarm), people.parse_reason(note)
     duration_s = people.parse_duration_s(duration)
     second = None if agreed_by is None else people.parse_name(agreed_by, "--agreed-by")
-    somebody = logged_in(by)
+    somebody = logged_in(by, agreed_by)
     if somebody is not None:
         say(somebody.shelve(number, duration_s, reason))
         return

@@ -49,6 +49,7 @@ def drill(
     `report N` says who was told, by what, and who answered when.
     """
     from hubwatch_core.errors import BadCall
+    from hubwatch_core.plain_text import quoted
 
     if listed:
         _list(config, hub, as_json=as_json)
@@ -59,7 +60,7 @@ def drill(
     elif what == "end":
         _end(config, _number(number), by)
     elif number is not None:
-        raise BadCall(f"{number!r} belongs after report or end")
+        raise BadCall(f"{quoted(number)} belongs after report or end")
     else:
         _start(config, what, hub, zone, duration, note, by)
 

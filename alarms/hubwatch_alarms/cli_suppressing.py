@@ -65,7 +65,7 @@ def suppress(
         tuple(types or ()),
         critical,
     )
-    somebody = logged_in(by)
+    somebody = logged_in(by, agreed_by)
     if somebody is not None:
         say(somebody.suppress(wish))
         return
@@ -129,11 +129,12 @@ async def _suppressed(config: Path | None, hub: str | None) -> list[dict[str, ob
 def _moment(text: str) -> datetime:
     """Read a moment with its time zone; raises BadCall when it is none."""
     from hubwatch_core.errors import BadCall
+    from hubwatch_core.plain_text import quoted
 
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadCall(f"{text!r} is no time: write it like 2026-11-30T06:00+01:00") from None
+        raise BadCall(f"{quoted(text)} is no time: write it like 2026-11-30T06:00+01:00") from None
     if moment.tzinfo is None:
         raise BadCall("--from needs a time zone, like 2026-11-30T06:00+01:00")
     return moment

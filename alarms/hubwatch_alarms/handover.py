@@ -180,7 +180,7 @@ async def take(connection: DatabaseConnection, person: Actor, number: int, diges
     now = await database_clock(connection)
     if found.left_by is None:
         raise Permanent(f"nobody has signed handover {number} yet: who leaves signs first")
-    if found.left_by == person.name:
+    if found.left_by.casefold() == person.name.casefold():
         raise Permanent(f"{person.name} leaves: somebody else takes handover {number} over")
     _check_read(found, digest, now)
     await handovers.take(connection, number, person, to_datetime(now))

@@ -125,10 +125,11 @@ async def close(
     """
     found = await _at_work(connection, person, incident, UserAct.INCIDENT_CLOSE)
     opened = await incidents.open_alarms(connection, incident)
-    _check_taken(incident, [alarm for alarm in opened if alarm.state in WAITING])
+    check_taken(incident, [alarm for alarm in opened if alarm.state in WAITING])
     if opened and not end_alarms:
         raise Permanent(
-            f"{_named(opened)} in incident {incident}: wait until it is over, or let whoever may close alarms end it"
+            f"alarm {_named(opened)} is still open in incident {incident}: "
+            "wait until it is over, or let whoever may end it"
         )
     if opened:
         check_may(person, UserAct.ALARM_CLOSE, found.hub)
@@ -160,18 +161,18 @@ async def _check_somebody(connection: DatabaseConnection, name: str, hub: str) -
         raise Permanent("there is no user of that name who may take alarms at this hub")
 
 
-def _check_taken(incident: int, untaken: Sequence[Alarm]) -> None:
+def check_taken(incident: int, untaken: Sequence[Alarm]) -> None:
     """Whoever closes must have seen each of its alarms, also the one that has come a moment ago."""
     if untaken:
         raise MoveRefused(
-            f"nobody has taken {_named(untaken, '')}: take them first, `hubwatch alarms ack-incident {incident}`"
+            f"nobody has taken alarm {_named(untaken)}: take them first, `hubwatch alarms ack-incident {incident}`"
         )
 
 
-def _named(found: Sequence[Alarm], there: str = " is still open") -> str:
+def _named(found: Sequence[Alarm]) -> str:
+    """Return their numbers without a word, as pages say the refusal in another language."""
     numbers = ", ".join(str(alarm.id) for alarm in found[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return f"alarm {numbers}{more}{there}"
+    return f"{numbers} (+{len(found) - MOST_NAMED})" if len(found) > MOST_NAMED else numbers
 
 
 async def _done(

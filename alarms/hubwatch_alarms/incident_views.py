@@ -12,7 +12,7 @@ from hubwatch_core.clock import to_us
 from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import Actor
 from hubwatch_store.alarms import Happened, StandingIncident, incidents
-from hubwatch_store.database import DatabaseConnection
+from hubwatch_store.database import DatabaseConnection, one_state
 
 MOST_ALARMS = 200
 """Alarms of an incident that are shown with it; the rest is counted."""
@@ -43,8 +43,9 @@ async def details(
     connection: DatabaseConnection, incident: int, instructions: Instructions, person: Actor | None = None
 ) -> dict[str, object]:
     """Read an incident that a person sees, with its alarms, as JSON values; raises NoSuchIncident."""
-    found = await existing(connection, incident, person)
-    members = await incidents.alarms_of(connection, incident, MOST_ALARMS)
+    async with one_state(connection):
+        found = await existing(connection, incident, person)
+        members = await incidents.alarms_of(connection, incident, MOST_ALARMS)
     shown = [facts_of(alarm, instructions.of(alarm.type, alarm.hub).title) for alarm in members]
     return facts_of_incident(found) | {"of_it": shown, "more": max(0, found.alarms - len(shown))}
 

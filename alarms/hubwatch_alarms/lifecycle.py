@@ -385,7 +385,7 @@ def _shelve(alarm: Alarm, trigger: Shelve) -> Moved:
 def _unshelve(alarm: Alarm, trigger: Unshelve) -> Moved:
     """Who takes an alarm off the shelf has it (ISA-18.2 §11.7.3): acknowledged, or closed if the condition has gone."""
     if alarm.state is not SHELVED:
-        raise MoveRefused(f"alarm {alarm.id} is not shelved, it is {alarm.state}")
+        raise MoveRefused(f"alarm {alarm.id} is not shelved, it is {_words(alarm.state)}")
     changed = replace(alarm, shelved_until=None, state=ACKNOWLEDGED)
     if alarm.acknowledged_by is None:
         changed = replace(changed, acknowledged=trigger.at, acknowledged_by=trigger.by)
@@ -440,16 +440,25 @@ def _entry(
 
 def _refuse_closed(alarm: Alarm) -> None:
     if alarm.state is NORMAL:
-        holder = "never acknowledged" if alarm.acknowledged_by is None else f"acknowledged by {alarm.acknowledged_by}"
-        raise MoveRefused(f"alarm {alarm.id} is already closed (at {clock_text(alarm.closed)}, {holder})")
+        at = clock_text(alarm.closed)
+        raise MoveRefused(
+            f"alarm {alarm.id} is already closed (at {at}, never acknowledged)"
+            if alarm.acknowledged_by is None
+            else f"alarm {alarm.id} is already closed (at {at}, acknowledged by {alarm.acknowledged_by})"
+        )
 
 
 def _refuse_set_aside(alarm: Alarm) -> None:
     if alarm.state is SHELVED:
         raise MoveRefused(f"alarm {alarm.id} is shelved until {clock_text(alarm.shelved_until)}: unshelve it first")
     if alarm.state in SET_ASIDE:
-        words = str(alarm.state).replace("_", " ")
-        raise MoveRefused(f"alarm {alarm.id} is {words}: `hubwatch alarms suppressions` shows by whom and until when")
+        raise MoveRefused(
+            f"alarm {alarm.id} is {_words(alarm.state)}: `hubwatch alarms suppressions` shows by whom and until when"
+        )
+
+
+def _words(state: AlarmState) -> str:
+    return str(state).replace("_", " ")
 
 
 def _later(known: int, new: int, now: int) -> int:

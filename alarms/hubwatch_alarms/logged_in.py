@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from hubwatch_alarms.drilling import DrillWish
 from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import Adjudication
+from hubwatch_core.errors import BadCall
 from hubwatch_core.http import logged_in as acting
 from hubwatch_core.http.logged_in import LoggedIn
 from hubwatch_core.plain_text import one_line
@@ -121,10 +122,15 @@ def alarms_query(hub: str | None, *, closed: bool, most: int) -> str:
     return f"/alarms?{urlencode(query)}"
 
 
-def logged_in(by: str | None) -> AlarmsOverApi | None:
+def logged_in(by: str | None, agreed_by: str | None = None) -> AlarmsOverApi | None:
     """Return alarms as whoever is logged in handles them, None where somebody says with --by who they are.
 
-    Raises BadCall for neither.
+    Raises BadCall for neither, and for a second person who only is named.
     """
     person = acting.logged_in(by)
+    if person is not None and agreed_by is not None:
+        raise BadCall(
+            "--agreed-by is for a hub without a directory of users: leave it out, "
+            "then the second person agrees with `hubwatch approvals approve`"
+        )
     return None if person is None else AlarmsOverApi(person)

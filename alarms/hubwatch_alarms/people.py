@@ -16,7 +16,7 @@ from hubwatch_alarms.suppressing import Wish
 from hubwatch_core.alarm import SYSTEM, Adjudication, Alarm
 from hubwatch_core.errors import BadCall, Permanent
 from hubwatch_core.permission import Actor
-from hubwatch_core.plain_text import is_text
+from hubwatch_core.plain_text import is_text, quoted
 from hubwatch_store.alarms import ExpectedAlarms, ExpectedKind, alarms
 from hubwatch_store.alarms import drills as stored_drills
 from hubwatch_store.database import DatabaseConnection, connect, translated
@@ -30,7 +30,7 @@ def parse_id(text: str) -> int:
     """Read an alarm's number, with or without a leading `#`; raises BadCall when it is none."""
     digits = text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-        raise BadCall(f"{text!r} is no alarm: alarms have numbers, `hubwatch alarms list` shows them")
+        raise BadCall(f"{quoted(text)} is no alarm: alarms have numbers, `hubwatch alarms list` shows them")
     return int(digits)
 
 
@@ -59,19 +59,19 @@ def parse_reason(text: str, option: str = "--note") -> str:
     return reason
 
 
-def parse_adjudication(text: str, note: str | None) -> Adjudication:
+def parse_adjudication(text: str, note: str | None, option: str = "--note") -> Adjudication:
     """Read what somebody found an alarm to be; raises BadCall for another word, or for `other` without a note."""
     if text not in set(Adjudication):
-        raise BadCall(f"{text!r} is no adjudication: it may be {', '.join(Adjudication)}")
+        raise BadCall(f"{quoted(text)} is no adjudication: it may be {', '.join(Adjudication)}")
     if text == Adjudication.OTHER and note is None:
-        raise BadCall("note must say what the alarm was when it was none of the other words")
+        raise BadCall(f"{option} must say what the alarm was when it was none of the other words")
     return Adjudication(text)
 
 
 def parse_kind(text: str) -> ExpectedKind:
     """Read why something is expected; raises BadCall for another word."""
     if text not in set(ExpectedKind):
-        raise BadCall(f"{text!r} is no kind of suppression: it may be {', '.join(ExpectedKind)}")
+        raise BadCall(f"{quoted(text)} is no kind of suppression: it may be {', '.join(ExpectedKind)}")
     return ExpectedKind(text)
 
 
@@ -80,7 +80,7 @@ def parse_duration_s(text: str) -> float:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not (number.isascii() and number.isdigit() and 0 < len(number) <= 6):
-        raise BadCall(f"{text!r} is no duration: write it like 30m, 2h or 90s")
+        raise BadCall(f"{quoted(text)} is no duration: write it like 30m, 2h or 90s")
     return float(int(number) * units[unit])
 
 

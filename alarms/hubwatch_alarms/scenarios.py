@@ -17,6 +17,7 @@ import msgspec
 from hubwatch_alarms.priorities import Priorities
 from hubwatch_core.clock import SECOND_US
 from hubwatch_core.errors import BadCall, ConfigError, Permanent, Problem
+from hubwatch_core.plain_text import quoted
 from hubwatch_store.alarms import DrillSensor, DrillStep
 
 MAX_DRILL_S = 4 * 3600.0
@@ -100,7 +101,7 @@ def scenario_of(name: str, known: Mapping[str, DrillScenario]) -> DrillScenario:
     """Return the scenario of that name; raises BadCall when there is none."""
     found = known.get(name)
     if found is None:
-        raise BadCall(f"{name!r} is no scenario: there are {', '.join(known)}")
+        raise BadCall(f"{quoted(name)} is no scenario: there are {', '.join(known)}")
     return found
 
 

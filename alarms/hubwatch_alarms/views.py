@@ -36,7 +36,7 @@ from hubwatch_store.alarms import (
     figures,
     notifications,
 )
-from hubwatch_store.database import DatabaseConnection, connect, translated
+from hubwatch_store.database import DatabaseConnection, connect, one_state, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,8 @@ class AlarmList:
     """The hubs where there are more alarms than somebody can read; theirs come in the order in which they began."""
     place: Sequence[int] | None = None
     """That of the last one in their order, where there are more."""
+    at_least: bool = False
+    """Whether even more match: what is closed is counted up to a bound."""
 
     def facts(self, instructions: Instructions) -> list[dict[str, object]]:
         """Return it as JSON values."""
@@ -111,14 +113,16 @@ class AlarmList:
         ]
 
 
-def of_facts(found: Sequence[Mapping[str, Any]], more: int, floods: Sequence[str] = ()) -> AlarmList:
-    """Return a list of its JSON values."""
+def of_facts(answer: Mapping[str, Any]) -> AlarmList:
+    """Return a list of what the API answers."""
+    found = answer["alarms"]
     return AlarmList(
         [alarm_of_facts(each) for each in found],
         {each["id"]: telling_of_facts(each) for each in found},
-        more,
+        answer["more"],
         {each["id"]: each["cause"] for each in found if each.get("cause") is not None},
-        floods,
+        answer.get("floods", ()),
+        at_least=answer.get("at_least", False),
     )
 
 
@@ -137,20 +141,24 @@ async def listed(
 
     Inside `translated()`.
     """
-    rows = await alarms.page_of_alarms(connection, hub=hub, closed=closed, most=most + 1, seen=seen, after=after)
-    found, every = [alarm for alarm, _ in rows[:most]], len(rows)
-    if every > most:
-        every = await alarms.count_alarms(connection, hub=hub, closed=closed, seen=seen, after=after)
-    numbers = [alarm.id for alarm in found]
-    flooded = [flood.hub for flood in await figures.floods(connection, seen)]
-    return AlarmList(
-        found,
-        await notifications.telling(connection, numbers),
-        max(0, every - len(found)),
-        await figures.causes(connection, numbers),
-        [each for each in flooded if hub in {None, each}],
-        rows[most - 1][1] if len(rows) > most else None,
-    )
+    # Else an alarm that closes between two queries is in both of their answers, or in none.
+    async with one_state(connection):
+        rows = await alarms.page_of_alarms(connection, hub=hub, closed=closed, most=most + 1, seen=seen, after=after)
+        found, place = [alarm for alarm, _ in rows[:most]], rows[most - 1][1] if len(rows) > most else None
+        more = 0
+        if place is not None:
+            more = await alarms.count_alarms(connection, hub=hub, closed=closed, seen=seen, after=place)
+        numbers = [alarm.id for alarm in found]
+        flooded = [flood.hub for flood in await figures.floods(connection, seen)]
+        return AlarmList(
+            found,
+            await notifications.telling(connection, numbers),
+            more,
+            await figures.causes(connection, numbers),
+            [each for each in flooded if hub in {None, each}],
+            place,
+            at_least=closed and alarms.is_least(more),
+        )
 
 
 async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
@@ -162,12 +170,13 @@ async def whole_alarm(settings: CommandSettings, alarm: int) -> AlarmDetails:
 
 async def details(connection: DatabaseConnection, alarm: int, person: Actor | None = None) -> AlarmDetails:
     """Read everything about one alarm that a person sees, inside `translated()`; raises NoSuchAlarm."""
-    return AlarmDetails(
-        await existing(connection, alarm, person),
-        await alarms.journal(connection, alarm),
-        await notifications.attempts_of(connection, alarm),
-        await adjudications.said_of(connection, alarm),
-    )
+    async with one_state(connection):
+        return AlarmDetails(
+            await existing(connection, alarm, person),
+            await alarms.journal(connection, alarm),
+            await notifications.attempts_of(connection, alarm),
+            await adjudications.said_of(connection, alarm),
+        )
 
 
 async def suppressed(

@@ -110,7 +110,7 @@ class ApiSource:
     async def look(self) -> AlarmList:
         """Read what whoever is logged in sees."""
         answer = await self._client.ask("GET", self._path)
-        return views.of_facts(answer["alarms"], answer["more"], answer.get("floods", ()))
+        return views.of_facts(answer)
 
     async def news(self, within_s: float) -> None:
         """Wait: the API tells nothing by itself."""

@@ -7,11 +7,18 @@ assigned.
 
 from __future__ import annotations
 
+LONGEST_QUOTED = 40
+
 
 def one_line(text: str) -> str:
     """Return `text` as one line of printable characters; whatever else it holds becomes a space."""
     plain = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return " ".join(plain.split())
+
+
+def quoted(text: str) -> str:
+    """Return what somebody gave between quotes, on one line, cut where a refusal would be as long as they like."""
+    return repr(text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 1]}…")
 
 
 def escaped(text: str) -> str:

@@ -26,6 +26,16 @@ def area(corners: Sequence[Point]) -> float:
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(closed))) / 2
 
 
+def holds(corners: Sequence[Point], point: Point) -> bool:
+    """Return whether a point lies within an outline; on a side of it may be either."""
+    x, y = point
+    inside = False
+    for (x1, y1), (x2, y2) in pairwise([*corners, corners[0]]):
+        if (y1 > y) != (y2 > y) and x < x1 + (y - y1) * (x2 - x1) / (y2 - y1):
+            inside = not inside
+    return inside
+
+
 def centre(corners: Sequence[Point]) -> Point:
     """Return the mean of the corners, where a name is written."""
     return sum(x for x, _ in corners) / len(corners), sum(y for _, y in corners) / len(corners)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from hubwatch_alarms import views
 from hubwatch_store.alarms import alarms, closed_pages, incidents
-from hubwatch_store.database import DatabaseConnection, connect, queries, translated
+from hubwatch_store.database import DatabaseConnection, connect, fetch, queries, translated
 from support.alarms_database import hands_on, settings_of
 
 EVER = 6000
@@ -89,3 +90,32 @@ async def test_what_is_closed_is_counted_up_to_a_bound(
     assert await alarms.count_alarms(filled, hub="small", closed=True) == EVER // 100
     monkeypatch.setattr(closed_pages, "MOST_COUNTED", 100)
     assert await alarms.count_alarms(filled, hub=None, closed=True) == 120
+
+
+async def test_list_at_the_bound_says_that_there_are_at_least_so_many_more(
+    filled: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound, most, more, at_least in ((100, 200, 100, True), (10_000, 200, EVER + 20 - 200, False)):
+        monkeypatch.setattr(closed_pages, "MOST_COUNTED", bound)
+        found = await views.listed(filled, hub=None, closed=True, most=most)
+        assert (len(found.alarms), found.more, found.at_least) == (most, more, at_least)
+    assert (await views.listed(filled, hub=None, closed=False, most=20)).more == 0
+
+
+async def test_alarm_that_closes_while_a_list_is_read_is_listed_once(
+    filled: DatabaseConnection, migrated_plain_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first query has read it as open; the second would find it among the closed ones."""
+
+    async def fetch_and_close(connection: DatabaseConnection, topic: str, name: str, /, **values: Any) -> list[Any]:
+        rows = await fetch(connection, topic, name, **values)
+        if name == "list_alarms":
+            with hands_on(migrated_plain_dsn) as hands:
+                hands.connection.execute("UPDATE alarms SET closed = now(), state = 'normal' WHERE closed IS NULL")
+        return rows
+
+    monkeypatch.setattr(alarms, "fetch", fetch_and_close)
+    found = await views.listed(filled, hub=None, closed=True, most=100)
+    numbers = [alarm.id for alarm in found.alarms]
+    assert len(numbers) == len(set(numbers)) == 100
+    assert found.more == EVER + 20 - 100

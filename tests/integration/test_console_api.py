@@ -54,7 +54,7 @@ async def test_login_chooses_a_password_and_logs_out(anybody: Client, dsn: str) 
     assert (await kim.post("/password", former=password, password="password1234")).status == 400
     assert (await kim.post("/password", former=password, password=GOOD)).status == 204
     assert (await kim.get("/me")).body["needs"] == []
-    assert (await kim.get("/alarms")).body == {"alarms": [], "more": 0, "floods": [], "next": None}
+    assert (await kim.get("/alarms")).body == {"alarms": [], "more": 0, "at_least": False, "floods": [], "next": None}
     assert (await kim.post("/logout")).status == 204
     assert (await kim.get("/me")).status == 401
 

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from hubwatch_alarms.console import age, show_list, show_one
+from hubwatch_alarms.facts import alarm_of_facts, facts_of
 from hubwatch_alarms.instructions import Instructions
 from hubwatch_core.alarm import Action, Alarm, JournalEntry
 from hubwatch_core.clock import SECOND_US
@@ -122,3 +123,10 @@ def test_one_alarm_shows_its_journal_with_notes_that_cannot_steer() -> None:
 def test_one_alarm_says_what_to_do() -> None:
     words = " ".join(shown(alarm()).split())
     assert INSTRUCTIONS.of("radiation.gamma").do in words
+
+
+def test_alarm_looks_over_the_api_as_from_the_database() -> None:
+    found = replace(alarm(), score=3.5, peak=8.25, active=2, detections=3)
+    over_api = alarm_of_facts(facts_of(found, "x"))
+    assert (over_api.peak, over_api.active) == (8.25, 2)
+    assert "at its highest 8.25" in shown(over_api)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from hubwatch_alarms.acts import named_second
+from hubwatch_alarms.cli import app
 from hubwatch_alarms.people import parse_duration_s, parse_id, parse_name, parse_note, parse_reason
-from hubwatch_core.errors import BadCall
+from hubwatch_core.credentials.kept_login import KeptLogin, keep
+from hubwatch_core.errors import BadCall, Permanent
+from hubwatch_core.permission import Actor
 
 
 @pytest.mark.parametrize(("text", "number"), [("41", 41), ("#41", 41), ("007", 7)])
@@ -52,3 +59,22 @@ def test_note_that_cannot_be_kept_is_refused() -> None:
     for text in ("x" * 1001, "a\0b", "a\udcff"):
         with pytest.raises(BadCall, match="at most 1000"):
             parse_note(text)
+
+
+@pytest.mark.parametrize("named", [None, "kim", "Kim", "KIM"])
+def test_second_person_is_another_one_whatever_the_case_of_letters(named: str | None) -> None:
+    with pytest.raises(Permanent, match="a second person must agree"):
+        named_second(Actor("Kim", ()), named, "it is an alarm of radiation")
+    assert named_second(Actor("Kim", ()), "Lee", "x") == "Lee"
+
+
+def test_whoever_is_logged_in_cannot_name_who_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    keep(KeptLogin("http://127.0.0.1:1", "kim", "secret"), "file")
+    for arguments in (
+        ["shelve", "1", "--note", "x", "--for", "1h"],
+        ["suppress", "works", "--hub", "h", "--note", "x", "--for", "1h"],
+    ):
+        result = CliRunner().invoke(app, [*arguments, "--agreed-by", "lee"])
+        assert (result.exit_code, "hubwatch approvals approve" in result.stderr) == (2, True), result.stderr

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from hubwatch_console.pages import plan_labels
-from hubwatch_console.pages.plan_drawing import draw_plan
+from hubwatch_console.pages.plan_drawing import LabelsOfSite, draw_plan
 from hubwatch_console.pages.plan_picture import picture_of
+from hubwatch_console.pages.rendering import statics
 from hubwatch_console.pages.sight import SensorSight, sights
 from hubwatch_console.pages.watch import outside_hears
-from hubwatch_site import HubSite
+from hubwatch_site import HubSite, shapes
 from support.console_page import page_in
+from support.doubling import assert_linear
 
 BAD = "Critical · 1 BLIND"
 FACTS = {"id": "rotterdam", "name": "Terminal", "mode": "sea", "time_zone": "UTC"}
@@ -83,7 +85,7 @@ def test_words_of_a_zone_stay_inside_it_and_cover_no_sensor(
 ) -> None:
     size, name = 1.5, "Gate 2"
     taken = [(x - size, y - size, x + size, y + size) for x, y in marks]
-    where = plan_labels.place(zone, name, state, taken, size)
+    where = plan_labels.place(outline_of(zone), name, state, taken, size)
     longest = len(state) if where.lines == 2 else len(name) + 1 + len(state)
     along, thick = longest * plan_labels.LETTER_WIDTH * where.size, where.lines * plan_labels.LINE * where.size
     wide, tall = (thick, along) if where.turned else (along, thick)
@@ -95,8 +97,68 @@ def test_words_of_a_zone_stay_inside_it_and_cover_no_sensor(
         assert apart, (where, mark)
 
 
+def outline_of(box: plan_labels.Box) -> list[tuple[float, float]]:
+    left, top, right, bottom = box
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+@pytest.mark.parametrize("turn", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_words_of_a_zone_with_a_corner_cut_out_stand_inside_its_outline(turn: tuple[int, int]) -> None:
+    outline = [(x * turn[0], y * turn[1]) for x, y in [(0, 0), (60, 0), (60, 8), (14, 8), (14, 60), (0, 60)]]
+    where = plan_labels.place(outline, "Gate 2", BAD, [], 1.5)
+    wide, tall = len(BAD) * plan_labels.LETTER_WIDTH * where.size, where.lines * plan_labels.LINE * where.size
+    if where.turned:
+        wide, tall = tall, wide
+    for x in (where.x - wide / 2, where.x + wide / 2):
+        assert all(shapes.holds(outline, (x, y)) for y in (where.y - tall / 2, where.y + tall / 2)), where
+
+
+def crowded(size: int) -> HubSite:
+    """Return a site of which half stands in one zone and the other half in zones of its own."""
+    zones = [{"id": "all", "outline": outline_of((0, 0, 1000, 1000))}]
+    zones += [{"id": f"z{n}", "outline": outline_of((n * 4, 0, n * 4 + 3, 9))} for n in range(size // 8)]
+    sensors = [{"id": f"s{n}", "at": [n * 997 % 1000, n * 991 % 1000]} for n in range(size // 2)]
+    sensors += [{"id": f"t{n}", "at": [500, 500]} for n in range(size // 2)]
+    return HubSite.model_validate(
+        {"hub": FACTS, "plan": {"width_m": 1000, "height_m": 1000}, "zones": zones, "sensors": sensors}
+    )
+
+
+def test_place_of_all_words_is_found_with_work_as_the_plan_grows() -> None:
+    sites = {size: crowded(size) for size in (250, 2000)}
+
+    def all_places(site: HubSite) -> None:
+        labels = LabelsOfSite(site)
+        for zone in site.zones:
+            labels.place(zone, zone.id, "seen")
+
+    assert_linear(lambda size: sites[size], all_places, 2000)
+
+
+def test_plan_is_searched_once_for_each_version_of_its_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    sought: list[str] = []
+    place = plan_labels.place
+
+    def seeking(outline: Any, name: str, *rest: Any) -> plan_labels.LabelPlace:
+        sought.append(name)
+        return place(outline, name, *rest)
+
+    monkeypatch.setattr(plan_labels, "place", seeking)
+    first, second = SITE.model_copy(), SITE.model_copy()
+    for site in (first, first, second):
+        draw_plan(site, [SEEN], page_in("en"), known=True)
+    assert sought == ["yard", "office"] * 2
+
+
+def test_words_are_measured_as_large_as_they_are_drawn() -> None:
+    styles = statics()["hubwatch.css"][0].decode()
+    of_words = re.findall(r"(?:\.zone|\.plan)[^{}]*\.state[^{}]*{([^}]*)}", styles)
+    assert len(of_words) > 3
+    assert [each for each in of_words if "font" in each.replace("font-weight", "")] == []
+
+
 def test_words_that_fit_nowhere_stand_where_they_go_least_beyond_their_zone() -> None:
-    where = plan_labels.place((0, 0, 2, 2), "Gatehouse", "Critical", [(0, 0, 2, 2)], 1.5)
+    where = plan_labels.place(outline_of((0, 0, 2, 2)), "Gatehouse", "Critical", [(0, 0, 2, 2)], 1.5)
     assert (where.size, where.x, where.y) == pytest.approx((1.5 * min(plan_labels.SCALES), 1, 1))
 
 

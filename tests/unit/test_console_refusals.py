@@ -15,15 +15,22 @@ import hubwatch_core
 import hubwatch_store
 from hubwatch_alarms.acts import NoSuchAlarm
 from hubwatch_alarms.handover import NoSuchHandover
-from hubwatch_alarms.incident_acts import NoSuchIncident
+from hubwatch_alarms.incident_acts import NoSuchIncident, check_taken
+from hubwatch_alarms.lifecycle import MoveRefused
+from hubwatch_alarms.people import parse_adjudication, parse_duration_s, parse_id, parse_kind
 from hubwatch_console.bounds import TooLarge
+from hubwatch_console.pages import refusals as pages_refusals
 from hubwatch_console.pages.language import LANGUAGES, catalogue
-from hubwatch_console.pages.refusals import REFUSALS, in_language
+from hubwatch_console.pages.refusals import LONGEST, REFUSALS, STATES, in_language
 from hubwatch_console.pages.rendering import environment, without_commands
 from hubwatch_console.pages.visiting import FromElsewhere, LoginWanted
 from hubwatch_console.problems import DATABASE_AWAY, PROVIDER_AWAY
+from hubwatch_core.alarm import Alarm
+from hubwatch_core.errors import BadCall
 from hubwatch_core.permission import Actor, Grant, Role, UserAct, refusal
+from hubwatch_core.words import AlarmState
 from hubwatch_store.login import CodeWanted, LoginLocked, LoginRefused, OneTimeOver
+from support.doubling import assert_linear
 
 ALARMS, CONSOLE, CORE, STORE = (
     Path(str(each.__file__)).parent for each in (hubwatch_alarms, hubwatch_console, hubwatch_core, hubwatch_store)
@@ -120,6 +127,43 @@ def test_refusal_keeps_what_is_filled_in(language: str) -> None:
 def test_pages_say_a_refusal_in_their_language_and_without_commands() -> None:
     said = environment("nl").filters["refusal"]("there is no alarm 7; `hubwatch alarms list` shows those that are open")
     assert said == "er is geen alarm 7"
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_states_of_alarms_are_said_in_the_language(language: str) -> None:
+    gettext = catalogue(language).gettext
+    assert {str(each).replace("_", " ") for each in AlarmState} == set(STATES)
+    for state in STATES:
+        assert gettext(state) in in_language(f"alarm 7 is not shelved, it is {state}", gettext)
+    assert "out of service" not in in_language("alarm 7 is out of service", gettext)
+
+
+def test_closing_an_incident_is_refused_with_nothing_but_numbers_filled_in() -> None:
+    opened = [Alarm(id=n, hub="h", zone=None, sensor="s", type="t", subject="", priority=1, state=AlarmState.RETURNED,
+                    opened=0, last_active=0, detections=1, active=0, why="", score=1.0, late=False)
+              for n in range(1, 9)]  # fmt: skip
+    with pytest.raises(MoveRefused) as refused:
+        check_taken(3, opened)
+    told = in_language(without_commands(str(refused.value)), catalogue("nl").gettext)
+    assert told == "niemand heeft alarm 1, 2, 3, 4, 5 (+3): neem het eerst"
+
+
+def test_what_a_person_wrote_is_cut_in_a_refusal() -> None:
+    for parse in (parse_duration_s, parse_kind, parse_id, lambda text: parse_adjudication(text, None)):
+        with pytest.raises(BadCall) as refused:
+            parse("x of " * 10_000)
+        assert len(str(refused.value)) < 200
+
+
+def test_long_text_is_no_refusal() -> None:
+    assert in_language(f"{'x' * LONGEST} may not acknowledge alarms at this hub", lambda message: "known") != "known"
+
+
+@pytest.mark.parametrize("message", ["approval 1 does not allow ", "x was quicker: ", "alarm 1 is with "])
+def test_finding_a_refusal_looks_once_at_what_people_wrote(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages_refusals, "LONGEST", 1 << 20)
+    part = " does not allow of : was quicker: , who acknowledged it at "
+    assert_linear(lambda size: message + part * size, lambda text: in_language(text, str), 2048)
 
 
 def test_refusal_that_is_not_known_stays_as_it_is() -> None:

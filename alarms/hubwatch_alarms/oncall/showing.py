@@ -11,6 +11,7 @@ from hubwatch_alarms.oncall.rota import OnCall, local_us, zone_text
 from hubwatch_alarms.oncall.settings import RotaSection
 from hubwatch_core.clock import now_us, to_us
 from hubwatch_core.errors import BadCall
+from hubwatch_core.plain_text import quoted
 
 
 def parse_moment(text: str | None, rota: RotaSection) -> int:
@@ -20,7 +21,7 @@ def parse_moment(text: str | None, rota: RotaSection) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadCall(f"--at {text!r} is no moment: write it as in 2026-12-24T08:00, or with Z for UTC") from None
+        raise BadCall(f"--at {quoted(text)} is no moment: write it as in 2026-12-24T08:00, or with Z for UTC") from None
     if moment.tzinfo is None:
         return local_us(moment, ZoneInfo(rota.time_zone))
     return to_us(moment.astimezone(UTC))

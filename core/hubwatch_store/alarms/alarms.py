@@ -197,6 +197,11 @@ async def count_alarms(
     return found
 
 
+def is_least(counted: int) -> bool:
+    """Return whether even more may be closed than `count_alarms` has counted."""
+    return counted >= closed_pages.MOST_COUNTED
+
+
 async def count_open(connection: DatabaseConnection) -> dict[tuple[str, int], int]:
     """Count open alarms by (state, priority)."""
     rows = await fetch(connection, "alarms", "count_open")

@@ -6,7 +6,7 @@ from hubwatch_store.database.listening import listen
 from hubwatch_store.database.pool import Pool, open_pool
 from hubwatch_store.database.reading_clock import clock_of, database_clock
 from hubwatch_store.database.roles import EVERY_HUB, LOGINS, PREFIX, add_reader, apply_roles
-from hubwatch_store.database.rows import fetch, write
+from hubwatch_store.database.rows import fetch, one_state, write
 from hubwatch_store.database.schema import Migration, Phase, Standing, check_schema, migrate, migrations, standing
 from hubwatch_store.database.session import DatabaseConnection, connect, connect_sync, hang_up, limit_answers, settle
 from hubwatch_store.database.settings import DatabaseSection
@@ -39,6 +39,7 @@ __all__ = [
     "listen",
     "migrate",
     "migrations",
+    "one_state",
     "open_pool",
     "queries",
     "settle",

@@ -127,7 +127,7 @@ async def adjudicate(request: Request, alarm: AlarmNumber, caller: Adjudicating,
 
     async def act(connection: DatabaseConnection, form: Form) -> object:
         note = parse_note(form.get("note"), "note")
-        verdict = parse_adjudication(form.get("verdict", ""), note)
+        verdict = parse_adjudication(form.get("verdict", ""), note, "note")
         return await acts.adjudicate(connection, caller.person, alarm, verdict, note)
 
     return await _do(request, caller, parts, alarm, act)

@@ -119,7 +119,7 @@ async def close(request: Request, incident: AlarmNumber, caller: Closing, parts:
 
     async def act(connection: DatabaseConnection, form: Form) -> int:
         note = parse_note(form.get("note"), "note")
-        verdict = parse_adjudication(form.get("verdict", ""), note)
+        verdict = parse_adjudication(form.get("verdict", ""), note, "note")
         ending = form.get("end_alarms") == "yes"
         await incident_acts.close(connection, caller.person, incident, verdict, note, end_alarms=ending)
         return incident

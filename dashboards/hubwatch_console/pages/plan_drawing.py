@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 
 from markupsafe import Markup
 
 from hubwatch_console.pages import plan_labels, words
-from hubwatch_console.pages.plan_labels import Box, LabelPlace
+from hubwatch_console.pages.plan_labels import LabelPlace, MarksByPlace
 from hubwatch_console.pages.rendering import Page, outline_of
 from hubwatch_console.pages.sight import SensorSight
 from hubwatch_core.plain_text import one_line
 from hubwatch_site import HubSite, shapes
+from hubwatch_site.model import Zone
 
 Point = tuple[float, float]
 MARGIN = 0.04
@@ -24,22 +27,66 @@ LETTER = 1 / 80
 """Height of a letter, as a share of the plan's longer side."""
 
 
+MOST_KEPT = 8
+"""Plans of which it is kept where words stand."""
+MOST_PLACES = 50_000
+"""Places that are kept of one plan: of each zone, for each state in each language."""
+
+
+class LabelsOfSite:
+    """Where the words of the zones of a site stand; each is sought once."""
+
+    def __init__(self, site: HubSite) -> None:
+        self.site = site
+        self.width, self.height = _extent(site)
+        self.size = max(self.width, self.height) * LETTER
+        self._marks = MarksByPlace([place.at for place in site.sensors if place.at is not None], self.size)
+        outlined = sum(bool(zone.outline) for zone in site.zones)
+        self._most = min(plan_labels.MOST_NEAR, plan_labels.MOST_OVERALL // max(1, outlined))
+        self._places: dict[tuple[str, str], LabelPlace] = {}
+
+    def place(self, zone: Zone, name: str, said: str) -> LabelPlace:
+        """Return where a zone's name and state stand."""
+        found = self._places.get((zone.id, said))
+        if found is None:
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
+            near = self._marks.near(plan_labels.around(zone.outline), self._most)
+            found = self._places[zone.id, said] = plan_labels.place(zone.outline, name, said, near, self.size)
+        return found
+
+
+_kept: OrderedDict[str, LabelsOfSite] = OrderedDict()
+_keeping = Lock()
+
+
+def labels_of(site: HubSite) -> LabelsOfSite:
+    """Return where words stand on the plan of a site, anew once another version of it is in force."""
+    with _keeping:
+        found = _kept.get(site.hub.id)
+        if found is None or found.site is not site:
+            found = _kept[site.hub.id] = LabelsOfSite(site)
+        _kept.move_to_end(site.hub.id)
+        while len(_kept) > MOST_KEPT:
+            _kept.popitem(last=False)
+        return found
+
+
 def draw_plan(
     site: HubSite, found: Sequence[SensorSight], page: Page, *, known: bool, picture: str | None = None
 ) -> Markup:
     """Return the plan as SVG; nothing where the site has neither outlines nor places. Not `known`: all of it grey.
 
-    `picture` is the address of what lies behind it.
+    `picture` is the address of what lies behind it. A large plan takes a while, so not in the loop.
     """
     by_sensor = {each.sensor: each for each in found}
-    points = [corner for zone in site.zones for corner in zone.outline] + [
-        place.at for place in site.sensors if place.at is not None
-    ]
-    if not points:
+    by_zone: dict[str | None, list[SensorSight]] = {}
+    for each in found:
+        by_zone.setdefault(each.zone, []).append(each)
+    if not any(zone.outline for zone in site.zones) and all(place.at is None for place in site.sensors):
         return Markup("")
-    width = site.plan.width_m if site.plan else max(x for x, _ in points)
-    height = site.plan.height_m if site.plan else max(y for _, y in points)
-    size = max(width, height) * LETTER
+    places = labels_of(site)
+    width, height, size = places.width, places.height, places.size
     body = [Markup('<rect class="ground" width="{}" height="{}"/>').format(f"{width:g}", f"{height:g}")]
     if picture is not None:
         body.append(
@@ -48,13 +95,11 @@ def draw_plan(
             )
         )
     body += _joined(site)
-    marks = [_around(place.at, size) for place in site.sensors if place.at is not None]
     # Names stand over what they must cover: they must be read.
     labels: list[Markup] = []
     for zone in site.zones:
         if zone.outline:
-            inside = [each for each in found if each.zone == zone.id]
-            drawn, label = _zone(zone.outline, zone.name or zone.id, inside, marks, size, page, known=known)
+            drawn, label = _zone(zone, by_zone.get(zone.id, ()), places, page, known=known)
             body.append(drawn)
             labels.append(label)
     for place in site.sensors:
@@ -83,9 +128,8 @@ def _joined(site: HubSite) -> list[Markup]:
 
 
 def _zone(
-    outline: Sequence[Point], name: str, inside: Sequence[SensorSight], marks: Sequence[Box], size: float, page: Page,
-    *, known: bool,
-) -> tuple[Markup, Markup]:  # fmt: skip
+    zone: Zone, inside: Sequence[SensorSight], places: LabelsOfSite, page: Page, *, known: bool
+) -> tuple[Markup, Markup]:
     blind = bool(inside) and all(each.cause is not None for each in inside)
     worst = min(
         ((each.exercise is not None, each.priority) for each in inside if each.priority is not None), default=None
@@ -103,13 +147,12 @@ def _zone(
         said = f"{said} · {unseen} {page.text('BLIND')}"
     elif blind and known and worst is not None:
         said = f"{said} · {_priority(worst[1], page, made_up=worst[0])}"
-    corners = " ".join(f"{cx:g},{cy:g}" for cx, cy in outline)
+    corners = " ".join(f"{cx:g},{cy:g}" for cx, cy in zone.outline)
     polygon = Markup('<polygon points="{}"/>').format(corners)
     if kind in {"blind", "unknown"}:
         polygon += Markup('<polygon class="hatched" points="{}"/>').format(corners)
-    xs, ys = [cx for cx, _ in outline], [cy for _, cy in outline]
-    where = plan_labels.place((min(xs), min(ys), max(xs), max(ys)), one_line(name), said, marks, size)
-    text = _label(where, one_line(name), said)
+    name = one_line(zone.name or zone.id)
+    text = _label(places.place(zone, name, said), name, said)
     group = Markup('<g class="zone {}">{}</g>')
     return group.format(kind, polygon), group.format(kind, text)
 
@@ -129,10 +172,13 @@ def _label(where: LabelPlace, name: str, said: str) -> Markup:
     return Markup('<g class="label" font-size="{}"{}>{}</g>').format(size, turned, inside)
 
 
-def _around(at: Point, size: float) -> Box:
-    """Return the room that the mark of a sensor takes."""
-    x, y = at
-    return x - size, y - size, x + size, y + size
+def _extent(site: HubSite) -> Point:
+    """Return how wide and high a plan is, where anything stands on it."""
+    if site.plan:
+        return site.plan.width_m, site.plan.height_m
+    points = [corner for zone in site.zones for corner in zone.outline]
+    points += [place.at for place in site.sensors if place.at is not None]
+    return max(x for x, _ in points), max(y for _, y in points)
 
 
 def _priority(priority: int, page: Page, *, made_up: bool) -> str:

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from hubwatch_site import shapes
+
+Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
 SCALES = (1.0, 0.8, 0.65, 0.5)
@@ -21,6 +24,12 @@ EDGE, ENDS = 0.12, 0.3
 SHARES = (0.0, 0.5, 1.0, 0.25, 0.75)
 """How far from the left or the top words stand, of what is free: in this order."""
 ACROSS = (0.5, 0.0, 1.0, 0.25, 0.75)
+MOST_NEAR = 200
+"""Marks beside which room is sought; among more there is none."""
+MOST_OVERALL = 40_000
+"""The same of all zones together: so long a plan may take."""
+CELLS = 64
+"""Into so many rows and columns marks are sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +48,67 @@ class LabelPlace:
         return (line - (self.lines - 1) / 2) * LINE * self.size + 0.35 * self.size
 
 
-def place(zone: Box, name: str, state: str, marks: Sequence[Box], size: float) -> LabelPlace:
+class MarksByPlace:
+    """The marks of a plan, each `size` wide to either side, sorted so that those near a zone are found at once."""
+
+    def __init__(self, points: Sequence[Point], size: float) -> None:
+        self._size = size
+        self._left, self._top = min((x for x, _ in points), default=0.0), min((y for _, y in points), default=0.0)
+        right, bottom = max((x for x, _ in points), default=0.0), max((y for _, y in points), default=0.0)
+        self._step = max(right - self._left, bottom - self._top, size) / CELLS
+        self._cells: dict[tuple[int, int], list[Point]] = {}
+        for at in points:
+            self._cells.setdefault(self._cell(at), []).append(at)
+
+    def near(self, zone: Box, most: int = MOST_NEAR) -> list[Box]:
+        """Return the marks that lie over a zone; none where there are more than `most` around it."""
+        size = self._size
+        first, last = self._cell((zone[0] - size, zone[1] - size)), self._cell((zone[2] + size, zone[3] + size))
+        around: list[Point] = []
+        columns, rows = (range(max(0, a), min(CELLS, b) + 1) for a, b in zip(first, last, strict=True))
+        for cell in product(columns, rows):
+            around += self._cells.get(cell, ())
+            if len(around) > most:
+                return []
+        marks = [(x - size, y - size, x + size, y + size) for x, y in around]
+        return [mark for mark in marks if _common(zone, mark)]
+
+    def _cell(self, at: Point) -> tuple[int, int]:
+        return int((at[0] - self._left) // self._step), int((at[1] - self._top) // self._step)
+
+
+def place(outline: Sequence[Point], name: str, state: str, marks: Sequence[Box], size: float) -> LabelPlace:
     """Return where a zone's name and state stand: where they fit and cover no mark; else where they cover least."""
-    found, near = None, [mark for mark in marks if _common(zone, mark)]
-    for covered, spilt, where in _candidates(zone, name, state, near, size):
-        if not covered and not spilt:
+    found: tuple[tuple[float, bool, float], LabelPlace] | None = None
+    for box, spilt, where in _candidates(around(outline), name, state, size):
+        if found is not None and spilt > found[0][0]:
+            continue
+        outside = not spilt and not _inside(outline, box)
+        worse = spilt, outside, sum(_common(box, mark) for mark in marks)
+        if not any(worse):
             return where
-        if found is None or (spilt, covered) < found[0]:
-            found = (spilt, covered), where
+        if found is None or worse < found[0]:
+            found = worse, where
     assert found is not None
     return found[1]
 
 
-def _candidates(
-    zone: Box, name: str, state: str, marks: Sequence[Box], size: float
-) -> Iterator[tuple[float, float, LabelPlace]]:
-    """Yield, the best first, what each place covers of marks, how far it goes beyond the zone, and the place."""
+def around(outline: Sequence[Point]) -> Box:
+    """Return the box around an outline."""
+    xs, ys = [x for x, _ in outline], [y for _, y in outline]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _inside(outline: Sequence[Point], box: Box) -> bool:
+    """Return whether a box lies within an outline, as its corners and the outline's say."""
+    left, top, right, bottom = box
+    if any(left < x < right and top < y < bottom for x, y in outline):
+        return False
+    return all(shapes.holds(outline, corner) for corner in product((left, right), (top, bottom)))
+
+
+def _candidates(zone: Box, name: str, state: str, size: float) -> Iterator[tuple[Box, float, LabelPlace]]:
+    """Yield, the best first, the box of each place, how far it goes beyond the zone, and the place."""
     left, top, right, bottom = zone
     for scale, turned, lines in product(SCALES, (False, True), (2, 1)):
         height = size * scale
@@ -68,7 +122,7 @@ def _candidates(
             x = left + EDGE * height + wide / 2 + free_x * (share_x if free_x > 0 else 0.5)
             y = top + EDGE * height + tall / 2 + free_y * (share_y if free_y > 0 else 0.5)
             box = (x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2)
-            yield sum(_common(box, mark) for mark in marks), spilt, LabelPlace(x, y, height, turned, lines)
+            yield box, spilt, LabelPlace(x, y, height, turned, lines)
 
 
 def _common(one: Box, other: Box) -> float:

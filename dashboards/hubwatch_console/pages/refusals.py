@@ -7,7 +7,7 @@ says it in its own language. A test holds every refusal that a page can show to 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from hubwatch_console.pages.language import marked as _
@@ -21,7 +21,8 @@ REFUSALS: tuple[str, ...] = (
     _("alarm %(number)s is with %(who)s, who acknowledged it at %(when)s"),
     _("alarm %(number)s cannot be shelved until %(when)s: that is over"),
     _("alarm %(number)s is not shelved, it is %(state)s"),
-    _("alarm %(number)s is already closed (at %(when)s, %(holder)s)"),
+    _("alarm %(number)s is already closed (at %(when)s, never acknowledged)"),
+    _("alarm %(number)s is already closed (at %(when)s, acknowledged by %(who)s)"),
     _("alarm %(number)s is shelved until %(when)s: unshelve it first"),
     _("alarm %(number)s is %(state)s"),
     _("an alarm may be shelved for at most %(hours)s h (shelving.max_s)"),
@@ -52,10 +53,10 @@ REFUSALS: tuple[str, ...] = (
     _("incident %(number)s is closed: what it was has been said of all of its alarms"),
     _("incident %(number)s has no alarm %(alarms)s"),
     _("these are all alarms of incident %(number)s: leave at least one with it"),
-    _("%(alarms)s in incident %(number)s: wait until it is over, or let whoever may close alarms end it"),
+    _("alarm %(alarms)s is still open in incident %(number)s: wait until it is over, or let whoever may end it"),
     _("incident %(number)s is a part of incident %(other)s"),
     _("there is no user of that name who may take alarms at this hub"),
-    _("nobody has taken %(alarms)s: take them first"),
+    _("nobody has taken alarm %(alarms)s: take them first"),
     _("this is no place in a timeline: take the `next` of the page before"),
     _("say whom: me, nobody or other"),
     _("name the person who is to have it"),
@@ -149,24 +150,53 @@ REFUSALS: tuple[str, ...] = (
     _("%(person)s has as many pages open as one may"),
     _("as many pages are open as this server takes"),
 )  # fmt: skip
+STATES: tuple[str, ...] = (
+    _("unacknowledged"), _("acknowledged"), _("returned"), _("normal"), _("shelved"), _("suppressed"),
+    _("out of service"),
+)  # fmt: skip
+"""What a refusal may fill in as `state`; all else that is filled in is the same in every language."""
+LONGEST = 300
+"""Of a refusal, in characters: a longer one is none of these."""
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
 def in_language(refusal: str, gettext: Callable[[str], str]) -> str:
     """Return a refusal of one line in a language; as it is where it is none that is known."""
-    for message, pattern in _patterns():
-        if found := pattern.fullmatch(refusal):
-            return gettext(message) % found.groupdict() if found.groupdict() else gettext(message)
+    if len(refusal) > LONGEST:
+        return refusal
+    for message, parts in _patterns():
+        values = filled_in(refusal, parts)
+        if values is None:
+            continue
+        if values.get("state") in STATES:
+            values["state"] = gettext(values["state"])
+        return gettext(message) % values if values else gettext(message)
     return refusal
 
 
+def filled_in(refusal: str, parts: Sequence[str]) -> dict[str, str] | None:
+    """Return what is filled in between the words of a message, each as short as it can be; None for another message.
+
+    `parts` are words and names in turn. Each words are looked for once, as what is filled in may be what people wrote.
+    """
+    words, names = parts[::2], parts[1::2]
+    if not names:
+        return {} if refusal == words[0] else None
+    end = len(refusal) - len(words[-1])
+    if not refusal.startswith(words[0]) or not refusal.endswith(words[-1]):
+        return None
+    values, begin = {}, len(words[0])
+    for name, following in zip(names[:-1], words[1:-1], strict=True):
+        found = refusal.find(following, begin + 1, end)
+        if found < 0:
+            return None
+        values[name], begin = refusal[begin:found], found + len(following)
+    values[names[-1]] = refusal[begin:end]
+    return values if begin < end else None
+
+
 @cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return each message with what finds it; those of the most words first, as others match what they say, too."""
+def _patterns() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each message with its parts; those of the most words first, as others match what they say, too."""
     ordered = sorted(REFUSALS, key=lambda message: -len(_PLACE.sub("", message)))
-    return tuple((message, re.compile(_pattern(message))) for message in ordered)
-
-
-def _pattern(message: str) -> str:
-    parts = _PLACE.split(message)
-    return "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+    return tuple((message, tuple(_PLACE.split(message))) for message in ordered)

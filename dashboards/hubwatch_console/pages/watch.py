@@ -92,7 +92,9 @@ async def show_plan(request: Request, caller: Seeing, parts: SharedParts, hub: H
     behind = None
     if picture is not None and picture.fault is None and chosen is not None:
         behind = page.path(f"/plan/picture/{chosen.hub}", version=picture.digest)
-    drawn = None if site is None else draw_plan(site, found, page, known=known, picture=behind)
+    drawn = None
+    if site is not None:
+        drawn = await asyncio.to_thread(draw_plan, site, found, page, known=known, picture=behind)
     return render(
         request, "plan.html", caller, last=last, hubs=hubs, chosen=chosen, drawn=drawn, sensors=found, more=more,
         fault=None if picture is None else picture.fault,

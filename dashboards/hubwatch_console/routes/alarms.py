@@ -56,6 +56,7 @@ async def list_alarms(
     return polled(request, {
         "alarms": found.facts(parts.instructions),
         "more": found.more,
+        "at_least": found.at_least,
         "floods": list(found.floods),
         "next": None if found.place is None else cursor_of(wanted.kind, found.place),
     })  # fmt: skip
@@ -123,7 +124,7 @@ async def adjudicate(
 ) -> dict[str, object]:
     """Say what an alarm was."""
     note = parse_note(body.note, "note")
-    verdict = parse_adjudication(body.verdict, note)
+    verdict = parse_adjudication(body.verdict, note, "note")
     async with alarms.moving(parts.pool) as connection:
         found = await acts.adjudicate(connection, caller.person, alarm, verdict, note)
     return {"alarm": found.id, "verdict": str(verdict), "by": caller.person.name}

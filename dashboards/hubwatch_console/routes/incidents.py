@@ -147,7 +147,7 @@ async def close(
 ) -> dict[str, object]:
     """Say what an incident was, which ends it; of a closed one, say it anew."""
     note = parse_note(body.note, "note")
-    verdict = parse_adjudication(body.verdict, note)
+    verdict = parse_adjudication(body.verdict, note, "note")
     async with alarms.moving(parts.pool) as connection:
         found, ended = await incident_acts.close(
             connection, caller.person, incident, verdict, note, end_alarms=body.end_alarms

@@ -44,7 +44,7 @@ class Processes:
 
     async def stop(self, name: str) -> int:
         """End a process with SIGTERM (SIGKILL when it does not end) and return its exit code."""
-        child = self._children.pop(name)
+        child = self._children[name]
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)
             try:
@@ -53,10 +53,23 @@ class Processes:
             except TimeoutError:
                 child.kill()
                 await child.wait()
+        del self._children[name]
         return child.returncode if child.returncode is not None else -1
 
     async def stop_all(self) -> None:
-        """End whatever still runs, the last started first."""
+        """End whatever still runs, the last started first; who is cancelled meanwhile ends it first."""
+        stopping = asyncio.create_task(self._stop_each())
+        cancelled = False
+        while not stopping.done():
+            try:
+                await asyncio.shield(stopping)
+            except asyncio.CancelledError:
+                cancelled = True
+        await stopping
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _stop_each(self) -> None:
         for name in reversed(list(self._children)):
             await self.stop(name)
 

@@ -9,8 +9,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -69,7 +69,9 @@ async def run(
     try:
         with tempfile.TemporaryDirectory(prefix="hubwatch-demo-") as folder:
             told = partial(_tell, console, report_file)
-            report = await _play(Path(folder), seconds, steps, plan, console, told, headless=headless, keep=keep)
+            report = await _play(
+                Path(folder), seconds, steps, plan, console, told, ending, headless=headless, keep=keep
+            )
     except asyncio.CancelledError:
         console.print(ENDED)
         raise KeyboardInterrupt from None
@@ -83,6 +85,14 @@ class Ending:
 
     def __init__(self, task: asyncio.Task[object], console: Console) -> None:
         self._task, self._console, self._asked = task, console, False
+
+    @contextmanager
+    def in_order(self) -> Iterator[None]:
+        """Have what is around this block end undisturbed, however the block ends."""
+        try:
+            yield
+        finally:
+            self._asked = True
 
     def ask(self) -> None:
         """Begin to end; a second time would leave processes behind, so it only says that it goes on."""
@@ -101,6 +111,7 @@ async def _play(
     plan: Path | None,
     console: Console,
     told: Callable[[Report], None],
+    ending: Ending,
     *,
     headless: bool,
     keep: bool,
@@ -123,19 +134,20 @@ async def _play(
             telemetry = _free_port()
             files = write_configs(folder, plant, dsn, host, port, telemetry, port_of_console)
             async with _processes(folder) as processes:
-                console.print("starting collector, detectors and alarms …")
-                await processes.start("up", "up", "-c", str(files["up"]))
-                await _listening(telemetry, processes)
-                _invite(console, address, await demonstrator(pool))
-                console.print("starting the agents …")
-                for agent in AGENTS:
-                    await processes.start(agent, "agent", "run", "-c", str(files[agent]))
-                await _ready(pool, processes)
-                report = await _watch(pool, Script(plant, seconds, steps), processes, console, headless=headless)
-                told(report)
-                if keep:
-                    await _kept(files, plant, processes, console, address)
-                return report
+                with ending.in_order():
+                    console.print("starting collector, detectors and alarms …")
+                    await processes.start("up", "up", "-c", str(files["up"]))
+                    await _listening(telemetry, processes)
+                    _invite(console, address, await demonstrator(pool))
+                    console.print("starting the agents …")
+                    for agent in AGENTS:
+                        await processes.start(agent, "agent", "run", "-c", str(files[agent]))
+                    await _ready(pool, processes)
+                    report = await _watch(pool, Script(plant, seconds, steps), processes, console, headless=headless)
+                    told(report)
+                    if keep:
+                        await _kept(files, plant, processes, console, address)
+                    return report
 
 
 def _tell(console: Console, file: Path | None, report: Report) -> None:
@@ -154,12 +166,12 @@ def _invite(console: Console, address: str, person: Demonstrator) -> None:
 
 async def _kept(files: dict[str, Path], plant: Plant, processes: Processes, console: Console, address: str) -> None:
     """Let devices and agents go on until somebody ends the demo."""
-    plant.speak()
-    for agent in AGENTS:
-        await processes.start(agent, "agent", "run", "-c", str(files[agent]))
-    console.print(f"the hub goes on: [bold]{address}[/bold]  (Ctrl-C ends it)", highlight=False)
     # Whoever ends it then has seen the report: that is the end of the demo, as it was found.
     with contextlib.suppress(asyncio.CancelledError):
+        plant.speak()
+        for agent in AGENTS:
+            await processes.start(agent, "agent", "run", "-c", str(files[agent]))
+        console.print(f"the hub goes on: [bold]{address}[/bold]  (Ctrl-C ends it)", highlight=False)
         while True:
             processes.check()
             await asyncio.sleep(1.0)

@@ -43,10 +43,14 @@ class AlarmAnswer(SaidAnswer):
     """When its condition was gone; null while it is there."""
     closed: Moment | None
     score: float
+    peak: float
+    """The highest score of all its detections."""
     why: Text
     late: bool
     """Whether it was found long after it happened."""
     detections: Count
+    active: Count
+    """How many of them have not ended."""
     acknowledged_by: Person | None
     acknowledged: Moment | None
     shelved_until: Moment | None
@@ -80,6 +84,8 @@ class AlarmListAnswer(SaidAnswer):
     alarms: list[ListedAlarmAnswer]
     more: Count
     """How many come after this page; of closed ones up to 10 000 are counted."""
+    at_least: bool
+    """Whether that bound was reached, so that there may be more than `more`."""
     floods: list[Hub]
     """Hubs with more alarms than somebody can read."""
     next: Next
