@@ -120,6 +120,8 @@ name = "{device.name}"
 transport = "tcp"
 host = "127.0.0.1"
 port = {device.port}
+# The devices count an answer that this machine, busy with all parts at once, may bring late.
+timeout_ms = 2000
 """
 
 
