@@ -67,7 +67,7 @@ def test_text_from_the_field_cannot_forge_a_line_or_steer_a_terminal() -> None:
 
 
 def test_json_has_all_facts_as_the_howto_lists_them() -> None:
-    body = json.loads(message(replace(alarm(), incident=17)).json())
+    body = json.loads(message(replace(alarm(), incident=17, peak=6.2)).json())
     assert {key: body[key] for key in ("v", "id", "event", "at", "by", "note", "do")} == {
         "v": 1,
         "id": "01JD3Z00000000000000000009",
@@ -92,9 +92,11 @@ def test_json_has_all_facts_as_the_howto_lists_them() -> None:
         "returned": None,
         "closed": None,
         "score": 6.2,
+        "peak": 6.2,
         "why": "gamma 6.2 sigma over background during an occupancy",
         "late": False,
         "detections": 1,
+        "active": 1,
         "acknowledged_by": None,
         "acknowledged": None,
         "shelved_until": None,
