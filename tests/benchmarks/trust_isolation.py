@@ -73,6 +73,8 @@ async def _isolation(progress: Progress) -> dict[str, float]:
     with _two() as (open_dsn, logins):
         stored = await _stored(open_dsn, logins.of("collector"))
         progress(f"isolation: storing is {_told(stored)} of the speed without roles")
+        for dsn in (open_dsn, logins.dsn):
+            _analyse(dsn)
         shown = await asyncio.to_thread(_shown, open_dsn, logins.reader("board", "harbour"))
         progress(f"isolation: all panels together are {_told(shown)} of the speed without roles")
     return {
@@ -138,6 +140,12 @@ def _frames(first: int) -> Iterator[wire.Frame]:
         t0 = now_us() - 3600 * SECOND_US + seq * SECOND_US
         values = [series(t0, [float(i) for i in range(VALUES)], sensor=f"rpm-{i}") for i in range(SENSORS)]
         yield frame(seq, series=values)
+
+
+def _analyse(dsn: str) -> None:
+    """Give both the same statistics: else one has been analysed by the server meanwhile and the other has not."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("ANALYZE")
 
 
 def _shown(free: str, held: str) -> list[float]:
