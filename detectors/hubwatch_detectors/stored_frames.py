@@ -16,6 +16,7 @@ from ulid import ULID
 
 from hubwatch_core.clock import SECOND_US, to_datetime, to_us
 from hubwatch_core.concurrency import wait_for_event
+from hubwatch_core.errors import Permanent
 from hubwatch_core.health import Health
 from hubwatch_core.hub_clock import HubClock
 from hubwatch_core.logs import get_logger
@@ -90,8 +91,10 @@ class StoredFrames:
         self._began = 0 if remembers else clock.now()
         self._caught_up: float | None = None
         self._brought: list[Message] = []
-        self._given: dict[FrameKey, tuple[StoredFrame, float]] = {}
-        """What was brought and is not known to be judged yet, and since when."""
+        self._given: dict[FrameKey, StoredFrame] = {}
+        """What was brought and is not known to be judged yet."""
+        self._taken_at = 0.0
+        """When the last of it was taken."""
         self._lost: dict[FrameKey, float] = {}
         """What nobody judges, and since when that is known."""
         self._left_out: dict[EpochName, float] = {}
@@ -115,6 +118,8 @@ class StoredFrames:
     def taken(self, most: int) -> list[Message]:
         """Return frames that were brought; nobody waits for their acknowledgement."""
         taken, self._brought = self._brought[:most], self._brought[most:]
+        if taken:
+            self._taken_at = monotonic()
         return taken
 
     def findings(self) -> list[Finding]:
@@ -123,9 +128,13 @@ class StoredFrames:
         return found
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop` is set. A database that is away is reported, and asked again."""
+        """Look until `stop` is set. A database that is away, or refuses to answer, is reported, and asked again."""
         while not stop.is_set():
-            calm = await self._outage.step(self._look, stop)
+            try:
+                calm = await self._outage.step(self._look, stop)
+            except Permanent as error:  # such as a right that `hubwatch db roles` has not given yet
+                self._outage.lost(str(error))
+                calm = True
             if calm is not None:
                 await wait_for_event(stop, LOOK_S if calm else LOOK_AGAIN_S)
 
@@ -133,7 +142,6 @@ class StoredFrames:
         """Look once; return whether all that is stored was seen."""
         if self._brought:
             return False
-        self._follow_what_was_given()
         seen = [SeenFrameNumbers(*where, account.highest, account.missing()) for where, account in self._engine.seen()]
         if monotonic() - self._folded_at >= FOLDED_EVERY_S or not self._folded_at:
             for each in await folded_unseen(self._pool, seen):
@@ -144,13 +152,15 @@ class StoredFrames:
             self._pool, self._hubs, seen, since=to_datetime(max(self._began, now - round(FORGET_S * SECOND_US))),
             settled=timedelta(seconds=SETTLE_S), tried=[*self._given, *self._lost], left_out=self._left_out, most=MOST,
         )  # fmt: skip
+        self._follow_what_was_given()
         if not frames:
             self._say_calm()
             return not self._given
         oldest_s = (now - to_us(frames[0].at)) / SECOND_US
         settled = self._caught_up is not None and monotonic() - self._caught_up >= SETTLE_S
-        if settled or oldest_s >= BRING_ANYWAY_S:
-            await self._bring([each for each in frames if (each.hub, each.agent) not in self._engine.awaited])
+        missed = [each for each in frames if (each.hub, each.agent) not in self._engine.awaited]
+        if missed and (settled or oldest_s >= BRING_ANYWAY_S):
+            await self._bring(missed)
         else:
             more = " or more" if len(frames) == MOST else ""
             text = f"{len(frames)}{more} stored frames wait to be judged, for {oldest_s:.0f} s"
@@ -172,11 +182,11 @@ class StoredFrames:
         now = monotonic()
         accounts = dict(self._engine.seen())
         late = []
-        for key, (frame, since) in list(self._given.items()):
+        for key, frame in list(self._given.items()):
             account = accounts.get(key[:3])
             if account is not None and account.holds(frame.seq):
                 del self._given[key]
-            elif now - since >= JUDGED_WITHIN_S:
+            elif now - self._taken_at >= JUDGED_WITHIN_S:
                 del self._given[key]
                 late.append(frame)
         self._lose(late)
@@ -186,8 +196,6 @@ class StoredFrames:
 
     async def _bring(self, frames: list[StoredFrame]) -> None:
         """Bring frames that the broker no longer has."""
-        if not frames:
-            return
         agents = len({(each.hub, each.agent) for each in frames})
         text = f"{len(frames)} stored frames of {agents} agents did not come from the broker"
         self._health.set(CHECK, False, f"{text}; they are judged from the database")
@@ -196,7 +204,8 @@ class StoredFrames:
                      frames=len(frames), agents=agents, kept=len(messages))  # fmt: skip
         looked_for.sort(key=lambda each: each.key)
         kept = [each for each in looked_for if each.key in messages]
-        self._given |= {each.key: (each, monotonic()) for each in kept}
+        self._given |= {each.key: each for each in kept}
+        self._taken_at = monotonic()
         self._brought = [messages[each.key] for each in kept]
         self._metrics.brought.inc(len(kept))
         self._lose([each for each in looked_for if each.key not in messages])

@@ -17,6 +17,7 @@ from hubwatch_detectors import stored_frames
 from hubwatch_detectors.engine import Engine
 from hubwatch_detectors.settings import DetectorsSettings
 from hubwatch_detectors.stored_frames import StoredFrames
+from support.alarms_database import hands_on
 from support.detectors_hub import SimulatedHub, at, birth
 from support.detectors_running import figure, publish, publishing, rows, running, settings
 from support.eventually import eventually
@@ -200,3 +201,14 @@ async def test_while_frames_may_still_come_from_the_broker_health_says_how_long_
         said = context.health.checks()[stored_frames.CHECK].detail
         assert said.startswith(f"{CUT[1] - CUT[0]} stored frames wait to be judged, for ")
         assert figure(context, "brought_frames_total") == 0
+
+
+async def test_right_that_is_missing_is_said_and_asked_for_again(scene: Scene, logins: RoleLogins) -> None:
+    await scene.stage()
+    with hands_on(scene.dsn) as hands:
+        hands.connection.execute(f"REVOKE SELECT ON hubwatch.frame FROM {logins.prefix}_detectors".encode())
+        async with running(scene.detectors) as context:
+            await eventually(lambda: not context.health.checks().get("detectors-ledger", UNASKED).ok)
+            assert "permission denied" in context.health.checks()["detectors-ledger"].detail
+            hands.connection.execute(f"GRANT SELECT ON hubwatch.frame TO {logins.prefix}_detectors".encode())
+            await eventually(lambda: calm(context) and figure(context, "frames_total") == CUT[1] - CUT[0])
